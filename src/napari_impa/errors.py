@@ -1,0 +1,35 @@
+"""Errors a user can mend: each message is one clear sentence that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class ImpaError(Exception):
+    """Base of every error of ours; shown as it is, without a traceback, on the command line and in the viewer."""
+
+
+class SourceError(ImpaError):
+    """A folder, a table or an image cannot be used as it is."""
+
+
+class CellsError(ImpaError):
+    """Cells cannot be cut, read, joined or written as asked."""
+
+
+class ConditionError(ImpaError):
+    """A label, a control or a condition does not occur where it is needed."""
+
+
+class ModelError(ImpaError):
+    """A model file cannot be read, or does not fit the cells it is given."""
+
+
+class TrainingError(ImpaError):
+    """A training cannot start or go on."""
+
+
+class OutOfMemoryError(TrainingError):
+    """The device has too little memory for the batch asked for."""
+
+
+class MissingDependencyError(ImpaError):
+    """An optional package, a screen or a system library that this feature needs is not there."""
