@@ -1,0 +1,230 @@
+"""Crops: cut square crops centred on nuclei out of a field, and paste (changed) crops back with soft seams.
+
+The centre of a crop of side S is pixel (S // 2, S // 2) of the crop: an odd crop reaches equally far to all sides, an
+even one reaches one pixel further up and to the left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage as ndi
+
+from napari_impa.errors import CellsError
+
+Border = Literal["skip", "pad"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What was cut from one field.
+
+    Parameters
+    ----------
+    pixels
+        (n, C, S, S) crops in the field's own type.
+    table
+        n rows: `y`, `x` (centre pixel in the field) and `label` (of the nucleus in the mask).
+    left_out
+        How many nuclei were left out because their crop would reach over the border.
+    """
+
+    pixels: NDArray[Any]
+    table: pd.DataFrame
+    left_out: int
+
+
+def nucleus_centres(labels: NDArray[Any]) -> pd.DataFrame:
+    """Return `y`, `x` (centroid rounded to a pixel, int) and `label` of every object of an (H, W) label image."""
+    found = np.unique(labels)
+    found = found[found > 0]
+    if len(found) == 0:
+        return pd.DataFrame({"y": np.empty(0, int), "x": np.empty(0, int), "label": np.empty(0, int)})
+    centroids = np.asarray(ndi.center_of_mass(np.ones(labels.shape, np.uint8), labels, found))
+    rounded = np.floor(centroids + 0.5).astype(int)
+    return pd.DataFrame({"y": rounded[:, 0], "x": rounded[:, 1], "label": found.astype(int)})
+
+
+def fits(centres: ArrayLike, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
+    """(n,) whether the crop of side `size` around each centre lies wholly inside a field of (H, W) pixels."""
+    start = _starts(centres, size)
+    return np.all((start >= 0) & (start + size <= np.asarray(shape)), axis=1)
+
+
+def cut(pixels: NDArray[Any], labels: NDArray[Any], size: int, *, border: Border = "skip") -> Cut:
+    """Cut one crop around the centroid of every nucleus.
+
+    Parameters
+    ----------
+    pixels
+        (C, H, W) field.
+    labels
+        (H, W) integers, 0 for background.
+    size
+        Crop side S in pixels.
+    border
+        What becomes of nuclei whose crop reaches over the border: `skip` leaves them out (and counts them), `pad`
+        completes the crop by reflecting the field.
+
+    Raises
+    ------
+    CellsError
+        If mask and field differ in size, or no crop of this side fits into the field.
+    """
+    pixels, labels = np.asarray(pixels), np.asarray(labels)
+    if pixels.ndim != 3 or labels.shape != pixels.shape[1:]:
+        raise CellsError(
+            f"A mask of {labels.shape} pixels does not fit a field of {pixels.shape[1:]}; give the field's own."
+        )
+    table = nucleus_centres(labels)
+    left_out = 0
+    if border == "skip":
+        _check_size(pixels, size)
+        inside = fits(table[["y", "x"]].to_numpy(), labels.shape, size)
+        left_out = int((~inside).sum())
+        table = table[inside].reset_index(drop=True)
+    return Cut(cut_at(pixels, table[["y", "x"]].to_numpy(), size, border=border), table, left_out)
+
+
+def cut_at(pixels: NDArray[Any], centres: ArrayLike, size: int, *, border: Border = "pad") -> NDArray[Any]:
+    """Cut (n, C, S, S) crops around (n, 2) centre pixels of a (C, H, W) field; a copy.
+
+    Raises
+    ------
+    CellsError
+        If a crop reaches over the border and `border` is `skip` (centres are given, so none can be left out), or a
+        centre lies outside the field.
+    """
+    pixels = np.asarray(pixels)
+    _check_size(pixels, 1 if border == "pad" else size, size)
+    height, width = pixels.shape[1:]
+    start = _starts(centres, size)
+    centre = start + size // 2
+    if np.any((centre < 0) | (centre >= (height, width))):
+        raise CellsError("A crop's centre lies outside the field; these cells were cut from another image.")
+    if border == "skip" and not np.all(fits(centres, (height, width), size)):
+        raise CellsError(f"A crop of {size} px reaches over the border; leave such cells out or choose border 'pad'.")
+    crops = np.empty((len(start), len(pixels), size, size), pixels.dtype)
+    steps = np.arange(size)
+    for crop, (y, x) in zip(crops, start, strict=True):
+        if y >= 0 and x >= 0 and y + size <= height and x + size <= width:
+            crop[...] = pixels[:, y : y + size, x : x + size]
+        else:
+            crop[...] = pixels[:, _reflected(y + steps, height)[:, None], _reflected(x + steps, width)[None]]
+    return crops
+
+
+def cut_labels(labels: NDArray[Any], centres: ArrayLike, size: int, *, border: Border = "pad") -> NDArray[Any]:
+    """Cut (n, S, S) pieces of an (H, W) label image; the nucleus a crop is centred on has its own label in it.
+
+    Beyond the border there is background, never a mirrored nucleus.
+    """
+    side = size if border == "pad" else 0
+    padded = np.pad(np.asarray(labels), side)[None]
+    return cut_at(padded, np.asarray(centres).reshape(-1, 2) + side, size, border=border)[:, 0]
+
+
+def paste(
+    pixels: NDArray[Any],
+    crops: NDArray[Any],
+    centres: ArrayLike,
+    *,
+    masks: NDArray[Any] | None = None,
+    softness: float = 0.25,
+) -> NDArray[Any]:
+    """Paste crops back where they were cut.
+
+    Each crop's weight is 1 in its middle and falls to nothing at its sides along a raised cosine; where crops overlap
+    they blend as a mean weighted by it, and where the weights sum to less than 1 the field shows through by the rest.
+    Crops that were not changed give back the field exactly.
+
+    Parameters
+    ----------
+    pixels
+        (C, H, W) field the crops come from; not modified.
+    crops
+        (n, C, S, S) of any real type.
+    centres
+        (n, 2) centre pixels in the field. What of a crop lies over the border is dropped.
+    masks
+        Optional (n, S, S) weights in 0…1, e.g. the cell alone, that the window is multiplied by.
+    softness
+        Share of the side over which a crop fades at each of its sides, 0 (hard) to 0.5.
+
+    Returns
+    -------
+    (C, H, W) of the field's type; rounded and clipped for integers, untouched outside every crop.
+
+    Raises
+    ------
+    CellsError
+        If crops, centres, masks and field do not fit each other.
+    """
+    pixels, crops = np.asarray(pixels), np.asarray(crops)
+    centres = np.asarray(centres).reshape(-1, 2)
+    if crops.ndim != 4 or crops.shape[1] != pixels.shape[0] or len(crops) != len(centres):
+        raise CellsError(
+            f"Crops of shape {crops.shape} with {len(centres)} centres do not fit a field of {pixels.shape}."
+        )
+    size = crops.shape[-1]
+    if masks is not None and masks.shape != (len(crops), size, size):
+        raise CellsError(f"Masks of shape {masks.shape} do not fit {len(crops)} crops of {size} px.")
+    window = soft_window(size, softness)
+    height, width = pixels.shape[1:]
+    # What is added up is the change, so that crops that did not change leave no trace of rounding.
+    change = np.zeros(pixels.shape, np.float64)
+    total = np.zeros((height, width), np.float64)
+    for index, (y, x) in enumerate(_starts(centres, size)):
+        y0, y1, x0, x1 = max(y, 0), min(y + size, height), max(x, 0), min(x + size, width)
+        if y0 >= y1 or x0 >= x1:
+            continue
+        field, crop = np.s_[y0:y1, x0:x1], np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
+        weight = window[crop] if masks is None else window[crop] * masks[index][crop]
+        total[field] += weight
+        change[(slice(None), *field)] += weight * (
+            crops[index][(slice(None), *crop)] - pixels[(slice(None), *field)].astype(np.float64)
+        )
+    change /= np.maximum(total, 1.0)
+    if not np.issubdtype(pixels.dtype, np.integer):
+        return np.where(change == 0, pixels, pixels + change).astype(pixels.dtype)
+    limits = np.iinfo(pixels.dtype)
+    return np.clip(np.rint(pixels + change), limits.min, limits.max).astype(pixels.dtype)
+
+
+def soft_window(size: int, softness: float = 0.25) -> NDArray[np.float64]:
+    """(S, S) weights: 1 in the middle, falling to the sides along a raised cosine over `softness` of the side."""
+    if not 0 <= softness <= 0.5:
+        raise CellsError(f"Softness is a share of the crop's side from 0 to 0.5, not {softness}.")
+    ramp = softness * size
+    from_side = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
+    line = np.ones(size) if ramp == 0 else 0.5 - 0.5 * np.cos(np.pi * np.clip(from_side / ramp, 0, 1))
+    return line[:, None] * line[None]
+
+
+def _starts(centres: ArrayLike, size: int) -> NDArray[np.intp]:
+    points = np.asarray(centres).reshape(-1, 2)
+    return np.floor(points + 0.5).astype(np.intp) - size // 2
+
+
+def _reflected(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Fold positions beyond the ends back in, not repeating the end pixel (as numpy's mode `reflect`)."""
+    if length == 1:
+        return np.zeros_like(index)
+    period = 2 * (length - 1)
+    folded = np.mod(index, period)
+    return np.where(folded < length, folded, period - folded)
+
+
+def _check_size(pixels: NDArray[Any], needed: int, size: int | None = None) -> None:
+    size = needed if size is None else size
+    if size < 1:
+        raise CellsError(f"A crop's side is a number of pixels, at least 1, not {size}.")
+    if min(pixels.shape[1:]) < needed:
+        raise CellsError(
+            f"A crop of {size} px does not fit into a field of {pixels.shape[1]}×{pixels.shape[2]} px; "
+            "choose a smaller side."
+        )
