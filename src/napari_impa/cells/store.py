@@ -3,88 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from napari_impa.errors import CellsError, ConditionError
+from napari_impa.cells.tables import condition_names, read_table, shortest
+from napari_impa.cells.writer import FORMAT, PLACE, CellsWriter
+from napari_impa.errors import CellsError, ConditionError, SourceError
 
-FORMAT = 1
-"""Version of the `.cells` layout, written into `meta.json`."""
-
-PLACE = ("field", "y", "x", "label")
-"""Table columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
-
-
-def shortest(value: object) -> str:
-    """Write a label value as conditions are named: numbers in their shortest form, the rest as text.
-
-    >>> shortest(50.0), shortest("0.10"), shortest("DMSO ")
-    ('50', '0.1', 'DMSO')
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        if text.lower().lstrip("+-") in {"nan", "inf", "infinity"} or "_" in text:
-            return text
-    elif isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    elif isinstance(value, (int, float, np.integer, np.floating)):
-        number = float(value)
-        if np.isnan(number):
-            return ""
-    else:
-        return str(value)
-    if not np.isfinite(number):
-        return str(value).strip()
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
-
-
-def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | None = None) -> NDArray[np.object_]:
-    """Name the condition of every row: its label values joined by a space.
-
-    A row in which a label column equals the control's name is a control, whatever its other labels say, and is
-    named `control`.
-
-    Raises
-    ------
-    ConditionError
-        If a label column is not in the table.
-    """
-    if not label:
-        raise ConditionError(f"No label column was chosen; choose one or more of: {', '.join(map(str, table.columns))}.")
-    missing = [name for name in label if name not in table.columns]
-    if missing:
-        raise ConditionError(
-            f"The table has no column {', '.join(map(repr, missing))}; its columns are: {', '.join(map(str, table.columns))}."
-        )
-    columns = []
-    is_control = np.zeros(len(table), bool)
-    for name in label:
-        codes, values = pd.factorize(table[name], use_na_sentinel=False)
-        texts = np.array([shortest(value) for value in values], dtype=object)
-        column = texts[codes] if len(texts) else np.empty(0, object)
-        columns.append(column)
-        if control is not None:
-            is_control |= column == shortest(control)
-    names = columns[0].copy()
-    for column in columns[1:]:
-        names = np.array([f"{a} {b}".strip() for a, b in zip(names, column, strict=True)], dtype=object)
-    if control is not None:
-        names[is_control] = shortest(control)
-    return names
+__all__ = ["FORMAT", "PLACE", "Cells", "CellsWriter", "concatenate", "condition_names", "open_cells", "shortest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +72,8 @@ class Cells:
         return len(self.table)
 
     def __repr__(self) -> str:
-        return (
-            f"<Cells: {len(self)} of {self.size}×{self.size} px, {self.pixels.dtype}, channels {', '.join(self.channels)}>"
-        )
+        channels = ", ".join(self.channels)
+        return f"<Cells: {len(self)} of {self.size}×{self.size} px, {self.pixels.dtype}, channels {channels}>"
 
     @property
     def size(self) -> int:
@@ -199,7 +131,9 @@ class Cells:
             return self.take(~self.is_control)
         mask = self.conditions == condition
         if not mask.any():
-            raise ConditionError(f"No cell has the condition {condition!r}; there are: {', '.join(self.counts().index)}.")
+            raise ConditionError(
+                f"No cell has the condition {condition!r}; there are: {', '.join(self.counts().index)}."
+            )
         return self.take(mask)
 
     def mask_where(self, where: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -216,7 +150,7 @@ class Cells:
                 raise ConditionError(
                     f"The table has no column {column!r}; its columns are: {', '.join(map(str, self.table.columns))}."
                 )
-            wanted = [values] if isinstance(values, (str, int, float)) else list(values)
+            wanted = [values] if np.isscalar(values) else list(values)
             texts = condition_names(self.table, [column])
             present = set(texts)
             for value in wanted:
@@ -264,142 +198,14 @@ def concatenate(parts: Sequence[Cells]) -> Cells:
     first = parts[0]
     for other in parts[1:]:
         if other.channels != first.channels or other.size != first.size or other.pixels.dtype != first.pixels.dtype:
-            raise CellsError(f"Only cells of the same channels, side and type can be joined, not {first!r} and {other!r}.")
+            raise CellsError(
+                f"Only cells of the same channels, side and type can be joined, not {first!r} and {other!r}."
+            )
     return replace(
         first,
         pixels=np.concatenate([part.pixels for part in parts]),
         table=pd.concat([part.table for part in parts], ignore_index=True),
     )
-
-
-class CellsWriter:
-    """Write a `.cells` folder block by block in bounded memory; a context manager.
-
-    What is being written stands in a hidden folder beside `path` and is renamed to it on success; on any error
-    it is removed.
-
-    Parameters
-    ----------
-    path
-        The folder to make; `.cells` is added where missing.
-    channels, size, dtype
-        What every block must have: channel names, crop side in pixels, pixel type.
-    like
-        Cells whose pixel size, label, control and history are taken over.
-    overwrite
-        Replace a `.cells` folder that exists; otherwise that is an error.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        channels: Sequence[str],
-        size: int,
-        dtype: Any,
-        *,
-        pixel_size: float | None = None,
-        label: Sequence[str] = (),
-        control: str | None = None,
-        history: Mapping[str, Any] | None = None,
-        like: Cells | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        path = Path(path)
-        self.path = path if path.suffix == ".cells" else path.with_name(path.name + ".cells")
-        self.channels, self.size, self.dtype = tuple(channels), int(size), np.dtype(dtype)
-        self.overwrite = overwrite
-        if like is not None:
-            pixel_size, label, control, history = like.pixel_size, like.label, like.control, like.history
-        self.meta: dict[str, Any] = {
-            "format": FORMAT,
-            "channels": list(self.channels),
-            "pixel_size": pixel_size,
-            "label": list(label),
-            "control": control,
-            "history": dict(history or {}),
-        }
-        self.count = 0
-        self._columns: list[str] | None = None
-
-    def __enter__(self) -> CellsWriter:
-        if self.path.exists() and not self.overwrite:
-            raise CellsError(f"{self.path} exists already; choose another name or remove it first.")
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir()
-            self._pixels = open(self._partial / "pixels.npy", "wb")  # noqa: SIM115
-            self._header(0)
-        except OSError as error:
-            raise CellsError(f"{self.path} cannot be written: {error.strerror or error}.") from error
-        return self
-
-    def _header(self, count: int) -> None:
-        # npy headers keep room for the first axis to grow, so the same bytes serve for any count.
-        self._pixels.seek(0)
-        shape = (count, len(self.channels), self.size, self.size)
-        npy_format.write_array_header_2_0(
-            self._pixels, {"descr": npy_format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
-        )
-
-    def append(self, pixels: NDArray[Any], table: pd.DataFrame) -> None:
-        """Add cells: pixels (n, C, S, S) and their n table rows.
-
-        Raises
-        ------
-        CellsError
-            If the block does not fit what the folder was opened for, or the disk is full.
-        """
-        expected = (len(table), len(self.channels), self.size, self.size)
-        if pixels.shape != expected or pixels.dtype != self.dtype:
-            raise CellsError(
-                f"A block of cells of shape {pixels.shape} and type {pixels.dtype} does not fit {self.path.name}, "
-                f"which holds {expected[1:]} of {self.dtype}; crop these images into a folder of their own."
-            )
-        if self._columns is None:
-            self._columns = list(table.columns)
-        elif list(table.columns) != self._columns:
-            extra = set(table.columns) ^ set(self._columns)
-            raise CellsError(f"A block of cells has other table columns than the first: {', '.join(map(str, extra))}.")
-        try:
-            self._pixels.write(np.ascontiguousarray(pixels).data if pixels.size else b"")
-            table.to_csv(self._partial / "table.csv", mode="a", index=False, header=self.count == 0)
-        except OSError as error:
-            raise CellsError(
-                f"{self.path} cannot be written ({error.strerror or error}); nothing was kept, free some space and try again."
-            ) from error
-        self.count += len(table)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except OSError as failure:
-            raise CellsError(
-                f"{self.path} cannot be written ({failure.strerror or failure}); nothing was kept, free some space and try again."
-            ) from failure
-        finally:
-            if not self._pixels.closed:
-                try:
-                    self._pixels.close()
-                except OSError:  # a full disk reports again what is already being raised
-                    pass
-            shutil.rmtree(self._partial, ignore_errors=True)
-
-    def _finish(self) -> None:
-        if self._columns is None:
-            pd.DataFrame(columns=list(PLACE)).to_csv(self._partial / "table.csv", index=False)
-        self._header(self.count)
-        self._pixels.close()
-        (self._partial / "meta.json").write_text(json.dumps(self.meta, indent=1, default=str), encoding="utf-8")
-        old = self.path.with_name(f".{self.path.name}.{os.getpid()}.old")
-        if self.path.exists():
-            self.path.rename(old)
-        self._partial.rename(self.path)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
@@ -415,15 +221,28 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
         raise CellsError(f"{path} is not a .cells folder (it has no meta.json).")
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        pixels = np.load(path / "pixels.npy", mmap_mode=None if in_memory else "r", allow_pickle=False)
-        table = pd.read_csv(path / "table.csv", dtype={"field": str}, keep_default_na=True)
-    except (OSError, ValueError, EOFError) as error:
+        if meta.get("format", 0) > FORMAT:
+            raise CellsError(
+                f"{path} was written by a newer napari-impa (format {meta['format']}); update napari-impa to open it."
+            )
+        with open(path / "pixels.npy", "rb") as file:
+            empty = 0 in _npy_shape(file)
+        # an array without elements cannot be memory-mapped
+        pixels = np.load(path / "pixels.npy", mmap_mode=None if in_memory or empty else "r", allow_pickle=False)
+        return Cells(
+            pixels,
+            read_table(path / "table.csv"),
+            tuple(meta["channels"]),
+            meta.get("pixel_size"),
+            tuple(meta.get("label", ())),
+            meta.get("control"),
+            meta.get("history", {}),
+        )
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SourceError) as error:
         raise CellsError(f"{path} cannot be read as .cells ({error}); crop the images again.") from error
-    if meta.get("format", 0) > FORMAT:
-        raise CellsError(f"{path} was written by a newer napari-impa (format {meta['format']}); update napari-impa to open it.")
-    return Cells(
-        pixels, table, tuple(meta["channels"]), meta.get("pixel_size"), tuple(meta.get("label", ())), meta.get("control"),
-        meta.get("history", {}),
-    )
 
 
+def _npy_shape(file: BinaryIO) -> tuple[int, ...]:
+    version = npy_format.read_magic(file)
+    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    return tuple(read(file)[0])

@@ -1,0 +1,282 @@
+"""What a folder holds: whole fields, ready crops or cells, with their table and channels, before any pixel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.cells.fields import Field, Image, probe_image, read_image, read_masks
+from napari_impa.cells.layouts import Entry, list_source
+from napari_impa.cells.store import open_cells
+from napari_impa.errors import CellsError, SourceError
+
+Kind = Literal["fields", "crops", "cells"]
+
+CROP_SIDE = 256
+"""Square images of one side, at most this many pixels, are taken for ready crops."""
+
+_SAMPLE = 32  # images looked at when a source is opened; every other one is checked when it is read
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A folder of whole fields or ready crops, or of cells, before any pixel is read.
+
+    Parameters
+    ----------
+    path, name
+        Where it is, and the folder's own name.
+    kind
+        `fields`, `crops` or `cells`.
+    table
+        One row a field or crop: what is known of it.
+    channels
+        Channel names.
+    shape, dtype
+        (H, W) and type of the first image.
+    pixel_size
+        µm, or None where the images do not say.
+    skipped
+        Files that were passed over.
+    layout
+        How the folder is built, in words.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    table: pd.DataFrame
+    channels: tuple[str, ...]
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    pixel_size: float | None
+    skipped: list[Path]
+    layout: str
+    entries: list[Entry]
+    mask_channel: str | int | None = None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every field comes with a file of masks."""
+        return bool(self.entries) and all(entry.masks is not None for entry in self.entries)
+
+    @cached_property
+    def _file_channels(self) -> tuple[str, ...]:
+        return _probe(self.entries[0]).channels
+
+    def describe(self) -> str:
+        """Say in one sentence what was found."""
+        one = {"fields": "whole field", "crops": "ready crop", "cells": "cell"}[self.kind]
+        height, width = self.shape
+        text = f"{self.name}: {len(self):,} {one}{'s' * (len(self) != 1)} of {height}×{width} px"
+        text += f" with {len(self.channels)} channel{'s' * (len(self.channels) != 1)} ({', '.join(self.channels)})"
+        text += ", with masks" if self.has_masks else ""
+        text += f", found by {self.layout}" if self.entries else ""
+        if self.skipped:
+            text += f"; {len(self.skipped):,} other file{'s' * (len(self.skipped) != 1)} passed over"
+        return text + "."
+
+    def field(self, row: int, *, nuclei_channel: str | int | None = None, masks: bool = True) -> Field:
+        """Read the field or crop of one table row.
+
+        Raises
+        ------
+        SourceError
+            If a file is damaged, or its channels, its pixel type or its masks do not fit.
+        """
+        entry = self.entries[row]
+        image = self.image(row)
+        labels = None
+        if masks and entry.masks is not None:
+            labels = _nucleus_plane(read_masks(entry.masks), entry.masks, image.pixels, self, nuclei_channel)
+        values = {str(name): self.table[name].iloc[row] for name in self.table.columns}
+        return Field(entry.name, image.pixels, self.channels, image.pixel_size or self.pixel_size, values, labels)
+
+    def image(self, row: int) -> Image:
+        """Read the image of one table row, its channels in the order of the first one's.
+
+        Raises
+        ------
+        SourceError
+            As `field`.
+        """
+        entry, first = self.entries[row], self.entries[0].files[0]
+        image = _read_entry(entry)
+        path, order = entry.files[0], self._file_channels
+        if len(image.pixels) != len(order):
+            raise SourceError(_other_channels(first, len(order), path, len(image.pixels)))
+        if image.pixels.dtype != self.dtype:
+            raise SourceError(
+                f"{path} is {image.pixels.dtype} and {first} is {self.dtype}; save all images as one type."
+            )
+        pixels = image.pixels
+        if image.channels != order and all(order) and sorted(image.channels) == sorted(order):
+            pixels = np.ascontiguousarray(pixels[[image.channels.index(name) for name in order]])
+        return Image(pixels, self.channels, image.pixel_size)
+
+    def fields(self, *, nuclei_channel: str | int | None = None, masks: bool = True) -> Iterator[Field]:
+        """Read field after field (or crop after crop)."""
+        for row in range(len(self.entries)):
+            yield self.field(row, nuclei_channel=nuclei_channel, masks=masks)
+
+    def nuclei_channel(self, channel: str | int | None = None) -> int:
+        """Find the number of the channel that shows nuclei, from a name, a number, or the channels' names.
+
+        Raises
+        ------
+        CellsError
+            If there is no such channel, or none looks like it.
+        """
+        from napari_impa.cells.segmentation import guess_nuclei_channel
+
+        known = ", ".join(self.channels)
+        if channel is None:
+            guess = 0 if len(self.channels) == 1 else guess_nuclei_channel(self.channels)
+            if guess is None:
+                raise CellsError(f"No channel of {self.name} is known to show nuclei; say which one does: {known}.")
+            return guess
+        names = [name.casefold() for name in self.channels]
+        if isinstance(channel, str) and channel.casefold() in names:
+            return names.index(channel.casefold())
+        if str(channel).isdecimal() and int(channel) < len(names):
+            return int(channel)
+        raise CellsError(f"{self.name} has no channel {channel!r}; its channels are: {known}.")
+
+
+def _read_entry(entry: Entry, read: Callable[[Path], Image] = read_image) -> Image:
+    images = [read(file) for file in entry.files]
+    if len(images) == 1:
+        return images[0]
+    for file, image in zip(entry.files, images, strict=True):
+        if image.pixels.shape[0] != 1:
+            raise SourceError(f"{file} has {image.pixels.shape[0]} channels, where one file a channel was expected.")
+        if image.pixels.shape != images[0].pixels.shape or image.pixels.dtype != images[0].pixels.dtype:
+            raise SourceError(f"{file} and {entry.files[0]} are channels of one field but differ in size or type.")
+    names = tuple(image.channels[0] for image in images)
+    return Image(np.concatenate([image.pixels for image in images]), names, images[0].pixel_size)
+
+
+def _other_channels(one: Path, count: int, other: Path, other_count: int) -> str:
+    return f"{one} has {count} channels and {other} has {other_count}; a source needs images of the same channels."
+
+
+def _probe(entry: Entry) -> Image:
+    return _read_entry(entry, probe_image)
+
+
+def _nucleus_plane(
+    masks: Image, path: Path, pixels: NDArray[Any], source: Source, nuclei_channel: str | int | None
+) -> NDArray[np.int32]:
+    """Choose the plane of nuclei: as asked, else the only one, else by name, else the likest to the nuclear channel."""
+    planes = masks.pixels
+    if planes.shape[1:] != pixels.shape[1:]:
+        raise SourceError(
+            f"{path} is {_by(planes.shape[1:])} px but its image {_by(pixels.shape[1:])} px; use masks of the image."
+        )
+    wanted = source.mask_channel
+    if wanted is not None:
+        if wanted in masks.channels:
+            return planes[masks.channels.index(str(wanted))]
+        if str(wanted).isdecimal() and int(wanted) < len(planes):
+            return planes[int(wanted)]
+        names = ", ".join(name or str(i) for i, name in enumerate(masks.channels))
+        raise SourceError(f"{path} has no plane {wanted!r}; its planes are: {names}.")
+    if len(planes) == 1:
+        return planes[0]
+    named = [
+        i for i, name in enumerate(masks.channels) if any(word in name.casefold() for word in ("nuclei", "nucleus"))
+    ]
+    if len(named) == 1:
+        return planes[named[0]]
+    nuclei = pixels[source.nuclei_channel(nuclei_channel)].astype(float)
+    likeness = [_correlation(plane > 0, nuclei) for plane in planes]
+    return planes[int(np.argmax(likeness))]
+
+
+def _correlation(mask: NDArray[np.bool_], image: NDArray[Any]) -> float:
+    image = np.nan_to_num(image)
+    if mask.all() or not mask.any() or not image.std():
+        return -1.0
+    return float(np.corrcoef(mask.ravel(), image.ravel())[0, 1])
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))
+
+
+def open_source(
+    path: str | Path,
+    *,
+    kind: Kind | None = None,
+    channels: Sequence[str] | None = None,
+    mask_channel: str | int | None = None,
+) -> Source:
+    """Open a folder with `metadata.csv`, with one subfolder a condition, in IMPA's own layout, or a `.cells` folder.
+
+    Parameters
+    ----------
+    path
+        The folder, a table of files, or a single image.
+    kind
+        `fields` or `crops`; where not given, square images of one side up to 256 px without masks are crops.
+    channels
+        Names for the channels, in the order of the images; where not given, those of the table or the files.
+    mask_channel
+        Name or number of the plane of the mask files that holds nuclei; where not given, the plane named `nuclei` or
+        `nucleus`, else the one most correlated with the nuclear channel.
+
+    Raises
+    ------
+    SourceError
+        If there is no image, a table names a missing file, or images differ in their number of channels.
+    """
+    path = Path(path)
+    name = path.resolve().stem if path.is_file() or path.suffix == ".cells" else path.resolve().name
+    if path.is_dir() and (
+        path.suffix == ".cells" or all((path / file).is_file() for file in ("meta.json", "pixels.npy"))
+    ):
+        cells = open_cells(path)
+        names = _channel_names(cells.channels, channels, len(cells.channels))
+        size = (cells.size, cells.size)
+        return Source(
+            path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, [], ".cells", []
+        )
+    listing = list_source(path)
+    rows = np.unique(np.linspace(0, len(listing.entries) - 1, _SAMPLE).round().astype(int))
+    images = [_probe(listing.entries[row]) for row in rows]
+    first = images[0]
+    for row, image in zip(rows, images, strict=True):
+        if image.pixels.shape[0] != first.pixels.shape[0]:
+            one, other = listing.entries[0].files[0], listing.entries[row].files[0]
+            raise SourceError(_other_channels(one, first.pixels.shape[0], other, image.pixels.shape[0]))
+    names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
+    height, width = first.pixels.shape[1:]
+    if kind is None:
+        alike = all(image.pixels.shape[1:] == (height, height) for image in images)
+        masked = any(entry.masks for entry in listing.entries)
+        kind = "crops" if alike and height <= CROP_SIDE and not masked else "fields"
+    return Source(
+        path, name, kind, listing.table, names, (height, width), first.pixels.dtype, first.pixel_size,
+        listing.skipped, listing.layout, listing.entries, mask_channel,
+    )  # fmt: skip
+
+
+def _channel_names(found: Sequence[str], given: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    if given is not None:
+        if len(given) != count or len(set(given)) != count:
+            raise SourceError(
+                f"The images have {count} channels; give {count} different names, not {', '.join(given)}."
+            )
+        return tuple(given)
+    names = [name or f"channel {number}" for number, name in enumerate(found, 1)]
+    return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names, 1))

@@ -1,0 +1,246 @@
+"""Tables of what was done to each image or cell: reading them, naming conditions, guessing labels and control."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.errors import ConditionError, SourceError
+
+if TYPE_CHECKING:
+    from napari_impa.cells.store import Cells
+
+Task = Literal["perturbation", "batch"]
+
+TREATMENTS = (
+    "compound", "drug", "perturbation", "treatment", "gene", "cpd_name", "compound_name", "drug_name",
+    "perturbation_name", "gene_name", "molecule", "sirna", "guide", "label_given",
+)  # fmt: skip
+"""Columns, by preference, that usually say what was done to a cell (compared without case)."""
+
+DOSES = re.compile(r"^(dose|dosage|conc|concentration)(?![a-z])", re.IGNORECASE)
+"""What the names of dose columns start with: `dose`, `dose_um`, `Concentration (µM)`."""
+
+BATCHES = ("batch", "plate", "week", "experiment", "run")
+"""Columns, by preference, that usually say in which batch a cell was imaged."""
+
+CONTROLS = (
+    "dmso", "control", "ctrl", "untreated", "vehicle", "mock", "negative", "negative control", "negative_control",
+    "neg", "neg_ctrl", "negctrl", "empty", "none", "pbs", "wt", "wildtype", "wild type", "non-targeting",
+    "nontargeting", "scrambled",
+)  # fmt: skip
+"""Usual names of the untreated control, by preference (compared without case)."""
+
+_WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})")
+_NUMBER = re.compile(r"[+-]?((0|[1-9]\d{0,14})(\.\d{0,25})?|\.\d{1,25})([eE][+-]?\d{1,2})?")
+_ZERO_FIRST = re.compile(r"[+-]?0\d")
+
+
+def shortest(value: object) -> str:
+    """Write a label value as conditions are named: numbers in their shortest form, the rest as text.
+
+    A text with leading zeros, as plates and wells have, is a name and stays as it is; a missing value is empty.
+
+    >>> shortest(50.0), shortest("0.10"), shortest("DMSO "), shortest("001"), shortest(None)
+    ('50', '0.1', 'DMSO', '001', '')
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.isascii() or "_" in text or _ZERO_FIRST.match(text):
+            return text
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        if not np.isfinite(number):
+            return text
+    elif isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    elif isinstance(value, (int, float, np.integer, np.floating)):
+        text, number = str(value), float(value)
+        if np.isnan(number):
+            return ""
+        if not np.isfinite(number):
+            return text
+    else:
+        return "" if value is None or value is pd.NA or value is pd.NaT else str(value)
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    return repr(number)
+
+
+def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | None = None) -> NDArray[np.object_]:
+    """Name the condition of every row: its label values joined by a space.
+
+    A row in which a label column equals the control's name is a control, whatever its other labels say, and is
+    named `control`.
+
+    Raises
+    ------
+    ConditionError
+        If no label column is given, or one is not in the table.
+    """
+    known = ", ".join(map(str, table.columns))
+    if not label:
+        raise ConditionError(f"No label column was chosen; choose one or more of: {known}.")
+    missing = [name for name in label if name not in table.columns]
+    if missing:
+        raise ConditionError(
+            f"The table has no column {', '.join(map(repr, missing))}; its columns are: {known or 'none'}."
+        )
+    columns = [_texts(table[name]) for name in label]
+    names = columns[0].copy()
+    for column in columns[1:]:
+        names = np.array([f"{a} {b}".strip() for a, b in zip(names, column, strict=True)], dtype=object)
+    if control is not None:
+        for column in columns:
+            names[column == shortest(control)] = shortest(control)
+    return names
+
+
+def _texts(column: pd.Series) -> NDArray[np.object_]:
+    codes, values = pd.factorize(column, use_na_sentinel=False)
+    texts = np.array([shortest(value) for value in values], dtype=object)
+    return texts[codes] if len(texts) else np.empty(0, object)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV table (comma, semicolon or tab).
+
+    A column is numbers only where every value in it is written as a number without leading zeros, so that plate
+    `001` stays `001`; only empty values are missing, so that a compound may be called `None` or `NA`.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read as a table.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        try:
+            data.decode("utf-8-sig")
+            encoding = "utf-8-sig"
+        except UnicodeDecodeError:
+            encoding = "latin-1"  # how spreadsheet programs on Windows write µ
+        head = data.partition(b"\n")[0].decode(encoding)
+        delimiter = max(",;\t", key=head.count)
+        table = pd.read_csv(
+            path,
+            sep=delimiter,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+            encoding=encoding,
+            skip_blank_lines=True,
+        )
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise SourceError(f"{path} cannot be read as a table ({_one_line(error)}); save it again as CSV.") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    table = table.loc[:, [not name.startswith("Unnamed:") for name in table.columns]]
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise SourceError(f"{path} has two columns named {twice!r}; rename one of them.")
+    return table.apply(_typed, axis=0) if len(table) else table
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    values = column.dropna().unique()
+    complete = not column.isna().any()
+    if len(values) and complete and all(_WHOLE.fullmatch(value) for value in values):
+        return column.map({value: int(value) for value in values}).astype(np.int64)
+    if len(values) and all(_NUMBER.fullmatch(value) for value in values):
+        return column.map({value: float(value) for value in values}).astype(float)
+    if len(values) and complete and set(values) <= {"True", "False"}:
+        return column == "True"
+    return column.astype(object)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _find(table: pd.DataFrame, names: Sequence[str]) -> str | None:
+    by_name: dict[str, Hashable] = {str(column).casefold(): column for column in reversed(table.columns)}
+    return next((str(by_name[name]) for name in names if name in by_name), None)
+
+
+def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
+    """Guess the columns that name conditions; empty where nothing looks like one.
+
+    For the task `perturbation`: `condition`, else a compound, drug, gene or the like, and a dose column where the
+    treated have more than one dose.  For the task `batch`: `batch`, `plate`, `week`, …
+    """
+    if task == "batch":
+        found = _find(table, BATCHES)
+        return [found] if found else []
+    found = _find(table, ("condition",))
+    if found:
+        return [found]
+    found = _find(table, TREATMENTS)
+    if not found:
+        return []
+    control = guess_control(table, found)
+    treated = table[condition_names(table, [found]) != control]
+    for column in table.columns:
+        if DOSES.match(str(column)) and len(set(_texts(treated[column])) - {""}) > 1:
+            return [found, str(column)]
+    return [found]
+
+
+def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None:
+    """Guess the untreated control's name among the values of the label columns, or None.
+
+    A column `control` (1, true, yes) or IMPA's `STATE` (`control`) decides; else a usual name such as DMSO.
+    """
+    columns = [name for name in ([label] if isinstance(label, str) else label) if name in table.columns]
+    if not columns:
+        return None
+    marked = np.zeros(len(table), bool)
+    for name in ("control", "is_control", "state"):
+        column = _find(table, (name,))
+        if column is not None and column not in columns:
+            marked |= np.array([text.casefold() in _YES for text in _texts(table[column])], bool)
+    if marked.any():
+        values = pd.Series(_texts(table.loc[marked, columns[0]]))
+        return str(values.value_counts().index[0]) or None
+    for column in columns:
+        present = {text.casefold(): text for text in sorted(set(map(str, _texts(table[column]))))}
+        for name in CONTROLS:
+            if name in present:
+                return present[name]
+    return None
+
+
+_YES = frozenset({"1", "true", "yes", "y", "control", "ctrl", "negative", "neg"})
+
+
+def check_conditions(cells: Cells, task: Task = "perturbation") -> None:
+    """Make sure that cells can train a model of the given task.
+
+    Raises
+    ------
+    ConditionError
+        If no label is chosen, all cells are of one condition or batch, or a perturbation model has no control.
+    """
+    what = "batch" if task == "batch" else "condition"
+    if not cells.label:
+        columns = ", ".join(map(str, cells.table.columns))
+        raise ConditionError(f"No label column says the {what} of a cell; choose one or more of: {columns}.")
+    names = sorted(set(map(str, cells.conditions)))
+    if not names:
+        raise ConditionError("There are no cells to train on.")
+    if len(names) == 1:
+        raise ConditionError(f"All cells are of one {what}, {names[0]!r}; training needs at least two.")
+    if task == "perturbation":
+        some = ", ".join(names[:12])
+        if cells.control is None:
+            raise ConditionError(f"No condition is known to be the untreated control; say which one is: {some}.")
+        if not cells.is_control.any():
+            raise ConditionError(f"No cell has the control's name {cells.control!r}; the conditions are: {some}.")

@@ -1,0 +1,164 @@
+"""Writing a `.cells` folder block by block in bounded memory; a full disk leaves nothing half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from napari_impa.errors import CellsError
+
+if TYPE_CHECKING:
+    from napari_impa.cells.store import Cells
+
+FORMAT = 1
+"""Version of the `.cells` layout, written into `meta.json`."""
+
+PLACE = ("field", "y", "x", "label")
+"""Table columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
+
+
+class CellsWriter:
+    """Write a `.cells` folder block by block in bounded memory; a context manager.
+
+    What is being written stands in a hidden folder beside `path` and is renamed to it on success; on any error
+    it is removed.
+
+    Parameters
+    ----------
+    path
+        The folder to make; `.cells` is added where missing.
+    channels, size, dtype
+        What every block must have: channel names, crop side in pixels, pixel type.
+    like
+        Cells whose pixel size, label, control and history are taken over.
+    overwrite
+        Replace a `.cells` folder that exists; otherwise that is an error.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        channels: Sequence[str],
+        size: int,
+        dtype: Any,
+        *,
+        pixel_size: float | None = None,
+        label: Sequence[str] = (),
+        control: str | None = None,
+        history: Mapping[str, Any] | None = None,
+        like: Cells | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        path = Path(path)
+        self.path = path if path.suffix == ".cells" else path.with_name(path.name + ".cells")
+        self.channels, self.size, self.dtype = tuple(channels), int(size), np.dtype(dtype)
+        self.overwrite = overwrite
+        if like is not None:
+            pixel_size, label, control, history = like.pixel_size, like.label, like.control, like.history
+        self.meta: dict[str, Any] = {
+            "format": FORMAT,
+            "channels": list(self.channels),
+            "pixel_size": pixel_size,
+            "label": list(label),
+            "control": control,
+            "history": dict(history or {}),
+        }
+        self.count = 0
+        self._columns: list[str] | None = None
+
+    def __enter__(self) -> CellsWriter:
+        replaceable = self.overwrite and (self.path / "meta.json").is_file()
+        if self.path.exists() and not replaceable:
+            raise CellsError(f"{self.path} exists already; choose another name or remove it first.")
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir()
+            self._pixels = open(self._partial / "pixels.npy", "wb")
+            self._header(0)
+        except OSError as error:
+            raise self._failed(error) from error
+        return self
+
+    def _header(self, count: int) -> None:
+        # npy headers keep room for the first axis to grow, so the same bytes serve for any count.
+        self._pixels.seek(0)
+        shape = (count, len(self.channels), self.size, self.size)
+        npy_format.write_array_header_2_0(
+            self._pixels, {"descr": npy_format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        )
+
+    def append(self, pixels: NDArray[Any], table: pd.DataFrame) -> None:
+        """Add cells: pixels (n, C, S, S) and their n table rows.
+
+        Raises
+        ------
+        CellsError
+            If the block does not fit what the folder was opened for, or the disk is full.
+        """
+        expected = (len(table), len(self.channels), self.size, self.size)
+        if pixels.shape != expected or pixels.dtype != self.dtype:
+            raise CellsError(
+                f"A block of cells of shape {pixels.shape} and type {pixels.dtype} does not fit {self.path.name}, "
+                f"which holds {expected[1:]} of {self.dtype}; crop these images into a folder of their own."
+            )
+        first = self._columns is None
+        if self._columns is None:
+            self._columns = list(table.columns)
+        elif list(table.columns) != self._columns:
+            extra = set(table.columns) ^ set(self._columns)
+            raise CellsError(f"A block of cells has other table columns than the first: {', '.join(map(str, extra))}.")
+        try:
+            self._pixels.write(np.ascontiguousarray(pixels).data if pixels.size else b"")
+            table.to_csv(self._partial / "table.csv", mode="a", index=False, header=first)
+        except OSError as error:
+            raise self._failed(error) from error
+        self.count += len(table)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        finally:
+            if not self._pixels.closed:
+                with contextlib.suppress(OSError):  # a full disk reports again what is already being raised
+                    self._pixels.close()
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _failed(self, error: OSError) -> CellsError:
+        reason = error.strerror or error
+        return CellsError(f"{self.path} cannot be written ({reason}); nothing was kept, mend that and try again.")
+
+    def _finish(self) -> None:
+        if self._columns is None:
+            pd.DataFrame(columns=list(PLACE)).to_csv(self._partial / "table.csv", index=False)
+        self._header(self.count)
+        self._pixels.close()
+        (self._partial / "meta.json").write_text(json.dumps(self.meta, indent=1, default=str), encoding="utf-8")
+        if not self.path.exists():
+            self._partial.rename(self.path)
+            return
+        old = self.path.with_name(f".{self.path.name}.{os.getpid()}.old")
+        self.path.rename(old)
+        try:
+            self._partial.rename(self.path)
+        except OSError:
+            old.rename(self.path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
