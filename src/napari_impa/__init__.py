@@ -1,0 +1,92 @@
+"""See beside each cell the cell it would become under a compound.
+
+    import napari_impa as impa
+
+    cells = impa.read_cells("plate/", label=["compound", "dose_um"], control="DMSO", size=64)   # crops or whole fields
+    run = impa.train(cells, "runs/chx", hold_out={"plate": ["Week4_27861"]}, steps=3000)
+    model = impa.load_model("runs/chx")                    # or a `.impa` file, or the name of a bundled model
+    after = model.predict(cells.controls(), "cycloheximide 50", strength=1.0, variability=0.1, seed=0)
+    impa.evaluate(model, cells)                            # a table, with the untreated control as the baseline
+
+Each name is imported when it is first used, so that `import napari_impa` alone loads neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_impa.analysis.scores import evaluate
+    from napari_impa.cells.folder import crop_source, read_cells
+    from napari_impa.cells.segmentation import segment_nuclei
+    from napari_impa.cells.simulated import simulated_cells, simulated_screen, true_counterfactual
+    from napari_impa.cells.source import open_source
+    from napari_impa.cells.store import Cells, open_cells
+    from napari_impa.engine.model import IMPA, load_model
+    from napari_impa.engine.run import Run
+    from napari_impa.engine.training import train
+    from napari_impa.errors import ImpaError
+
+    __version__: str
+
+_ROOMS = {
+    "IMPA": "engine.model",
+    "Cells": "cells.store",
+    "ImpaError": "errors",
+    "Run": "engine.run",
+    "crop_source": "cells.folder",
+    "evaluate": "analysis.scores",
+    "load_model": "engine.model",
+    "open_cells": "cells.store",
+    "open_source": "cells.source",
+    "read_cells": "cells.folder",
+    "segment_nuclei": "cells.segmentation",
+    "simulated_cells": "cells.simulated",
+    "simulated_screen": "cells.simulated",
+    "train": "engine.training",
+    "true_counterfactual": "cells.simulated",
+}
+
+__all__ = [
+    "IMPA",
+    "Cells",
+    "ImpaError",
+    "Run",
+    "__version__",
+    "crop_source",
+    "evaluate",
+    "load_model",
+    "open_cells",
+    "open_source",
+    "read_cells",
+    "segment_nuclei",
+    "simulated_cells",
+    "simulated_screen",
+    "train",
+    "true_counterfactual",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _ROOMS:
+        value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("napari-impa")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+unknown"

@@ -1,0 +1,10 @@
+"""`python -m napari_impa` is the command `napari-impa`."""
+
+from __future__ import annotations
+
+import sys
+
+from napari_impa.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
