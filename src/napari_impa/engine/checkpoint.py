@@ -1,0 +1,99 @@
+"""Weights on disk: safetensors with a JSON header, written beside and renamed; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_impa.errors import ModelError
+
+HEADER = "napari_impa"
+"""Key of the JSON text in the metadata of the safetensors file."""
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_beside(path: Path, write: Any) -> None:
+    """Let `write(partial)` make a file beside `path`, then rename it; what stood there before stays on any error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(partial)
+        partial.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner can read
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header as one safetensors file.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be written; what stood there before stays.
+    """
+    path = Path(path)
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    try:
+        write_beside(path, lambda partial: save_file(plain, partial, metadata={HEADER: json.dumps(header)}))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Read the header without the weights.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or not one of ours.
+    """
+    return _open(Path(path), weights=False)[1]
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and header; errors as in `read_header`."""
+    return _open(Path(path), weights=True)
+
+
+def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise ModelError(f"There is no model file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(HEADER)
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if weights else {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path.name} is damaged or not a model file ({error}).") from error
+    if header is None:
+        raise ModelError(f"{path.name} is a safetensors file, but not one of napari-impa.")
+    return tensors, json.loads(header)
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """Name every tensor of an optimiser's state, e.g. `prefix.3.exp_avg`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{prefix}.{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser the state that `flatten_optimizer` named."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix + "."):
+            _, index, name = key.rsplit(".", 2)
+            state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

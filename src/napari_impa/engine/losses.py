@@ -1,0 +1,75 @@
+"""The losses of IMPA as free functions of the networks and a batch.
+
+Palma et al. 2025, after StarGAN v2 (Choi et al., CVPR 2020); R1 after Mescheder et al., ICML 2018.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_impa.engine.networks import Networks
+
+
+def adversarial(logits: Tensor, real: bool) -> Tensor:
+    """Binary cross-entropy of logits (B,) against all real or all generated."""
+    logits = logits.float()
+    return F.softplus(-logits if real else logits).mean()
+
+
+def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """½ E‖∇ₓ D(x)‖² of real images (B, C, S, S); `images` must require gradients."""
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return 0.5 * gradient.square().flatten(1).sum(1).mean()
+
+
+def discriminator_losses(
+    nets: Networks, real: Tensor, y_real: Tensor, fake: Tensor, y_fake: Tensor, *, r1: bool = True, modality: int = 0
+) -> dict[str, Tensor]:
+    """Losses of the discriminator: `real`, `fake` and, if asked for, `r1`.
+
+    `fake` is taken as it is: no gradient flows back through it.
+    """
+    real = real.detach().requires_grad_(r1)
+    # R1 squares gradients, which bfloat16 has too few digits for
+    with torch.autocast(real.device.type, enabled=False) if r1 else nullcontext():
+        logits = nets.discriminator(real, y_real, modality)
+    losses = {"real": adversarial(logits, True)}
+    losses["fake"] = adversarial(nets.discriminator(fake.detach(), y_fake, modality), False)
+    if r1:
+        losses["r1"] = r1_penalty(logits, real)
+    return losses
+
+
+def generator_losses(
+    nets: Networks,
+    control: Tensor,
+    y: Tensor,
+    style: Tensor,
+    fake: Tensor,
+    fake_other: Tensor | None,
+    *,
+    modality: int = 0,
+) -> dict[str, Tensor]:
+    """Losses of generator, style encoder and mapping network: `adversarial`, `style`, `diversity`, `cycle`.
+
+    Parameters
+    ----------
+    control
+        Control cells x (B, C, S, S).
+    y, style
+        Target conditions (B,) and their styles (B, d).
+    fake
+        G(x, style), with its graph.
+    fake_other
+        G(x, style') of other noise, without a graph; None leaves `diversity` out.
+    """
+    losses = {"adversarial": adversarial(nets.discriminator(fake, y, modality), True)}
+    losses["style"] = (nets.style_encoder(fake) - style).abs().mean()
+    if fake_other is not None:
+        losses["diversity"] = (fake - fake_other.detach()).abs().mean()
+    losses["cycle"] = (nets.generator(fake, nets.style_encoder(control)) - control).abs().mean()
+    return losses

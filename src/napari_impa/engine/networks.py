@@ -1,0 +1,274 @@
+"""The four networks of IMPA and the embedding of its conditions.
+
+Palma, Theis & Lotfollahi, Nature Communications 16:505 (2025), in the line of StarGAN v2 (Choi et al., CVPR 2020) with
+adaptive instance normalisation (Huang & Belongie, ICCV 2017).  Parameter names and shapes are those of published
+checkpoints.  Images are float, (B, C, S, S), in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MAX_WIDTH = 512
+SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Everything that fixes the shapes of the networks.
+
+    Parameters
+    ----------
+    size
+        Crop side S in pixels.
+    channels
+        Image channels C.
+    width
+        Base width w of the convolutions.
+    style_dim
+        Style dimension d.
+    noise_dim
+        Noise dimension n of the mapping network.
+    embedding_dims
+        Embedding dimension e, one for each kind of perturbation (modality).
+    conditions
+        Number of conditions K, one for each modality.
+    mapping_layers
+        Linear layers of the mapping network.
+    """
+
+    size: int
+    channels: int
+    width: int = 64
+    style_dim: int = 64
+    noise_dim: int = 16
+    embedding_dims: tuple[int, ...] = (64,)
+    conditions: tuple[int, ...] = (1,)
+    mapping_layers: int = 1
+
+    @property
+    def generator_downs(self) -> int:
+        """r, how often the generator's encoder halves the image."""
+        return math.ceil(math.log2(self.size)) - 4
+
+    @property
+    def encoder_downs(self) -> int:
+        """q, how often the style encoder and the discriminator halve the image."""
+        return math.ceil(math.log2(self.size)) - 2
+
+
+def is_valid_size(size: int) -> bool:
+    """Whether the networks take crops of this side: 3 or 4 times a power of two, from 24 pixels."""
+    downs = math.ceil(math.log2(size)) - 2 if size > 1 else 0
+    return size >= 24 and size % 2**downs == 0 and size // 2**downs in (3, 4)
+
+
+def valid_sizes(at_most: int = 512) -> list[int]:
+    """Crop sides the networks take, ascending."""
+    return [size for size in range(24, at_most + 1) if is_valid_size(size)]
+
+
+class ResBlk(nn.Module):
+    """Pre-activation residual block, optionally normalised and halving the image."""
+
+    def __init__(self, dim_in: int, dim_out: int, *, normalize: bool = False, down: bool = False) -> None:
+        super().__init__()
+        self.down = down
+        self.conv1 = nn.Conv2d(dim_in, dim_in, 3, padding=1)
+        self.conv2 = nn.Conv2d(dim_in, dim_out, 3, padding=1)
+        self.norm1: nn.Module = nn.InstanceNorm2d(dim_in, affine=True) if normalize else nn.Identity()
+        self.norm2: nn.Module = nn.InstanceNorm2d(dim_in, affine=True) if normalize else nn.Identity()
+        self.conv1x1: nn.Module = nn.Conv2d(dim_in, dim_out, 1, bias=False) if dim_in != dim_out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) → (B, out, H, W), or half of H and W."""
+        residual = self.conv1(F.leaky_relu(self.norm1(x), SLOPE))
+        shortcut = self.conv1x1(x)
+        if self.down:
+            residual, shortcut = F.avg_pool2d(residual, 2), F.avg_pool2d(shortcut, 2)
+        residual = self.conv2(F.leaky_relu(self.norm2(residual), SLOPE))
+        return (residual + shortcut) / math.sqrt(2)
+
+
+class AdaIN(nn.Module):
+    """Adaptive instance normalisation: (1 + γ) · IN(x) + β with γ, β from the style; the bare IN without a style."""
+
+    def __init__(self, style_dim: int, features: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(style_dim, 2 * features)
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        """(B, features, H, W), (B, d) → (B, features, H, W)."""
+        x = F.instance_norm(x)
+        if style is None:
+            return x
+        gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
+        return (1 + gamma) * x + beta
+
+
+class AdainResBlk(nn.Module):
+    """Residual block whose normalisation is steered by the style, optionally doubling the image."""
+
+    def __init__(self, dim_in: int, dim_out: int, style_dim: int, *, up: bool = False) -> None:
+        super().__init__()
+        self.up = up
+        self.conv1 = nn.Conv2d(dim_in, dim_out, 3, padding=1)
+        self.conv2 = nn.Conv2d(dim_out, dim_out, 3, padding=1)
+        self.norm1 = AdaIN(style_dim, dim_in)
+        self.norm2 = AdaIN(style_dim, dim_out)
+        self.conv1x1: nn.Module = nn.Conv2d(dim_in, dim_out, 1, bias=False) if dim_in != dim_out else nn.Identity()
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        """(B, in, H, W), (B, d) → (B, out, H, W), or twice H and W."""
+        residual = F.leaky_relu(self.norm1(x, style), SLOPE)
+        if self.up:
+            residual, x = F.interpolate(residual, scale_factor=2.0), F.interpolate(x, scale_factor=2.0)
+        residual = self.conv2(F.leaky_relu(self.norm2(self.conv1(residual), style), SLOPE))
+        return (residual + self.conv1x1(x)) / math.sqrt(2)
+
+
+class Generator(nn.Module):
+    """Autoencoder: what the cell is (content) without a style, then the image under a style."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        widths = [min(shape.width * 2**i, MAX_WIDTH) for i in range(shape.generator_downs + 1)]
+        pairs = list(zip(widths, widths[1:], strict=False))
+        last = widths[-1]
+        self.from_rgb = nn.Conv2d(shape.channels, shape.width, 3, padding=1)
+        self.encode = nn.ModuleList(ResBlk(a, b, normalize=True, down=True) for a, b in pairs)
+        self.encode.extend(ResBlk(last, last, normalize=True) for _ in range(2))
+        self.decode = nn.ModuleList(AdainResBlk(last, last, shape.style_dim) for _ in range(2))
+        self.decode.extend(AdainResBlk(b, a, shape.style_dim, up=True) for a, b in reversed(pairs))
+        self.to_rgb = nn.Sequential(
+            nn.InstanceNorm2d(shape.width, affine=True), nn.LeakyReLU(SLOPE), nn.Conv2d(shape.width, shape.channels, 1)
+        )
+
+    def content(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) → content (B, w·2^r, S/2^r, S/2^r)."""
+        x = self.from_rgb(x)
+        for block in self.encode:
+            x = block(x)
+        return x
+
+    def render(self, content: Tensor, style: Tensor | None) -> Tensor:
+        """Content and style (B, d) → image (B, C, S, S); without a style the bare normalised image (basal)."""
+        for block in self.decode:
+            content = block(content, style)
+        return self.to_rgb(content)
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        """(B, C, S, S), (B, d) → (B, C, S, S)."""
+        return self.render(self.content(x), style)
+
+
+def _trunk(shape: Shape, last_kernel: int) -> tuple[list[nn.Module], int]:
+    """Convolutions of the style encoder and the discriminator, and their last width."""
+    widths = [min(shape.width * 2**i, MAX_WIDTH) for i in range(shape.encoder_downs + 1)]
+    layers: list[nn.Module] = [nn.Conv2d(shape.channels, shape.width, 3, padding=1)]
+    layers += [ResBlk(a, b, down=True) for a, b in zip(widths, widths[1:], strict=False)]
+    layers += [nn.LeakyReLU(SLOPE), nn.Conv2d(widths[-1], widths[-1], last_kernel), nn.LeakyReLU(SLOPE)]
+    return layers, widths[-1]
+
+
+class StyleEncoder(nn.Module):
+    """Image → the style it was drawn with."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        layers, width = _trunk(shape, shape.size // 2**shape.encoder_downs)
+        self.conv = nn.Sequential(*layers)
+        self.linear = nn.Linear(width, shape.style_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) → (B, d)."""
+        return self.linear(self.conv(x).flatten(1))
+
+
+class Discriminator(nn.Module):
+    """Image → one logit a condition, the mean over positions; one head a modality."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        layers, width = _trunk(shape, 3)
+        self.conv_blocks = nn.Sequential(*layers)
+        heads = [nn.Conv2d(width, count, 1) for count in shape.conditions]
+        self.head: nn.Module = heads[0] if len(heads) == 1 else nn.ModuleList(heads)
+
+    def forward(self, x: Tensor, y: Tensor, modality: int = 0) -> Tensor:
+        """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,)."""
+        head = self.head[modality] if isinstance(self.head, nn.ModuleList) else self.head
+        logits = head(self.conv_blocks(x)).mean((2, 3))
+        return logits.gather(1, y[:, None])[:, 0]
+
+
+class _Layers(nn.Module):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for a, b in zip(dims, dims[1:], strict=False):
+            layers += [nn.Linear(a, b), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class MappingNetwork(nn.Module):
+    """Embedding of a condition beside noise → style; one network a modality."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        nets = [
+            _Layers([e + shape.noise_dim] + [MAX_WIDTH] * (shape.mapping_layers - 1) + [shape.style_dim])
+            for e in shape.embedding_dims
+        ]
+        self.mapping_network: nn.Module = nets[0] if len(nets) == 1 else nn.ModuleList(nets)
+
+    def forward(self, embedding: Tensor, z: Tensor, modality: int = 0) -> Tensor:
+        """(B, e), (B, n) → (B, d)."""
+        several = isinstance(self.mapping_network, nn.ModuleList)
+        net = self.mapping_network[modality] if several else self.mapping_network  # type: ignore[index]
+        return net(torch.cat([embedding, z], dim=1))
+
+
+class Networks(nn.Module):
+    """The four networks and the embedding tables, (K, e) each, as one module."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.generator = Generator(shape)
+        self.style_encoder = StyleEncoder(shape)
+        self.discriminator = Discriminator(shape)
+        self.mapping_network = MappingNetwork(shape)
+        tables = [nn.Embedding(k, e) for k, e in zip(shape.conditions, shape.embedding_dims, strict=True)]
+        self.embedding_matrix: nn.Module = tables[0] if len(tables) == 1 else nn.ModuleList(tables)
+
+    def initialize(self, generator: torch.Generator) -> Networks:
+        """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu", generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, generator=generator)
+        return self
+
+    def embed(self, y: Tensor, modality: int = 0) -> Tensor:
+        """Condition numbers (B,) → embeddings (B, e)."""
+        table = self.embedding_matrix
+        return table[modality](y) if isinstance(table, nn.ModuleList) else table(y)
+
+    def style(self, y: Tensor, z: Tensor, modality: int = 0) -> Tensor:
+        """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""
+        return self.mapping_network(self.embed(y, modality), z, modality)
