@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_impa.analysis.scores import evaluate
+    from napari_impa.catalog import load_model
     from napari_impa.cells.folder import crop_source, read_cells
     from napari_impa.cells.segmentation import segment_nuclei
     from napari_impa.cells.simulated import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
     from napari_impa.cells.store import Cells, open_cells
-    from napari_impa.engine.model import IMPA, load_model
+    from napari_impa.engine.model import IMPA
     from napari_impa.engine.run import Run
     from napari_impa.engine.training import train
     from napari_impa.errors import ImpaError
@@ -37,7 +38,7 @@ _ROOMS = {
     "Run": "engine.run",
     "crop_source": "cells.folder",
     "evaluate": "analysis.scores",
-    "load_model": "engine.model",
+    "load_model": "catalog",
     "open_cells": "cells.store",
     "open_source": "cells.source",
     "read_cells": "cells.folder",

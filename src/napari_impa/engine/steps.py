@@ -19,6 +19,9 @@ from napari_impa.engine.settings import Recipe, TrainingSettings
 FINAL_RATE = 0.1
 """Fraction of the learning rate left at the end of a recipe that lets it fall."""
 
+STYLE_DECAY = 0.01
+"""Weight of the mean squared style while the networks learn as an autoencoder."""
+
 
 class Step:
     """Networks, their optimisers and their running average; a call makes one step.
@@ -120,16 +123,20 @@ class Step:
         return {**critic, **maker}
 
     def _autoencoder_step(self, batch: Batch, noise: list[Tensor], step: int) -> dict[str, Tensor]:
-        """Give cells back from their content and own style, and lead each condition to the style of its real cells."""
+        """Give cells back from their content and own style, and lead each condition to the style of its real cells.
+
+        A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
+        """
         nets, half = self.networks, (len(batch.control) + 1) // 2
         images = torch.cat([batch.control[:half], batch.treated[half:]]) if len(batch.control) > 1 else batch.treated
         own = nets.style_encoder(images)
         losses = {"reconstruction": (nets.generator(images, own) - images).abs().mean()}
         with torch.no_grad():
             wanted = nets.style_encoder(batch.treated)
-        losses["style_match"] = (nets.style(batch.y_treated, noise[0]) - wanted).abs().mean()
+        losses["style_match"] = (nets.style(batch.y_treated, noise[0]) - wanted).square().mean()
+        total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.square().mean()
         self.maker_optimizer.zero_grad(set_to_none=True)
-        (losses["reconstruction"] + losses["style_match"]).backward()
+        total.backward()
         self.maker_optimizer.step()
         return losses
 

@@ -324,17 +324,28 @@ def train(
     TrainingError, ConditionError, CellsError
         As `Trainer` and `TrainingSettings` do.
     """
-    from tqdm.auto import tqdm
-
     chosen = TrainingSettings(hold_out=hold_out or {}, **{"size": cells.size, **settings})
     trainer = Trainer(cells, chosen, folder, resume=resume)
-    with tqdm(total=chosen.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
-        for event in trainer:
-            if not event.finished:
-                bar.update()
-                shown = {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
-                bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
+    follow(trainer, progress=progress)
     return trainer.run
+
+
+def follow(trainer: Trainer, *, progress: bool = True) -> str:
+    """Train to the end under a progress bar; returns the sentence that says how it ended."""
+    from tqdm.auto import tqdm
+
+    steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
+    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not progress) as bar:
+        for event in trainer:
+            if event.finished:
+                message = event.message or ""
+                continue
+            shown = {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
+            if minutes and event.seconds_left is not None:
+                shown["min left"] = f"{event.seconds_left / 60:.1f}"
+            bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
+            bar.update()
+    return message
 
 
 SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")

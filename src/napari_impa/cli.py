@@ -1,0 +1,419 @@
+"""The command line: the same names and defaults as the Python API; exit code 2 and one line for what a user can mend."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from napari_impa.errors import ImpaError
+
+if TYPE_CHECKING:
+    from napari_impa.cells.store import Cells
+
+app = App(
+    name="napari-impa",
+    help="See beside each cell the cell it would become under a compound.",
+    version=lambda: __import__("napari_impa").__version__,
+)
+models_app = App(name="models", help="Models that can be used here.")
+app.command(models_app)
+
+Several = Parameter(consume_multiple=True, negative=())
+Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
+
+
+@app.command
+def demo(*, screenshot: Path | None = None) -> None:
+    """Open napari on the simulated screen with the bundled model.
+
+    Parameters
+    ----------
+    screenshot
+        Save a picture of the window and quit; where there is no screen, on a virtual one (Xvfb).
+    """
+    from napari_impa.viewer.display import require_screen, virtual_screen
+
+    if screenshot is None:
+        require_screen()
+        from napari_impa.viewer.demo import run_demo
+
+        run_demo()
+        return
+    with virtual_screen():
+        from napari_impa.viewer.demo import run_demo
+
+        run_demo(screenshot=screenshot)
+    print(f"Saved {screenshot}.")
+
+
+@app.command
+def crop(
+    source: Path,
+    *,
+    out: Path,
+    size: int | None = None,
+    segment: Segment | None = None,
+    nuclei_channel: str | None = None,
+    border: Literal["skip", "pad"] = "skip",
+    label: Annotated[list[str] | None, Several] = None,
+    control: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Cut the cells out of images into a `.cells` folder.
+
+    Parameters
+    ----------
+    source
+        Folder of images with `metadata.csv`, or with one subfolder a condition; IMPA's own layout; or `.cells`.
+    out
+        The `.cells` folder to make.
+    size
+        Crop side in pixels: 96 for whole fields, the stored side for ready crops.
+    segment
+        How nuclei are found; by default the source's masks where it has them, else `nuclei`.
+    nuclei_channel
+        Name or number of the channel that shows nuclei; guessed from the names.
+    border
+        Leave out cells too near to the border, or pad them.
+    label
+        Columns whose values, joined, name a cell's condition.
+    control
+        Label value of the untreated control.
+    overwrite
+        Replace `out` where it exists.
+    """
+    from napari_impa.cells.folder import crop_source, crop_summary
+    from napari_impa.cells.source import open_source
+
+    opened = open_source(source)
+    print(opened.describe())
+    with _bar("images") as progress:
+        cells = crop_source(
+            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label, control=control,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    print(crop_summary(cells))
+    print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
+
+
+@app.command
+def train(
+    source: Path,
+    *,
+    out: Path,
+    task: Literal["perturbation", "batch"] = "perturbation",
+    label: Annotated[list[str] | None, Several] = None,
+    control: str | None = None,
+    hold_out: Annotated[list[str] | None, Several] = None,
+    size: int = 64,
+    segment: Segment | None = None,
+    preset: Literal["tiny", "small", "paper"] = "tiny",
+    recipe: Literal["default", "paper"] = "default",
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+) -> None:
+    """Train a model on labelled cells into a run folder; Ctrl-C stops it and keeps the model.
+
+    Parameters
+    ----------
+    source
+        Folder of images or `.cells`, as for `crop`.
+    out
+        The run folder.
+    task
+        `perturbation`: control cells become treated ones; `batch`: cells move between batches.
+    label
+        Columns whose values, joined, name a cell's condition (or batch); guessed where not given.
+    control
+        Label value of the untreated control; guessed where not given.
+    hold_out
+        COLUMN=VALUE of cells to keep out of the training; several are possible.
+    size
+        Crop side in pixels.
+    segment
+        How nuclei of whole fields are found, as for `crop`.
+    preset
+        Width of the networks: tiny 16 (for a CPU), small 32, paper 64.
+    recipe
+        How a step is made: `default`, or `paper` for the published step.
+    steps
+        Steps to train; 3000 where neither steps nor minutes are given.
+    minutes
+        Minutes to train.
+    batch_size
+        Cells a step.
+    seed
+        Seed of everything random.
+    device
+        auto, cuda, mps or cpu.
+    resume
+        Go on where the run folder's training stopped.
+    """
+    from napari_impa.cells.folder import crop_summary
+    from napari_impa.engine.settings import TrainingSettings
+    from napari_impa.engine.training import Trainer, follow
+
+    settings = TrainingSettings(
+        task=task, size=size, preset=preset, recipe=recipe, steps=steps, minutes=minutes, batch_size=batch_size, seed=seed,
+        device=device, hold_out=_columns(hold_out),
+    )  # fmt: skip
+    cells = _read(source, label=label, control=control, size=size, segment=segment)
+    print(crop_summary(cells))
+    trainer = Trainer(cells, settings, out, resume=resume)
+    print(f"Conditions ({' '.join(cells.label)}): " + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items()))
+    print(f"Training on {trainer.chosen_device.reason}.")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: trainer.stop())
+    print(follow(trainer))
+
+
+@app.command
+def predict(
+    model: str,
+    source: Path,
+    *,
+    to: Annotated[list[str], Several],
+    out: Path,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+    segment: Segment | None = None,
+    all_cells: bool = False,
+    device: str = "auto",
+    batch_size: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Turn control cells into what they would be under each condition, into a `.cells` folder.
+
+    Parameters
+    ----------
+    model
+        A `.impa` file, a run folder, or the name of a bundled model.
+    source
+        Folder of images or `.cells`, as for `crop`.
+    to
+        Names of conditions.
+    out
+        The `.cells` folder to make.
+    strength
+        0 the cell as it is, 1 the condition, beyond it exaggerated.
+    variability
+        Factor of the noise.
+    seed
+        Seed of the noise.
+    segment
+        How nuclei of whole fields are found, as for `crop`.
+    all_cells
+        Turn treated cells too, not the controls alone.
+    device
+        auto, cuda, mps or cpu.
+    batch_size
+        Cells at a time.
+    overwrite
+        Replace `out` where it exists.
+    """
+    from napari_impa.catalog import load_model
+    from napari_impa.cells.store import CellsWriter, shortest
+    from napari_impa.engine.model import TURNED_INTO
+
+    chosen = load_model(model).to(device)
+    for name in to:
+        chosen.condition_index(name)
+    cells = _read_for(chosen, source, segment)
+    if chosen.task == "perturbation" and not all_cells and cells.control is not None:
+        controls = cells.is_control
+        print(f"{controls.sum():,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+        cells = cells.take(controls)
+    cells = chosen.fit(cells)
+    how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
+    history = chosen.prediction_history(cells, to, **how)
+    writer = CellsWriter(
+        out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+        control=cells.control, history=history, overwrite=overwrite,
+    )  # fmt: skip
+    with writer, _bar("cells") as progress:
+        for rows, blocks in chosen.predict_blocks(cells, to, **how, batch_size=batch_size, progress=progress):
+            for name, pixels in zip(to, blocks, strict=True):
+                writer.append(pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
+    print(f"{len(cells):,} cells turned into {', '.join(to)}; saved {writer.path}.")
+
+
+@app.command
+def evaluate(
+    model: str,
+    source: Path,
+    *,
+    where: Annotated[list[str] | None, Several] = None,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+    segment: Segment | None = None,
+    device: str = "auto",
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+    montage: Path | None = None,
+) -> None:
+    """Score predictions on real cells, beside the untreated control and real treated cells.
+
+    Parameters
+    ----------
+    model
+        A `.impa` file, a run folder, or the name of a bundled model.
+    source
+        Folder of images or `.cells`, as for `crop`.
+    where
+        COLUMN=VALUE of the cells to score; by default those that the training held out.
+    strength
+        As for `predict`.
+    variability
+        As for `predict`.
+    seed
+        Seed of the noise and of samples.
+    segment
+        How nuclei of whole fields are found, as for `crop`.
+    device
+        auto, cuda, mps or cpu.
+    json_file
+        Write the table there too.
+    montage
+        Save a picture of control, predicted and real treated cells.
+    """
+    from napari_impa.analysis.montage import save_evaluation_montage
+    from napari_impa.analysis.scores import evaluate as score
+    from napari_impa.analysis.scores import format_table
+    from napari_impa.catalog import load_model
+
+    chosen = load_model(model).to(device)
+    cells = _read_for(chosen, source, segment)
+    table = score(chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed)
+    print(format_table(table))
+    if json_file is not None:
+        rows = json.loads(table.to_json(orient="records"))
+        json_file.write_text(json.dumps({"settings": table.attrs, "rows": rows}, indent=1, default=str), encoding="utf-8")
+        print(f"Saved {json_file}.")
+    if montage is not None:
+        save_evaluation_montage(
+            montage, chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed
+        )
+        print(f"Saved {montage}.")
+
+
+@models_app.command(name="list")
+def list_models() -> None:
+    """List the models that can be used here."""
+    from napari_impa.catalog import bundled_models
+
+    entries = bundled_models()
+    if not entries:
+        print("No model comes with this installation.")
+    width = max((len(entry.name) for entry in entries), default=0)
+    for entry in entries:
+        print(f"{entry.name:<{width}}  {entry.header['task']}  {entry.description}")
+
+
+@models_app.command
+def info(model: str) -> None:
+    """Say what a model is: channels, conditions, how it was trained.
+
+    Parameters
+    ----------
+    model
+        A `.impa` file, a run folder, or the name of a bundled model.
+    """
+    from napari_impa.catalog import load_model
+
+    chosen = load_model(model)
+    print(f"{chosen.name} ({chosen.task}, {chosen.hash}): {chosen.describe()}")
+    print(f"Channels: {', '.join(chosen.channels)}")
+    print(f"Pixel size: {chosen.pixel_size or 'unknown'}{' µm' if chosen.pixel_size else ''}")
+    if chosen.control is not None:
+        print(f"Control: {chosen.control}, {chosen.counts.get(chosen.control, 0):,} cells")
+    for name in chosen.conditions:
+        print(f"  {name}: {chosen.counts.get(name, 0):,} cells")
+    if chosen.hold_out:
+        print("Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items()))
+    if "steps" in chosen.history:
+        facts = chosen.history
+        print(f"Trained for {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}, {facts['date']}.")
+
+
+# ---- shared by the commands -----------------------------------------------------------------------------------------
+
+
+def _columns(pairs: Sequence[str] | None) -> dict[str, list[str]]:
+    """`["plate=A", "plate=B"]` → `{"plate": ["A", "B"]}`."""
+    columns: dict[str, list[str]] = {}
+    for pair in pairs or ():
+        column, separator, value = pair.partition("=")
+        if not (separator and column and value):
+            raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
+        columns.setdefault(column, []).append(value)
+    return columns
+
+
+def _read(source: Path, **how: Any) -> Cells:
+    from napari_impa.cells.folder import read_cells
+    from napari_impa.cells.source import open_source
+
+    print(open_source(source).describe())
+    with _bar("images") as progress:
+        return read_cells(source, progress=progress, **how)
+
+
+def _read_for(model: Any, source: Path, segment: str | None) -> Cells:
+    """Read a source with the model's crop side and, where the source has its label columns, its labels."""
+    from napari_impa.cells.source import open_source
+
+    labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
+    label, control = (list(model.label), model.control) if labelled else (None, None)
+    return _read(source, size=model.size, segment=segment, label=label, control=control)
+
+
+class _bar:
+    """A progress bar as a callable (done, total, text)."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+
+    def __enter__(self) -> Callable[..., None]:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=not sys.stderr.isatty())
+
+        def show(done: int, total: int, text: str = "") -> None:
+            self._bar.total = total
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(done - self._bar.n)
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 something that the user can mend, 130 interrupted."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"napari-impa: {error} (see napari-impa --help)", file=sys.stderr)
+        sys.exit(2)
+    except ImpaError as error:
+        print(f"napari-impa: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"napari-impa: {what}{error.strerror or error}.", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("napari-impa: interrupted.", file=sys.stderr)
+        sys.exit(130)
