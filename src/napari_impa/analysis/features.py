@@ -119,8 +119,8 @@ def _filters(level: int, layer: int, channel: int, count: int, depth: int, side:
 def central_nucleus_mask(nuclei: NDArray[Any]) -> NDArray[np.bool_]:
     """Find the nucleus at the centre of each crop of a nuclear stain.
 
-    Otsu's threshold of the smoothed crop; touching nuclei are parted by a watershed on the distance from the background;
-    the part under the centre is the nucleus, or the nearest one within a quarter of the crop.
+    Otsu's threshold of the smoothed crop; touching nuclei are parted by a watershed on the distance from the
+    background; the part under the centre is the nucleus, or the nearest one within a quarter of the crop.
 
     Parameters
     ----------

@@ -1,0 +1,212 @@
+"""Pictures for a person to judge by: control, predicted and real treated cells side by side, on one contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from napari_impa.analysis.selection import select_cells
+from napari_impa.cells.store import Cells
+from napari_impa.engine.model import IMPA
+from napari_impa.errors import CellsError
+
+COLOURS = {
+    "blue": (0.25, 0.4, 1.0),
+    "green": (0.1, 1.0, 0.2),
+    "red": (1.0, 0.2, 0.15),
+    "magenta": (1.0, 0.2, 1.0),
+    "yellow": (1.0, 0.9, 0.1),
+    "cyan": (0.1, 0.9, 1.0),
+    "grey": (1.0, 1.0, 1.0),
+}
+"""Colours of channels, (red, green, blue) at full intensity."""
+
+_NUCLEAR = ("dapi", "hoechst", "dna", "nucle", "draq")
+_OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
+_GAP = 4
+_FONT = 15
+_MOST_CONDITIONS = 12
+
+Row = tuple[str, NDArray[Any]]
+
+
+def channel_colours(channels: Sequence[str]) -> list[str]:
+    """Name a colour for each channel: nuclear stains blue, the others red, green, yellow …; one channel alone grey."""
+    if len(channels) == 1:
+        return ["grey"]
+    others = iter(_OTHERS * (1 + len(channels) // len(_OTHERS)))
+    return ["blue" if any(word in name.lower() for word in _NUCLEAR) else next(others) for name in channels]
+
+
+def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """(C, 2) intensities shown as black and as full colour: the 1 % and 99.7 % quantiles of each channel."""
+    values = np.moveaxis(np.asarray(pixels, np.float64), 1, 0).reshape(pixels.shape[1], -1)
+    limits = np.nanquantile(values, (0.01, 0.997), axis=1).T
+    limits[:, 1] = np.maximum(limits[:, 1], limits[:, 0] + np.finfo(np.float32).eps)
+    return limits
+
+
+def composite(pixels: NDArray[Any], limits: NDArray[np.float64], colours: Sequence[str]) -> NDArray[np.uint8]:
+    """Add up the channels of cells (n, C, S, S) in their colours: (n, S, S, 3) uint8."""
+    lower, upper = np.asarray(limits, np.float64).T[:, :, None, None]
+    shown = np.clip((np.nan_to_num(np.asarray(pixels, np.float64)) - lower) / (upper - lower), 0, 1)
+    mixed = np.einsum("ncyx,cr->nyxr", shown, np.array([COLOURS[name] for name in colours]))
+    return (np.clip(mixed, 0, 1) * 255).round().astype(np.uint8)
+
+
+def montage(
+    rows: Sequence[Row],
+    channels: Sequence[str],
+    limits: NDArray[np.float64],
+    *,
+    zoom: int = 2,
+    group: int = 1,
+    split: bool = False,
+) -> NDArray[np.uint8]:
+    """Draw rows of cells with their titles, all on the same contrast.
+
+    Parameters
+    ----------
+    rows
+        Titles, and cells (n, C, S, S).
+    channels
+        C channel names; their colours are named in the last line.
+    limits
+        (C, 2) intensities shown as black and as full colour, for all rows alike (see `display_limits`).
+    zoom
+        Side of a drawn pixel.
+    group
+        After so many rows a wider gap.
+    split
+        Show after every cell its channels one by one, in grey.
+
+    Returns
+    -------
+    (rows, columns, 3) uint8.
+
+    Raises
+    ------
+    CellsError
+        If there is nothing to draw, or the rows differ in channels or side.
+    """
+    shapes = {pixels.shape[1:] for _, pixels in rows}
+    if len(shapes) != 1 or not any(len(pixels) for _, pixels in rows) or next(iter(shapes))[0] != len(channels):
+        raise CellsError("A montage needs rows of cells of one crop side and of the channels named.")
+    colours = channel_colours(channels)
+    strips = [_strip(pixels, limits, colours, zoom, split) for _, pixels in rows]
+    font = ImageFont.load_default(_FONT)
+    legend = "   ".join(f"{name}: {colour}" for name, colour in zip(channels, colours, strict=True))
+    margin = 2 * _GAP + int(max(font.getlength(title) for title, _ in rows))
+    width = max(margin + max(strip.shape[1] for strip in strips), int(font.getlength(legend)) + 2 * _GAP)
+    gaps = [_GAP * (1 if (number + 1) % group else 4) for number in range(len(rows))]
+    height = sum(strip.shape[0] for strip in strips) + sum(gaps)
+    canvas = Image.new("RGB", (width, height + 2 * _FONT), (0, 0, 0))
+    draw, top = ImageDraw.Draw(canvas), 0
+    for (title, _), strip, gap in zip(rows, strips, gaps, strict=True):
+        canvas.paste(Image.fromarray(strip), (margin, top))
+        draw.text((_GAP, top + strip.shape[0] // 2), title, fill=(255, 255, 255), font=font, anchor="lm")
+        top += strip.shape[0] + gap
+    draw.text((_GAP, top + _FONT), legend, fill=(200, 200, 200), font=font, anchor="lm")
+    return np.asarray(canvas)
+
+
+def _strip(
+    pixels: NDArray[Any], limits: NDArray[np.float64], colours: Sequence[str], zoom: int, split: bool
+) -> NDArray[np.uint8]:
+    """One row of cells, (S · zoom, width, 3)."""
+    tiles = [composite(pixels, limits, colours)]
+    if split and len(colours) > 1:
+        tiles += [composite(pixels[:, [c]], limits[[c]], ["grey"]) for c in range(len(colours))]
+    size = pixels.shape[-1] * zoom
+    shown = []
+    for cell in range(len(pixels)):
+        for number, tile in enumerate(tiles):
+            resized = Image.fromarray(tile[cell]).resize((size, size), Image.Resampling.BICUBIC)
+            gap = _GAP if number == len(tiles) - 1 else 1
+            shown.append(np.pad(np.asarray(resized), ((0, 0), (0, gap), (0, 0))))
+    return np.concatenate(shown, axis=1) if shown else np.zeros((size, 0, 3), np.uint8)
+
+
+def save_montage(path: str | Path, picture: NDArray[np.uint8]) -> Path:
+    """Write a montage as PNG (or by its suffix).
+
+    Raises
+    ------
+    CellsError
+        If the file cannot be written, or its suffix is not that of an image.
+    """
+    path = Path(path)
+    path = path if path.suffix else path.with_suffix(".png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+    except (OSError, ValueError) as error:
+        raise CellsError(f"{path} cannot be written ({error}); choose another name, ending in .png.") from error
+    return path
+
+
+def evaluation_rows(
+    model: IMPA,
+    cells: Cells,
+    *,
+    where: Mapping[str, Any] | None = None,
+    conditions: Sequence[str] | None = None,
+    count: int = 8,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+) -> list[Row]:
+    """For each condition a row of control cells, the same cells predicted, and other, real cells of the condition.
+
+    Cells are drawn at random, by the seed alone, out of those that `evaluate` scores.
+    """
+    chosen = select_cells(model, cells, where, seed=seed)
+    rng = np.random.default_rng([seed, 5])
+    before = "uncorrected" if chosen.control is None else "control"
+    rows: list[Row] = []
+    for condition in (conditions or chosen.conditions)[:_MOST_CONDITIONS]:
+        # The same draw for every condition: the controls are the same cells throughout.
+        sources = chosen.sources(condition)
+        picked = np.random.default_rng([seed, 6]).permutation(len(sources))[:count]
+        control = chosen.take(sources[picked])
+        predicted = model.predict(control, condition, strength=strength, variability=variability, seed=seed)
+        real = chosen.take(rng.permutation(chosen.real(condition))[:count])
+        rows += [
+            (before, control.pixels),
+            (f"predicted {condition}", predicted.pixels),
+            (f"real {condition}", real.pixels),
+        ]
+    return rows
+
+
+def save_evaluation_montage(
+    path: str | Path,
+    model: IMPA,
+    cells: Cells,
+    *,
+    where: Mapping[str, Any] | None = None,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+    count: int = 8,
+    split: bool = False,
+) -> Path:
+    """Save control, predicted and real treated cells of each condition (at most 12), on the contrast of the real cells.
+
+    Raises
+    ------
+    ConditionError, ModelError
+        As `evaluate`.
+    CellsError
+        If the file cannot be written.
+    """
+    rows = evaluation_rows(
+        model, cells, where=where, count=count, strength=strength, variability=variability, seed=seed
+    )
+    limits = display_limits(np.concatenate([pixels for number, (_, pixels) in enumerate(rows) if number % 3 != 1]))
+    return save_montage(path, montage(rows, model.channels, limits, group=3, split=split))

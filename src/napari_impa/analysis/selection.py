@@ -1,0 +1,157 @@
+"""Which cells are scored: those a training held out, of conditions that the model knows, with their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.cells.store import Cells, condition_names, shortest
+from napari_impa.engine.model import IMPA
+from napari_impa.errors import ConditionError
+
+FEWEST = 20
+"""Real cells that a condition needs to be scored."""
+
+MOST = 2000
+"""Cells of a condition above which a sample is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The cells as the model takes them, and which of them are scored.
+
+    Parameters
+    ----------
+    cells
+        Labelled as the model's, of its channels and crop side.
+    rows
+        (n,) row in `cells` of each cell that is used, at most `MOST` of a condition among the scored and the others.
+    names
+        (n,) condition of each.
+    scored
+        (n,) whether it is scored; the others train the classifier and give the floor.
+    plates
+        (n,) plate, or batch where no plate is known, or all alike.
+    conditions
+        What is scored, in the model's order.
+    control
+        Name of the untreated control; None for a batch model.
+    where
+        The cells that were asked for, in words; empty for all.
+    held_out
+        Whether the training saw none of the scored cells.
+    """
+
+    cells: Cells
+    rows: NDArray[np.intp]
+    names: NDArray[np.object_]
+    scored: NDArray[np.bool_]
+    plates: NDArray[np.object_]
+    conditions: tuple[str, ...]
+    control: str | None
+    where: str
+    held_out: bool
+
+    def sources(self, condition: str) -> NDArray[np.intp]:
+        """Positions in `rows` of the scored cells to turn into a condition: controls, or cells of the other batches."""
+        mask = self.names != condition if self.control is None else self.names == self.control
+        positions = np.flatnonzero(mask & self.scored)
+        return positions[np.linspace(0, len(positions) - 1, min(len(positions), MOST)).astype(np.intp)]
+
+    def real(self, condition: str, *, scored: bool = True) -> NDArray[np.intp]:
+        """Positions in `rows` of real cells of a condition, of those scored or of the others."""
+        return np.flatnonzero((self.names == condition) & (self.scored == scored))
+
+    def take(self, positions: NDArray[np.intp]) -> Cells:
+        """Return the cells at positions in `rows`."""
+        return self.cells.take(self.rows[positions])
+
+
+def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = None, *, seed: int = 0) -> Selection:
+    """Choose what is scored: the cells that `where` names, else those that the training held out, else all.
+
+    Raises
+    ------
+    ConditionError
+        If a column or value does not occur, or there are too few controls or treated cells among those chosen.
+    ModelError
+        If the cells do not fit the model.
+    """
+    control = None if model.task == "batch" else (model.control or cells.control)
+    if model.task != "batch" and control is None:
+        raise ConditionError("These cells name no control; say which label value is the untreated control.")
+    cells = model.fit(cells.labelled(model.label or cells.label, control))
+    control = None if control is None else shortest(control)
+    names, held = cells.conditions, _held_out(cells, model.hold_out)
+    words = _in_words(where or model.hold_out)
+    scored = cells.mask_where(where) if where else held if model.hold_out else np.ones(len(cells), bool)
+    if not scored.any():
+        raise ConditionError(
+            f"The training held out cells of {words}, of which there are none here; say which cells to score (where)."
+        )
+    among = f"Among the cells to score{f' ({words})' if words else ''}"
+    counts = pd.Series(names[scored]).value_counts()
+    if control is not None and counts.get(control, 0) < FEWEST:
+        raise ConditionError(
+            f"{among} are {counts.get(control, 0)} controls ({control}), where {FEWEST} or more are needed; "
+            "choose cells that hold controls too."
+        )
+    conditions = tuple(name for name in model.conditions if name != control and counts.get(name, 0) >= FEWEST)
+    if not conditions or (control is None and counts.sum() - counts[conditions[0]] < FEWEST):
+        found = ", ".join(f"{name} ({count})" for name, count in counts.head(12).items())
+        raise ConditionError(
+            f"{among} are too few real cells of {'two batches' if control is None else 'a condition'} that the model "
+            f"{model.name!r} knows ({FEWEST} are needed; there are: {found}); choose other cells."
+        )
+    rows = _sample(names, scored, [*model.conditions, control], np.random.default_rng([seed, 1]))
+    return Selection(
+        cells=cells,
+        rows=rows,
+        names=names[rows],
+        scored=scored[rows],
+        plates=_plates(cells)[rows],
+        conditions=conditions,
+        control=control,
+        where=words,
+        held_out=bool(model.hold_out) and bool(held[scored].all()),
+    )
+
+
+def _held_out(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """(N,) whether the training held a cell out; what these cells have no column for holds nothing out."""
+    held = np.zeros(len(cells), bool)
+    for column, values in hold_out.items():
+        if column in cells.table.columns:
+            held |= np.isin(condition_names(cells.table, [column]), [shortest(value) for value in values])
+    return held
+
+
+def _sample(
+    names: NDArray[np.object_], scored: NDArray[np.bool_], known: list[str | None], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Rows of known conditions, at most `MOST` of each among the scored and among the others."""
+    kept = []
+    for name in known:
+        for part in (scored, ~scored):
+            rows = np.flatnonzero((names == name) & part)
+            kept.append(rows if len(rows) <= MOST else rng.choice(rows, MOST, replace=False))
+    return np.unique(np.concatenate(kept))
+
+
+def _plates(cells: Cells) -> NDArray[np.object_]:
+    """(N,) what tells cells apart that were not treated and imaged together."""
+    for column in ("plate", "batch"):
+        if column in cells.table.columns and column not in cells.label:
+            return condition_names(cells.table, [column])
+    return np.full(len(cells), "", object)
+
+
+def _in_words(where: Mapping[str, Any]) -> str:
+    """`plate = A or B, well = C`."""
+    values = {column: [v] if isinstance(v, (str, int, float)) else list(v) for column, v in where.items()}
+    return ", ".join(f"{column} = {' or '.join(map(shortest, some))}" for column, some in values.items())
