@@ -1,4 +1,4 @@
-"""Score predictions: always beside the untreated control, with real treated cells as the best to hope for."""
+"""Score predictions: always beside the untreated control, with other real treated cells as the yardstick."""
 
 from __future__ import annotations
 
@@ -63,10 +63,11 @@ def evaluate(
     pandas.DataFrame
         One row a condition: `condition`; `cells` turned into it; `real` cells of it; `compared`, cells on either side
         of each distance; `distance_predicted`, `distance_control`, `distance_real`; `ratio`, predicted over control,
-        and its floor `ratio_real`, real over control; `treated_…`, the fraction taken for treated (not of a batch
-        model), and `right_…`, the fraction taken for this very condition, of `…predicted`, `…control` and `…real`
-        cells. `attrs` says how it was made. For a batch model a condition is a batch, and control are the uncorrected
-        cells of the other batches.
+        and its floor `ratio_real`, real over control (real: cells of the condition that are not scored, else those of
+        other plates, else a random half); `treated_…`, the fraction taken for treated (not of a batch model), and
+        `right_…`, the fraction taken for this very condition, of `…predicted`, `…control` and `…real` cells. `attrs`
+        says how it was made. For a batch model a condition is a batch, and control are the uncorrected cells of the
+        other batches.
 
     Raises
     ------
@@ -209,7 +210,8 @@ def format_table(table: pd.DataFrame) -> str:
         f"{made['model']}, {made['where'] or 'all cells'}: {seen}",
         "",
         f"Fréchet distance to real cells of the {what}; lower is better. Ratio: predicted to {control}, 1 is no better",
-        f"than leaving the cells as they are. Floor: real to {control}, the best to hope for.",
+        f"than leaving the cells as they are. Floor: real to {control}, what a repeat of the experiment scores (other real",
+        f"cells of the {what}, of other plates where there are some; above 1 the plates differ more than the conditions).",
         _aligned(
             table,
             {"condition": what, "cells": "cells", "compared": "compared"}
