@@ -210,8 +210,8 @@ def format_table(table: pd.DataFrame) -> str:
         f"{made['model']}, {made['where'] or 'all cells'}: {seen}",
         "",
         f"Fréchet distance to real cells of the {what}; lower is better. Ratio: predicted to {control}, 1 is no better",
-        f"than leaving the cells as they are. Floor: real to {control}, what a repeat of the experiment scores (other real",
-        f"cells of the {what}, of other plates where there are some; above 1 the plates differ more than the conditions).",
+        f"than leaving the cells as they are. Floor: real to {control}, what a repeat of the experiment scores (other",
+        f"real cells of the {what}, of other plates if there are any; above 1, plates differ more than conditions).",
         _aligned(
             table,
             {"condition": what, "cells": "cells", "compared": "compared"}
