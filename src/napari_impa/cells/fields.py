@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import operator
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ _MICROMETRES = {
     "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
     "\\u00b5m": 1.0, "nm": 1e-3, "nanometer": 1e-3, "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4,
 }  # fmt: skip
+_SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
 _PLAUSIBLE = (0.005, 50.0)  # µm; outside it a TIFF resolution is meant for printing (72 dpi is 353 µm)
 
 
@@ -194,6 +197,8 @@ def _by_axes(array: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:
 
 def _read_npy(path: Path, header_only: bool) -> Image:
     array = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
+    if array.dtype.kind not in "buif":
+        raise SourceError(f"{path} holds no image: its values are of type {array.dtype}.")
     pixels = _by_shape(array, path)
     return Image(pixels, ("",) * len(pixels))
 
@@ -245,7 +250,7 @@ def _read_tiff(path: Path, header_only: bool) -> Image:
         if header_only:
             array: NDArray[Any] = blank
         else:
-            _check_complete(series, path)
+            _check_complete(tiff, series, path)
             array = series.asarray()
         pixels = _by_axes(array, series.axes, path)
         alpha = sum(sample in (1, 2) for sample in page.extrasamples)
@@ -257,17 +262,24 @@ def _read_tiff(path: Path, header_only: bool) -> Image:
         return Image(pixels, names[: len(pixels)], pixel_size)
 
 
-def _check_complete(series: tifffile.TiffPageSeries, path: Path) -> None:
-    missing = f"{path} cannot be read: the file is cut short, a part of its pixels is missing."
-    if series.dataoffset is not None and series.dataoffset + series.nbytes > path.stat().st_size:
-        raise SourceError(missing)
-    for page in series.pages:
+def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse a file cut short; tifffile by itself leaves out or zeroes what is missing."""
+    size = tiff.filehandle.size
+    complete = series.dataoffset is None or series.dataoffset + series.nbytes <= size
+    len(tiff.pages)  # follows the chain of pages to its end, where the place of the next page is 0
+    tiff.filehandle.seek(tiff.pages.next_page_offset or 0)
+    following = tiff.filehandle.read(tiff.tiff.offsetsize)
+    complete &= len(following) == tiff.tiff.offsetsize
+    complete = complete and struct.unpack(tiff.tiff.offsetformat, following)[0] + _SMALLEST_PAGE <= size
+    for page in series.pages if complete else ():
         if page is None:
-            raise SourceError(missing)
-        size = page.parent.filehandle.size
-        parts = zip(page.dataoffsets, page.databytecounts, strict=True)
-        if any(offset + count > size for offset, count in parts):
-            raise SourceError(missing)
+            complete = False
+            break
+        size = page.parent.filehandle.size  # of another file, where an OME-TIFF is spread over several
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        complete &= max(ends, default=0) <= size
+    if not complete:
+        raise SourceError(f"{path} cannot be read: the file is cut short, a part of its pixels is missing.")
 
 
 def _tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple[str, ...], float | None]:

@@ -131,19 +131,14 @@ def read_table(path: str | Path) -> pd.DataFrame:
             encoding = "latin-1"  # how spreadsheet programs on Windows write µ
         head = data.partition(b"\n")[0].decode(encoding)
         delimiter = max(",;\t", key=head.count)
-        table = pd.read_csv(
-            path,
-            sep=delimiter,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
-            encoding=encoding,
-            skip_blank_lines=True,
+        rows = pd.read_csv(
+            path, sep=delimiter, header=None, dtype=str, keep_default_na=False, na_values=[""], encoding=encoding
         )
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise SourceError(f"{path} cannot be read as a table ({_one_line(error)}); save it again as CSV.") from error
-    table.columns = [str(name).strip() for name in table.columns]
-    table = table.loc[:, [not name.startswith("Unnamed:") for name in table.columns]]
+    named = rows.iloc[0].notna()  # a column without a name is the row number that pandas and R write
+    table = rows.loc[1:, named].reset_index(drop=True)
+    table.columns = [str(name).strip() for name in rows.iloc[0][named]]
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise SourceError(f"{path} has two columns named {twice!r}; rename one of them.")

@@ -76,19 +76,24 @@ class CellsWriter:
         }
         self.count = 0
         self._columns: list[str] | None = None
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
 
     def __enter__(self) -> CellsWriter:
         replaceable = self.overwrite and (self.path / "meta.json").is_file()
         if self.path.exists() and not replaceable:
             raise CellsError(f"{self.path} exists already; choose another name or remove it first.")
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
             self._pixels = open(self._partial / "pixels.npy", "wb")
-            self._header(0)
+            try:
+                self._header(0)
+            except OSError:
+                self._discard()
+                raise
         except OSError as error:
+            shutil.rmtree(self._partial, ignore_errors=True)
             raise self._failed(error) from error
         return self
 
@@ -136,10 +141,12 @@ class CellsWriter:
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
-            if not self._pixels.closed:
-                with contextlib.suppress(OSError):  # a full disk reports again what is already being raised
-                    self._pixels.close()
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._discard()
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk reports again what is already being raised
+            self._pixels.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
 
     def _failed(self, error: OSError) -> CellsError:
         reason = error.strerror or error

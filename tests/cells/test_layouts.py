@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_impa.cells.layouts import list_source
+from napari_impa.errors import SourceError
+
+
+def put(folder: Path, *names: str, shape: tuple[int, ...] = (20, 30)) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / name, np.zeros(shape, np.uint8))
+
+
+def write(folder: Path, name: str, *lines: str) -> Path:
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / name
+
+
+def test_a_row_a_field(tmp_path: Path) -> None:
+    put(tmp_path, "i/a.npy", "i/b.npy", "m/a.npy", "i/other.npy")
+    write(tmp_path, "notes.txt", "x")
+    write(tmp_path, "Metadata.csv", "File,mask_file,plate,label", "i/a.npy,m/a.npy,001,x", "i\\b.npy,,001,y")
+    listing = list_source(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["i/a.npy", "i/b.npy"]
+    assert [entry.masks for entry in listing.entries] == [tmp_path / "m/a.npy", None]
+    assert listing.table.to_dict("list") == {"plate": ["001", "001"], "label_given": ["x", "y"]}
+    assert [file.name for file in listing.skipped] == ["notes.txt", "other.npy"]
+
+
+def test_a_row_a_file_of_one_channel(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{well}_{channel}.npy" for well in "AB" for channel in "12"))
+    rows = ["A_1.npy,A,GFP,x,9", "A_2.npy,A,DAPI,x,8", "B_2.npy,B,DAPI,y,8", "B_1.npy,B,GFP,y,9"]
+    write(tmp_path, "metadata.csv", "file,well,channel,compound,exposure", *rows)
+    listing = list_source(tmp_path)
+    assert listing.channels == ("GFP", "DAPI")
+    assert [[file.name for file in entry.files] for entry in listing.entries] == [
+        ["A_1.npy", "A_2.npy"], ["B_1.npy", "B_2.npy"],
+    ]  # fmt: skip
+    assert [entry.name for entry in listing.entries] == ["A", "B"]
+    assert listing.table["compound"].tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["file,plate", "a.npy,1", "gone.npy,1", "lost.npy,1"], r"metadata\.csv names gone\.npy and 1 more, not found"),
+        (["file,mask_file", "a.npy,gone.npy"], r"names gone\.npy, not found"),
+        (["image,plate", "a.npy,1"], "needs a column 'file'.*image, plate"),
+        (["file,plate"], "no rows"),
+        (["file,plate", ",1"], "no file in row 2"),
+        (["file,plate", "a.npy,1", "a.npy,2"], r"names a\.npy in two rows"),
+        (["file,well,channel", "a.npy,A,x", "b.npy,A,x"], r"a\.npy and b\.npy as the same channel 'x'.*by well"),
+        (["file,well,channel", "a.npy,A,x", "b.npy,B,y"], "no file for channel 'y' of field A"),
+        (["file,well,channel", "a.npy,A,x", "b.npy,A,"], "no channel in row 3"),
+    ],
+)
+def test_a_table_that_does_not_fit_says_what_to_mend(tmp_path: Path, lines: list[str], says: str) -> None:
+    put(tmp_path, "a.npy", "b.npy")
+    write(tmp_path, "metadata.csv", *lines)
+    with pytest.raises(SourceError, match=says) as caught:
+        list_source(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_subfolder_a_condition(tmp_path: Path) -> None:
+    put(tmp_path, "DMSO/a.npy", "taxol/day 1/b.npy", "top.npy", "old.cells/pixels.npy", ".hidden/c.npy")
+    write(tmp_path, "DMSO/readme.txt", "x")
+    listing = list_source(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["DMSO/a.npy", "taxol/day 1/b.npy"]
+    assert listing.table["condition"].tolist() == ["DMSO", "taxol"]
+    assert [file.name for file in listing.skipped] == ["top.npy", "readme.txt"]
+
+
+def test_files_that_differ_only_in_the_channel_number_are_joined(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{c}/A0{s}_s1_w{w}.npy" for c in ("DMSO", "taxol") for s in (1, 2) for w in (1, 2, 3)))
+    listing = list_source(tmp_path)
+    assert len(listing.entries) == 4
+    assert listing.channels == ("channel 1", "channel 2", "channel 3")
+    assert [file.name for file in listing.entries[0].files] == ["A01_s1_w1.npy", "A01_s1_w2.npy", "A01_s1_w3.npy"]
+
+
+@pytest.mark.parametrize("lacking", ["DMSO/A02_w1.npy", None])
+def test_files_are_not_joined_where_a_channel_is_lacking_or_they_have_channels(tmp_path: Path, lacking: str) -> None:
+    put(tmp_path, *(f"DMSO/A0{s}_w{w}.npy" for s in (1, 2) for w in (1, 2)), shape=(20, 30) if lacking else (3, 20, 30))
+    if lacking:
+        (tmp_path / lacking).unlink()
+    listing = list_source(tmp_path)
+    assert len(listing.entries) == (3 if lacking else 4)
+    assert listing.channels is None
+
+
+def test_a_flat_folder_and_a_single_image(tmp_path: Path) -> None:
+    put(tmp_path, "a.npy", "b.npy")
+    assert len(list_source(tmp_path).entries) == 2
+    assert [entry.name for entry in list_source(tmp_path / "b.npy").entries] == ["b.npy"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["Week1_22123_1_11_3.0.npy", "Week1_22123_1_12_3.0.npy"],
+        ["all/Week1/22123/1_11_3.0.npy", "all/Week1/22123/1_12_3.0.npy"],
+        ["Week1_22123/1/11_3.0.npy", "Week1_22123/1/12_3.0.npy"],
+        ["data/Week1-22123-1-11_3.0.npy", "data/Week1-22123-1-12_3.0.npy"],
+    ],
+)
+def test_impas_layout(tmp_path: Path, files: list[str]) -> None:
+    put(tmp_path, *files, "data/unused_1.npy")
+    header = ",SAMPLE_KEY,CPD_NAME,STATE,SPLIT,DOSE,ANNOT"
+    rows = ["0,Week1_22123_1_12_3.0,taxol,trt,train,3.0,mt", "1,Week1_22123_1_11_3.0,DMSO,control,test,0.0,"]
+    (tmp_path / "metadata").mkdir()
+    path = write(tmp_path, "metadata/index.csv", header, *rows)
+    for source in (tmp_path, path):
+        listing = list_source(source)
+        assert [entry.files[0] for entry in listing.entries] == [tmp_path / files[1], tmp_path / files[0]]
+        assert listing.table["CPD_NAME"].tolist() == ["taxol", "DMSO"]
+        assert listing.table["SPLIT"].tolist() == ["train", "test"]
+    write(tmp_path, "metadata/index.csv", header, *rows, "2,Week9_1_1_1_1,x,trt,train,1,")
+    with pytest.raises(SourceError, match=r"the sample Week9_1_1_1_1, of which there is no \.npy file"):
+        list_source(tmp_path)
+
+
+def test_impas_layout_with_an_unclear_key(tmp_path: Path) -> None:
+    put(tmp_path, "a/1_1.npy", "b/1_1.npy")
+    write(tmp_path, "index.csv", "SAMPLE_KEY,CPD_NAME", "1_1,x")
+    with pytest.raises(SourceError, match="Two .npy files"):
+        list_source(tmp_path)
+    write(tmp_path, "second.csv", "SAMPLE_KEY,CPD_NAME", "a_1_1,x")
+    with pytest.raises(SourceError, match=r"several index tables \(index\.csv and second\.csv\)"):
+        list_source(tmp_path)
+    assert [entry.name for entry in list_source(tmp_path / "second.csv").entries] == ["a/1_1.npy"]
+
+
+def test_what_is_no_source_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "notes.txt", "x")
+    with pytest.raises(SourceError, match=r"holds no images \(TIFF, PNG or NPY\)"):
+        list_source(tmp_path)
+    with pytest.raises(SourceError, match="There is no folder"):
+        list_source(tmp_path / "gone")
+    with pytest.raises(SourceError, match="is no source"):
+        list_source(tmp_path / "notes.txt")

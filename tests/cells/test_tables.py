@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_impa.cells.store import Cells
+from napari_impa.cells.tables import (
+    check_conditions,
+    condition_names,
+    guess_control,
+    guess_labels,
+    read_table,
+    shortest,
+)
+from napari_impa.errors import ConditionError, SourceError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (50.0, "50"), (np.float32(0.5), "0.5"), (np.int64(7), "7"), ("0.10", "0.1"), ("1e-3", "0.001"), (" DMSO ", "DMSO"),
+        ("001", "001"), ("-01", "-01"), ("1_000", "1_000"), ("nan", "nan"), ("inf", "inf"), ("٣", "٣"), ("", ""),
+        (None, ""), (float("nan"), ""), (pd.NA, ""), (True, "True"), (-0.0, "0"), (1e300, "1e+300"),
+    ],
+)  # fmt: skip
+def test_shortest(value: object, text: str) -> None:
+    assert shortest(value) == text
+
+
+@given(st.one_of(st.text(), st.floats(), st.integers(-(10**14), 10**14), st.none(), st.booleans()))
+def test_shortest_of_a_short_name_is_the_name(value: object) -> None:
+    name = shortest(value)
+    assert shortest(name) == name
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_shortest_keeps_every_digit(number: float) -> None:
+    assert float(shortest(number)) == number
+    assert shortest(repr(number)) == shortest(number)
+
+
+def test_a_row_in_which_any_label_is_the_control_is_a_control() -> None:
+    table = pd.DataFrame({"compound": ["DMSO", "DMSO", "taxol"], "dose": [0.0, 1.0, 0.5]})
+    assert list(condition_names(table, ["compound", "dose"], "DMSO")) == ["DMSO", "DMSO", "taxol 0.5"]
+    assert list(condition_names(table, ["dose", "compound"], "DMSO")) == ["DMSO", "DMSO", "0.5 taxol"]
+    assert list(condition_names(table, ["compound", "dose"])) == ["DMSO 0", "DMSO 1", "taxol 0.5"]
+
+
+def test_conditions_of_numbers_and_their_texts_are_the_same() -> None:
+    numbers, texts = pd.DataFrame({"dose": [1.0, 0.25]}), pd.DataFrame({"dose": ["1", "0.250"]})
+    assert list(condition_names(numbers, ["dose"])) == list(condition_names(texts, ["dose"])) == ["1", "0.25"]
+
+
+def test_a_missing_label_column_names_the_columns_there_are() -> None:
+    with pytest.raises(ConditionError, match=r"no column 'drug'.*compound"):
+        condition_names(pd.DataFrame({"compound": ["a"]}), ["drug"])
+    with pytest.raises(ConditionError, match="No label column"):
+        condition_names(pd.DataFrame({"compound": ["a"]}), [])
+
+
+def test_plates_with_leading_zeros_and_compounds_called_none_stay_texts(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("plate,site,dose,compound,dead\n001,1,0.5,None,True\n012,2,,NA,False\n", encoding="utf-8")
+    table = read_table(path)
+    assert list(table["plate"]) == ["001", "012"]
+    assert table["site"].dtype == np.int64
+    assert table["dose"].isna().tolist() == [False, True]
+    assert table["dose"].dtype == float
+    assert list(table["compound"]) == ["None", "NA"]
+    assert table["dead"].dtype == bool
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_as_spreadsheet_programs_write_them(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(f" file {delimiter}dose (µM)\r\na.tif{delimiter}1\r\n".encode("latin-1"))
+    assert list(read_table(path).columns) == ["file", "dose (µM)"]
+    path.write_bytes(f"file{delimiter}dose\na.tif{delimiter}1\n".encode("utf-8-sig"))
+    assert read_table(path).to_dict("list") == {"file": ["a.tif"], "dose": [1]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n1,2,3,4\n1\n1,2,3,4,5\n", b'a,b\n"1,2\n', b"a,a\n1,2\n"],
+    ids=["empty", "ragged", "quote", "twice"],
+)
+def test_a_table_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"t\.csv"):
+        read_table(path)
+
+
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
+VALUE = st.one_of(
+    TEXT, st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**14), 10**14).map(str), st.just("007")
+)
+
+
+@given(st.lists(st.tuples(VALUE, st.floats(allow_infinity=False)), min_size=1, max_size=6))
+def test_conditions_survive_the_disk(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, float]]
+) -> None:
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    table = pd.DataFrame(rows, columns=["compound", "dose"])
+    table.to_csv(path, index=False)
+    again = read_table(path)
+    assert list(condition_names(again, ["compound", "dose"])) == list(condition_names(table, ["compound", "dose"]))
+
+
+def test_labels_are_guessed_from_the_usual_names() -> None:
+    doses = {"dose_um": [0, 5, 50]}
+    assert guess_labels(pd.DataFrame({"Compound": ["DMSO", "a", "a"], **doses})) == ["Compound", "dose_um"]
+    assert guess_labels(pd.DataFrame({"CPD_NAME": ["x", "x", "EMPTY"], "DOSE": [1, 2, 0]})) == ["CPD_NAME", "DOSE"]
+    assert guess_labels(pd.DataFrame({"condition": ["a", "b", "c"], "drug": ["x", "x", "y"]})) == ["condition"]
+    assert guess_labels(pd.DataFrame({"well": ["A01"], "dosed_by": ["me"]})) == []
+
+
+def test_a_dose_that_only_tells_control_from_treated_is_no_label() -> None:
+    table = pd.DataFrame({"compound": ["DMSO", "a", "b"], "dose": [0, 5, 5]})
+    assert guess_labels(table) == ["compound"]
+
+
+def test_the_batch_is_guessed() -> None:
+    assert guess_labels(pd.DataFrame({"Plate": [1], "compound": ["a"]}), task="batch") == ["Plate"]
+
+
+def test_the_control_is_guessed_from_its_column_or_its_name() -> None:
+    table = pd.DataFrame({"compound": ["water", "water", "a"], "control": [1, 1, 0]})
+    assert guess_control(table, "compound") == "water"
+    assert guess_control(pd.DataFrame({"CPD_NAME": ["x", "y"], "STATE": ["trt", "control"]}), ["CPD_NAME"]) == "y"
+    assert guess_control(pd.DataFrame({"compound": ["b", "Untreated", "dmso"]}), "compound") == "dmso"
+    assert guess_control(pd.DataFrame({"compound": ["b", "c"]}), "compound") is None
+    assert guess_control(pd.DataFrame({"compound": ["b", "c"]}), "gene") is None
+
+
+def _cells(compounds: list[str], label: tuple[str, ...] = ("compound",), control: str | None = "DMSO") -> Cells:
+    table = pd.DataFrame({"compound": compounds})
+    return Cells(np.zeros((len(table), 1, 4, 4), np.uint8), table, ("DNA",), label=label, control=control)
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (_cells(["DMSO", "a"], label=()), "No label column"),
+        (_cells(["DMSO", "DMSO"]), "one condition, 'DMSO'"),
+        (_cells(["b", "a"]), "no cell has the control's name 'DMSO'"),
+        (_cells(["DMSO", "a"], control=None), "say which one is: DMSO, a"),
+        (_cells([]), "no cells"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_sentence(cells: Cells, says: str) -> None:
+    with pytest.raises(ConditionError, match=f"(?i){says}") as caught:
+        check_conditions(cells)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_can_be_trained_passes() -> None:
+    check_conditions(_cells(["DMSO", "a"]))
+    check_conditions(_cells(["p1", "p2"], control=None), task="batch")
+    with pytest.raises(ConditionError, match="one batch"):
+        check_conditions(_cells(["p1", "p1"], control=None), task="batch")
