@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -150,18 +151,20 @@ def test_a_file_cut_short_is_named_or_was_cut_behind_its_pixels(
     elif kind == "png":
         PIL.Image.fromarray(pixels[0]).save(path)
     else:
-        options = {"imagej": {"imagej": True, "metadata": {"axes": "CYX"}}, "deflate": {"compression": "zlib"}}
+        options: dict[str, dict[str, Any]] = {
+            "imagej": {"imagej": True, "metadata": {"axes": "CYX"}},
+            "deflate": {"compression": "zlib"},
+        }
         tifffile.imwrite(path, pixels, **options.get(kind, {}))
     data = path.read_bytes()
     assume(int(share * len(data)) < len(data))
     path.write_bytes(data[: int(share * len(data))])
+    image, message = None, ""
     try:
         image = read_image(path)
     except SourceError as error:
-        assert path.name in str(error)
-        assert "\n" not in str(error)
-    else:
-        assert np.array_equal(image.pixels, pixels)
+        message = str(error)
+    assert (path.name in message and "\n" not in message) if image is None else np.array_equal(image.pixels, pixels)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.npy"])

@@ -127,7 +127,7 @@ def test_impas_layout(tmp_path: Path, files: list[str]) -> None:
 def test_impas_layout_with_an_unclear_key(tmp_path: Path) -> None:
     put(tmp_path, "a/1_1.npy", "b/1_1.npy")
     write(tmp_path, "index.csv", "SAMPLE_KEY,CPD_NAME", "1_1,x")
-    with pytest.raises(SourceError, match="Two .npy files"):
+    with pytest.raises(SourceError, match=r"Two \.npy files"):
         list_source(tmp_path)
     write(tmp_path, "second.csv", "SAMPLE_KEY,CPD_NAME", "a_1_1,x")
     with pytest.raises(SourceError, match=r"several index tables \(index\.csv and second\.csv\)"):

@@ -19,7 +19,8 @@ def make(n: int = 6, size: int = 5, dtype: str = "uint16", **kwargs: Any) -> Cel
     pixels = (np.arange(n * 2 * size * size) % 250).reshape(n, 2, size, size).astype(dtype)
     table = pd.DataFrame({
         "field": [f"f{i // 2}" for i in range(n)], "y": range(n), "x": range(n), "label": range(1, n + 1),
-        "plate": ["001", "02", "02"] * (n // 3), "compound": ["DMSO", "a", "a"] * (n // 3), "dose": [0.0, 5.0, 50.0] * (n // 3),
+        "plate": ["001", "02", "02"] * (n // 3), "compound": ["DMSO", "a", "a"] * (n // 3),
+        "dose": [0.0, 5.0, 50.0] * (n // 3),
     })  # fmt: skip
     options: dict[str, Any] = {
         "label": ("compound", "dose"),
@@ -152,9 +153,14 @@ def test_a_disk_full_at_the_table_leaves_nothing(tmp_path: Path, monkeypatch: py
 
 def test_an_error_on_the_way_leaves_nothing_and_is_not_hidden(tmp_path: Path) -> None:
     cells = make()
-    with pytest.raises(KeyboardInterrupt), CellsWriter(tmp_path / "x", cells.channels, 5, "uint16") as writer:
-        writer.append(cells.pixels, cells.table)
-        raise KeyboardInterrupt
+
+    def stop() -> None:
+        with CellsWriter(tmp_path / "x", cells.channels, 5, "uint16") as writer:
+            writer.append(cells.pixels, cells.table)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,9 +187,10 @@ def test_a_block_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         (cells.pixels[:, :1], cells.table, "does not fit"),
         (cells.pixels, cells.table.drop(columns="dose"), "other table columns than the first: dose"),
     ):
-        with pytest.raises(CellsError, match=says), CellsWriter(tmp_path / "x", cells.channels, 5, "uint16") as writer:
+        with CellsWriter(tmp_path / "x", cells.channels, 5, "uint16", overwrite=True) as writer:
             writer.append(cells.pixels, cells.table)
-            writer.append(pixels, table)
+            with pytest.raises(CellsError, match=says):
+                writer.append(pixels, table)
 
 
 @pytest.mark.parametrize(

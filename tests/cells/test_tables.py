@@ -23,8 +23,9 @@ from napari_impa.errors import ConditionError, SourceError
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (50.0, "50"), (np.float32(0.5), "0.5"), (np.int64(7), "7"), ("0.10", "0.1"), ("1e-3", "0.001"), (" DMSO ", "DMSO"),
-        ("001", "001"), ("-01", "-01"), ("1_000", "1_000"), ("nan", "nan"), ("inf", "inf"), ("٣", "٣"), ("", ""),
+        (50.0, "50"), (np.float32(0.5), "0.5"), (np.int64(7), "7"), ("0.10", "0.1"), ("1e-3", "0.001"),
+        (" DMSO ", "DMSO"),        ("001", "001"), ("-01", "-01"), ("1_000", "1_000"),
+        ("nan", "nan"), ("inf", "inf"), ("٣", "٣"), ("", ""),
         (None, ""), (float("nan"), ""), (pd.NA, ""), (True, "True"), (-0.0, "0"), (1e300, "1e+300"),
     ],
 )  # fmt: skip

@@ -257,8 +257,9 @@ def _read_tiff(path: Path, header_only: bool) -> Image:
         if alpha and "S" in series.axes:
             pixels = pixels[:-alpha]
         names, pixel_size = _tiff_metadata(tiff, page, shape[0])
-        if page.photometric == tifffile.PHOTOMETRIC.RGB and not any(names) and len(pixels) == 3:
-            names = ("red", "green", "blue")
+        # 16-bit stacks of three channels are mostly written as RGB by accident
+        if page.photometric == tifffile.PHOTOMETRIC.RGB and pixels.dtype == np.uint8 and not any(names):
+            names = ("red", "green", "blue")[: len(pixels)]
         return Image(pixels, names[: len(pixels)], pixel_size)
 
 

@@ -184,7 +184,7 @@ def crop_summary(cells: Cells) -> str:
         if facts.get(key):
             text += f"; {facts[key]:,} {what}"
     empty = len(facts.get("blank_fields", ())) + len(facts.get("fields_without_cells", ()))
-    return text + (f"; {empty:,} fields gave no cell" if empty else "") + "."
+    return text + (f"; {empty:,} field{'s' * (empty != 1)} gave no cell" if empty else "") + "."
 
 
 def _labelling(
@@ -362,6 +362,6 @@ def _no_cells(source: Source, tally: _Tally) -> NDArray[Any]:
             f"{source.name} gives no cells: its images are black or hold no numbers; check the export of the images."
         )
     raise CellsError(
-        f"No cell was found in the {total:,} fields of {source.name} ({blank:,} of them blank); "
+        f"No cell was found in the {total:,} field{'s' * (total != 1)} of {source.name} ({blank:,} blank); "
         "check which channel shows nuclei, or choose another segmenter."
     )

@@ -137,10 +137,10 @@ class Source:
         CellsError
             If there is no such channel, or none looks like it.
         """
-        from napari_impa.cells.segmentation import guess_nuclei_channel
-
         known = ", ".join(self.channels)
         if channel is None:
+            from napari_impa.cells.segmentation import guess_nuclei_channel
+
             guess = 0 if len(self.channels) == 1 else guess_nuclei_channel(self.channels)
             if guess is None:
                 raise CellsError(f"No channel of {self.name} is known to show nuclei; say which one does: {known}.")

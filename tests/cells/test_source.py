@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_impa.cells.source import open_source
+from napari_impa.cells.store import Cells
+from napari_impa.errors import CellsError, SourceError
+
+
+def ome(path: Path, pixels: np.ndarray, *names: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, pixels, metadata={"axes": "CYX", "Channel": {"Name": list(names)}}, ome=True)
+
+
+def test_small_square_images_are_crops_and_it_is_said(tmp_path: Path) -> None:
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", np.zeros((68, 68, 3), np.uint16))
+    (tmp_path / "notes.txt").write_text("x")
+    source = open_source(tmp_path)
+    assert source.kind == "crops"
+    assert source.describe() == (
+        f"{tmp_path.name}: 3 ready crops of 68×68 px with 3 channels (channel 1, channel 2, channel 3), "
+        "found by a flat folder; 1 other file passed over."
+    )
+    assert open_source(tmp_path, kind="fields").kind == "fields"
+    assert open_source(tmp_path, channels=["DNA", "actin", "tubulin"]).channels == ("DNA", "actin", "tubulin")
+    with pytest.raises(SourceError, match="3 channels; give 3 different names"):
+        open_source(tmp_path, channels=["DNA"])
+
+
+@pytest.mark.parametrize("shape", [(1, 300, 300), (1, 60, 80)])
+def test_other_images_are_fields(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint16))
+    assert open_source(tmp_path).kind == "fields"
+
+
+def test_cells_are_a_source(tmp_path: Path) -> None:
+    table = pd.DataFrame({"compound": ["a", "b"]})
+    Cells(np.zeros((2, 1, 8, 8), np.uint8), table, ("DNA",)).save(tmp_path / "x.cells")
+    source = open_source(tmp_path / "x.cells")
+    assert (source.kind, source.name, len(source), source.shape) == ("cells", "x", 2, (8, 8))
+    (tmp_path / "y.cells").mkdir()
+    with pytest.raises(CellsError, match=r"y\.cells is not a \.cells folder"):
+        open_source(tmp_path / "y.cells")
+
+
+def test_different_channel_counts_name_two_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 40, 50), np.uint8))
+    np.save(tmp_path / "b.npy", np.zeros((3, 40, 50), np.uint8))
+    with pytest.raises(SourceError, match=r"a\.npy has 2 channels and .*b\.npy has 3;"):
+        open_source(tmp_path)
+
+
+def test_different_channel_counts_are_found_among_many_files(tmp_path: Path) -> None:
+    for i in range(70):
+        np.save(tmp_path / f"{i:02}.npy", np.zeros((2 + (i == 35), 40, 50), np.uint8))
+    source = open_source(tmp_path)
+    with pytest.raises(SourceError, match=r"00\.npy has 2 channels and .*35\.npy has 3;"):
+        list(source.fields())
+
+
+def test_different_types_name_two_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 40, 50), np.uint8))
+    np.save(tmp_path / "b.npy", np.zeros((2, 40, 50), np.uint16))
+    with pytest.raises(SourceError, match=r"b\.npy is uint16 and .*a\.npy is uint8"):
+        list(open_source(tmp_path).fields())
+
+
+def test_channels_are_put_in_the_order_of_the_first_file(tmp_path: Path) -> None:
+    pixels = np.stack([np.full((40, 50), value, np.uint8) for value in (1, 2)])
+    ome(tmp_path / "a.tif", pixels, "DAPI", "GFP")
+    ome(tmp_path / "b.tif", pixels[::-1].copy(), "GFP", "DAPI")
+    for field in open_source(tmp_path, channels=["x", "y"]).fields():
+        assert field.pixels[:, 0, 0].tolist() == [1, 2]
+        assert field.channels == ("x", "y")
+
+
+def test_one_file_a_channel(tmp_path: Path) -> None:
+    for name, value in (("d", 1), ("g", 2)):
+        np.save(tmp_path / f"{name}.npy", np.full((40, 50), value, np.uint8))
+    (tmp_path / "metadata.csv").write_text("file,channel,well,compound\ng.npy,GFP,A01,x\nd.npy,DAPI,A01,x\n")
+    field = open_source(tmp_path).field(0)
+    assert field.channels == ("GFP", "DAPI")
+    assert field.pixels[:, 0, 0].tolist() == [2, 1]
+    assert (field.name, field.table) == ("A01", {"well": "A01", "compound": "x"})
+    np.save(tmp_path / "g.npy", np.zeros((41, 50), np.uint8))
+    with pytest.raises(SourceError, match="differ in size or type"):
+        open_source(tmp_path)
+    np.save(tmp_path / "g.npy", np.zeros((2, 40, 50), np.uint8))
+    with pytest.raises(SourceError, match=r"g\.npy has 2 channels, where one file a channel"):
+        open_source(tmp_path)
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> Path:
+    """A field with three nuclei, and masks of cells, nuclei and nucleoli."""
+    rows, columns = np.mgrid[:80, :120]
+    cell, nucleus, nucleolus = (np.zeros((80, 120), np.uint16) for _ in range(3))
+    for number, x in enumerate((20, 60, 100), 1):
+        distance = np.hypot(rows - 40, columns - x)
+        cell[distance < 18], nucleus[distance < 9], nucleolus[distance < 3] = number, number, number
+    dna = 100 + 900 * (nucleus > 0) - 300 * (nucleolus > 0)
+    ome(tmp_path / "a.tif", np.stack([dna // 2 + 50, dna]).astype(np.uint16), "actin", "DAPI")
+    ome(tmp_path / "m.tif", np.stack([cell, nucleus, nucleolus]), "cell", "nuclei labels", "nucleoli labels")
+    (tmp_path / "metadata.csv").write_text("file,mask_file\na.tif,m.tif\n")
+    np.save(tmp_path / "truth.npy", nucleus)
+    return tmp_path
+
+
+def test_the_plane_of_nuclei_is_chosen_by_name_by_likeness_or_as_asked(masked: Path) -> None:
+    planes, truth = tifffile.imread(masked / "m.tif"), np.load(masked / "truth.npy")
+    assert np.array_equal(open_source(masked).field(0).labels, truth)
+    assert np.array_equal(open_source(masked, mask_channel="cell").field(0).labels, planes[0])
+    assert np.array_equal(open_source(masked, mask_channel=2).field(0).labels, planes[2])
+    assert open_source(masked).field(0, masks=False).labels is None
+    with pytest.raises(SourceError, match="no plane 'cyto'; its planes are: cell, nuclei labels, nucleoli labels"):
+        open_source(masked, mask_channel="cyto").field(0)
+    tifffile.imwrite(masked / "m.tif", planes, photometric="minisblack")
+    assert np.array_equal(open_source(masked).field(0, nuclei_channel="DAPI").labels, truth)
+
+
+def test_masks_of_another_size_are_refused(masked: Path) -> None:
+    tifffile.imwrite(masked / "m.tif", np.ones((80, 121), np.uint16))
+    with pytest.raises(SourceError, match="80×121 px but its image 80×120 px"):
+        open_source(masked).field(0)
+
+
+def test_the_nuclear_channel(masked: Path) -> None:
+    source = open_source(masked)
+    assert [source.nuclei_channel(name) for name in (None, "dapi", "actin", 0, "1")] == [1, 1, 0, 0, 1]
+    for wrong in ("Hoechst", 2, -1):
+        with pytest.raises(CellsError, match="its channels are: actin, DAPI"):
+            source.nuclei_channel(wrong)
+    with pytest.raises(CellsError, match="say which one does: one, two"):
+        open_source(masked, channels=["one", "two"]).nuclei_channel()
+
+
+def test_real_sources(shared: Path) -> None:
+    kinds = {
+        "bbbc014_tnfa": ("fields", 2, 2),
+        "bbbc021_cycloheximide": ("crops", 3050, 3),
+        "bbbc022_u2os": ("fields", 10, 5),
+    }
+    for name, (kind, rows, channels) in kinds.items():
+        source = open_source(shared / "data" / name)
+        assert (source.kind, len(source), len(source.channels)) == (kind, rows, channels)
+    source = open_source(shared / "data" / "bbbc022_u2os")
+    assert source.pixel_size == pytest.approx(0.656)
+    assert [len(np.unique(field.labels)) - 1 for field in source.fields()] == source.table["n_cells_in_mask"].tolist()
