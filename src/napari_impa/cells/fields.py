@@ -294,9 +294,9 @@ def _tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tupl
         labels = header.get("Labels", ())
         names = _imagej_names([labels] if isinstance(labels, str) else labels, count)
         unit = _MICROMETRES.get(str(header.get("unit", "")).strip().lower())
-        return names, unit / per_unit if unit and per_unit else None
+        return names, float(f"{unit / per_unit:.6g}") if unit and per_unit else None
     unit = {2: 25400.0, 3: 1e4}.get(int(_tag(page, "ResolutionUnit") or 0))
-    size = unit / per_unit if unit and per_unit else 0.0
+    size = float(f"{unit / per_unit:.6g}") if unit and per_unit else 0.0  # a TIFF keeps it as a fraction
     return ("",) * count, size if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1] else None
 
 
