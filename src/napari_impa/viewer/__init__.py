@@ -1,0 +1,1 @@
+"""The docks in napari: thin Qt forms over functions that a script could call as well."""

@@ -117,7 +117,9 @@ def virtual_screen(width: int = 1600, height: int = 1000) -> Iterator[None]:
         with os.fdopen(reader) as pipe:
             number = pipe.readline().strip()
         if not number:
-            raise MissingDependencyError("Xvfb is installed but does not start; try: xvfb-run -a napari-impa demo --screenshot demo.png")
+            raise MissingDependencyError(
+                "Xvfb is installed but does not start; try: xvfb-run -a napari-impa demo --screenshot demo.png"
+            )
         os.environ["DISPLAY"] = f":{number}"
         yield
     finally:

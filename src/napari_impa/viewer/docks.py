@@ -1,0 +1,178 @@
+"""What both docks share: rows with tooltips, a status line, and knowing when the dock or the viewer is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+WIDTH = 330
+"""Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
+
+
+class Dock(QScrollArea):
+    """A form that scrolls where the window is low, and tells when it is closed.
+
+    Parameters
+    ----------
+    on_close
+        Called when the dock alone is closed; the viewer goes on.
+    on_viewer_closed
+        Called when the viewer or the application goes away; the dock's own widgets are gone by then, so it must not be
+        a method of the dock.
+    """
+
+    def __init__(self, *, on_close: Callable[[], None], on_viewer_closed: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_close, self._docked = on_close, False
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.body = QWidget()
+        self.form = QFormLayout(self.body)
+        self.form.setContentsMargins(8, 6, 8, 6)
+        self.form.setVerticalSpacing(6)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.setWidget(self.body)
+        self.status = StatusLine()
+        self.destroyed.connect(lambda *_: on_viewer_closed())
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(on_viewer_closed)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the form."""
+        hint = self.body.sizeHint()
+        return QSize(max(WIDTH, hint.width() + 16), hint.height() + 4)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice when the dock widget around the form is closed: it then has no parent any more."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked:
+                self._docked = False
+                self._on_close()
+        return super().event(event)
+
+    def row(self, label: str, *widgets: QWidget, tip: str = "") -> QLabel:
+        """Add a labelled row; the first widget takes the room there is."""
+        name = QLabel(label)
+        for widget in (name, *widgets):
+            if tip and not widget.toolTip():
+                widget.setToolTip(tip)
+        self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
+        return name
+
+
+class StatusLine(QLabel):
+    """One line of text that wraps; a busy text appears only where the work takes long enough to be noticed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._text = ""
+        self._busy = ""
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(300)
+        self._timer.timeout.connect(self._show)
+
+    def say(self, text: str) -> None:
+        """Show a text until the next one."""
+        self._text = text
+        self._show()
+
+    def warn(self, text: str) -> None:
+        """Show what went wrong."""
+        self.say(f"⚠ {text}")
+
+    def busy(self, text: str) -> None:
+        """Show what is being done, a little later; an empty text brings the last one back."""
+        self._busy = text
+        if text:
+            self._timer.start()
+        else:
+            self._timer.stop()
+            self._show()
+
+    def _show(self) -> None:
+        self.setText(self._busy or self._text)
+
+
+def beside(*widgets: QWidget) -> QWidget:
+    """Widgets in a row, the first of which takes the room there is."""
+    box = QWidget()
+    layout = QHBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, stretch=int(number == 0))
+    return box
+
+
+def below(*widgets: QWidget) -> QWidget:
+    """Widgets one under the other."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(3)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
+
+
+class Options(QComboBox):
+    """A combo box of Python objects, which may be narrower than its longest item; programs change it quietly."""
+
+    def __init__(self, options: Sequence[tuple[str, Any]] = (), *, tip: str = "") -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.setToolTip(tip)
+        self.values: list[Any] = []
+        self.refill(options)
+
+    @property
+    def value(self) -> Any:
+        """The object chosen, or None."""
+        index = self.currentIndex()
+        return self.values[index] if 0 <= index < len(self.values) else None
+
+    def choose(self, value: Any) -> bool:
+        """Choose an object quietly; False, and nothing chosen, where it is not offered."""
+        with signals_blocked(self):
+            self.setCurrentIndex(self.values.index(value) if value in self.values else -1)
+        return value in self.values
+
+    def refill(self, options: Sequence[tuple[str, Any]]) -> None:
+        """Offer other objects quietly; what was chosen stays so where it is still offered, else the first is chosen."""
+        before = self.value
+        with signals_blocked(self):
+            self.clear()
+            self.values = [value for _, value in options]
+            self.addItems([text for text, _ in options])
+        if before is not None and before in self.values:
+            self.choose(before)
+
+    def add(self, text: str, value: Any) -> None:
+        """Offer one more object quietly."""
+        with signals_blocked(self):
+            self.values.append(value)
+            self.addItem(text)
