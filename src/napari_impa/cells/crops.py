@@ -201,7 +201,7 @@ def soft_window(size: int, softness: float = 0.25) -> NDArray[np.float64]:
         raise CellsError(f"Softness is a share of the crop's side from 0 to 0.5, not {softness}.")
     ramp = softness * size
     from_side = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
-    line = np.ones(size) if ramp == 0 else 0.5 - 0.5 * np.cos(np.pi * np.clip(from_side / ramp, 0, 1))
+    line = np.ones(size) if ramp == 0 else 0.5 - 0.5 * np.cos(np.pi * np.minimum(from_side, ramp) / ramp)
     return line[:, None] * line[None]
 
 
