@@ -36,6 +36,13 @@ BATCHES: dict[str, Batch] = {
 }
 
 
+def batch_name(batch: int) -> str:
+    """Name of a batch by its number."""
+    if batch not in range(len(BATCHES)):
+        raise ConditionError(f"There is no simulated batch {batch!r}; use a number from 0 to {len(BATCHES) - 1}.")
+    return list(BATCHES)[batch]
+
+
 @dataclass(eq=False)
 class _Layout:
     """Per pixel: whose cell it is (-1 for none), where in that cell, and what nuclei cover it."""
@@ -315,9 +322,7 @@ def draw_scene(
     ConditionError
         If there is no such condition or batch.
     """
-    if batch not in range(len(BATCHES)):
-        raise ConditionError(f"There is no simulated batch {batch!r}; use a number from 0 to {len(BATCHES) - 1}.")
-    camera = list(BATCHES.values())[batch]
+    camera = BATCHES[batch_name(batch)]
     signal, labels = draw_signal(scene, condition, strength=strength)
     place = np.linspace(-1, 1, scene.size, dtype=np.float32)
     y, x = place[:, None], place[None]

@@ -20,7 +20,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_impa.cells.crops import cut_at, fits
-from napari_impa.cells.drawing import BATCHES, draw_scene
+from napari_impa.cells.drawing import BATCHES, batch_name, draw_scene
 from napari_impa.cells.fields import Field
 from napari_impa.cells.scenes import CHANNELS, CONDITIONS, CONTROL, PIXEL_SIZE, Scene
 from napari_impa.cells.store import Cells, concatenate
@@ -57,7 +57,7 @@ def draw_field(
     row = {
         **(table or {}),
         "compound": condition,
-        "batch": list(BATCHES)[batch],
+        "batch": batch_name(batch),
         "control": int(condition == CONTROL),
         "scene": scene.name,
     }
@@ -228,7 +228,7 @@ def true_counterfactual(
         table["compound"] = condition
         table["control"] = int(condition == CONTROL)
     if batch is not None:
-        table["batch"] = names[batch]
+        table["batch"] = batch_name(batch)
     pixels: NDArray[Any] = np.empty(cells.pixels.shape, np.uint16)
     for (scene, compound, imaged), rows in table.groupby(["scene", "compound", "batch"], sort=False).indices.items():
         if imaged not in names:
