@@ -39,14 +39,13 @@ def open_demo(viewer: napari.Viewer | None = None, *, condition: str = CONDITION
     import napari
     from napari.layers import Layer
 
-    from napari_impa.viewer.perturb import PerturbDock
+    from napari_impa.viewer.perturb import open_dock
     from napari_impa.viewer.samples import simulated_screen
 
     viewer = napari.Viewer(title="napari-impa demo") if viewer is None else viewer
     for data in simulated_screen():
         viewer.add_layer(Layer.create(*data))
-    dock = PerturbDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Perturb cells", area="right")
+    dock = open_dock(viewer)
     dock.session.model_changed.connect(lambda _: _choose(dock, condition))
     return viewer
 
@@ -57,13 +56,6 @@ def _choose(dock: Any, condition: str) -> None:
         dock.condition.setCurrentIndex(at)
 
 
-def demo_dock(viewer: Any) -> Any:
-    """Return the Perturb dock of a viewer."""
-    from napari_impa.viewer.perturb import PerturbDock
-
-    return next(widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, PerturbDock))
-
-
 def run_demo(screenshot: Path | None = None) -> None:
     """Show the demo until its window is closed; or save a picture of the window and quit.
 
@@ -72,15 +64,17 @@ def run_demo(screenshot: Path | None = None) -> None:
     ImpaError
         If no prediction has come within three minutes.
     """
-    import napari
-
     viewer = open_demo()
     if screenshot is None:
+        import napari
+
         napari.run()
         return
+    from napari_impa.viewer.perturb import open_dock
+
     viewer.window.resize(*SIZE)
     try:
-        wait_for_prediction(demo_dock(viewer))
+        wait_for_prediction(open_dock(viewer))
         save_picture(viewer, screenshot)
     finally:
         viewer.close()

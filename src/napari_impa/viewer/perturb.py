@@ -330,3 +330,13 @@ class PerturbDock(Dock):
             event.disconnect(self._on_layers)
         self._preparing.cancel()
         self.session.close()
+
+
+def open_dock(viewer: napari.viewer.Viewer) -> PerturbDock:
+    """Return the viewer's Perturb dock, opened where it was not."""
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, PerturbDock):
+            return widget
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells", area="right", tabify=True)
+    return dock

@@ -1,0 +1,318 @@
+"""The Train dock: a labelled folder in, a model out, without leaving the viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
+
+from napari_impa.errors import ConditionError, ImpaError
+from napari_impa.viewer.curves import LossCurves
+from napari_impa.viewer.docks import Dock, beside
+from napari_impa.viewer.jobs import Failure, Job, Latest, notify
+from napari_impa.viewer.models import remember
+from napari_impa.viewer.preview import Preview
+from napari_impa.viewer.training_form import CellsForm, SettingsForm
+from napari_impa.viewer.training_job import (
+    Cropping,
+    Engine,
+    Looked,
+    Plan,
+    Progress,
+    Started,
+    Trained,
+    ask_engine,
+    free_folder,
+    look,
+    train_plan,
+)
+
+if TYPE_CHECKING:
+    import napari
+
+READY, TRAINING, STOPPING = "Start", "Stop", "Stopping …"
+
+
+class TrainingSession(QObject):
+    """One training at a time in the background, and looking at folders before it.
+
+    Signals
+    -------
+    engine_known, looked
+        `Engine`; `Looked`.
+    reported
+        `Cropping`, `Started` or `Progress`.
+    ended
+        `Trained`, `Failure`, or None where it was stopped before the first step.
+    failed
+        `Failure` of anything but the training.
+    """
+
+    engine_known = Signal(object)
+    looked = Signal(object)
+    reported = Signal(object)
+    ended = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.job: Job | None = None
+        self._asking, self._looking = Latest(self), Latest(self)
+        self._asking.succeeded.connect(self.engine_known)
+        self._looking.succeeded.connect(self.looked)
+        for latest in (self._asking, self._looking):
+            latest.failed.connect(self.failed)
+        self._asking.submit(ask_engine)
+
+    def look(self, path: Path, task: str) -> None:
+        """Look at a folder."""
+        self._looking.submit(look, path, task)
+
+    def start(self, plan: Plan) -> None:
+        """Start a training."""
+        assert self.job is None
+        self.job = Job(train_plan, plan)
+        self.job.reported.connect(self.reported)
+        self.job.succeeded.connect(self._end)
+        self.job.failed.connect(self._end)
+        self.job.cancelled.connect(lambda: self._end(None))
+        self.job.start()
+
+    def stop(self) -> None:
+        """Stop the training at its next step, and whatever else is under way; may be called twice."""
+        self._asking.cancel()
+        self._looking.cancel()
+        if self.job is not None:
+            self.job.cancel()
+
+    def _end(self, outcome: Trained | Failure | None) -> None:
+        self.job = None
+        self.ended.emit(outcome)
+
+
+class TrainDock(Dock):
+    """A form over `TrainingSession`: choose a folder, start, watch, and use the model."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self.viewer = napari_viewer
+        self.session = TrainingSession()
+        super().__init__(on_close=self.session.stop, on_viewer_closed=self.session.stop)
+        self._engine: Engine | None = None
+        self._preview: Preview | None = None
+        self._model: Path | None = None
+        self._source: Path | None = None
+        self._build()
+        session = self.session
+        session.engine_known.connect(self._on_engine)
+        session.looked.connect(self._on_looked)
+        session.reported.connect(self._on_report)
+        session.ended.connect(self._on_ended)
+        session.failed.connect(self._on_failed)
+        self.status.busy("Starting torch …")
+        self._set_state(READY)
+
+    def _build(self) -> None:
+        self.source = QLineEdit()
+        self.source.setPlaceholderText("a folder of images, or .cells")
+        self.source.editingFinished.connect(self._on_source_typed)
+        self.choose = QToolButton()
+        self.choose.setText("Choose …")
+        self.choose.clicked.connect(self._choose_source)
+        tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
+        self.row("Folder", self.source, self.choose, tip=tip)
+        self.found = QLabel()
+        self.found.setWordWrap(True)
+        self.form.addRow(self.found)
+        self.cells = CellsForm(self)
+        self.settings = SettingsForm(self)
+        self.folder = QLineEdit()
+        self.folder.textChanged.connect(lambda _: self._set_state(self.state))
+        self.choose_folder = QToolButton()
+        self.choose_folder.setText("⋯")
+        self.choose_folder.clicked.connect(self._choose_folder)
+        tip = "Model, history and checkpoints are kept in this folder; one that holds a run is resumed."
+        self.row("Run folder", self.folder, self.choose_folder, tip=tip)
+        self.start = QPushButton(READY)
+        self.start.setToolTip("Train in the background; Stop keeps the model as it is then, and Resume goes on.")
+        self.start.clicked.connect(self._on_start)
+        self.use = QPushButton("Use in Perturb")
+        self.use.setToolTip("Open the Perturb dock with the trained model.")
+        self.use.clicked.connect(self.use_in_perturb)
+        self.show_preview = QPushButton("Show preview")
+        self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
+        self.show_preview.clicked.connect(self._look_at_preview)
+        self.form.addRow(beside(self.start, self.show_preview, self.use))
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setFormat("")
+        self.form.addRow(self.progress)
+        self.form.addRow(self.status)
+        self.curves = LossCurves()
+        self.form.addRow(self.curves)
+
+    # ---- the folder -------------------------------------------------------------------------------------------------
+
+    def set_source(self, path: str | Path) -> None:
+        """Look at a folder and fill the form with what is found."""
+        self._source = Path(path)
+        self.source.setText(str(path))
+        self._look()
+
+    def _look(self) -> None:
+        if self._source is not None and self._engine is not None:
+            self.session.look(self._source, self.cells.task.value)
+            self.status.busy("Looking at the folder …")
+
+    def _on_source_typed(self) -> None:
+        text = self.source.text().strip()
+        if text and Path(text) != self._source:
+            self.set_source(text)
+
+    def _choose_source(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Choose a folder of images or .cells", self.source.text())
+        if path:
+            self.set_source(path)
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Choose a run folder", str(Path(self.folder.text()).parent))
+        if path:
+            self.folder.setText(path)
+
+    def _on_engine(self, engine: Engine) -> None:
+        self._engine = engine
+        self.settings.fill(engine)
+        self.status.busy("")
+        self._look()
+
+    def _on_looked(self, looked: Looked) -> None:
+        self.status.busy("")
+        self.status.say("")
+        self.found.setText(looked.source.describe())
+        self.cells.fill(looked)
+        self.settings.fit(looked)
+        self.folder.setText(str(free_folder(looked.source.path)))
+        self._set_state(READY)
+
+    # ---- the training -----------------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """Everything chosen, as the training takes it.
+
+        Raises
+        ------
+        ImpaError
+            If something is missing or does not fit.
+        """
+        from napari_impa.engine.settings import TrainingSettings
+
+        looked = self.cells.looked
+        if looked is None:
+            raise ConditionError("No folder is chosen; choose one with labelled images or cells.")
+        if self.settings.size.value is None:
+            raise ConditionError("The crops are too small for the networks, which take 24 px and more.")
+        if not self.cells.label.ticked:
+            raise ConditionError("No label column is ticked; tick those whose values name the condition of a cell.")
+        task = self.cells.task.value
+        if task == "perturbation" and self.cells.chosen_control is None:
+            raise ConditionError("No control is chosen; choose the untreated control.")
+        settings = TrainingSettings(task=task, hold_out=self.cells.hold_out, **self.settings.values())
+        return Plan(
+            looked.source.path, self.cells.label.ticked, self.cells.chosen_control, settings,
+            Path(self.folder.text()), self.settings.segment.value, self.settings.nuclei.value,
+        )  # fmt: skip
+
+    def _on_start(self) -> None:
+        if self.state == TRAINING:
+            self._set_state(STOPPING)
+            if self.session.job is not None:
+                self.session.job.cancel()
+            return
+        try:
+            plan = self.plan()
+        except ImpaError as error:
+            self._on_failed(Failure.of(error))
+            return
+        self.curves.clear_curves()
+        self.progress.setValue(0)
+        self.status.say("Reading the folder …")
+        self._set_state(TRAINING)
+        self.session.start(plan)
+
+    def _on_report(self, report: Cropping | Started | Progress) -> None:
+        if isinstance(report, Cropping):
+            self.progress.setValue(round(1000 * report.done / max(1, report.total)))
+            self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
+        elif isinstance(report, Started):
+            self._about = f"{report.cells:,} cells · {report.device}"
+            self.status.say(f"Training starts · {self._about}")
+            self._preview = Preview(self.viewer, report.channels)
+            self.progress.setValue(0)
+        else:
+            event = report.event
+            self.curves.extend(report.points)
+            self.progress.setValue(round(1000 * event.progress))
+            steps = f"{event.step:,}" + (f" of {event.steps:,}" if event.steps else "")
+            left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
+            self.status.say(f"Step {steps}{left} · {event.stage} stage\n{self._about}")
+            if event.samples is not None and self._preview is not None:
+                self._preview.show(event.samples, event.step)
+                self.show_preview.setEnabled(True)
+
+    def _on_ended(self, outcome: Trained | Failure | None) -> None:
+        self._set_state(READY)
+        if isinstance(outcome, Trained):
+            self._model = outcome.model_path
+            remember(outcome.model_path)
+            self.status.say(outcome.message)
+            show_info(outcome.message)
+        elif outcome is None:
+            self.progress.setValue(0)
+            self.status.say("Stopped before the first step; nothing was written.")
+        else:
+            self._on_failed(outcome)
+        self._set_state(READY)
+
+    def _on_failed(self, failure: Failure) -> None:
+        notify(failure)
+        self.status.busy("")
+        self.status.warn(failure.message)
+
+    def _look_at_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.look_at()
+
+    def use_in_perturb(self) -> Any:
+        """Open the Perturb dock, or the one that is open, with the trained model; returns the dock."""
+        from napari_impa.viewer.perturb import open_dock
+
+        dock = open_dock(self.viewer)
+        if self._model is not None:
+            dock.use_model(self._model)
+        return dock
+
+    def _set_state(self, state: str) -> None:
+        """Start, Stop, Stopping …: what can be pressed and changed."""
+        self.state = state
+        held = bool(self.folder.text()) and (Path(self.folder.text()) / "config.json").is_file()
+        self.start.setText("Resume" if state == READY and held else state)
+        self.start.setEnabled(state != STOPPING and (state == TRAINING or self.cells.looked is not None))
+        self.use.setEnabled(self._model is not None)
+        self.show_preview.setEnabled(self._preview is not None and self._preview.layer is not None)
+        for widget in (
+            self.source, self.choose, self.folder, self.choose_folder,
+            self.cells.task, self.cells.label, self.cells.control, self.cells.column, self.cells.held,
+            self.settings.preset, self.settings.size, self.settings.amount, self.settings.unit, self.settings.more,
+        ):  # fmt: skip
+            widget.setEnabled(state == READY)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as a person would say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

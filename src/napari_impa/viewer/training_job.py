@@ -1,0 +1,286 @@
+"""What the Train dock does in the background: look at a folder, crop its cells, train, and tell how it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from napari_impa.cells.folder import crop_source
+from napari_impa.cells.source import Source, open_source
+from napari_impa.cells.store import Cells, open_cells
+from napari_impa.cells.tables import check_conditions, condition_names, guess_control, guess_labels, shortest
+from napari_impa.errors import ConditionError
+from napari_impa.viewer.jobs import Token
+
+if TYPE_CHECKING:
+    from napari_impa.engine.settings import TrainingSettings
+    from napari_impa.engine.training import TrainingEvent
+
+MOST_VALUES = 200
+"""A column with more different values is no label."""
+
+REPORT_EVERY = 0.1
+"""Seconds between reports, so that a fast GPU does not flood the window."""
+
+PLATES = ("plate", "batch", "week", "experiment", "run", "replicate", "well")
+"""Columns, by preference, to hold cells out by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """What the form needs to know of the engine, whose import takes seconds."""
+
+    defaults: TrainingSettings
+    help: Mapping[str, str]
+    widths: Mapping[str, int]
+    recipes: tuple[str, ...]
+    devices: tuple[tuple[str, str], ...]
+    sizes: tuple[int, ...]
+    segmenters: tuple[tuple[str, str], ...]
+
+
+def ask_engine(token: Token) -> Engine:
+    """Import torch and gather what can be chosen."""
+    from dataclasses import fields
+
+    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
+    from napari_impa.engine.device import choose_device
+    from napari_impa.engine.networks import valid_sizes
+    from napari_impa.engine.settings import RECIPES, WIDTHS, TrainingSettings
+
+    best = choose_device("auto")
+    devices = [("auto", best.reason)]
+    if best.is_gpu:
+        devices += [(best.device.type, best.reason), ("cpu", "CPU")]
+    return Engine(
+        TrainingSettings(),
+        {entry.name: entry.metadata.get("help", "") for entry in fields(TrainingSettings)},
+        WIDTHS,
+        tuple(sorted(RECIPES)),
+        tuple(devices),
+        tuple(valid_sizes(512)),
+        tuple((name, SEGMENTERS[name].title) for name in available_segmenters()),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What a folder holds, and what is guessed from its table."""
+
+    source: Source
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    control: str | None
+
+
+def look(token: Token, path: Path, task: str) -> Looked:
+    """Open a folder without reading its pixels.
+
+    Raises
+    ------
+    SourceError, CellsError
+        If it cannot be used as it is.
+    """
+    source = open_source(path)
+    stored = open_cells(source.path) if source.kind == "cells" else None
+    token.check()
+    labels, control = guess(source.table, task)
+    if task == "perturbation" and stored is not None and stored.label:
+        labels, control = stored.label, stored.control or control
+    return Looked(source, label_columns(source.table), labels, control)
+
+
+def guess(table: pd.DataFrame, task: str) -> tuple[tuple[str, ...], str | None]:
+    """Guess label columns and, for perturbations, the control."""
+    labels = tuple(guess_labels(table, "batch" if task == "batch" else "perturbation"))
+    return labels, None if task == "batch" else guess_control(table, labels)
+
+
+def label_columns(table: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that can name conditions: more than one value, but not nearly as many as rows."""
+    limit = min(MOST_VALUES, max(2, len(table) // 2))
+    place = ("y", "x", "label", "crop")
+    return tuple(
+        str(name) for name in table.columns if name not in place and 1 < table[name].nunique(dropna=False) <= limit
+    )
+
+
+def conditions_table(table: pd.DataFrame, label: tuple[str, ...], control: str | None) -> pd.DataFrame:
+    """Count rows and plates of each condition; the control first, then by name.
+
+    Returns
+    -------
+    Columns condition, count, plates (0 where no plate is known) and control.
+    """
+    names = pd.Series(condition_names(table, label, control), name="condition")
+    plate = next((table[name] for name in PLATES[:-1] if name in table.columns and name not in label), None)
+    plates = pd.Series(0, index=range(len(table))) if plate is None else plate.reset_index(drop=True)
+    grouped = plates.groupby(names)
+    found = pd.DataFrame({"count": grouped.size(), "plates": 0 if plate is None else grouped.nunique()}).reset_index()
+    found["control"] = found["condition"] == (None if control is None else shortest(control))
+    return found.sort_values(["control", "condition"], ascending=[False, True], ignore_index=True)
+
+
+def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str | None) -> tuple[str, tuple[str, ...]]:
+    """Hold out the last of three or more plates, if every condition occurs on the others too; else nothing.
+
+    Returns
+    -------
+    Column and values; empty where nothing is held out.
+    """
+    for column in PLATES[:-1]:
+        if column not in table.columns or column in label:
+            continue
+        texts = pd.Series(condition_names(table, [column]))
+        values = sorted(set(texts))
+        if len(values) < 3:
+            continue
+        names = pd.Series(condition_names(table, label, control))
+        if set(names[texts != values[-1]]) == set(names):
+            return column, (values[-1],)
+    return "", ()
+
+
+def values_of(table: pd.DataFrame, column: str) -> list[str]:
+    """The different values of a column, as `hold_out` takes them."""
+    return sorted(set(map(str, condition_names(table, [column]))))
+
+
+def free_folder(source: Path) -> Path:
+    """A run folder beside the source (or, where that cannot be written, at home) that does not exist yet."""
+    import os
+
+    parent = source.resolve().parent
+    if not os.access(parent, os.W_OK):
+        parent = Path.home() / "napari-impa"
+    name = f"{source.resolve().stem if source.suffix == '.cells' else source.resolve().name}-run"
+    candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
+    return next(path for path in candidates if not path.exists())
+
+
+# ---- the training ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything a training needs, as plain values.
+
+    Parameters
+    ----------
+    source
+        The folder.
+    label, control
+        Columns that name conditions, and the control's name.
+    settings
+        Of the training.
+    folder
+        The run folder; the cells of whole fields are written beside it.
+    segment, nuclei_channel
+        How nuclei are found in whole fields, as `crop_source` takes it.
+    """
+
+    source: Path
+    label: tuple[str, ...]
+    control: str | None
+    settings: TrainingSettings
+    folder: Path
+    segment: str | None = None
+    nuclei_channel: str | None = None
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """Fields or crops read so far."""
+
+    done: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """The training begins: on which cells, and what it computes on."""
+
+    cells: int
+    channels: tuple[str, ...]
+    device: str
+    steps_done: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """How the training ended."""
+
+    model_path: Path
+    message: str
+
+
+@dataclass(eq=False)
+class Progress:
+    """The newest event, with the losses of all steps since the report before."""
+
+    event: TrainingEvent
+    points: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
+
+
+def train_plan(token: Token, plan: Plan) -> Trained:
+    """Crop where needed, then train; a cancelled training stops after its step and keeps its model.
+
+    Reports `Cropping`, `Started` and `Progress`.  Where the run folder holds a run already, it is resumed.
+
+    Raises
+    ------
+    ImpaError
+        As `crop_source` and `Trainer`.
+    """
+    from napari_impa.engine.device import leave_a_core_free
+    from napari_impa.engine.training import Trainer
+
+    leave_a_core_free()
+    resume = (plan.folder / "config.json").is_file()
+    cells = cells_of(token, plan, reuse=resume)
+    check_conditions(cells, plan.settings.task)
+    token.check()
+    trainer = Trainer(cells, plan.settings, plan.folder, resume=resume)
+    token.report(Started(len(cells), cells.channels, trainer.chosen_device.reason, trainer.step))
+    message, waiting, reported = "", [], 0.0
+    for event in trainer:
+        if token.cancelled:
+            trainer.stop()
+        if event.losses:
+            waiting.append((event.step, event.losses))
+        message = event.message or message
+        if event.finished or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
+            token.report(Progress(event, waiting))
+            waiting, reported = [], time.monotonic()
+    return Trained(trainer.run.model_path, message)
+
+
+def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
+    """Open the cells of a plan, or cut them into a `.cells` folder beside the run folder."""
+
+    def tell(done: int, total: int, text: str) -> None:
+        token.check()
+        token.report(Cropping(done, total, text))
+
+    source = open_source(plan.source)
+    if len(set(condition_names(source.table, plan.label, plan.control))) < 2:  # before minutes of segmenting
+        raise ConditionError("All images are of one condition; training needs at least two.")
+    if source.kind == "cells":
+        cells = open_cells(plan.source)
+    else:
+        path = plan.folder.with_name(f"{plan.folder.name}.cells")
+        if reuse and (path / "meta.json").is_file():
+            cells = open_cells(path)
+        else:
+            size = plan.settings.size if source.kind == "fields" else None
+            cells = crop_source(
+                source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
+                label=plan.label, control=plan.control, overwrite=True, progress=tell,
+            )  # fmt: skip
+    return cells.labelled(plan.label, plan.control)
