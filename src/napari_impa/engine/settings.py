@@ -74,6 +74,7 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=4e-4,
         diversity=0.3,
         self_reconstruction=1.0,
+        r1=0.1,
         r1_every=8,
         shared_pass=True,
         autoencoder=0.25,

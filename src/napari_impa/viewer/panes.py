@@ -25,7 +25,9 @@ class Panes:
         self._hidden: list[Layer] = []
         self._grid: tuple[Any, ...] | None = None
         self._camera: tuple[Any, ...] | None = None
+        self._fitted: tuple[Any, ...] | None = None
         self._moving = False
+        viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.inserted.connect(self._keep_on_top)
 
     def show(self, layers: Sequence[Layer], *, hide: Sequence[Layer] = (), stride: int | None = None) -> None:
@@ -50,7 +52,9 @@ class Panes:
             self.viewer.add_layer(layer)
         if stride is not None:
             self._borrow_grid(stride)
-            self._fit(layers[-1])
+            camera = self.viewer.scene.camera
+            self._camera = camera.center, camera.zoom, camera.angles
+            self._fit()
 
     def restore(self) -> None:
         """Take our layers away and put grid, camera and visibility back."""
@@ -68,10 +72,11 @@ class Panes:
         if self._camera is not None:
             camera = self.viewer.scene.camera
             camera.center, camera.zoom, camera.angles = self._camera
-            self._camera = None
+            self._camera = self._fitted = None
 
     def disconnect(self) -> None:
         """Follow the viewer no more."""
+        self.viewer.canvas.events.size.disconnect(self._fit_again)
         self.viewer.layers.events.inserted.disconnect(self._keep_on_top)
 
     @property
@@ -85,14 +90,20 @@ class Panes:
         grid.stride, grid.shape, grid.spacing = -stride, (1, -1), 0.02
         grid.enabled = True
 
-    def _fit(self, layer: Layer) -> None:
+    def _fit(self) -> None:
         """Let one crop fill its pane."""
-        camera = self.viewer.scene.camera
-        self._camera = camera.center, camera.zoom, camera.angles
+        camera, layer = self.viewer.scene.camera, self.layers[-1]
         low, high = layer.extent.world[:, -2:] + layer.scale[-2:] * [[-0.5], [0.5]]
         height, width = self.viewer.canvas.viewbox_size(self.viewer.layers)
         camera.center = (0.0, *(float(value) for value in (low + high) / 2))
         camera.zoom = 0.97 * min(height / (high - low)[0], width / (high - low)[1])
+        self._fitted = camera.center, camera.zoom
+
+    def _fit_again(self) -> None:
+        """Follow the window's size, unless the user has moved the camera."""
+        camera = self.viewer.scene.camera
+        if self._fitted == (camera.center, camera.zoom) and self.whole:
+            self._fit()
 
     def _keep_on_top(self, event: Any) -> None:
         """Move what was added meanwhile below our layers, so that the panes stay whole."""

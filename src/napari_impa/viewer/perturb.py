@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLabel,
     QMenu,
+    QPushButton,
     QRadioButton,
     QSpinBox,
     QToolButton,
@@ -66,16 +67,13 @@ class PerturbDock(Dock):
 
     def _build(self) -> None:
         self.model = Options(tip="The model that turns cells: bundled, trained lately, or opened from a file.")
-        self.open = QToolButton()
-        self.open.setText("⋯")
+        self.open = QPushButton("Open")
         self.open.setToolTip("Open a model file (.impa), a run folder or a published checkpoint.")
         menu = QMenu(self.open)
         menu.addAction("Open a model file …", self._open_file)
         menu.addAction("Open a run or checkpoint folder …", self._open_folder)
         self.open.setMenu(menu)
-        self.open.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.about = QLabel()
-        self.about.setWordWrap(True)
         self.row("Model", beside(self.model, self.open))
         self.form.addRow("", self.about)
         self._first_channel_row = self.form.rowCount()
@@ -170,7 +168,7 @@ class PerturbDock(Dock):
         elif self.model.count():
             self._on_model_chosen()
         else:
-            self.status.say("There is no model yet: train one on a folder, or open one with ⋯.")
+            self.status.say("There is no model yet: train one on a folder, or open one.")
 
     def _on_model_chosen(self) -> None:
         key = self.model.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-COLORMAPS = {"DNA": "bop blue", "actin": "bop orange", "tubulin": "green"}
+COLORMAPS = {"DNA": "bop blue", "actin": "magenta", "tubulin": "green"}
 
 LayerData = tuple[Any, dict[str, Any], str]
 

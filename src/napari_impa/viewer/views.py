@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 SIDE_BY_SIDE, IN_PLACE, DIFFERENCE = "side by side", "in place", "difference"
+TEXT = 8  # points, so that a name fits into its pane
 LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
 CHANGE = Colormap([[0.25, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.55, 0.1]], name="less to more")
@@ -81,6 +82,11 @@ class View:
         }
         return Image(data, **(options | more))
 
+    @staticmethod
+    def _name_on_canvas(layer: Layer) -> None:
+        layer.name_overlay.visible = True
+        layer.name_overlay.font_size = TEXT
+
     @property
     def _channels(self) -> tuple[str, ...]:
         return self.found.cells.channels
@@ -140,7 +146,7 @@ class SideBySide(_Stacks):
             link_layers(pair, LINKED)
             self._links.append(pair)
         for layer in control + self.stacks:
-            layer.name_overlay.visible = True
+            self._name_on_canvas(layer)
         self.panes.show([*reversed(self.stacks), *reversed(control)], hide=hide, stride=len(numbers))
 
 
@@ -157,8 +163,10 @@ class Difference(_Stacks):
             zeros = np.zeros(pixels[:, channel].shape, np.float32)
             options = {"colormap": CHANGE, "contrast_limits": (-reach, reach), "gamma": 1.0, "blending": "opaque"}
             layer = self._image(zeros, channel, "difference", **options)
-            layer.name_overlay.visible = True
+            self._name_on_canvas(layer)
             layer.colorbar.visible = True
+            layer.colorbar.position = "bottom_center"
+            layer.colorbar.font_size = TEXT
             self.stacks.append(layer)
         self._tell(self.stacks, "difference", {})
         self.panes.show(self.stacks[::-1], hide=hide, stride=1)
@@ -167,7 +175,7 @@ class Difference(_Stacks):
         return pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
 
     def _title(self, request: Request) -> str:
-        return f"{request.title} − control"
+        return f"Δ {request.title}"
 
 
 class InPlace(View):
@@ -191,7 +199,7 @@ class InPlace(View):
         else:
             for layer, plane in zip(self.fields, predicted.field, strict=True):
                 layer.data = plane
-        self._tell(self.fields, f"{predicted.request.title} in place", about)
+        self._tell(self.fields, predicted.request.title, about)
 
 
 VIEWS: dict[str, type[View]] = {view.name: view for view in (SideBySide, InPlace, Difference)}
