@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-WIDTH = 330
+WIDTH = 340
 """Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
 
 
@@ -56,8 +56,11 @@ class Dock(QScrollArea):
 
     def sizeHint(self) -> QSize:
         """Wide enough for the form."""
-        hint = self.body.sizeHint()
-        return QSize(max(WIDTH, hint.width() + 16), hint.height() + 4)
+        return QSize(max(WIDTH, self.minimumSizeHint().width()), self.body.sizeHint().height() + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never narrower than the form, which scrolls up and down only."""
+        return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 100)
 
     def event(self, event: QEvent) -> bool:
         """Notice when the dock widget around the form is closed: it then has no parent any more."""
@@ -117,13 +120,15 @@ class StatusLine(QLabel):
         self.setText(self._busy or self._text)
 
 
-def beside(*widgets: QWidget) -> QWidget:
-    """Widgets in a row, the first of which takes the room there is."""
+def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
+    """Widgets in a row, the first of which takes the room there is, or else the end of the row."""
     box = QWidget()
     layout = QHBoxLayout(box)
     layout.setContentsMargins(0, 0, 0, 0)
     for number, widget in enumerate(widgets):
-        layout.addWidget(widget, stretch=int(number == 0))
+        layout.addWidget(widget, stretch=int(stretch and number == 0))
+    if not stretch:
+        layout.addStretch(1)
     return box
 
 

@@ -109,7 +109,7 @@ class PerturbDock(Dock):
             self.views.addButton(button)
             buttons.append(button)
         buttons[0].setChecked(True)
-        self.row("View", beside(*buttons), tip="How control and predicted cells are compared.")
+        self.row("View", beside(*buttons, stretch=False), tip="How control and predicted cells are compared.")
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:

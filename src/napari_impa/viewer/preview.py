@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from napari_impa.engine.training import Samples
 
+ZOOM = 2
+
 
 class Preview:
     """An RGB layer beside the user's layers that is drawn anew now and then; the camera is left alone."""
 
-    def __init__(self, viewer: ViewerModel, channels: Sequence[str]) -> None:
-        self.viewer, self.channels = viewer, tuple(channels)
+    def __init__(self, viewer: ViewerModel, channels: Sequence[str], pixel_size: float | None = None) -> None:
+        self.viewer, self.channels, self.pixel_size = viewer, tuple(channels), pixel_size
         self.layer: Image | None = None
         self._limits: NDArray[np.float64] | None = None
 
@@ -32,7 +34,7 @@ class Preview:
         if self._limits is None:  # the same contrast from the first picture to the last
             self._limits = display_limits(np.concatenate([samples.control, samples.real]))
         rows = [("control", samples.control), ("predicted", samples.predicted), ("real", samples.real)]
-        picture = montage(rows, self.channels, self._limits)
+        picture = montage(rows, self.channels, self._limits, zoom=ZOOM)
         name = f"training preview · step {step:,}"
         about = {MADE_BY: {"step": step, "conditions": list(samples.conditions)}}
         if self.layer is None or self.layer not in self.viewer.layers:
@@ -56,7 +58,9 @@ class Preview:
         """Place and unit: to the right of what is open, as tall as that."""
         layers = self.viewer.layers
         if not layers:
-            return {}
+            if self.pixel_size is None:
+                return {}
+            return {"scale": (self.pixel_size / ZOOM,) * 2, "units": ("um", "um")}
         extent = layers.extent
         low, high = extent.world[:, -2:]
         scale = float(high[0] - low[0]) / picture.shape[0] or 1.0

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from napari.layers import Layer
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
 
 from napari_impa.errors import ConditionError, ImpaError
+from napari_impa.viewer.channels import is_source
 from napari_impa.viewer.curves import LossCurves
 from napari_impa.viewer.docks import Dock, beside
 from napari_impa.viewer.jobs import Failure, Job, Latest, notify
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.preview import Preview
+from napari_impa.viewer.reader import cells_layers
 from napari_impa.viewer.training_form import CellsForm, SettingsForm
 from napari_impa.viewer.training_job import (
     Cropping,
@@ -33,6 +37,7 @@ from napari_impa.viewer.training_job import (
 if TYPE_CHECKING:
     import napari
 
+CELLS_TO_TRY = 200
 READY, TRAINING, STOPPING = "Start", "Stop", "Stopping …"
 
 
@@ -102,7 +107,7 @@ class TrainDock(Dock):
         super().__init__(on_close=self.session.stop, on_viewer_closed=self.session.stop)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
-        self._model: Path | None = None
+        self._trained: Trained | None = None
         self._source: Path | None = None
         self._build()
         session = self.session
@@ -150,8 +155,13 @@ class TrainDock(Dock):
         self.progress.setFormat("")
         self.form.addRow(self.progress)
         self.form.addRow(self.status)
-        self.curves = LossCurves()
+        self.curves = LossCurves(str(self.viewer.theme))
+        self.viewer.events.theme.connect(self._on_theme)
         self.form.addRow(self.curves)
+        self.form.addRow(self.curves.names)
+
+    def _on_theme(self, event: Any) -> None:
+        self.curves.take_colours(str(event.value))
 
     # ---- the folder -------------------------------------------------------------------------------------------------
 
@@ -247,9 +257,10 @@ class TrainDock(Dock):
             self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
         elif isinstance(report, Started):
             self._about = f"{report.cells:,} cells · {report.device}"
-            self.status.say(f"Training starts · {self._about}")
-            self._preview = Preview(self.viewer, report.channels)
+            self.status.say(f"Training starts\n{self._about}")
+            self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
+            QTimer.singleShot(0, lambda: self.ensureWidgetVisible(self.curves.names))  # what is worth watching now
         else:
             event = report.event
             self.curves.extend(report.points)
@@ -264,7 +275,7 @@ class TrainDock(Dock):
     def _on_ended(self, outcome: Trained | Failure | None) -> None:
         self._set_state(READY)
         if isinstance(outcome, Trained):
-            self._model = outcome.model_path
+            self._trained = outcome
             remember(outcome.model_path)
             self.status.say(outcome.message)
             show_info(outcome.message)
@@ -285,12 +296,23 @@ class TrainDock(Dock):
             self._preview.look_at()
 
     def use_in_perturb(self) -> Any:
-        """Open the Perturb dock, or the one that is open, with the trained model; returns the dock."""
+        """Open the Perturb dock, or the one that is open, with the trained model; returns the dock.
+
+        Where no image is open, control cells of the training are opened to try the model on.
+        """
         from napari_impa.viewer.perturb import open_dock
 
+        trained = self._trained
+        if trained is not None and not any(is_source(layer) for layer in self.viewer.layers):
+            cells = trained.cells
+            rows = np.flatnonzero(cells.is_control if cells.control is not None else np.ones(len(cells), bool))
+            for data in cells_layers(
+                cells.take(rows[:CELLS_TO_TRY]), "control cells · " if cells.control else "cells · "
+            ):
+                self.viewer.add_layer(Layer.create(*data))
         dock = open_dock(self.viewer)
-        if self._model is not None:
-            dock.use_model(self._model)
+        if trained is not None:
+            dock.use_model(trained.model_path)
         return dock
 
     def _set_state(self, state: str) -> None:
@@ -299,7 +321,7 @@ class TrainDock(Dock):
         held = bool(self.folder.text()) and (Path(self.folder.text()) / "config.json").is_file()
         self.start.setText("Resume" if state == READY and held else state)
         self.start.setEnabled(state != STOPPING and (state == TRAINING or self.cells.looked is not None))
-        self.use.setEnabled(self._model is not None)
+        self.use.setEnabled(self._trained is not None)
         self.show_preview.setEnabled(self._preview is not None and self._preview.layer is not None)
         for widget in (
             self.source, self.choose, self.folder, self.choose_folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDoubleSpinBox,
@@ -37,6 +37,9 @@ from napari_impa.viewer.training_job import (
 TASKS = (("turn control into treated cells", "perturbation"), ("correct between batches", "batch"))
 
 
+_ROW = 20  # pixels
+
+
 class CheckList(QListWidget):
     """A short list of names to tick."""
 
@@ -56,8 +59,8 @@ class CheckList(QListWidget):
             for name in names:
                 item = QListWidgetItem(name, self)
                 item.setCheckState(Qt.CheckState.Checked if name in ticked else Qt.CheckState.Unchecked)
-        height = max(18, self.sizeHintForRow(0)) * max(1, min(self._rows, len(names)))
-        self.setFixedHeight(height + 2 * self.frameWidth() + 4)
+                item.setSizeHint(QSize(0, _ROW))
+        self.setFixedHeight(_ROW * max(1, min(self._rows, len(names))) + 8)
 
     @property
     def ticked(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class ConditionsTable(QTableWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(20)
+        self.verticalHeader().setDefaultSectionSize(_ROW)
         self.setMinimumHeight(90)
         self.setMaximumHeight(150)
         self.setToolTip("What the folder holds under the labels chosen; the control comes first.")
@@ -205,6 +208,8 @@ class SettingsForm:
         dock.row("Train for", beside(self.amount, self.unit), tip=self.amount.toolTip())
         self.more = QCollapsible("More settings")
         self.more.setDuration(0)
+        self.more.layout().setContentsMargins(0, 0, 0, 0)
+        self.more.setContentsMargins(0, 0, 0, 0)
         body = QWidget()
         self._more = QFormLayout(body)
         self._more.setContentsMargins(0, 0, 0, 0)

@@ -208,16 +208,18 @@ class Started:
 
     cells: int
     channels: tuple[str, ...]
+    pixel_size: float | None
     device: str
     steps_done: int
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """How the training ended."""
+    """How the training ended, and the cells it was trained on."""
 
     model_path: Path
     message: str
+    cells: Cells
 
 
 @dataclass(eq=False)
@@ -247,7 +249,7 @@ def train_plan(token: Token, plan: Plan) -> Trained:
     check_conditions(cells, plan.settings.task)
     token.check()
     trainer = Trainer(cells, plan.settings, plan.folder, resume=resume)
-    token.report(Started(len(cells), cells.channels, trainer.chosen_device.reason, trainer.step))
+    token.report(Started(len(cells), cells.channels, cells.pixel_size, trainer.chosen_device.reason, trainer.step))
     message, waiting, reported = "", [], 0.0
     for event in trainer:
         if token.cancelled:
@@ -258,7 +260,7 @@ def train_plan(token: Token, plan: Plan) -> Trained:
         if event.finished or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
             token.report(Progress(event, waiting))
             waiting, reported = [], time.monotonic()
-    return Trained(trainer.run.model_path, message)
+    return Trained(trainer.run.model_path, message, cells)
 
 
 def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:

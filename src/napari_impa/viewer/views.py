@@ -91,9 +91,12 @@ class View:
     def _channels(self) -> tuple[str, ...]:
         return self.found.cells.channels
 
+    def _layer_name(self, text: str, channel: str) -> str:
+        return f"{text} · {channel}"
+
     def _tell(self, layers: Sequence[Layer], text: str, about: dict[str, Any]) -> None:
         for layer, channel in zip(layers, self._channels, strict=True):
-            layer.name = f"{text} · {channel}"
+            layer.name = self._layer_name(text, channel)
             layer.metadata = {MADE_BY: about}
 
 
@@ -107,16 +110,13 @@ class _Stacks(View):
     def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
         return pixels[:, channel]
 
-    def _title(self, request: Request) -> str:
-        return request.title
-
     def show_block(self, block: Block, about: dict[str, Any]) -> None:
         """Put some predicted cells into the stacks."""
         for channel, layer in enumerate(self.stacks):
             layer.data[block.rows] = self._change(block.rows, block.pixels, channel)
         self._refresh(block.rows)
         if self._shown != block.request:
-            self._tell(self.stacks, self._title(block.request), about)
+            self._tell(self.stacks, block.request.title, about)
             self._shown = block.request
 
     def show(self, predicted: Predicted, about: dict[str, Any]) -> None:
@@ -168,14 +168,14 @@ class Difference(_Stacks):
             layer.colorbar.position = "bottom_center"
             layer.colorbar.font_size = TEXT
             self.stacks.append(layer)
-        self._tell(self.stacks, "difference", {})
+        self._tell(self.stacks, "predicted", {})
         self.panes.show(self.stacks[::-1], hide=hide, stride=1)
 
     def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
         return pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
 
-    def _title(self, request: Request) -> str:
-        return f"Δ {request.title}"
+    def _layer_name(self, text: str, channel: str) -> str:
+        return f"Δ {channel} · {text}"
 
 
 class InPlace(View):
