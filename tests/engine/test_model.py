@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_impa.cells.store import Cells
+from napari_impa.engine.checkpoint import write_tensors
+from napari_impa.engine.model import IMPA, load_model
+from napari_impa.engine.networks import Networks, Shape
+from napari_impa.errors import ConditionError, ModelError
+
+
+@pytest.fixture(scope="module")
+def model() -> IMPA:
+    shape = Shape(24, channels=2, width=4, style_dim=8, noise_dim=3, embedding_dims=(5,), conditions=(2,))
+    networks = Networks(shape).initialize(torch.Generator().manual_seed(0))
+    limits = np.array([[0.0, 4000.0], [100.0, 5000.0]])
+    return IMPA(networks, channels=("DNA", "actin"), conditions=("high", "low"), limits=limits, control="DMSO", label=("drug",))
+
+
+def test_predicted_cells_are_cells(model: IMPA, cells: Cells) -> None:
+    controls = cells.controls()
+    after = model.predict(controls, ["low", "high"], seed=3)
+    assert after.pixels.shape == (40, 2, 24, 24)
+    assert after.pixels.dtype == np.uint16
+    assert after.channels == cells.channels
+    assert after.pixel_size == 0.5
+    assert list(after.table["predicted"]) == ["low"] * 20 + ["high"] * 20
+    assert after.history["model_hash"] == model.hash
+    assert after.history["seed"] == 3
+    low = model.predict(controls, "low", seed=3)
+    np.testing.assert_array_equal(after.pixels[:20], low.pixels)
+
+
+def test_a_seed_fixes_the_prediction_whatever_the_batch(model: IMPA, cells: Cells) -> None:
+    whole, small = (model.predict(cells, "low", batch_size=size).pixels.astype(int) for size in (40, 7))
+    assert np.abs(whole - small).max() <= 1
+    assert (model.predict(cells, "low", seed=1).pixels != whole).any()
+    still = [model.predict(cells, "low", seed=seed, variability=0).pixels for seed in (0, 1)]
+    np.testing.assert_array_equal(*still)
+
+
+def test_strength_slides_from_the_own_style_to_the_condition(model: IMPA, cells: Cells) -> None:
+    encoded = model.encode(cells.pixels[:4, :, 1:25, 1:25])
+    noise = model.noise(4)
+    with torch.no_grad():
+        own = model.networks.generator.render(encoded.content, encoded.style)
+        target = model.networks.style(torch.full((4,), 1), noise)
+        half = model.networks.generator.render(encoded.content, (encoded.style + target) / 2)
+    torch.testing.assert_close(model.decode(encoded, "low", noise, strength=0), own)
+    torch.testing.assert_close(model.decode(encoded, "low", noise, strength=0.5), half, atol=1e-5, rtol=1e-5)
+
+
+def test_channels_in_another_order_are_put_right(model: IMPA, cells: Cells) -> None:
+    swapped = replace(cells, pixels=cells.pixels[:, ::-1], channels=("actin", "DNA"))
+    np.testing.assert_array_equal(model.predict(swapped, "low").pixels, model.predict(cells, "low").pixels)
+
+
+def test_memory_that_runs_out_halves_the_batch(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, whole = model.predict(cells, "low", batch_size=5), model.encode
+
+    def encode(pixels: np.ndarray) -> object:
+        if len(pixels) > 5:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(pixels)
+
+    monkeypatch.setattr(model, "encode", encode)
+    np.testing.assert_array_equal(model.predict(cells, "low", batch_size=20).pixels, expected.pixels)
+
+
+def test_what_does_not_fit_is_said_in_one_sentence(model: IMPA, cells: Cells) -> None:
+    with pytest.raises(ConditionError, match="does not know 'huge'; it can turn cells into: high, low"):
+        model.predict(cells, "huge")
+    one = replace(cells, pixels=cells.pixels[:, :1], channels=("DNA",))
+    with pytest.raises(ModelError, match="takes 2 channels .* have 1"):
+        model.predict(one, "low")
+    with pytest.raises(ModelError, match="takes crops of 24 px, but the cells have 20 px"):
+        model.predict(replace(cells, pixels=cells.pixels[..., :20, :20]), "low")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_file_gives_the_same_model(model: IMPA, cells: Cells, tmp_path: Path, half: bool) -> None:
+    again = load_model(model.save(tmp_path / "m", compact=half, half=half))
+    assert (again.hash == model.hash) is not half
+    assert again.header() == model.header()
+    difference = again.predict(cells, "low").pixels.astype(int) - model.predict(cells, "low").pixels.astype(int)
+    grey_level = 4000 / 255
+    assert np.quantile(np.abs(difference), 0.99) <= (grey_level if half else 0)
+
+
+def test_damaged_and_foreign_files_are_refused(model: IMPA, tmp_path: Path) -> None:
+    path = model.save(tmp_path / "m")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="damaged"):
+        IMPA.load(path)
+    write_tensors(tmp_path / "n.impa", {"a": torch.zeros(1)}, {**model.header(), "format": 99})
+    with pytest.raises(ModelError, match="newer napari-impa"):
+        IMPA.load(tmp_path / "n.impa")
+    write_tensors(tmp_path / "o.impa", {"a": torch.zeros(1)}, model.header())
+    with pytest.raises(ModelError, match="lacks weights"):
+        IMPA.load(tmp_path / "o.impa")
+    with pytest.raises(ModelError, match="holds no model"):
+        load_model(tmp_path)
