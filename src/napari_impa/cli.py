@@ -20,8 +20,9 @@ app = App(
     name="napari-impa",
     help="See beside each cell the cell it would become under a compound.",
     version=lambda: __import__("napari_impa").__version__,
+    result_action="return_value",
 )
-models_app = App(name="models", help="Models that can be used here.")
+models_app = App(name="models", help="Models that can be used here.", result_action="return_value")
 app.command(models_app)
 
 Several = Parameter(consume_multiple=True, negative=())
@@ -76,7 +77,8 @@ def crop(
     size
         Crop side in pixels: 96 for whole fields, the stored side for ready crops.
     segment
-        How nuclei are found; by default the source's masks where it has them, else `nuclei`.
+        How nuclei are found, which makes every image a whole field; by default the source's masks where it has them, else
+        `nuclei`.
     nuclei_channel
         Name or number of the channel that shows nuclei; guessed from the names.
     border
@@ -91,7 +93,7 @@ def crop(
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
-    opened = open_source(source)
+    opened = open_source(source, kind="fields" if segment else None)
     print(opened.describe())
     with _bar("images") as progress:
         cells = crop_source(
@@ -364,9 +366,10 @@ def _read(source: Path, **how: Any) -> Cells:
     from napari_impa.cells.folder import read_cells
     from napari_impa.cells.source import open_source
 
-    print(open_source(source).describe())
+    kind: Literal["fields"] | None = "fields" if how.get("segment") else None
+    print(open_source(source, kind=kind).describe())
     with _bar("images") as progress:
-        return read_cells(source, progress=progress, **how)
+        return read_cells(source, progress=progress, kind=kind, **how)
 
 
 def _read_for(model: Any, source: Path, segment: str | None) -> Cells:

@@ -1,0 +1,167 @@
+"""The command line as a user types it: what it prints, its exit codes, and one sentence for what can be mended."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_impa import cli
+from napari_impa.cells.simulated import simulated_cells
+from napari_impa.cells.store import Cells, open_cells
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a command that must fail with exit code 2 and one line; return the line."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    assert stop.value.code == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("napari-impa: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.cells` folder of 6 × 24 simulated cells of 32 px on two plates."""
+    cells = simulated_cells(24, size=32, seed=3, plates=2)
+    return cells.save(tmp_path_factory.mktemp("screen") / "screen.cells")
+
+
+@pytest.fixture(scope="module")
+def run(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    options = ["--size", "32", "--steps", "2", "--batch-size", "2", "--hold-out", "plate=sim-B", "--device", "cpu"]
+    cli.main(["train", str(source), "--out", str(folder), *options])
+    return folder
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Path:
+    """A folder with one field and its table."""
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    image = np.random.default_rng(0).integers(0, 4000, (2, 64, 64)).astype(np.uint16)
+    tifffile.imwrite(folder / "a.tif", image, imagej=True, metadata={"axes": "CYX"})
+    pd.DataFrame({"file": ["a.tif"], "compound": ["DMSO"]}).to_csv(folder / "metadata.csv", index=False)
+    return folder
+
+
+def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "after.cells"
+    cli.main(["predict", str(run), str(source), "--to", "shrinkage", "mitotic arrest", "--out", str(out), "--seed", "4"])
+    after = open_cells(out)
+    assert len(after) == 48
+    assert set(after.table["predicted"]) == {"shrinkage", "mitotic arrest"}
+    assert after.history["seed"] == 4
+    assert after.pixels.dtype == np.uint16
+    assert "24 of 144 cells are controls (DMSO)" in capsys.readouterr().out
+
+
+def test_models(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["models", "list"])
+    assert "simulated-screen" in capsys.readouterr().out
+    cli.main(["models", "info", str(run)])
+    shown = capsys.readouterr().out
+    assert "Control: DMSO, 12 cells" in shown
+    assert "Held out: plate = sim-B" in shown
+
+
+def test_evaluate_writes_the_table_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = simulated_cells(44, size=64, seed=5, plates=2, conditions=("DMSO", "shrinkage"))
+    path = cells.save(tmp_path / "held.cells")
+    options = ["--where", "plate=sim-A", "--json", tmp_path / "t.json", "--montage", tmp_path / "m.png"]
+    cli.main(["evaluate", "simulated-screen", str(path), *map(str, options)])
+    assert "shrinkage" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "t.json").read_text())["rows"]
+    assert [row["condition"] for row in rows] == ["shrinkage"]
+    assert (tmp_path / "m.png").stat().st_size > 1000
+
+
+def test_crop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from napari_impa.cells.simulated import simulated_screen, write_simulated_screen
+
+    screen = simulated_screen(size=256, plates=1, batches=1, conditions=("DMSO", "shrinkage"))
+    folder = write_simulated_screen(tmp_path / "plate", screen)
+    cli.main(["crop", str(folder), "--out", str(tmp_path / "x.cells"), "--size", "48", "--segment", "nuclei"])
+    cells = open_cells(tmp_path / "x.cells")
+    assert f"{len(cells):,} cells of 48×48 px" in capsys.readouterr().out
+    assert len(cells) > 5
+    assert set(cells.conditions) == {"DMSO", "shrinkage"}
+
+
+class TestOneSentence:
+    def test_a_folder_without_images(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "notes.txt").write_text("nothing")
+        assert "image" in fails(capsys, "crop", tmp_path, "--out", tmp_path / "x")
+
+    def test_a_missing_file(self, field: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (field / "a.tif").unlink()
+        assert "a.tif" in fails(capsys, "crop", field, "--out", field / "x")
+
+    def test_a_missing_label_column(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        line = fails(capsys, "train", source, "--out", tmp_path / "r", "--label", "drug", "--size", "32")
+        assert "no column 'drug'" in line
+        assert not (tmp_path / "r").exists()
+
+    def test_a_control_that_does_not_occur(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = ("train", source, "--out", tmp_path / "r", "--label", "compound", "--control", "water", "--size", "32")
+        assert "'water'" in fails(capsys, *arguments)
+
+    def test_one_condition_only(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = open_cells(source).controls().save(tmp_path / "one.cells")
+        assert "controls" in fails(capsys, "train", path, "--out", tmp_path / "r", "--size", "32")
+
+    def test_different_channel_counts(self, field: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        image = np.random.default_rng(1).integers(0, 4000, (3, 64, 64)).astype(np.uint16)
+        tifffile.imwrite(field / "b.tif", image, imagej=True, metadata={"axes": "CYX"})
+        pd.DataFrame({"file": ["a.tif", "b.tif"], "compound": ["DMSO", "x"]}).to_csv(field / "metadata.csv", index=False)
+        line = fails(capsys, "crop", field, "--out", field / "x", "--size", "32")
+        assert "a.tif" in line
+        assert "b.tif" in line
+
+    def test_a_truncated_tiff(self, field: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (field / "a.tif").write_bytes((field / "a.tif").read_bytes()[:3000])
+        assert "a.tif" in fails(capsys, "crop", field, "--out", field / "x", "--size", "32")
+
+    @pytest.mark.parametrize("value", [0.0, np.nan])
+    def test_black_and_nan_images(self, field: Path, value: float, capsys: pytest.CaptureFixture[str]) -> None:
+        tifffile.imwrite(field / "a.tif", np.full((2, 64, 64), value, np.float32), imagej=True, metadata={"axes": "CYX"})
+        fails(capsys, "crop", field, "--out", field / "x", "--size", "32")
+        assert not (field / "x.cells").exists()
+
+    def test_a_crop_side_that_does_not_fit(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "32 px" in fails(capsys, "train", source, "--out", tmp_path / "r", "--size", "64")
+        assert "nearest that do are 48 and 64" in fails(capsys, "train", source, "--out", tmp_path / "r", "--size", "52")
+
+    def test_a_model_with_other_channels(self, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        cells = Cells(np.ones((4, 2, 32, 32), np.uint16), pd.DataFrame({"a": range(4)}), ("DNA", "actin"))
+        path = cells.save(tmp_path / "two.cells")
+        line = fails(capsys, "predict", run, path, "--to", "shrinkage", "--out", tmp_path / "y")
+        assert "takes 3 channels" in line
+
+    def test_an_unknown_condition_and_model(self, run: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        line = fails(capsys, "predict", run, source, "--to", "aspirin", "--out", tmp_path / "y")
+        assert "does not know 'aspirin'" in line
+        assert "no model 'nothing'" in fails(capsys, "models", "info", "nothing")
+
+    def test_a_full_disk(
+        self, run: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+        line = fails(capsys, "predict", run, source, "--to", "shrinkage", "--out", tmp_path / "y.cells")
+        assert "No space left on device" in line
+        assert list(tmp_path.iterdir()) == []
+
+    def test_arguments(self, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "COLUMN=VALUE" in fails(capsys, "train", source, "--out", "r", "--hold-out", "plate", "--size", "32")
+        assert "--help" in fails(capsys, "crop")
+        assert "more than 0 minutes" in fails(capsys, "train", source, "--out", "r", "--minutes", "0")
