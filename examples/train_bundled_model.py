@@ -17,7 +17,9 @@ BUNDLED = Path(__file__).parents[1] / "src" / "napari_impa" / "models" / "simula
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 60
     cells = impa.simulated_cells(800, size=64, seed=1)
-    run = impa.train(cells, FOLDER, hold_out={"plate": ["sim-D"]}, minutes=minutes, preset="tiny", resume=FOLDER.exists())
+    run = impa.train(
+        cells, FOLDER, hold_out={"plate": ["sim-D"]}, minutes=minutes, preset="tiny", resume=FOLDER.exists()
+    )
     model = impa.load_model(run.folder)
     model.name = "simulated-screen"
     print(model.save(BUNDLED, compact=True, half=True))

@@ -54,7 +54,9 @@ def field(tmp_path: Path) -> Path:
 
 def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "after.cells"
-    cli.main(["predict", str(run), str(source), "--to", "shrinkage", "mitotic arrest", "--out", str(out), "--seed", "4"])
+    cli.main(
+        ["predict", str(run), str(source), "--to", "shrinkage", "mitotic arrest", "--out", str(out), "--seed", "4"]
+    )
     after = open_cells(out)
     assert len(after) == 48
     assert set(after.table["predicted"]) == {"shrinkage", "mitotic arrest"}
@@ -109,8 +111,21 @@ class TestOneSentence:
         assert "no column 'drug'" in line
         assert not (tmp_path / "r").exists()
 
-    def test_a_control_that_does_not_occur(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        arguments = ("train", source, "--out", tmp_path / "r", "--label", "compound", "--control", "water", "--size", "32")
+    def test_a_control_that_does_not_occur(
+        self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = (
+            "train",
+            source,
+            "--out",
+            tmp_path / "r",
+            "--label",
+            "compound",
+            "--control",
+            "water",
+            "--size",
+            "32",
+        )
         assert "'water'" in fails(capsys, *arguments)
 
     def test_one_condition_only(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +135,9 @@ class TestOneSentence:
     def test_different_channel_counts(self, field: Path, capsys: pytest.CaptureFixture[str]) -> None:
         image = np.random.default_rng(1).integers(0, 4000, (3, 64, 64)).astype(np.uint16)
         tifffile.imwrite(field / "b.tif", image, imagej=True, metadata={"axes": "CYX"})
-        pd.DataFrame({"file": ["a.tif", "b.tif"], "compound": ["DMSO", "x"]}).to_csv(field / "metadata.csv", index=False)
+        pd.DataFrame({"file": ["a.tif", "b.tif"], "compound": ["DMSO", "x"]}).to_csv(
+            field / "metadata.csv", index=False
+        )
         line = fails(capsys, "crop", field, "--out", field / "x", "--size", "32")
         assert "a.tif" in line
         assert "b.tif" in line
@@ -131,13 +148,19 @@ class TestOneSentence:
 
     @pytest.mark.parametrize("value", [0.0, np.nan])
     def test_black_and_nan_images(self, field: Path, value: float, capsys: pytest.CaptureFixture[str]) -> None:
-        tifffile.imwrite(field / "a.tif", np.full((2, 64, 64), value, np.float32), imagej=True, metadata={"axes": "CYX"})
+        tifffile.imwrite(
+            field / "a.tif", np.full((2, 64, 64), value, np.float32), imagej=True, metadata={"axes": "CYX"}
+        )
         fails(capsys, "crop", field, "--out", field / "x", "--size", "32")
         assert not (field / "x.cells").exists()
 
-    def test_a_crop_side_that_does_not_fit(self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_crop_side_that_does_not_fit(
+        self, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert "32 px" in fails(capsys, "train", source, "--out", tmp_path / "r", "--size", "64")
-        assert "nearest that do are 48 and 64" in fails(capsys, "train", source, "--out", tmp_path / "r", "--size", "52")
+        assert "nearest that do are 48 and 64" in fails(
+            capsys, "train", source, "--out", tmp_path / "r", "--size", "52"
+        )
 
     def test_a_model_with_other_channels(self, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         cells = Cells(np.ones((4, 2, 32, 32), np.uint16), pd.DataFrame({"a": range(4)}), ("DNA", "actin"))
@@ -145,13 +168,20 @@ class TestOneSentence:
         line = fails(capsys, "predict", run, path, "--to", "shrinkage", "--out", tmp_path / "y")
         assert "takes 3 channels" in line
 
-    def test_an_unknown_condition_and_model(self, run: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_unknown_condition_and_model(
+        self, run: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         line = fails(capsys, "predict", run, source, "--to", "aspirin", "--out", tmp_path / "y")
         assert "does not know 'aspirin'" in line
         assert "no model 'nothing'" in fails(capsys, "models", "info", "nothing")
 
     def test_a_full_disk(
-        self, run: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        run: Path,
+        source: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         def full(*_: object, **__: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")

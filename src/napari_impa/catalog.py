@@ -72,5 +72,7 @@ def load_model(model: str | Path) -> IMPA:
             return IMPA.load(entry.path)
     if not Path(model).exists():
         names = ", ".join(entry.name for entry in bundled_models()) or "none"
-        raise ModelError(f"There is no model {str(model)!r}: neither a file or folder, nor one that comes with napari-impa ({names}).")
+        raise ModelError(
+            f"There is no model {str(model)!r}: neither a file or folder, nor one that is bundled ({names})."
+        )
     return load_from_path(model)

@@ -1,4 +1,4 @@
-"""The command line: the same names and defaults as the Python API; exit code 2 and one line for what a user can mend."""
+"""The command line: the names and defaults of the Python API; exit code 2 and one line for what a user can mend."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def crop(
     size
         Crop side in pixels: 96 for whole fields, the stored side for ready crops.
     segment
-        How nuclei are found, which makes every image a whole field; by default the source's masks where it has them, else
-        `nuclei`.
+        How nuclei are found, which makes every image a whole field; by default the source's masks where it has them,
+        else `nuclei`.
     nuclei_channel
         Name or number of the channel that shows nuclei; guessed from the names.
     border
@@ -97,8 +97,8 @@ def crop(
     print(opened.describe())
     with _bar("images") as progress:
         cells = crop_source(
-            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label, control=control,
-            overwrite=overwrite, progress=progress,
+            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+            control=control, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     print(crop_summary(cells))
     print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
@@ -166,13 +166,16 @@ def train(
     from napari_impa.engine.training import Trainer, follow
 
     settings = TrainingSettings(
-        task=task, size=size, preset=preset, recipe=recipe, steps=steps, minutes=minutes, batch_size=batch_size, seed=seed,
-        device=device, hold_out=_columns(hold_out),
+        task=task, size=size, preset=preset, recipe=recipe, steps=steps, minutes=minutes, batch_size=batch_size,
+        seed=seed, device=device, hold_out=_columns(hold_out),
     )  # fmt: skip
     cells = _read(source, label=label, control=control, size=size, segment=segment)
     print(crop_summary(cells))
     trainer = Trainer(cells, settings, out, resume=resume)
-    print(f"Conditions ({' '.join(cells.label)}): " + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items()))
+    print(
+        f"Conditions ({' '.join(cells.label)}): "
+        + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
+    )
     print(f"Training on {trainer.chosen_device.reason}.")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: trainer.stop())
@@ -300,7 +303,9 @@ def evaluate(
     print(format_table(table))
     if json_file is not None:
         rows = json.loads(table.to_json(orient="records"))
-        json_file.write_text(json.dumps({"settings": table.attrs, "rows": rows}, indent=1, default=str), encoding="utf-8")
+        json_file.write_text(
+            json.dumps({"settings": table.attrs, "rows": rows}, indent=1, default=str), encoding="utf-8"
+        )
         print(f"Saved {json_file}.")
     if montage is not None:
         save_evaluation_montage(
@@ -342,10 +347,13 @@ def info(model: str) -> None:
     for name in chosen.conditions:
         print(f"  {name}: {chosen.counts.get(name, 0):,} cells")
     if chosen.hold_out:
-        print("Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items()))
+        print(
+            "Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items())
+        )
     if "steps" in chosen.history:
         facts = chosen.history
-        print(f"Trained for {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}, {facts['date']}.")
+        minutes = facts["seconds"] / 60
+        print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
 
 
 # ---- shared by the commands -----------------------------------------------------------------------------------------

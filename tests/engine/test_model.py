@@ -19,7 +19,9 @@ def model() -> IMPA:
     shape = Shape(24, channels=2, width=4, style_dim=8, noise_dim=3, embedding_dims=(5,), conditions=(2,))
     networks = Networks(shape).initialize(torch.Generator().manual_seed(0))
     limits = np.array([[0.0, 4000.0], [100.0, 5000.0]])
-    return IMPA(networks, channels=("DNA", "actin"), conditions=("high", "low"), limits=limits, control="DMSO", label=("drug",))
+    return IMPA(
+        networks, channels=("DNA", "actin"), conditions=("high", "low"), limits=limits, control="DMSO", label=("drug",)
+    )
 
 
 def test_predicted_cells_are_cells(model: IMPA, cells: Cells) -> None:
@@ -76,7 +78,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(model: IMPA, cells: Cells) ->
     with pytest.raises(ConditionError, match="does not know 'huge'; it can turn cells into: high, low"):
         model.predict(cells, "huge")
     one = replace(cells, pixels=cells.pixels[:, :1], channels=("DNA",))
-    with pytest.raises(ModelError, match="takes 2 channels .* have 1"):
+    with pytest.raises(ModelError, match=r"takes 2 channels .* have 1"):
         model.predict(one, "low")
     with pytest.raises(ModelError, match="takes crops of 24 px, but the cells have 20 px"):
         model.predict(replace(cells, pixels=cells.pixels[..., :20, :20]), "low")

@@ -47,7 +47,8 @@ def test_published_sizes_have_the_published_number_of_weights() -> None:
 def test_initialisation_follows_its_seed(seed: int) -> None:
     shape = Shape(24, channels=1, width=2, style_dim=2, noise_dim=1, embedding_dims=(2,), conditions=(1,))
     one, two, other = (
-        Networks(shape).initialize(torch.Generator().manual_seed(s)).generator.from_rgb.weight for s in (seed, seed, seed + 1)
+        Networks(shape).initialize(torch.Generator().manual_seed(s)).generator.from_rgb.weight
+        for s in (seed, seed, seed + 1)
     )
     assert torch.equal(one, two)
     assert not torch.equal(one, other)

@@ -99,7 +99,9 @@ def gradient_norms(reference: Reference) -> dict[str, float]:
     nets: Networks = reference.networks
     critic, maker = losses_of(reference)
     (critic["real"] + critic["fake"] + critic["r1"]).backward(retain_graph=True)
-    norms = {f"d/{name}": p.grad.norm().item() for name, p in nets.discriminator.named_parameters() if p.grad is not None}
+    norms = {
+        f"d/{name}": p.grad.norm().item() for name, p in nets.discriminator.named_parameters() if p.grad is not None
+    }
     nets.zero_grad()
     (maker["adversarial"] + maker["style"] - maker["diversity"] + maker["cycle"]).backward()
     for part in ("generator", "style_encoder", "mapping_network"):

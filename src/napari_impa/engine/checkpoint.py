@@ -86,7 +86,9 @@ def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, An
 def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
     """Name every tensor of an optimiser's state, e.g. `prefix.3.exp_avg`."""
     state = optimizer.state_dict()["state"]
-    return {f"{prefix}.{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
+    return {
+        f"{prefix}.{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:

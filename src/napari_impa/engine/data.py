@@ -70,13 +70,18 @@ class TrainingCells:
                 raise ConditionError("No control was named; say which label value is the untreated control.")
             sources, targets = rows[is_control[rows]], rows[~is_control[rows]]
             if not len(sources):
-                raise ConditionError(f"No control cells ({cells.control}) are left to train on outside what is held out.")
+                raise ConditionError(
+                    f"No control cells ({cells.control}) are left to train on outside what is held out."
+                )
             if not len(targets):
-                raise ConditionError("All cells left to train on are controls; give cells of at least one other condition.")
+                raise ConditionError(
+                    "All cells left to train on are controls; give cells of at least one other condition."
+                )
         self.conditions: list[str] = sorted(set(map(str, names[targets])))
         if settings.task == "batch" and len(self.conditions) < 2:
             raise ConditionError(
-                f"Batch correction needs cells of at least two batches; there is only {', '.join(self.conditions) or 'none'}."
+                "Batch correction needs cells of at least two batches; "
+                f"there is only {', '.join(self.conditions) or 'none'}."
             )
         y = np.full(len(cells), -1)
         y[targets] = np.searchsorted(np.array(self.conditions, dtype=object), names[targets])
@@ -114,7 +119,9 @@ class TrainingCells:
         images.append(images[0] if control is treated else self.images(treated, rng, recipe))
         return Batch(images[0], images[1], torch.from_numpy(y_treated), torch.from_numpy(y_target))
 
-    def images(self, rows: NDArray[np.intp], rng: np.random.Generator | None = None, recipe: Recipe | None = None) -> Tensor:
+    def images(
+        self, rows: NDArray[np.intp], rng: np.random.Generator | None = None, recipe: Recipe | None = None
+    ) -> Tensor:
         """Cells at `rows` in [-1, 1]; dithered and flipped or rotated where a random generator is given."""
         levels = to_levels(self._read(rows), self.limits)
         if rng is None or recipe is None:

@@ -36,7 +36,9 @@ def choose_device(name: str = "auto") -> Device:
             return Device(torch.device("cuda"), f"GPU {torch.cuda.get_device_name()}")
         if torch.backends.mps.is_available():
             return Device(torch.device("mps"), "Apple GPU (MPS)")
-        return Device(torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads (no GPU that torch can use was found)")
+        return Device(
+            torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads (no GPU that torch can use was found)"
+        )
     try:
         device = torch.device(name)
     except RuntimeError as error:

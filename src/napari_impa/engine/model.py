@@ -92,7 +92,9 @@ class IMPA:
         if len(self.channels) != shape.channels or len(self.limits) != shape.channels:
             raise ModelError(f"The model's networks take {shape.channels} channels, not {len(self.channels)}.")
         if sum(shape.conditions) != len(self.conditions):
-            raise ModelError(f"The model knows {sum(shape.conditions)} conditions, but {len(self.conditions)} names were given.")
+            raise ModelError(
+                f"The model knows {sum(shape.conditions)} conditions, but {len(self.conditions)} names were given."
+            )
 
     def __repr__(self) -> str:
         return f"<IMPA {self.name!r}: {self.describe()}>"
@@ -149,7 +151,8 @@ class IMPA:
         if condition in self.conditions:
             return self.conditions.index(condition)
         raise ConditionError(
-            f"The model {self.name!r} does not know {condition!r}; it can turn cells into: {', '.join(self.conditions[:20])}"
+            f"The model {self.name!r} does not know {condition!r}; "
+            f"it can turn cells into: {', '.join(self.conditions[:20])}"
             f"{' …' if len(self.conditions) > 20 else ''}."
         )
 
@@ -163,8 +166,9 @@ class IMPA:
         """
         if len(cells.channels) != len(self.channels):
             raise ModelError(
-                f"The model {self.name!r} takes {len(self.channels)} channels ({', '.join(self.channels)}), but the cells have "
-                f"{len(cells.channels)} ({', '.join(cells.channels)}); choose the same channels or another model."
+                f"The model {self.name!r} takes {len(self.channels)} channels ({', '.join(self.channels)}), "
+                f"but the cells have {len(cells.channels)} ({', '.join(cells.channels)}); "
+                "choose the same channels or another model."
             )
         if cells.size < self.size:
             raise ModelError(
@@ -258,7 +262,9 @@ class IMPA:
                 encoded = images = None  # type: ignore[assignment]
                 release_memory(self.device)
                 if batch == 1:
-                    raise OutOfMemoryError("Not even one cell fits into the device's memory; choose the device cpu.") from error
+                    raise OutOfMemoryError(
+                        "Not even one cell fits into the device's memory; choose the device cpu."
+                    ) from error
                 batch = max(1, batch // 2)
                 continue
             yield rows, pixels
@@ -310,7 +316,13 @@ class IMPA:
         fitted = self.fit(cells)
         out = np.empty((len(names), *fitted.pixels.shape), fitted.pixels.dtype)
         for rows, pixels in self.predict_blocks(
-            fitted, names, strength=strength, variability=variability, seed=seed, batch_size=batch_size, progress=progress
+            fitted,
+            names,
+            strength=strength,
+            variability=variability,
+            seed=seed,
+            batch_size=batch_size,
+            progress=progress,
         ):
             for number, block in enumerate(pixels):
                 out[number, rows] = block
@@ -325,7 +337,7 @@ class IMPA:
     def prediction_history(
         self, cells: Cells, to: Sequence[str], *, strength: float, variability: float, seed: int
     ) -> dict[str, Any]:
-        """What made predicted cells: model, its hash, conditions, strength, variability, seed, and what made the cells."""
+        """What made predicted cells: model, hash, conditions, strength, variability, seed, and what made the cells."""
         made = {"model": self.name, "model_hash": self.hash, "conditions": list(to)}
         return made | {"strength": strength, "variability": variability, "seed": seed, "cells": dict(cells.history)}
 
@@ -396,12 +408,23 @@ class IMPA:
         if header.get("format", 0) > FORMAT:
             raise ModelError(f"{path.name} was written by a newer napari-impa; update napari-impa to open it.")
         try:
-            shape = {key: tuple(v) if isinstance(v, list) else v for key, v in header["shape"].items()}
+            shape: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in header["shape"].items()}
             networks = Networks(Shape(**shape))
             missing, unexpected = networks.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
             if unexpected or any(not name.startswith("discriminator.") for name in missing):
                 raise ModelError(f"{path.name} lacks weights or has others than its networks; get it again.")
-            keys = ("channels", "conditions", "limits", "task", "control", "label", "counts", "pixel_size", "settings", "history")
+            keys = (
+                "channels",
+                "conditions",
+                "limits",
+                "task",
+                "control",
+                "label",
+                "counts",
+                "pixel_size",
+                "settings",
+                "history",
+            )
             return cls(networks, name=header["name"], **{key: header[key] for key in keys})
         except (KeyError, TypeError, RuntimeError) as error:
             raise ModelError(f"{path.name} is not a complete model file ({error}).") from error

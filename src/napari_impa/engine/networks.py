@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +140,7 @@ class Generator(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         widths = [min(shape.width * 2**i, MAX_WIDTH) for i in range(shape.generator_downs + 1)]
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         last = widths[-1]
         self.from_rgb = nn.Conv2d(shape.channels, shape.width, 3, padding=1)
         self.encode = nn.ModuleList(ResBlk(a, b, normalize=True, down=True) for a, b in pairs)
@@ -172,7 +173,7 @@ def _trunk(shape: Shape, last_kernel: int) -> tuple[list[nn.Module], int]:
     """Convolutions of the style encoder and the discriminator, and their last width."""
     widths = [min(shape.width * 2**i, MAX_WIDTH) for i in range(shape.encoder_downs + 1)]
     layers: list[nn.Module] = [nn.Conv2d(shape.channels, shape.width, 3, padding=1)]
-    layers += [ResBlk(a, b, down=True) for a, b in zip(widths, widths[1:], strict=False)]
+    layers += [ResBlk(a, b, down=True) for a, b in pairwise(widths)]
     layers += [nn.LeakyReLU(SLOPE), nn.Conv2d(widths[-1], widths[-1], last_kernel), nn.LeakyReLU(SLOPE)]
     return layers, widths[-1]
 
@@ -214,7 +215,7 @@ class _Layers(nn.Module):
     def __init__(self, dims: Sequence[int]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for a, b in zip(dims, dims[1:], strict=False):
+        for a, b in pairwise(dims):
             layers += [nn.Linear(a, b), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pickle
 import re
 from collections.abc import Mapping
@@ -94,5 +93,3 @@ def read_published(folder: str | Path) -> Networks:
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise ModelError(f"The weights in {nets[-1].name} do not fit IMPA's networks ({error}).") from error
     return networks
-
-

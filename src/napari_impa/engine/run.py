@@ -75,7 +75,9 @@ class Run:
             text = json.dumps(config, indent=1, default=str)
             checkpoint.write_beside(self.folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
-            raise TrainingError(f"{self.folder} cannot be written ({error.strerror}); choose another folder.") from error
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+            ) from error
 
     def cut_history(self, step: int) -> None:
         """Drop the rows of steps after `step`, which a resumed training makes again."""
@@ -99,9 +101,20 @@ class Run:
 
 
 HISTORY = (
-    "step", "seconds", "stage", "real", "fake", "r1", "adversarial", "style", "diversity", "cycle", "self_reconstruction",
-    "reconstruction", "style_match",
-)  # fmt: skip
+    "step",
+    "seconds",
+    "stage",
+    "real",
+    "fake",
+    "r1",
+    "adversarial",
+    "style",
+    "diversity",
+    "cycle",
+    "self_reconstruction",
+    "reconstruction",
+    "style_match",
+)
 """Columns of `history.csv`."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -102,7 +102,9 @@ class TrainingSettings:
         If a value is out of its range.
     """
 
-    task: Task = _option("perturbation", "perturbation: control cells become treated ones; batch: cells move between batches")
+    task: Task = _option(
+        "perturbation", "perturbation: control cells become treated ones; batch: cells move between batches"
+    )
     size: int = _option(64, "crop side in pixels")
     preset: Preset = _option("tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64")
     recipe: RecipeName = _option("default", "how a step is made: default, or paper for the published step")
@@ -111,7 +113,7 @@ class TrainingSettings:
     batch_size: int = _option(16, "cells a step")
     seed: int = _option(0, "seed of everything random")
     device: str = _option("auto", "auto, cuda, mps or cpu")
-    hold_out: Mapping[str, tuple[str, ...]] = field(
+    hold_out: Mapping[str, Sequence[str]] = field(
         default_factory=dict, metadata={"help": "cells kept out of the training, by column and values"}
     )
     style_dim: int = _option(64, "dimension of the style")
@@ -132,7 +134,8 @@ class TrainingSettings:
         if not is_valid_size(self.size):
             near = sorted(valid_sizes(1024), key=lambda side: abs(side - self.size))[:2]
             raise TrainingError(
-                f"A crop side of {self.size} px does not fit the networks; the nearest that do are {min(near)} and {max(near)}."
+                f"A crop side of {self.size} px does not fit the networks; "
+                f"the nearest that do are {min(near)} and {max(near)}."
             )
         for name, least in (("batch_size", 1), ("style_dim", 1), ("noise_dim", 1), ("embedding_dim", 1), ("seed", 0)):
             if getattr(self, name) < least:

@@ -37,7 +37,7 @@ class Step:
     def __init__(self, networks: Networks, recipe: Recipe, settings: TrainingSettings) -> None:
         self.networks = networks.train().requires_grad_(True)
         if recipe.shared_pass:  # the same numbers, a quarter faster on a CPU
-            self.networks.to(memory_format=torch.channels_last)
+            self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe, self.settings = recipe, settings
         self._mixed = recipe.mixed_precision and has_bfloat16(next(networks.parameters()).device)
         adam = {"lr": recipe.learning_rate, "betas": (0.0, recipe.beta2), "weight_decay": recipe.weight_decay}
@@ -61,7 +61,9 @@ class Step:
         rng = np.random.default_rng([self.settings.seed, step, 1])
         z = [rng.standard_normal((len(batch.y_target), self.settings.noise_dim), np.float32) for _ in range(2)]
         noise = [torch.from_numpy(draw).to(self.device) for draw in z]
-        batch = Batch(*(part.to(self.device) for part in (batch.control, batch.treated, batch.y_treated, batch.y_target)))
+        batch = Batch(
+            *(part.to(self.device) for part in (batch.control, batch.treated, batch.y_treated, batch.y_target))
+        )
         if self.recipe.shared_pass:
             batch = Batch(
                 batch.control.contiguous(memory_format=torch.channels_last),

@@ -139,7 +139,12 @@ class Trainer:
             "pixel_size": cells.pixel_size,
             "name": self.run.folder.resolve().name,
         }
-        self._source = {"cells": dict(cells.history), "count": len(cells), "label": list(cells.label), "control": cells.control}
+        self._source = {
+            "cells": dict(cells.history),
+            "count": len(cells),
+            "label": list(cells.label),
+            "control": cells.control,
+        }
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
         self._stopping = False
@@ -187,8 +192,8 @@ class Trainer:
                 if bad:
                     in_order = False
                     raise TrainingError(
-                        f"The training ran to NaN at step {self.step} (loss {', '.join(bad)}); the model of the last checkpoint was "
-                        "kept. Resume it with another seed or the recipe default."
+                        f"The training ran to NaN at step {self.step} (loss {', '.join(bad)}); the model of the last "
+                        "checkpoint was kept. Resume it with another seed or the recipe default."
                     )
                 self._rows.append({"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses})
                 sample = self.step % self.sample_every == 0 or self.step == 1
@@ -215,8 +220,8 @@ class Trainer:
                 raise
             release_memory(self.device)
             raise OutOfMemoryError(
-                f"The device ran out of memory with {self.settings.batch_size} cells a step; train with a batch size of "
-                f"{max(1, self.settings.batch_size // 2)} or a smaller preset."
+                f"The device ran out of memory with {self.settings.batch_size} cells a step; train with a batch size "
+                f"of {max(1, self.settings.batch_size // 2)} or a smaller preset."
             ) from error
         self.step += 1
         if stage == "autoencoder":
@@ -247,11 +252,17 @@ class Trainer:
         """Control, predicted and real cells, the same ones each time."""
         sources, reals, y = self.data.examples(count, self.settings.seed)
         control, real = self.data.images(sources), self.data.images(reals)
-        noise = torch.from_numpy(np.random.default_rng(0).standard_normal((count, self.settings.noise_dim), np.float32) * 0.1)
+        noise = torch.from_numpy(
+            np.random.default_rng(0).standard_normal((count, self.settings.noise_dim), np.float32) * 0.1
+        )
         predicted = self._step.predict(control, torch.from_numpy(y), noise)
         dtype = self.data.pixels.dtype
-        arrays = [from_normalized(images, self.limits, dtype) for images in (control, predicted, real)]
-        return Samples(*arrays, tuple(self.data.conditions[k] for k in y))
+        return Samples(
+            control=from_normalized(control, self.limits, dtype),
+            predicted=from_normalized(predicted, self.limits, dtype),
+            real=from_normalized(real, self.limits, dtype),
+            conditions=tuple(self.data.conditions[k] for k in y),
+        )
 
     # ---- files --------------------------------------------------------------------------------------------------
 
@@ -260,7 +271,9 @@ class Trainer:
         try:
             self.run.append_history(self._rows)
         except OSError as error:
-            raise TrainingError(f"{self.run.folder} cannot be written ({error.strerror}); free some space and resume.") from error
+            raise TrainingError(
+                f"{self.run.folder} cannot be written ({error.strerror}); free some space and resume."
+            ) from error
         self._rows = []
         header = {"step": self.step, "seconds": self.seconds, "autoencoder_ended": self._autoencoder_ended}
         checkpoint.write_tensors(self.run.checkpoint_path, self._step.state(), header)
@@ -281,7 +294,9 @@ class Trainer:
         try:
             self._step.restore(tensors)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise TrainingError(f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder.") from error
+            raise TrainingError(
+                f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
+            ) from error
         self.step, self.seconds = header["step"], header["seconds"]
         self._autoencoder_ended = header["autoencoder_ended"]
         self.run.cut_history(self.step)
@@ -311,8 +326,8 @@ def train(
     progress
         Show a progress bar.
     **settings
-        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  `size` is that of the
-        cells where it is not given.
+        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  `size` is that of
+        the cells where it is not given.
 
     Returns
     -------
