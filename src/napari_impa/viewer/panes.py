@@ -42,6 +42,8 @@ class Panes:
         stride
             Layers a pane; None leaves the grid as the user has it.
         """
+        camera = self.viewer.scene.camera
+        before = camera.center, camera.zoom, camera.angles
         self.viewer.layers.selection.clear()
         for layer in hide:
             if layer.visible:
@@ -52,8 +54,7 @@ class Panes:
             self.viewer.add_layer(layer)
         if stride is not None:
             self._borrow_grid(stride)
-            camera = self.viewer.scene.camera
-            self._camera = camera.center, camera.zoom, camera.angles
+            self._camera = before
             self._fit()
 
     def restore(self) -> None:

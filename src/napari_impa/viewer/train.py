@@ -260,7 +260,7 @@ class TrainDock(Dock):
             self.status.say(f"Training starts\n{self._about}")
             self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
-            QTimer.singleShot(0, lambda: self.ensureWidgetVisible(self.curves.names))  # what is worth watching now
+            QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
         else:
             event = report.event
             self.curves.extend(report.points)
@@ -290,6 +290,9 @@ class TrainDock(Dock):
         notify(failure)
         self.status.busy("")
         self.status.warn(failure.message)
+
+    def _look_at_curves(self) -> None:
+        self.ensureWidgetVisible(self.curves.names)
 
     def _look_at_preview(self) -> None:
         if self._preview is not None:

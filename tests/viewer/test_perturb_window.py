@@ -1,0 +1,180 @@
+"""The Perturb dock in the real window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from napari.layers import Layer
+from napari.utils.notifications import notification_manager
+
+from napari_impa.cells.simulated import simulated_field
+from napari_impa.engine.model import IMPA
+from napari_impa.viewer.channels import MADE_BY
+from napari_impa.viewer.perturb import PerturbDock
+from napari_impa.viewer.samples import simulated_screen
+from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
+    viewer = make_napari_viewer()
+    for data in simulated_screen(size=256):
+        viewer.add_layer(Layer.create(*data))
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer: Any, model_path: Path, settle: Settle) -> PerturbDock:
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.use_model(model_path)
+    settle(lambda: dock.session.result is not None and not dock.session.busy)
+    return dock
+
+
+def choose(dock: PerturbDock, settle: Settle, condition: str) -> None:
+    dock.condition.setCurrentIndex(dock.condition.findData(condition))
+    settle(lambda: not dock.session.busy and dock.session.result.request.condition == condition)
+
+
+def show(dock: PerturbDock, settle: Settle, view: str) -> None:
+    next(button for button in dock.views.buttons() if button.objectName() == view).click()
+    settle(lambda: not dock.session.busy and dock.session.view is not None and dock.session.view.name == view)
+
+
+def made(viewer: Any, word: str) -> list[Any]:
+    return [layer for layer in viewer.layers if MADE_BY in layer.metadata and word in layer.name]
+
+
+def test_opening_the_dock_is_enough_to_see_a_prediction(viewer: Any, dock: PerturbDock) -> None:
+    result = dock.session.result
+    assert result is not None
+    assert [box.currentText() for box in dock._channels] == ["DNA", "actin", "tubulin"]
+    assert dock.about.text() == "3 channels · 48 px · 5 conditions"
+    assert dock.count.text().startswith(f"{len(result.pixels)} cells")
+    assert len(result.pixels) >= 5
+    assert len(made(viewer, "control · ")) == len(made(viewer, f"{result.request.condition} · ")) == 3
+    assert result.request.condition in dock.status.text()
+
+
+def test_result_follows_every_control(viewer: Any, dock: PerturbDock, settle: Settle, model: IMPA) -> None:
+    choose(dock, settle, "shrinkage")
+    dock.strength.setValue(1.5)
+    dock.variability.setValue(0.4)
+    dock.seed.setValue(9)
+    settle(lambda: not dock.session.busy)
+    found = dock.session.found
+    expected = model.predict(found.cells, "shrinkage", strength=1.5, variability=0.4, seed=9).pixels
+    layer = viewer.layers["shrinkage ×1.5 · actin"]
+    assert np.abs(layer.data.astype(int) - expected[:, 1]).max() <= 1
+    assert layer.metadata[MADE_BY] == {
+        "model": "small", "model_hash": model.hash, "condition": "shrinkage",
+        "strength": 1.5, "variability": 0.4, "seed": 9,
+    }  # fmt: skip
+
+
+def test_views_and_the_way_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    choose(dock, settle, "shrinkage")
+    assert viewer.canvas.grid.enabled
+    show(dock, settle, IN_PLACE)
+    assert not viewer.canvas.grid.enabled
+    assert not viewer.layers["DNA"].visible
+    assert np.array_equal(viewer.layers["shrinkage · DNA"].extent.world, viewer.layers["DNA"].extent.world)
+    show(dock, settle, DIFFERENCE)
+    assert viewer.layers["Δ DNA · shrinkage"].data.min() < 0
+    show(dock, settle, SIDE_BY_SIDE)
+    assert viewer.canvas.grid.stride == -3
+    viewer.window.remove_dock_widget(dock)
+    assert sorted(layer.name for layer in viewer.layers) == ["DNA", "actin", "tubulin"]
+    assert all(layer.visible for layer in viewer.layers)
+    assert not viewer.canvas.grid.enabled
+
+
+def test_cells_from_a_labels_layer(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    labels = simulated_field(size=256).labels
+    viewer.add_labels(labels, name="by hand", scale=(0.65, 0.65), units=("um", "um"))
+    dock.method.setCurrentIndex(dock.method.findText("Labels: by hand"))
+    settle(lambda: not dock.session.busy and dock.session.found is not None)
+    assert dock.session.found.method == "labels"
+    assert np.array_equal(dock.session.found.labels, labels)
+
+
+def test_a_source_layer_is_deleted_and_comes_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    actin = viewer.layers["actin"]
+    viewer.layers.remove("actin")
+    settle(lambda: not dock.session.busy)
+    assert dock.session.found is None
+    assert "actin" in dock.status.text()
+    assert sorted(layer.name for layer in viewer.layers) == ["DNA", "tubulin"]
+    viewer.add_layer(actin)
+    settle(lambda: not dock.session.busy and dock.session.result is not None)
+    assert len(made(viewer, "control · ")) == 3
+
+
+def test_a_result_layer_is_deleted(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    viewer.layers.remove("control · DNA")
+    choose(dock, settle, "shrinkage")
+    assert len(made(viewer, "control · ")) == len(made(viewer, "shrinkage · ")) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("mat1 and mat2"), "mat1 and mat2"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "Not enough memory"),
+    ],
+)
+def test_an_error_while_predicting_is_told_and_what_was_there_stays(
+    viewer: Any, dock: PerturbDock, settle: Settle, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    choose(dock, settle, "shrinkage")
+    before = viewer.layers["shrinkage · DNA"].data.copy()
+    encoded, decode, calls = dock.session._encoded, dock.session._encoded.decode, []
+
+    def fail(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) > 1 or len(encoded.found.cells) <= 16:
+            raise error
+        return decode(*args)
+
+    monkeypatch.setattr(encoded, "decode", fail)
+    dock.condition.setCurrentIndex(dock.condition.findData("mitotic arrest"))
+    settle(lambda: words in dock.status.text())
+    settle(lambda: not dock.session.busy)
+    assert any(words in str(record.message) for record in notification_manager.records)
+    assert np.array_equal(viewer.layers["shrinkage · DNA"].data, before)
+    monkeypatch.undo()
+    choose(dock, settle, "actin inhibitor")
+    assert "⚠" not in dock.status.text()
+
+
+def test_a_model_that_cannot_be_read(dock: PerturbDock, settle: Settle, tmp_path: Path) -> None:
+    (tmp_path / "broken.impa").write_bytes(b"no model")
+    dock.use_model(tmp_path / "broken.impa")
+    settle(lambda: "⚠" in dock.status.text())
+    settle(lambda: not dock.session.busy)
+    assert dock.session.result is not None
+
+
+def test_no_images(make_napari_viewer: Callable[..., Any], model_path: Path, settle: Settle) -> None:
+    viewer = make_napari_viewer()
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.use_model(model_path)
+    settle(lambda: "Open an image" in dock.status.text())
+
+
+def test_viewer_closed_in_the_middle(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    dock.condition.setCurrentIndex(dock.condition.findData("mitotic arrest"))
+    session = dock.session
+    assert session.busy
+    viewer.close()
+    settle(lambda: not session.busy)
+    settle(lambda: session.loaded is None)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_impa.cells.crops import cut, paste
+from napari_impa.cells.simulated import simulated_field
+from napari_impa.cells.store import Cells
+from napari_impa.engine.model import IMPA
+from napari_impa.errors import CellsError, ModelError
+from napari_impa.viewer.channels import ChannelLayers, channel_layers
+from napari_impa.viewer.finding import CROPS, LABELS, Found, find_cells
+from napari_impa.viewer.jobs import CancelledError, Token
+from napari_impa.viewer.models import Loaded
+from napari_impa.viewer.prediction import (
+    BLOCK,
+    Block,
+    EncodedCells,
+    Request,
+    made_by,
+    paste_cells,
+    predict_cells,
+)
+
+FIELD = simulated_field(seed=3, size=320)
+REQUEST = Request("shrinkage", strength=0.7, variability=0.3, seed=5)
+
+
+def layers() -> ChannelLayers:
+    options = {"scale": (0.65, 0.65), "units": ("um", "um")}
+    images = [Image(plane, name=name, **options) for name, plane in zip(FIELD.channels, FIELD.pixels, strict=True)]
+    return channel_layers(images)
+
+
+def found(method: str = LABELS) -> Found:
+    return find_cells(Token(), layers(), FIELD.channels, 48, method, 0, FIELD.labels)
+
+
+def loaded(model: IMPA) -> Loaded:
+    return Loaded("small", model, model.hash, "CPU")
+
+
+def test_cells_are_those_that_the_library_cuts() -> None:
+    expected = cut(FIELD.pixels, FIELD.labels, 48)
+    result = found()
+    assert np.array_equal(result.cells.pixels, expected.pixels)
+    assert result.left_out == expected.left_out > 0
+    assert result.cells.pixel_size == pytest.approx(0.65)
+    assert f"{len(expected.pixels)} cells · {expected.left_out} at the border left out" == result.describe()
+
+
+def test_nuclei_are_found_with_the_segmenter() -> None:
+    result = found("nuclei")
+    assert abs(len(result.cells) - len(found().cells)) <= 3
+    assert result.labels is not None
+    assert result.labels.max() >= len(result.cells)
+
+
+def test_crops_are_taken_as_they_are_and_cut_at_the_centre() -> None:
+    stack = found().cells.pixels
+    images = [Image(np.pad(stack[:, c], ((0, 0), (4, 4), (4, 4))), name=str(c)) for c in range(3)]
+    result = find_cells(Token(), channel_layers(images, stacks=True), FIELD.channels, 48, CROPS, 0)
+    assert np.array_equal(result.cells.pixels, stack)
+    assert result.field is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"mask": np.zeros((320, 320), int)}, CellsError, "No cell was found in the Labels layer"),
+        ({"mask": np.zeros((9, 9), int)}, CellsError, "labels have"),
+        ({"mask": np.eye(320, dtype=int) * np.arange(320) * (np.arange(320) < 9)}, CellsError, "nearer to the border"),
+        ({"size": 384}, CellsError, "384 px"),
+        ({"method": CROPS, "layers": channel_layers([Image(np.ones((4, 20, 20)))], stacks=True)}, ModelError, "48 px"),
+    ],
+)
+def test_nothing_to_predict_on(change: dict[str, object], error: type, message: str) -> None:
+    given = {"layers": layers(), "size": 48, "method": LABELS, "mask": FIELD.labels, **change}
+    with pytest.raises(error, match=message):
+        find_cells(Token(), given["layers"], FIELD.channels, given["size"], given["method"], 0, given["mask"])
+
+
+def test_prediction_is_that_of_the_model(model: IMPA) -> None:
+    cells = found().cells
+    assert len(cells) > BLOCK  # so that several blocks are needed
+    expected = model.predict(cells, "shrinkage", strength=0.7, variability=0.3, seed=5)
+    blocks: list[Block] = []
+    encoded = EncodedCells(loaded(model), found())
+    result = predict_cells(Token(blocks.append), encoded, REQUEST, len(cells) - 1, False)
+    assert np.abs(result.pixels.astype(int) - expected.pixels).max() <= 1
+    assert result.pixels.dtype == cells.pixels.dtype
+    assert blocks[0].rows.stop == len(cells)  # the cell in sight comes first
+    assert sorted(row for block in blocks for row in range(block.rows.start, block.rows.stop)) == list(
+        range(len(cells))
+    )
+    assert result.field is None
+
+
+def test_content_is_encoded_once(model: IMPA, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda pixels: calls.append(len(pixels)) or encode(pixels))
+    encoded = EncodedCells(loaded(model), found())
+    for seed in range(3):
+        predict_cells(Token(), encoded, Request("shrinkage", seed=seed), 0, False)
+    assert sum(calls) == len(encoded.found.cells)
+
+
+def test_cells_are_put_back_where_they_were_cut(model: IMPA) -> None:
+    origin = found()
+    encoded = EncodedCells(loaded(model), origin)
+    result = predict_cells(Token(), encoded, REQUEST, 0, True)
+    expected = paste(FIELD.pixels, result.pixels, origin.cells.table[["y", "x"]].to_numpy())
+    assert result.field is not None
+    assert np.array_equal(result.field, expected)
+    assert not np.array_equal(result.field, FIELD.pixels)
+    again = paste_cells(Token(), origin, predict_cells(Token(), encoded, REQUEST, 0, False))
+    assert np.array_equal(again.field, expected)
+
+
+def test_cancelled_between_blocks(model: IMPA) -> None:
+    token = Token(lambda block: token.cancel())
+    with pytest.raises(CancelledError):
+        predict_cells(token, EncodedCells(loaded(model), found()), REQUEST, 0, False)
+
+
+def test_what_made_a_layer(model: IMPA) -> None:
+    about = made_by(loaded(model), REQUEST)
+    assert about == {
+        "model": "small", "model_hash": model.hash, "condition": "shrinkage",
+        "strength": 0.7, "variability": 0.3, "seed": 5,
+    }  # fmt: skip
+    assert REQUEST.title == "shrinkage ×0.7"
+    assert Request("shrinkage").title == "shrinkage"
+
+
+def test_cells_keep_the_models_channel_names() -> None:
+    assert isinstance(found().cells, Cells)
+    assert found().cells.channels == FIELD.channels

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_impa.cells.simulated import simulated_field
+from napari_impa.engine.model import IMPA
+from napari_impa.viewer.channels import MADE_BY, channel_layers
+from napari_impa.viewer.finding import LABELS, Found, find_cells
+from napari_impa.viewer.jobs import Token
+from napari_impa.viewer.models import Loaded
+from napari_impa.viewer.panes import Panes
+from napari_impa.viewer.prediction import Block, EncodedCells, Predicted, Request, made_by, predict_cells
+from napari_impa.viewer.views import Difference, InPlace, SideBySide, View
+
+FIELD = simulated_field(seed=3, size=320)
+REQUEST = Request("shrinkage", strength=0.7, variability=0.3, seed=5)
+
+
+def loaded(model: IMPA) -> Loaded:
+    return Loaded("small", model, model.hash, "CPU")
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    viewer = ViewerModel()
+    for name, plane, colour in zip(FIELD.channels, FIELD.pixels, ("blue", "red", "green"), strict=True):
+        options = {"scale": (0.65, 0.65), "units": ("um", "um"), "translate": (10, 20), "contrast_limits": (100, 2100)}
+        viewer.add_image(plane, name=name, colormap=colour, **options)
+    viewer.add_image(FIELD.pixels[0], name="something else")
+    return viewer
+
+
+@pytest.fixture
+def found(viewer: ViewerModel) -> Found:
+    sources = channel_layers([viewer.layers[name] for name in FIELD.channels])
+    return find_cells(Token(), sources, FIELD.channels, 48, LABELS, 0, FIELD.labels)
+
+
+@pytest.fixture
+def predicted(model: IMPA, found: Found) -> Predicted:
+    return predict_cells(Token(), EncodedCells(loaded(model), found), REQUEST, 0, True)
+
+
+@pytest.fixture
+def about(model: IMPA) -> dict[str, object]:
+    return made_by(loaded(model), REQUEST)
+
+
+def panes_of(viewer: ViewerModel) -> list[list[str]]:
+    """Names of the visible layers in each pane of the grid, from the left, from the top of the list down."""
+    grid, layers = viewer.canvas.grid, viewer.layers
+    rows, columns = grid.actual_shape(layers)
+    assert rows == 1
+    inside = [
+        [layers[i].name for i in grid.contents_at((0, column), layers) if layers[i].visible]
+        for column in range(columns)
+    ]
+    return [names[::-1] for names in inside]
+
+
+def test_side_by_side_in_two_panes_whatever_else_is_open(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    left = [f"control · {name}" for name in FIELD.channels]
+    right = [f"shrinkage ×0.7 · {name}" for name in FIELD.channels]
+    assert panes_of(viewer) == [left, right]
+    viewer.layers["something else"].visible = True
+    viewer.layers["tubulin"].visible = True
+    assert panes_of(viewer)[:2] == [left, right]
+    viewer.add_image(np.zeros((9, 9)), name="opened later")
+    assert panes_of(viewer)[:2] == [left, right]
+
+
+def test_side_by_side_keeps_what_belongs_to_the_source(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    for channel, name in enumerate(FIELD.channels):
+        source, control = viewer.layers[name], viewer.layers[f"control · {name}"]
+        after = viewer.layers[f"shrinkage ×0.7 · {name}"]
+        for layer in (control, after):
+            assert layer.data.dtype == source.data.dtype
+            assert layer.data.shape == (len(found.cells), 48, 48)
+            assert np.array_equal(layer.scale[1:], source.scale)
+            assert np.array_equal(layer.translate[1:], source.translate)
+            assert layer.units[1:] == source.units
+            assert layer.colormap.name == source.colormap.name
+            assert layer.contrast_limits == source.contrast_limits
+            assert layer.blending == "additive"
+            assert layer.name_overlay.visible
+        assert np.array_equal(control.data, found.cells.pixels[:, channel])
+        assert np.array_equal(after.data, predicted.pixels[:, channel])
+        assert after.metadata[MADE_BY] == about
+    assert viewer.dims.axis_labels[0] == "cell"
+
+
+def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    viewer.layers["control · actin"].contrast_limits = (7, 77)
+    assert viewer.layers["shrinkage ×0.7 · actin"].contrast_limits == [7, 77]
+    assert viewer.layers["shrinkage ×0.7 · DNA"].contrast_limits == [100, 2100]
+    assert viewer.layers["actin"].contrast_limits == [100, 2100]
+
+
+def test_blocks_are_shown_as_they_come(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show_block(Block(REQUEST, slice(2, 4), predicted.pixels[2:4]), about)
+    after = viewer.layers["shrinkage ×0.7 · DNA"].data
+    assert np.array_equal(after[2:4], predicted.pixels[2:4, 0])
+    assert not after[:2].any()
+    assert not after[4:].any()
+
+
+def test_difference_is_predicted_minus_control(viewer, found, predicted, about) -> None:
+    view = Difference(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    assert panes_of(viewer) == [[f"Δ {name} · shrinkage ×0.7"] for name in FIELD.channels]
+    for channel, name in enumerate(FIELD.channels):
+        layer = viewer.layers[f"Δ {name} · shrinkage ×0.7"]
+        expected = predicted.pixels[:, channel].astype(int) - found.cells.pixels[:, channel]
+        assert np.array_equal(layer.data, expected)
+        assert layer.contrast_limits == [-1000, 1000]  # half of the source's contrast
+        assert np.allclose(layer.colormap.map(np.array([0.5])), (0, 0, 0, 1), atol=0.01)
+
+
+def test_in_place_replaces_the_field_and_nothing_else(viewer, found, predicted, about) -> None:
+    sources = [viewer.layers[name] for name in FIELD.channels]
+    view = InPlace(viewer, found, sources)
+    view.show(predicted, about)
+    assert not viewer.canvas.grid.enabled
+    assert not any(layer.visible for layer in sources)
+    assert viewer.layers["something else"].visible
+    for channel, source in enumerate(sources):
+        layer = viewer.layers[f"shrinkage ×0.7 · {source.name}"]
+        assert np.array_equal(layer.data, predicted.field[channel])
+        assert layer.data.dtype == source.data.dtype
+        assert np.array_equal(layer.extent.world, source.extent.world)
+        assert layer.units == source.units
+        assert layer.metadata[MADE_BY] == about
+
+
+@pytest.mark.parametrize("kind", [SideBySide, InPlace, Difference])
+def test_closing_puts_the_viewer_back(viewer, found, predicted, about, kind: type[View]) -> None:
+    grid, camera = viewer.canvas.grid, viewer.scene.camera
+    grid.enabled, grid.stride, grid.shape, grid.spacing = True, 2, (3, 1), 0.1
+    camera.center, camera.zoom = (0.0, 12.0, 34.0), 5.0
+    viewer.layers["tubulin"].visible = False
+    before = [(layer.name, layer.visible) for layer in viewer.layers]
+    view = kind(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    assert [(layer.name, layer.visible) for layer in viewer.layers] != before
+    view.close()
+    assert (grid.enabled, grid.stride, tuple(grid.shape), grid.spacing) == (True, 2, (3, 1), 0.1)
+    assert (tuple(camera.center), camera.zoom) == ((0.0, 12.0, 34.0), 5.0)
+    assert [(layer.name, layer.visible) for layer in viewer.layers] == before
+
+
+def test_layers_are_freed(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    alive = [weakref.ref(layer) for layer in view.panes.layers]
+    view.close()
+    del view
+    viewer.layers.selection.active = viewer.layers["DNA"]  # napari itself keeps the layer that was active last
+    gc.collect()
+    assert [layer() for layer in alive] == [None] * 6
+
+
+def test_a_deleted_layer_is_noticed(viewer, found, predicted, about) -> None:
+    view = SideBySide(viewer, found, list(viewer.layers))
+    view.show(predicted, about)
+    assert view.whole
+    viewer.layers.remove("control · DNA")
+    assert not view.whole
+    view.close()
+    assert len(viewer.layers) == 4
+
+
+def test_camera_follows_the_window_unless_the_user_moved_it() -> None:
+    viewer = ViewerModel()
+    panes = Panes(viewer)
+    panes.show([Image(np.zeros((4, 48, 48))), Image(np.zeros((4, 48, 48)))], stride=1)
+    camera, before = viewer.scene.camera, viewer.scene.camera.zoom
+    viewer.canvas.size = (1600, 1200)
+    assert camera.zoom == pytest.approx(2 * before, rel=0.05)
+    camera.zoom = 3.0
+    viewer.canvas.size = (800, 600)
+    assert camera.zoom == 3.0
