@@ -181,6 +181,7 @@ def test_f1_at_its_ends():
         (["FITC_NFkB", "DAPI"], 1),
         (["ConA", "SYTO14", "Hoechst 33342"], 2),
         (["Hoechst33342", "ConA"], 0),
+        (["conA", "H33342"], 1),
         (["mitochondria", "nuclei_stain"], 1),
         (["RNA nuclear", "w1DAPI", "w2GFP"], 1),
         (["actin", "tubulin"], None),

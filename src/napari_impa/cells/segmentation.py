@@ -141,7 +141,7 @@ def segment(
 
 # From the surest to the vaguest; a dye's name must stand by itself, so that "DNA" is not found in "cDNAx".
 _NUCLEAR = (
-    r"dapi|hoechst\d*|draq\d*|siR-?dna|h2b|nuclearmask",
+    r"dapi|hoechst\d*|h(?:o|oe|oechst)? ?33(?:342|258)|draq\d*|siR-?dna|h2b|nuclearmask",
     r"dna|histone|nuclei|nucleus|nuclear|propidium|sytox|to-?pro-?3",
     r"nuc|blue",
 )
