@@ -50,7 +50,7 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     for data in simulated_screen(size=256):
         viewer.add_layer(Layer.create(*data))
     conditions = ("DMSO", "shrinkage", "mitotic arrest")
-    screen = write_simulated_screen(tmp_path / "screen", size=256, batches=1, conditions=conditions)
+    screen = write_simulated_screen(tmp_path / "screen", size=288, batches=1, conditions=conditions)
     train = open_train(viewer, screen, tmp_path / "run", settle, steps=4)
     assert "3 whole fields" in train.found.text()
     assert [train.cells.table.item(row, 0).text() for row in range(3)] == [
@@ -81,7 +81,7 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     assert grid.enabled
     assert grid.actual_shape(layers) == (1, 2)
     assert perturb.count.text().startswith(f"{len(perturb.session.result.pixels)} cells")
-    model = IMPA.load(tmp_path / "run") if (tmp_path / "run").is_file() else IMPA.load(tmp_path / "run" / "model.impa")
+    model = IMPA.load(tmp_path / "run" / "model.impa")
     for channel, name in enumerate(("DNA", "actin", "tubulin")):
         source, control, predicted = layers[name], layers[f"control · {name}"], layers[f"shrinkage · {name}"]
         assert grid.position(layers.index(control), layers) == (0, 0)
@@ -164,6 +164,20 @@ def test_a_folder_without_images(make_napari_viewer: Callable[..., Any], tmp_pat
     dock.set_source(tmp_path)
     settle(lambda: "⚠" in dock.status.text())
     assert not dock.start.isEnabled()
+
+
+def test_small_square_fields_can_be_said_to_be_fields(
+    make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: Settle
+) -> None:
+    screen = write_simulated_screen(tmp_path / "screen", size=128, batches=1, conditions=("DMSO", "shrinkage"))
+    dock = open_train(make_napari_viewer(), screen, tmp_path / "run", settle, steps=2)
+    assert dock.kind.value == "crops"
+    assert not dock.settings.segment.isEnabled()
+    dock.kind.setCurrentIndex(dock.kind.values.index("fields"))
+    settle(lambda: dock.cells.looked.source.kind == "fields")
+    assert "2 whole fields" in dock.found.text()
+    assert dock.settings.segment.isEnabled()
+    assert dock.plan().kind == "fields"
 
 
 def test_no_label_is_told_at_once(

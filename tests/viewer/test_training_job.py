@@ -73,6 +73,7 @@ def test_last_plate_is_held_out_if_nothing_is_lost_by_it() -> None:
 def test_columns_that_can_be_labels() -> None:
     many = pd.concat([TABLE] * 4, ignore_index=True).assign(y=1, name=[f"cell {i}" for i in range(24)], same="x")
     assert label_columns(many) == ("compound", "dose", "plate", "site")
+    assert label_columns(TABLE.iloc[[0, 3]], ["compound"]) == ("compound", "dose", "site")
     assert values_of(TABLE, "dose") == ["0", "1", "5"]
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
 
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.channels import is_source
 from napari_impa.viewer.curves import LossCurves
-from napari_impa.viewer.docks import Dock, beside
-from napari_impa.viewer.jobs import Failure, Job, Latest, notify
+from napari_impa.viewer.docks import Dock, Options, beside
+from napari_impa.viewer.jobs import Failure, notify
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.preview import Preview
 from napari_impa.viewer.reader import cells_layers
@@ -28,74 +28,15 @@ from napari_impa.viewer.training_job import (
     Progress,
     Started,
     Trained,
-    ask_engine,
     free_folder,
-    look,
-    train_plan,
 )
+from napari_impa.viewer.training_session import TrainingSession
 
 if TYPE_CHECKING:
     import napari
 
 CELLS_TO_TRY = 200
 READY, TRAINING, STOPPING = "Start", "Stop", "Stopping …"
-
-
-class TrainingSession(QObject):
-    """One training at a time in the background, and looking at folders before it.
-
-    Signals
-    -------
-    engine_known, looked
-        `Engine`; `Looked`.
-    reported
-        `Cropping`, `Started` or `Progress`.
-    ended
-        `Trained`, `Failure`, or None where it was stopped before the first step.
-    failed
-        `Failure` of anything but the training.
-    """
-
-    engine_known = Signal(object)
-    looked = Signal(object)
-    reported = Signal(object)
-    ended = Signal(object)
-    failed = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.job: Job | None = None
-        self._asking, self._looking = Latest(self), Latest(self)
-        self._asking.succeeded.connect(self.engine_known)
-        self._looking.succeeded.connect(self.looked)
-        for latest in (self._asking, self._looking):
-            latest.failed.connect(self.failed)
-        self._asking.submit(ask_engine)
-
-    def look(self, path: Path, task: str) -> None:
-        """Look at a folder."""
-        self._looking.submit(look, path, task)
-
-    def start(self, plan: Plan) -> None:
-        """Start a training."""
-        assert self.job is None
-        self.job = Job(train_plan, plan)
-        self.job.reported.connect(self.reported)
-        self.job.succeeded.connect(self._end)
-        self.job.failed.connect(self._end)
-        self.job.cancelled.connect(lambda: self._end(None))
-        self.job.start()
-
-    def stop(self) -> None:
-        """Stop the training at its next step, and whatever else is under way; may be called twice."""
-        self._asking.cancel()
-        self._looking.cancel()
-        if self.job is not None:
-            self.job.cancel()
-
-    def _end(self, outcome: Trained | Failure | None) -> None:
-        self.job = None
-        self.ended.emit(outcome)
 
 
 class TrainDock(Dock):
@@ -131,6 +72,9 @@ class TrainDock(Dock):
         self.found = QLabel()
         self.found.setWordWrap(True)
         self.form.addRow(self.found)
+        self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
+        self.kind.currentIndexChanged.connect(self._look)
+        self._kind_name = self.row("Images are", self.kind, tip=self.kind.toolTip())
         self.cells = CellsForm(self)
         self.settings = SettingsForm(self)
         self.folder = QLineEdit()
@@ -169,11 +113,12 @@ class TrainDock(Dock):
         """Look at a folder and fill the form with what is found."""
         self._source = Path(path)
         self.source.setText(str(path))
+        self.kind.refill([])
         self._look()
 
     def _look(self) -> None:
         if self._source is not None and self._engine is not None:
-            self.session.look(self._source, self.cells.task.value)
+            self.session.look(self._source, self.cells.task.value, self.kind.value)
             self.status.busy("Looking at the folder …")
 
     def _on_source_typed(self) -> None:
@@ -201,6 +146,11 @@ class TrainDock(Dock):
         self.status.busy("")
         self.status.say("")
         self.found.setText(looked.source.describe())
+        ready = looked.source.kind == "cells"
+        self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
+        self.kind.choose(looked.source.kind)
+        for widget in (self._kind_name, self.kind):
+            widget.setVisible(not ready)
         self.cells.fill(looked)
         self.settings.fit(looked)
         self.folder.setText(str(free_folder(looked.source.path)))
@@ -232,6 +182,7 @@ class TrainDock(Dock):
         return Plan(
             looked.source.path, self.cells.label.ticked, self.cells.chosen_control, settings,
             Path(self.folder.text()), self.settings.segment.value, self.settings.nuclei.value,
+            self.kind.value,
         )  # fmt: skip
 
     def _on_start(self) -> None:
@@ -327,7 +278,7 @@ class TrainDock(Dock):
         self.use.setEnabled(self._trained is not None)
         self.show_preview.setEnabled(self._preview is not None and self._preview.layer is not None)
         for widget in (
-            self.source, self.choose, self.folder, self.choose_folder,
+            self.source, self.choose, self.kind, self.folder, self.choose_folder,
             self.cells.task, self.cells.label, self.cells.control, self.cells.column, self.cells.held,
             self.settings.preset, self.settings.size, self.settings.amount, self.settings.unit, self.settings.more,
         ):  # fmt: skip

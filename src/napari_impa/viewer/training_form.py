@@ -143,7 +143,7 @@ class CellsForm:
             return
         table = self.looked.source.table
         labels, control = guess(table, self.task.value)
-        self.label.fill(label_columns(table), labels)
+        self.label.fill(label_columns(table, labels), labels)
         self._on_label(control=control)
 
     def _on_label(self, *, control: str | None = None) -> None:

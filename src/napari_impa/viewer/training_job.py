@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from napari_impa.cells.folder import crop_source
-from napari_impa.cells.source import Source, open_source
+from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import ConditionError
@@ -78,21 +78,21 @@ class Looked:
     control: str | None
 
 
-def look(token: Token, path: Path, task: str) -> Looked:
-    """Open a folder without reading its pixels.
+def look(token: Token, path: Path, task: str, kind: Kind | None = None) -> Looked:
+    """Open a folder without reading its pixels; `kind` says what its images are where that is guessed wrong.
 
     Raises
     ------
     SourceError, CellsError
         If it cannot be used as it is.
     """
-    source = open_source(path)
+    source = open_source(path, kind=kind)
     stored = open_cells(source.path) if source.kind == "cells" else None
     token.check()
     labels, control = guess(source.table, task)
     if task == "perturbation" and stored is not None and stored.label:
         labels, control = stored.label, stored.control or control
-    return Looked(source, label_columns(source.table), labels, control)
+    return Looked(source, label_columns(source.table, labels), labels, control)
 
 
 def guess(table: pd.DataFrame, task: str) -> tuple[tuple[str, ...], str | None]:
@@ -101,12 +101,14 @@ def guess(table: pd.DataFrame, task: str) -> tuple[tuple[str, ...], str | None]:
     return labels, None if task == "batch" else guess_control(table, labels)
 
 
-def label_columns(table: pd.DataFrame) -> tuple[str, ...]:
-    """Columns that can name conditions: more than one value, but not nearly as many as rows."""
+def label_columns(table: pd.DataFrame, guessed: Sequence[str] = ()) -> tuple[str, ...]:
+    """Columns that can name conditions: those guessed, and those whose values repeat, but are not all the same."""
     limit = min(MOST_VALUES, max(2, len(table) // 2))
     place = ("y", "x", "label", "crop")
     return tuple(
-        str(name) for name in table.columns if name not in place and 1 < table[name].nunique(dropna=False) <= limit
+        str(name)
+        for name in table.columns
+        if name in guessed or (name not in place and 1 < table[name].nunique(dropna=False) <= limit)
     )
 
 
@@ -182,6 +184,8 @@ class Plan:
         The run folder; the cells of whole fields are written beside it.
     segment, nuclei_channel
         How nuclei are found in whole fields, as `crop_source` takes it.
+    kind
+        Whether the images are whole fields or ready crops; guessed where None.
     """
 
     source: Path
@@ -191,6 +195,7 @@ class Plan:
     folder: Path
     segment: str | None = None
     nuclei_channel: str | None = None
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -270,7 +275,7 @@ def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
         token.check()
         token.report(Cropping(done, total, text))
 
-    source = open_source(plan.source)
+    source = open_source(plan.source, kind=plan.kind)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:  # before minutes of segmenting
         raise ConditionError("All images are of one condition; training needs at least two.")
     if source.kind == "cells":
