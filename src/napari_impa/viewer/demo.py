@@ -13,7 +13,7 @@ from napari_impa.viewer.display import require_viewer
 if TYPE_CHECKING:
     import napari
 
-CONDITION = "microtubule poison"
+CONDITION = "mitotic arrest"
 SIZE = (1600, 1000)
 PATIENCE = 180.0
 
