@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation in the real window: `python docs/make_screenshots.py` (Xvfb where no screen is)."""
+"""Draw the pictures of the docs in the real window: `python docs/make_screenshots.py` (Xvfb where no screen is)."""
 
 from __future__ import annotations
 
