@@ -95,7 +95,7 @@ class ConditionsTable(QTableWidget):
             for column, text in enumerate((name, f"{found.count:,}", str(found.plates or "–"))):
                 item = QTableWidgetItem(text)
                 if column:
-                    item.setTextAlignment(int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(row, column, item)
 
 
