@@ -211,10 +211,10 @@ class TrainDock(Dock):
             self.status.say(f"Training starts\n{self._about}")
             self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
-            QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
         else:
             event = report.event
-            self.curves.extend(report.points)
+            if self.curves.extend(report.points):
+                QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
             self.progress.setValue(round(1000 * event.progress))
             steps = f"{event.step:,}" + (f" of {event.steps:,}" if event.steps else "")
             left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"

@@ -53,10 +53,10 @@ class CheckList(QListWidget):
         self.itemChanged.connect(lambda _: self.changed.emit())
 
     def fill(self, names: Sequence[str], ticked: Sequence[str]) -> None:
-        """Offer names, some of them ticked, quietly."""
+        """Offer names, the ticked ones first, quietly."""
         with signals_blocked(self):
             self.clear()
-            for name in names:
+            for name in sorted(names, key=lambda name: name not in ticked):
                 item = QListWidgetItem(name, self)
                 item.setCheckState(Qt.CheckState.Checked if name in ticked else Qt.CheckState.Unchecked)
                 item.setSizeHint(QSize(0, _ROW))
@@ -64,7 +64,7 @@ class CheckList(QListWidget):
 
     @property
     def ticked(self) -> tuple[str, ...]:
-        """The names ticked, in their order."""
+        """The names ticked, from the top."""
         items = (self.item(row) for row in range(self.count()))
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
 
