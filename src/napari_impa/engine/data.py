@@ -32,12 +32,18 @@ class Batch:
         Real cells (B, C, S, S) and their conditions (B,).
     y_target
         What the control cells are turned into (B,).
+    modality
+        Number of the kind of perturbation that the conditions belong to.
+    first
+        Place of the first cell in the whole batch, where several processes share one.
     """
 
     control: Tensor
     treated: Tensor
     y_treated: Tensor
     y_target: Tensor
+    modality: int = 0
+    first: int = 0
 
 
 class TrainingCells:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from napari_impa.engine.checkpoint import flatten_optimizer, restore_optimizer
 from napari_impa.engine.data import Batch
@@ -32,9 +35,19 @@ class Step:
         On the device to train on; changed in place.
     recipe, settings
         How, and with which seed.
+    share_gradients
+        Called with the parameters after every backward pass, before the optimiser's step: where several processes
+        train one model, it averages their gradients.
     """
 
-    def __init__(self, networks: Networks, recipe: Recipe, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        recipe: Recipe,
+        settings: TrainingSettings,
+        share_gradients: Callable[[Sequence[Parameter]], None] | None = None,
+    ) -> None:
+        self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks = networks.train().requires_grad_(True)
         if recipe.shared_pass:  # the same numbers, a quarter faster on a CPU
             self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -59,18 +72,17 @@ class Step:
             rate = self.recipe.learning_rate * (1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)))
             optimizer.param_groups[0]["lr"] = rate
         rng = np.random.default_rng([self.settings.seed, step, 1])
-        z = [rng.standard_normal((len(batch.y_target), self.settings.noise_dim), np.float32) for _ in range(2)]
-        noise = [torch.from_numpy(draw).to(self.device) for draw in z]
-        batch = Batch(
-            *(part.to(self.device) for part in (batch.control, batch.treated, batch.y_treated, batch.y_target))
+        z = [rng.standard_normal((self.settings.batch_size, self.settings.noise_dim), np.float32) for _ in range(2)]
+        mine = slice(batch.first, batch.first + len(batch.y_target))
+        noise = [torch.from_numpy(draw[mine]).to(self.device) for draw in z]
+        layout = torch.channels_last if self.recipe.shared_pass else torch.contiguous_format
+        batch = replace(
+            batch,
+            control=batch.control.to(self.device).contiguous(memory_format=layout),
+            treated=batch.treated.to(self.device).contiguous(memory_format=layout),
+            y_treated=batch.y_treated.to(self.device),
+            y_target=batch.y_target.to(self.device),
         )
-        if self.recipe.shared_pass:
-            batch = Batch(
-                batch.control.contiguous(memory_format=torch.channels_last),
-                batch.treated.contiguous(memory_format=torch.channels_last),
-                batch.y_treated,
-                batch.y_target,
-            )
         make = self._autoencoder_step if stage == "autoencoder" else self._adversarial_step
         with self._precision():
             losses = make(batch, noise, step)
@@ -86,31 +98,34 @@ class Step:
         nets, recipe = self.networks, self.recipe
         shared = None
         if recipe.shared_pass:
-            style = nets.style(batch.y_target, noise[0])
+            style = nets.style(batch.y_target, noise[0], batch.modality)
             shared = nets.generator(batch.control, style)
             fake = shared
         else:
             with torch.no_grad():
-                fake = nets.generator(batch.control, nets.style(batch.y_target, noise[0]))
+                fake = nets.generator(batch.control, nets.style(batch.y_target, noise[0], batch.modality))
         with_r1 = step % recipe.r1_every == 0
-        critic = discriminator_losses(nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1)
+        critic = discriminator_losses(
+            nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1, modality=batch.modality
+        )
         total = critic["real"] + critic["fake"]
         if with_r1:
             total = total + recipe.r1 * recipe.r1_every * critic["r1"]
         self.critic_optimizer.zero_grad(set_to_none=True)
         total.backward()
+        self._share_gradients(self._critic)
         self.critic_optimizer.step()
 
         nets.discriminator.requires_grad_(False)
         if shared is None:
-            style = nets.style(batch.y_target, noise[0])
+            style = nets.style(batch.y_target, noise[0], batch.modality)
             shared = nets.generator(batch.control, style)
         diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
         other = None
         if diversity:
             with torch.no_grad():
-                other = nets.generator(batch.control, nets.style(batch.y_target, noise[1]))
-        maker = generator_losses(nets, batch.control, batch.y_target, style, shared, other)
+                other = nets.generator(batch.control, nets.style(batch.y_target, noise[1], batch.modality))
+        maker = generator_losses(nets, batch.control, batch.y_target, style, shared, other, modality=batch.modality)
         total = maker["adversarial"] + recipe.style * maker["style"] + recipe.cycle * maker["cycle"]
         if other is not None:
             total = total - diversity * maker["diversity"]
@@ -120,6 +135,7 @@ class Step:
             total = total + recipe.self_reconstruction * maker["self_reconstruction"]
         self.maker_optimizer.zero_grad(set_to_none=True)
         total.backward()
+        self._share_gradients(self._makers)
         self.maker_optimizer.step()
         nets.discriminator.requires_grad_(True)
         return {**critic, **maker}
@@ -135,10 +151,11 @@ class Step:
         losses = {"reconstruction": (nets.generator(images, own) - images).abs().mean()}
         with torch.no_grad():
             wanted = nets.style_encoder(batch.treated)
-        losses["style_match"] = (nets.style(batch.y_treated, noise[0]) - wanted).square().mean()
+        losses["style_match"] = (nets.style(batch.y_treated, noise[0], batch.modality) - wanted).square().mean()
         total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.square().mean()
         self.maker_optimizer.zero_grad(set_to_none=True)
         total.backward()
+        self._share_gradients(self._makers)
         self.maker_optimizer.step()
         return losses
 
