@@ -78,7 +78,7 @@ class LossCurves(pg.PlotWidget):
 
     def extend(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> bool:
         """Add the losses of further steps and draw; True if there are new lines."""
-        before = len(self._lines)
+        drawn = len(self._lines)
         for step, losses in points:
             for name, value in losses.items():
                 if name in SHOWN:
@@ -95,7 +95,7 @@ class LossCurves(pg.PlotWidget):
             self._lines[name].setData(
                 np.array(self._steps[name][::stride]), np.maximum(np.array(values[::stride]), 1e-6)
             )
-        return len(self._lines) > before
+        return len(self._lines) > drawn
 
     def _name_lines(self) -> None:
         names = (
