@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from napari_impa.catalog import load_model
 from napari_impa.cells.store import Cells
 from napari_impa.engine import training
-from napari_impa.engine.model import IMPA, load_model
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.steps import Step
 from napari_impa.engine.training import Trainer, train
 from napari_impa.errors import ConditionError, OutOfMemoryError, TrainingError

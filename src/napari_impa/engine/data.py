@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.cells.store import Cells, shortest
+from napari_impa.cells.store import Cells
 from napari_impa.engine.intensity import intensity_limits, normalize, to_levels
+from napari_impa.engine.labels import TrainingLabels
 from napari_impa.engine.settings import Recipe, TrainingSettings
 from napari_impa.errors import ConditionError
 
@@ -59,43 +59,15 @@ class TrainingCells:
     Raises
     ------
     ConditionError
-        If there are no controls, no treated cells, or only one batch outside what is held out.
+        If there are no controls, no treated cells, or only one batch outside what is held out, or the crops are too
+        small.
     """
 
     def __init__(self, cells: Cells, settings: TrainingSettings) -> None:
         self.settings = settings
-        held = held_out_mask(cells, settings.hold_out)
-        names = cells.conditions
-        is_control = cells.is_control
-        rows = np.flatnonzero(~held)
-        if settings.task == "batch":
-            sources = rows
-            targets = rows
-        else:
-            if cells.control is None:
-                raise ConditionError("No control was named; say which label value is the untreated control.")
-            sources, targets = rows[is_control[rows]], rows[~is_control[rows]]
-            if not len(sources):
-                raise ConditionError(
-                    f"No control cells ({cells.control}) are left to train on outside what is held out."
-                )
-            if not len(targets):
-                raise ConditionError(
-                    "All cells left to train on are controls; give cells of at least one other condition."
-                )
-        self.conditions: list[str] = sorted(set(map(str, names[targets])))
-        if settings.task == "batch" and len(self.conditions) < 2:
-            raise ConditionError(
-                "Batch correction needs cells of at least two batches; "
-                f"there is only {', '.join(self.conditions) or 'none'}."
-            )
-        y = np.full(len(cells), -1)
-        y[targets] = np.searchsorted(np.array(self.conditions, dtype=object), names[targets])
-        self._y, self._sources, self._targets = y, sources, targets
-        self._of_condition = [targets[y[targets] == k] for k in range(len(self.conditions))]
-        self.counts = {name: len(found) for name, found in zip(self.conditions, self._of_condition, strict=True)}
-        if settings.task != "batch":
-            self.counts[shortest(cells.control)] = len(sources)
+        self.labels = labels = TrainingLabels(cells, settings)
+        self.conditions, self.counts = labels.conditions, labels.counts
+        rows = np.flatnonzero(~labels.held)
         start = (cells.size - settings.size) // 2
         if start < 0:
             raise ConditionError(
@@ -107,23 +79,27 @@ class TrainingCells:
         self.limits = intensity_limits(self.pixels[rows] if len(rows) <= 4000 else self.pixels)
 
     def batch(self, step: int, recipe: Recipe) -> Batch:
-        """Draw the batch of a step; the same step always gives the same batch."""
+        """Draw the batch of a step, of one modality; the same step always gives the same batch."""
         rng = np.random.default_rng([self.settings.seed, step])
-        count = self.settings.batch_size
+        labels, count, modality = self.labels, self.settings.batch_size, 0
+        if len(labels.modalities) > 1:  # each as often as it has conditions
+            modality = int(labels.modality[rng.integers(len(labels.modality))])
+        conditions, sources = np.flatnonzero(labels.modality == modality), labels.sources[modality]
+        sizes = labels.sizes[conditions]
         if recipe.even_conditions:
-            y = rng.integers(len(self.conditions), size=count)
-            treated = np.array([self._of_condition[k][rng.integers(len(self._of_condition[k]))] for k in y])
+            y = rng.integers(len(conditions), size=count)
         else:
-            treated = self._targets[rng.integers(len(self._targets), size=count)]
-        y_treated = self._y[treated]
+            y = np.searchsorted(np.cumsum(sizes), rng.integers(sizes.sum(), size=count), side="right")
+        treated = labels.examples(conditions[y], rng.integers(sizes[y]))
         if self.settings.task == "batch":
             control = treated
-            y_target = (y_treated + rng.integers(1, len(self.conditions), size=count)) % len(self.conditions)
+            y_target = (y + rng.integers(1, len(conditions), size=count)) % len(conditions)
         else:
-            control, y_target = self._sources[rng.integers(len(self._sources), size=count)], y_treated
+            control, y_target = sources[rng.integers(len(sources), size=count)], y
+            control = np.where(conditions[y] == labels.control[modality], treated, control)
         images = [self.images(control, rng, recipe)]
         images.append(images[0] if control is treated else self.images(treated, rng, recipe))
-        return Batch(images[0], images[1], torch.from_numpy(y_treated), torch.from_numpy(y_target))
+        return Batch(images[0], images[1], torch.from_numpy(y), torch.from_numpy(y_target), modality)
 
     def images(
         self, rows: NDArray[np.intp], rng: np.random.Generator | None = None, recipe: Recipe | None = None
@@ -148,17 +124,11 @@ class TrainingCells:
         return out
 
     def examples(self, count: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """Rows of `count` cells to transform, of as many real cells, and the conditions (count,) these belong to."""
+        """Rows of `count` cells to transform, of as many real cells, and the numbers (count,) of their conditions."""
         rng = np.random.default_rng([seed, 7])
         y = np.arange(count) % len(self.conditions)
-        sources = rng.choice(self._sources, count, replace=len(self._sources) < count)
-        reals = np.array([rng.choice(self._of_condition[k]) for k in y])
-        return sources, reals, y
-
-
-def held_out_mask(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """(N,) whether each cell is held out: it has one of the values given in any of the columns."""
-    mask = np.zeros(len(cells), bool)
-    for column, values in hold_out.items():
-        mask |= cells.mask_where({column: list(values)})
-    return mask
+        sources = np.empty(count, np.intp)
+        for modality, found in enumerate(self.labels.sources):
+            mine = self.labels.modality[y] == modality
+            sources[mine] = rng.choice(found, mine.sum(), replace=len(found) < mine.sum())
+        return sources, self.labels.examples(y, rng.integers(self.labels.sizes[y])), y

@@ -168,11 +168,11 @@ class Step:
                 kept.lerp_(new, 1 - decay)
 
     @torch.no_grad()
-    def predict(self, control: Tensor, y: Tensor, noise: Tensor) -> Tensor:
+    def predict(self, control: Tensor, y: Tensor, noise: Tensor, modality: int = 0) -> Tensor:
         """Predicted images of a few cells, by the averaged weights where there are any."""
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
-        return nets.generator(control, nets.style(y, noise)).cpu()
+        return nets.generator(control, nets.style(y, noise, modality)).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The weights to predict with."""
