@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import tifffile
 from napari_impa import cli
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
+from napari_impa.engine.settings import TrainingSettings
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -63,6 +67,20 @@ def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys:
     assert after.history["seed"] == 4
     assert after.pixels.dtype == np.uint16
     assert "24 of 144 cells are controls (DMSO)" in capsys.readouterr().out
+
+
+def test_every_training_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", "--help"])
+    shown = capsys.readouterr().out
+    for entry in dataclasses.fields(TrainingSettings):
+        assert f"--{entry.name.replace('_', '-')}" in shown
+    assert "COLUMN=VALUE" in shown
+    assert "width of the networks" in shown
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys, napari_impa.cli; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_models(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
