@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import tifffile
 from napari_impa import cli
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
+from napari_impa.engine.settings import TrainingSettings
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -76,15 +80,8 @@ def chemistry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pixels = np.random.default_rng(0).integers(0, 4000, (24, 2, 24, 24)).astype(np.uint16)
     source = Cells(pixels, table, ("DNA", "actin")).save(folder / "source.cells")
     options = ["--label", "compound", "dose", "--size", "24", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
-    options += [
-        "--description",
-        "count",
-        "--dose",
-        "dose",
-        "--hold-out",
-        "compound=ethanol",
-        "--controls-to-themselves",
-    ]
+    options += ["--description", "count", "--dose", "dose", "--hold-out", "compound=ethanol"]
+    options += ["--controls-to-themselves"]
     cli.main(["train", str(source), "--out", str(folder / "run"), *options])
     return source, folder / "run"
 
@@ -129,6 +126,20 @@ def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = fails(capsys, *arguments[:-1], tmp_path / "n", "--column", "drug")
     assert "no column 'drug'" in line
     assert not (tmp_path / "n.impa").exists()
+
+
+def test_every_training_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", "--help"])
+    shown = capsys.readouterr().out
+    for entry in dataclasses.fields(TrainingSettings):
+        assert f"--{entry.name.replace('_', '-')}" in shown
+    assert "COLUMN=VALUE" in shown
+    assert "width of the networks" in shown
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys, napari_impa.cli; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_models(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

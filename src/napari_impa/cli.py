@@ -6,11 +6,15 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from inspect import Parameter as OneParameter
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Parameter
 
+from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import ImpaError
 
 if TYPE_CHECKING:
@@ -104,31 +108,37 @@ def crop(
     print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
 
 
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of `TrainingSettings` that it does not name itself."""
+    own = signature(command)
+    options = {name: option for name, option in own.parameters.items() if option.kind is not option.VAR_KEYWORD}
+    types = get_type_hints(TrainingSettings)
+    for entry in fields(TrainingSettings):
+        if entry.name not in options:
+            how = Parameter(help=f"{entry.metadata['help']}.")
+            options[entry.name] = OneParameter(
+                entry.name,
+                OneParameter.KEYWORD_ONLY,
+                default=entry.default,
+                annotation=Annotated[types[entry.name], how],
+            )
+    command.__signature__ = own.replace(parameters=list(options.values()))  # type: ignore[attr-defined]
+    return command
+
+
 @app.command
+@_with_settings
 def train(
     source: Path,
     *,
     out: Path,
-    task: Literal["perturbation", "batch"] = "perturbation",
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
-    size: int = 64,
     segment: Segment | None = None,
-    preset: Literal["tiny", "small", "paper"] = "tiny",
-    recipe: Literal["default", "paper"] = "default",
-    steps: int | None = None,
-    minutes: float | None = None,
-    batch_size: int = 16,
-    seed: int = 0,
-    device: str = "auto",
     description: Annotated[list[str] | None, Several] = None,
-    smiles: str | None = None,
-    dose: str | None = None,
-    modality: str | None = None,
-    modality_dim: int = 0,
-    controls_to_themselves: bool = False,
     resume: bool = False,
+    **settings: Any,
 ) -> None:
     """Train a model on labelled cells into a run folder; Ctrl-C stops it and keeps the model.
 
@@ -138,61 +148,31 @@ def train(
         Folder of images or `.cells`, as for `crop`.
     out
         The run folder.
-    task
-        `perturbation`: control cells become treated ones; `batch`: cells move between batches.
     label
         Columns whose values, joined, name a cell's condition (or batch); guessed where not given.
     control
         Label value of the untreated control; guessed where not given.
     hold_out
         COLUMN=VALUE of cells to keep out of the training; several are possible.
-    size
-        Crop side in pixels.
     segment
         How nuclei of whole fields are found, as for `crop`.
-    preset
-        Width of the networks: tiny 16 (for a CPU), small 32, paper 64.
-    recipe
-        How a step is made: `default`, or `paper` for the published step.
-    steps
-        Steps to train; 3000 where neither steps nor minutes are given.
-    minutes
-        Minutes to train.
-    batch_size
-        Cells a step.
-    seed
-        Seed of everything random.
-    device
-        auto, cuda, mps or cpu.
     description
         How conditions are described: learned (by name), bit or count (Morgan fingerprints), or a CSV table with a row a
         condition, its name first; MODALITY=KIND for one of several modalities.
-    smiles
-        Column of the compounds' SMILES; guessed where one is called smiles.
-    dose
-        Column of the dose, which becomes a feature of the description.
-    modality
-        Column that names the kind of perturbation (compound, CRISPR, …), each with its own networks.
-    modality_dim
-        Dimension of a learned embedding of the modality; 0 for none.
-    controls_to_themselves
-        Make the control one more condition.
     resume
         Go on where the run folder's training stopped.
+    **settings
+        Fields of `TrainingSettings`.
     """
     from napari_impa.cells.folder import crop_summary
-    from napari_impa.engine.settings import TrainingSettings
     from napari_impa.engine.training import Trainer, follow
 
-    settings = TrainingSettings(
-        task=task, size=size, preset=preset, recipe=recipe, steps=steps, minutes=minutes, batch_size=batch_size,
-        seed=seed, device=device, hold_out=_columns(hold_out), description=_description(description) or "learned",
-        smiles=smiles, dose=dose, modality=modality, modality_dim=modality_dim,
-        controls_to_themselves=controls_to_themselves,
-    )  # fmt: skip
-    cells = _read(source, label=label, control=control, size=size, segment=segment)
+    chosen = TrainingSettings(
+        hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
+    )
+    cells = _read(source, label=label, control=control, size=chosen.size, segment=segment)
     print(crop_summary(cells))
-    trainer = Trainer(cells, settings, out, resume=resume)
+    trainer = Trainer(cells, chosen, out, resume=resume)
     print(
         f"Conditions ({' '.join(cells.label)}): "
         + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())

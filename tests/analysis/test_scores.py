@@ -106,7 +106,7 @@ def test_the_printed_table_reads_without_the_manual(cells, double):
     assert calls == [(1, 2), (2, 2)]
     assert text.startswith("double, plate = P2: cells that the training held out.")
     assert "lower is better" in text
-    assert "Not scored (fewer than 20 real cells): rare." in text
+    assert "Not scored (fewer than 20 real cells among these): rare." in text
     assert max(map(len, text.splitlines())) <= 120
     [row] = [line.split() for line in text.splitlines() if line.split()[:3] == ["dim", "30", "30"]]
     assert row[6] == "1.00"

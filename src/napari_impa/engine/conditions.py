@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.store import shortest
 from napari_impa.cells.tables import DOSES
+from napari_impa.engine.settings import KINDS, Kind
 from napari_impa.errors import ConditionError, MissingDependencyError
-
-Kind = Literal["learned", "bit", "count", "table"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FINGERPRINTS: tuple[Kind, ...] = ("bit", "count")
 """Whether a substructure occurs, and how often; they look alike and are not interchangeable."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from napari_impa.engine.conditions import KINDS, Kind
-from napari_impa.engine.networks import is_valid_size, valid_sizes
 from napari_impa.errors import TrainingError
 
 Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
 RecipeName = Literal["default", "paper"]
+Kind = Literal["learned", "bit", "count", "table"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How conditions can be described."""
 
 WIDTHS: dict[str, int] = {"tiny": 16, "small": 32, "paper": 64}
 """Base width of the networks of each preset; `tiny` is for a CPU."""
@@ -110,8 +112,8 @@ class TrainingSettings:
     size: int = _option(64, "crop side in pixels")
     preset: Preset = _option("tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64")
     recipe: RecipeName = _option("default", "how a step is made: default, or paper for the published step")
-    steps: int | None = _option(None, "how many steps to train")
-    minutes: float | None = _option(None, "how many minutes to train")
+    steps: int | None = _option(None, "steps to train; 3000 where neither steps nor minutes are given")
+    minutes: float | None = _option(None, "minutes to train")
     batch_size: int = _option(16, "cells a step")
     seed: int = _option(0, "seed of everything random")
     device: str = _option("auto", "auto, cuda, mps or cpu")
@@ -133,6 +135,8 @@ class TrainingSettings:
     controls_to_themselves: bool = _option(False, "the control is one more condition, which keeps controls as they are")
 
     def __post_init__(self) -> None:
+        from napari_impa.engine.networks import is_valid_size, valid_sizes  # torch, which takes seconds, only here
+
         held = {
             str(column): (str(values),) if isinstance(values, (str, int, float)) else tuple(str(v) for v in values)
             for column, values in dict(self.hold_out).items()
