@@ -39,8 +39,22 @@ class Recipe:
         R1 every n-th step at n times its weight (lazy regularisation, Karras et al., CVPR 2020).
     shared_pass
         One generator pass serves the discriminator's and the generator's loss.
+    detail
+        Weight of the two finest octaves in (self-)reconstructions.
+    contrast
+        How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
+    in_turns
+        Cycle and self-reconstruction in turns, each at twice its weight.
+    critic_rate
+        The discriminator's learning rate where it is another.
+    muon
+        Learning rate of `Muon` for the convolutions of generator and style encoder; 0 for Adam.
     autoencoder
         Fraction of the training that learns only to give cells back and to map conditions to their mean style.
+    autoencoder_rates
+        Learning rates of Adam and Muon meanwhile.
+    ramp
+        Fraction of the training over which the adversarial loss then grows to its weight.
     average
         Decay of the running average of the weights (0: none).
     even_conditions
@@ -64,7 +78,14 @@ class Recipe:
     self_reconstruction: float = 0.0
     r1_every: int = 1
     shared_pass: bool = False
+    detail: float = 0.0
+    contrast: float = 0.0
+    in_turns: bool = False
+    critic_rate: float = 0.0
+    muon: float = 0.0
     autoencoder: float = 0.0
+    autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
+    ramp: float = 0.0
     average: float = 0.0
     even_conditions: bool = False
     rotations: bool = False
@@ -75,13 +96,20 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "default": Recipe(
-        learning_rate=4e-4,
-        diversity=0.3,
-        self_reconstruction=1.0,
-        r1=0.1,
+        learning_rate=2e-4,
+        weight_decay=0.0,
+        diversity=0.0,
+        r1=0.05,
         r1_every=8,
         shared_pass=True,
-        autoencoder=0.25,
+        self_reconstruction=1.0,
+        detail=2.0,
+        contrast=0.4,
+        in_turns=True,
+        critic_rate=4e-4,
+        muon=0.004,
+        autoencoder=0.35,
+        ramp=0.05,
         average=0.995,
         even_conditions=True,
         rotations=True,
