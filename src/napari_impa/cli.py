@@ -284,6 +284,7 @@ def evaluate(
     strength: float = 1.0,
     variability: float = 0.1,
     seed: int = 0,
+    nuclei_channel: str | None = None,
     segment: Segment | None = None,
     device: str = "auto",
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
@@ -305,6 +306,9 @@ def evaluate(
         As for `predict`.
     seed
         Seed of the noise and of samples.
+    nuclei_channel
+        Name or number (from 0) of the channel that shows nuclei, which a batch model has to keep; guessed from the
+        names, else the first.
     segment
         How nuclei of whole fields are found, as for `crop`.
     device
@@ -321,7 +325,10 @@ def evaluate(
 
     chosen = load_model(model).to(device)
     cells = _read_for(chosen, source, segment)
-    table = score(chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed)
+    table = score(
+        chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed,
+        nuclei_channel=nuclei_channel,
+    )  # fmt: skip
     print(format_table(table))
     if json_file is not None:
         rows = json.loads(table.to_json(orient="records"))

@@ -96,7 +96,12 @@ def test_a_batch_model_is_scored_against_uncorrected_cells_of_the_other_batches(
     assert (left["ratio"] == 1.0).all()
     assert (corrected["ratio"] < 0.3).all()
     assert (corrected["right_predicted"] > left["right_predicted"] + 0.5).all()
-    assert "uncorrected" in format_table(corrected)
+    assert (left["origin_predicted"] == left["origin_control"]).all()
+    assert (left["origin_control"] > 0.7).all()
+    assert (corrected["origin_predicted"] < 0.3).all()
+    text = format_table(corrected)
+    assert "uncorrected" in text
+    assert "chance is 50 %" in text
 
 
 def test_the_printed_table_reads_without_the_manual(cells, double):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from napari_impa.engine.networks import Networks
 
 OCTAVES = 2
+PEAK = 5.0
 
 
 def adversarial(logits: Tensor, real: bool) -> Tensor:
@@ -35,6 +36,15 @@ def reconstruction(images: Tensor, wanted: Tensor, detail: float = 0.0) -> Tenso
         loss = loss + detail * (difference - F.interpolate(coarse, scale_factor=2.0)).abs().mean()
         difference = coarse
     return loss
+
+
+def peaks(maps: Tensor) -> Tensor:
+    """Mean squared excess of feature maps (B, F, H, W) over five standard deviations from their means.
+
+    Through instance normalisation a generator can smuggle brightness only as a spike in one place of a map, which then
+    shows as a speck in the image (the droplets of Karras et al., CVPR 2020, section 2).
+    """
+    return F.relu(F.instance_norm(maps.float()).abs() - PEAK).square().mean()
 
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ checkpoints.  Images are float, (B, C, S, S), in [-1, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -163,9 +163,15 @@ class Generator(nn.Module):
 
     def render(self, content: Tensor, style: Tensor | None) -> Tensor:
         """Content and style (B, d) → image (B, C, S, S); without a style the bare normalised image (basal)."""
+        for maps in self.decoded(content, style):
+            last = maps
+        return self.to_rgb(last)
+
+    def decoded(self, content: Tensor, style: Tensor | None) -> Iterator[Tensor]:
+        """Maps after each block of the decoder, (B, …); `to_rgb` makes the image of the last."""
         for block in self.decode:
             content = block(content, style)
-        return self.to_rgb(content)
+            yield content
 
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
         """(B, C, S, S), (B, d) → (B, C, S, S)."""

@@ -43,6 +43,8 @@ class Recipe:
         Weight of the two finest octaves in (self-)reconstructions.
     contrast
         How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
+    peaks
+        Weight of spikes in the generator's coarsest maps, see `losses.peaks`.
     in_turns
         Cycle and self-reconstruction in turns, each at twice its weight.
     critic_rate
@@ -80,6 +82,7 @@ class Recipe:
     shared_pass: bool = False
     detail: float = 0.0
     contrast: float = 0.0
+    peaks: float = 0.0
     in_turns: bool = False
     critic_rate: float = 0.0
     muon: float = 0.0
@@ -105,6 +108,7 @@ RECIPES: dict[str, Recipe] = {
         self_reconstruction=2.0,
         detail=2.0,
         contrast=0.4,
+        peaks=0.3,
         in_turns=True,
         critic_rate=1e-3,
         muon=0.004,

@@ -17,7 +17,7 @@ from napari_impa.engine.checkpoint import flatten_optimizer, restore_optimizer
 from napari_impa.engine.contrast import at_other_contrast
 from napari_impa.engine.data import Batch
 from napari_impa.engine.device import has_bfloat16
-from napari_impa.engine.losses import discriminator_losses, generator_losses, reconstruction
+from napari_impa.engine.losses import discriminator_losses, generator_losses, peaks, reconstruction
 from napari_impa.engine.networks import Networks
 from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import Recipe, TrainingSettings
@@ -146,7 +146,7 @@ class Step:
             with nullcontext() if recipe.shared_pass else torch.no_grad():
                 content = nets.generator.content(batch.control)
                 style = nets.style(batch.y_target, draws.noise[0], modality)
-                fake = nets.generator.render(content, style)
+                fake, excess = self._render(content, style)
             with_r1 = step % recipe.r1_every == 0
             critic = discriminator_losses(
                 nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1, modality=modality
@@ -161,7 +161,7 @@ class Step:
             if not recipe.shared_pass:
                 content = nets.generator.content(batch.control)
                 style = nets.style(batch.y_target, draws.noise[0], modality)
-                fake = nets.generator.render(content, style)
+                fake, excess = self._render(content, style)
             diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
             other = None
             if diversity:
@@ -174,6 +174,7 @@ class Step:
             )
             begun = (progress - recipe.autoencoder) / recipe.ramp if recipe.ramp else 1.0
             total = min(1.0, max(0.0, begun)) * maker["adversarial"] + recipe.style * maker["style"]
+            total = total + recipe.peaks * excess
             if other is not None:
                 total = total - diversity * maker["diversity"]
             if "cycle" in maker:
@@ -199,16 +200,23 @@ class Step:
         wanted = self._at_other_contrast(images, draws)
         with self._precision():
             own = nets.style_encoder(wanted)
-            losses = {
-                "reconstruction": reconstruction(nets.generator(images, own), wanted, self.recipe.detail),
-            }
+            again, excess = self._render(nets.generator.content(images), own)
+            losses = {"reconstruction": reconstruction(again, wanted, self.recipe.detail)}
             with torch.no_grad():
                 treated = nets.style_encoder(batch.treated)
             style = nets.style(batch.y_treated, draws.noise[0], batch.modality)
             losses["style_match"] = (style.float() - treated).square().mean()
             total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
+            total = total + self.recipe.peaks * excess
         self._learn(total, "maker", "kernels")
         return losses
+
+    def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Image, and how far content and the maps of the same resolution peak, where the recipe weighs that."""
+        generator = self.networks.generator
+        maps = list(generator.decoded(content, style))
+        coarse = [content, *(part for part in maps if part.shape[-1] == content.shape[-1])]
+        return generator.to_rgb(maps[-1]), sum(map(peaks, coarse)) if self.recipe.peaks else 0.0
 
     def _at_other_contrast(self, images: Tensor, draws: _Draws) -> Tensor:
         if not self.recipe.contrast:
