@@ -148,7 +148,7 @@ def share_out(sizes: Rows, shares: NDArray[np.float64], capacity: int) -> tuple[
     whole, steps = np.zeros(len(sizes), bool), 0.0
     while not whole.all():
         steps = float((capacity - sizes[whole].sum()) / shares[~whole].sum())
-        fits = ~whole & (sizes <= steps * shares)
+        fits = ~whole & (sizes <= steps * shares * (1 + 1e-9))  # in spite of rounding
         if not fits.any():
             break
         whole |= fits
@@ -190,7 +190,10 @@ class Feed:
         self._pixels, self._size, self._device = pixels, size, device
         cell_bytes = max(1, pixels.dtype.itemsize * pixels.shape[1] * size**2)
         all_bytes, pool_bytes = memory_for(device)
-        fits = len(np.unique(np.concatenate(groups))) * cell_bytes <= all_bytes
+        self._used = np.zeros(len(pixels), bool)
+        for rows in groups:
+            self._used[rows] = True
+        fits = self._used.sum() * cell_bytes <= all_bytes
         piece = max(1, PIECE_BYTES // (pixels.dtype.itemsize * int(np.prod(pixels.shape[1:]))))
         capacity = None if fits else pool_bytes // cell_bytes
         self.plan = PoolPlan(groups, shares, capacity, seed=seed, piece=piece)
@@ -241,7 +244,7 @@ class Feed:
     def _fill(self, turn: int) -> None:
         places, rows = self.plan.contents(turn)
         if self.plan.is_whole:  # groups may share cells
-            rows = np.unique(rows)
+            rows = np.flatnonzero(self._used)
             places = np.arange(len(rows))
         if self._pool is None:
             like = as_tensor(np.empty((0, self._pixels.shape[1], self._size, self._size), self._pixels.dtype))

@@ -47,9 +47,10 @@ def intensity_limits(
     rows = np.arange(len(pixels)) if rows is None else np.sort(rows)
     count = max(1, min(SAMPLE_CELLS, SAMPLE_BYTES // max(1, pixels[:1].nbytes)))
     if len(rows) > count:
-        runs = np.array_split(rows, -(-len(rows) // SAMPLE_RUN))
-        chosen = np.random.default_rng(seed).choice(len(runs), -(-count // SAMPLE_RUN), replace=False)
-        rows = np.concatenate([runs[number] for number in np.sort(chosen)])
+        runs, wanted = -(-len(rows) // SAMPLE_RUN), -(-count // SAMPLE_RUN)
+        firsts = SAMPLE_RUN * np.sort(np.random.default_rng(seed).choice(runs, wanted, replace=False))
+        places = (firsts[:, None] + np.arange(SAMPLE_RUN)).ravel()
+        rows = rows[places[places < len(rows)]]
     sample = read_pixels(pixels, rows, size)
     values = np.moveaxis(sample, 1, 0).reshape(pixels.shape[1], -1)
     if pixels.dtype == np.uint8 and values.size and np.quantile(values, 0.9995, axis=1).min() >= 128:
