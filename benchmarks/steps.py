@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ CONDITIONS, CHANNELS = 5, 3
 
 
 class Steps:
-    """Adversarial steps of one recipe on random images, timed as the mean over steps with and without R1."""
+    """Adversarial steps of one recipe on random images; of those that are alike one is timed."""
 
     def __init__(self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> None:
         settings = TrainingSettings(size=size, batch_size=batch)
@@ -39,14 +40,21 @@ class Steps:
         self.batch = Batch(*images, y, y)
 
     def make(self, number: int) -> None:
-        """Make step `number`, of which every `r1_every`-th has R1."""
+        """Make step `number`."""
         self.step(self.batch, number, "adversarial", progress=0.5)
 
     def seconds(self) -> float:
         """Mean seconds a step."""
-        every = self.recipe.r1_every
-        with_r1 = timed(lambda: self.make(0), self.device)
-        return with_r1 if every == 1 else (with_r1 + (every - 1) * timed(lambda: self.make(1), self.device)) / every
+        return sum(part * timed(lambda n=number: self.make(n), self.device) for number, part in kinds(self.recipe))
+
+
+def kinds(recipe: Recipe) -> list[tuple[int, float]]:
+    """Numbers of steps that differ, as with R1 or without, and the part of all steps that each stands for."""
+    period = math.lcm(recipe.r1_every, 2 if recipe.in_turns else 1)
+    found: dict[tuple[bool, bool], list[int]] = {}
+    for number in range(period):
+        found.setdefault((number % recipe.r1_every == 0, recipe.in_turns and number % 2 == 1), []).append(number)
+    return [(numbers[0], len(numbers) / period) for numbers in found.values()]
 
 
 class Operations(TorchDispatchMode):
@@ -69,19 +77,19 @@ class Operations(TorchDispatchMode):
 
 def operations(recipe: Recipe, size: int, width: int, batch: int) -> float:
     """Floating-point operations of a mean step, counted on two cells."""
-    steps, every, counted = Steps(recipe, size, width, 2, torch.device("cpu")), recipe.r1_every, []
-    for number in range(min(every, 2)):
+    steps, mean = Steps(recipe, size, width, 2, torch.device("cpu")), 0.0
+    for number, part in kinds(recipe):
         with Operations() as counter:
             steps.make(number)
-        counted.append(counter.count)
-    return (counted[0] + (every - 1) * counted[-1]) / every * batch / 2
+        mean += part * counter.count
+    return mean * batch / 2
 
 
 def peak(recipe: str, size: int, width: int, batch: int, device: str) -> dict[str, int]:
     """Bytes that networks, optimisers and two steps take beyond an imported torch (on a GPU, of its memory)."""
     before = memory()[0]
     steps = Steps(RECIPES[recipe], size, width, batch, torch.device(device))
-    for number in range(2):
+    for number, _ in kinds(RECIPES[recipe]):
         steps.make(number)
     if steps.device.type == "cuda":
         return {"bytes": torch.cuda.max_memory_allocated(steps.device)}
@@ -123,7 +131,7 @@ def compare(
     device = options.device
     first, second = (Steps(recipe, size, width, batch, device) for recipe in (a, b))
     for steps in (first, second):  # once, unmeasured
-        steps.make(1)
+        steps.seconds()
     measured = alternately(first.seconds, second.seconds, options.repeats)
     extra: dict[str, Any] = {}
     floors = []

@@ -6,11 +6,15 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from inspect import Parameter as OneParameter
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Parameter
 
+from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import ImpaError
 
 if TYPE_CHECKING:
@@ -104,25 +108,37 @@ def crop(
     print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
 
 
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of `TrainingSettings` that it does not name itself."""
+    own = signature(command)
+    options = {name: option for name, option in own.parameters.items() if option.kind is not option.VAR_KEYWORD}
+    types = get_type_hints(TrainingSettings)
+    for entry in fields(TrainingSettings):
+        if entry.name not in options:
+            how = Parameter(help=f"{entry.metadata['help']}.")
+            options[entry.name] = OneParameter(
+                entry.name,
+                OneParameter.KEYWORD_ONLY,
+                default=entry.default,
+                annotation=Annotated[types[entry.name], how],
+            )
+    command.__signature__ = own.replace(parameters=list(options.values()))  # type: ignore[attr-defined]
+    return command
+
+
 @app.command
+@_with_settings
 def train(
     source: Path,
     *,
     out: Path,
-    task: Literal["perturbation", "batch"] = "perturbation",
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
-    size: int = 64,
     segment: Segment | None = None,
-    preset: Literal["tiny", "small", "paper"] = "tiny",
-    recipe: Literal["default", "paper"] = "default",
-    steps: int | None = None,
-    minutes: float | None = None,
-    batch_size: int = 16,
-    seed: int = 0,
-    device: str = "auto",
+    description: Annotated[list[str] | None, Several] = None,
     resume: bool = False,
+    **settings: Any,
 ) -> None:
     """Train a model on labelled cells into a run folder; Ctrl-C stops it and keeps the model.
 
@@ -132,46 +148,31 @@ def train(
         Folder of images or `.cells`, as for `crop`.
     out
         The run folder.
-    task
-        `perturbation`: control cells become treated ones; `batch`: cells move between batches.
     label
         Columns whose values, joined, name a cell's condition (or batch); guessed where not given.
     control
         Label value of the untreated control; guessed where not given.
     hold_out
         COLUMN=VALUE of cells to keep out of the training; several are possible.
-    size
-        Crop side in pixels.
     segment
         How nuclei of whole fields are found, as for `crop`.
-    preset
-        Width of the networks: tiny 16 (for a CPU), small 32, paper 64.
-    recipe
-        How a step is made: `default`, or `paper` for the published step.
-    steps
-        Steps to train; 3000 where neither steps nor minutes are given.
-    minutes
-        Minutes to train.
-    batch_size
-        Cells a step.
-    seed
-        Seed of everything random.
-    device
-        auto, cuda, mps or cpu.
+    description
+        How conditions are described: learned (by name), bit or count (Morgan fingerprints), or a CSV table with a row a
+        condition, its name first; MODALITY=KIND for one of several modalities.
     resume
         Go on where the run folder's training stopped.
+    **settings
+        Fields of `TrainingSettings`.
     """
     from napari_impa.cells.folder import crop_summary
-    from napari_impa.engine.settings import TrainingSettings
     from napari_impa.engine.training import Trainer, follow
 
-    settings = TrainingSettings(
-        task=task, size=size, preset=preset, recipe=recipe, steps=steps, minutes=minutes, batch_size=batch_size,
-        seed=seed, device=device, hold_out=_columns(hold_out),
-    )  # fmt: skip
-    cells = _read(source, label=label, control=control, size=size, segment=segment)
+    chosen = TrainingSettings(
+        hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
+    )
+    cells = _read(source, label=label, control=control, size=chosen.size, segment=segment)
     print(crop_summary(cells))
-    trainer = Trainer(cells, settings, out, resume=resume)
+    trainer = Trainer(cells, chosen, out, resume=resume)
     print(
         f"Conditions ({' '.join(cells.label)}): "
         + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
@@ -187,7 +188,10 @@ def predict(
     model: str,
     source: Path,
     *,
-    to: Annotated[list[str], Several],
+    to: Annotated[list[str] | None, Several] = None,
+    smiles: str | None = None,
+    dose: float | None = None,
+    new: Path | None = None,
     out: Path,
     strength: float = 1.0,
     variability: float = 0.1,
@@ -208,6 +212,12 @@ def predict(
         Folder of images or `.cells`, as for `crop`.
     to
         Names of conditions.
+    smiles
+        A new compound, where the model describes conditions by fingerprints.
+    dose
+        Its dose, where the model was trained with doses.
+    new
+        CSV table of new conditions: the name first, then a SMILES (and dose), or the numbers that describe it.
     out
         The `.cells` folder to make.
     strength
@@ -229,11 +239,23 @@ def predict(
     """
     from napari_impa.catalog import load_model
     from napari_impa.cells.store import CellsWriter, shortest
-    from napari_impa.engine.model import TURNED_INTO
+    from napari_impa.engine.conditions import NewCondition, read_new_conditions
+    from napari_impa.engine.model import TURNED_INTO, name_of
 
     chosen = load_model(model).to(device)
-    for name in to:
-        chosen.condition_index(name)
+    targets: list[str | NewCondition] = [*(to or ())]
+    if smiles is not None:
+        name = smiles if dose is None else f"{smiles} {shortest(dose)}"
+        targets.append(NewCondition(name, smiles=smiles, dose=dose))
+    elif dose is not None:
+        raise ImpaError("--dose is the dose of a new compound; give its SMILES too.")
+    if new is not None:
+        targets += read_new_conditions(new, chosen.descriptions)
+    if not targets:
+        raise ImpaError("Nothing to turn cells into; give --to, --smiles or --new.")
+    for target in targets:
+        chosen.embedding(target)
+    names = [name_of(target) for target in targets]
     cells = _read_for(chosen, source, segment)
     if chosen.task == "perturbation" and not all_cells and cells.control is not None:
         controls = cells.is_control
@@ -241,16 +263,16 @@ def predict(
         cells = cells.take(controls)
     cells = chosen.fit(cells)
     how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
-    history = chosen.prediction_history(cells, to, **how)
+    history = chosen.prediction_history(cells, targets, **how)
     writer = CellsWriter(
         out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
         control=cells.control, history=history, overwrite=overwrite,
     )  # fmt: skip
     with writer, _bar("cells") as progress:
-        for rows, blocks in chosen.predict_blocks(cells, to, **how, batch_size=batch_size, progress=progress):
-            for name, pixels in zip(to, blocks, strict=True):
+        for rows, blocks in chosen.predict_blocks(cells, targets, **how, batch_size=batch_size, progress=progress):
+            for name, pixels in zip(names, blocks, strict=True):
                 writer.append(pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
-    print(f"{len(cells):,} cells turned into {', '.join(to)}; saved {writer.path}.")
+    print(f"{len(cells):,} cells turned into {', '.join(names)}; saved {writer.path}.")
 
 
 @app.command
@@ -344,8 +366,12 @@ def info(model: str) -> None:
     print(f"Pixel size: {chosen.pixel_size or 'unknown'}{' µm' if chosen.pixel_size else ''}")
     if chosen.control is not None:
         print(f"Control: {chosen.control}, {chosen.counts.get(chosen.control, 0):,} cells")
+    for description in chosen.descriptions:
+        print(f"{description.modality or 'Conditions'}: {description.kind}{' with dose' if description.dose else ''}")
     for name in chosen.conditions:
         print(f"  {name}: {chosen.counts.get(name, 0):,} cells")
+    for name in chosen.unseen:
+        print(f"  {name}: not trained on, known by its description")
     if chosen.hold_out:
         print(
             "Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items())
@@ -354,6 +380,61 @@ def info(model: str) -> None:
         facts = chosen.history
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
+
+
+@models_app.command(name="import")
+def import_model(
+    folder: Path,
+    *,
+    out: Path,
+    names: Path | None = None,
+    column: str | None = None,
+    control: str | None = None,
+    smiles: str | None = None,
+    modality: str | None = None,
+    description: Annotated[list[str] | None, Several] = None,
+    channels: Annotated[list[str] | None, Several] = None,
+    task: Literal["perturbation", "batch"] = "perturbation",
+    overwrite: bool = False,
+) -> None:
+    """Convert a checkpoint folder in the layout that IMPA was published in to a `.impa` file.
+
+    Parameters
+    ----------
+    folder
+        It holds files like `000200_nets.ckpt` and `000200_embeddings.ckpt`.
+    out
+        The `.impa` file to make.
+    names
+        CSV table of its training; conditions are called `condition 1`, `condition 2`, … without it.
+    column
+        Column of the conditions' names; guessed where not given.
+    control
+        Name of the untreated control; guessed where not given.
+    smiles
+        Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
+    modality
+        Column that names the kind of perturbation, for a model of several.
+    description
+        learned, bit, count or table, or MODALITY=KIND; told from the values where not given.
+    channels
+        Names of the channels, in order.
+    task
+        What it was trained for.
+    overwrite
+        Replace `out` where it exists.
+    """
+    from napari_impa.engine.naming import Naming
+    from napari_impa.engine.published import model_of
+
+    out = out if out.suffix == ".impa" else out.with_name(out.name + ".impa")
+    if out.exists() and not overwrite:
+        raise ImpaError(f"{out} exists already; choose another name, or give --overwrite.")
+    naming = None if names is None else Naming(names, column, control, smiles, modality)
+    model = model_of(folder, naming=naming, channels=channels, task=task, description=_description(description))
+    model.save(out)
+    print(f"{model.describe()}: {', '.join(model.conditions[:12])}{' …' if len(model.conditions) > 12 else ''}")
+    print(f"Saved {out}.")
 
 
 # ---- shared by the commands -----------------------------------------------------------------------------------------
@@ -368,6 +449,21 @@ def _columns(pairs: Sequence[str] | None) -> dict[str, list[str]]:
             raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
         columns.setdefault(column, []).append(value)
     return columns
+
+
+def _description(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
+    """`["bit"]` → `"bit"`; `["compound=bit", "CRISPR=genes.csv"]` → by modality."""
+    if not kinds:
+        return None
+    if len(kinds) == 1 and "=" not in kinds[0]:
+        return kinds[0]
+    try:
+        by_modality = _columns(kinds)
+    except ImpaError:
+        by_modality = {}
+    if not by_modality or any(len(kind) > 1 for kind in by_modality.values()):
+        raise ImpaError("--description is one KIND, or MODALITY=KIND once for each modality.")
+    return {modality: kind for modality, (kind,) in by_modality.items()}
 
 
 def _read(source: Path, **how: Any) -> Cells:

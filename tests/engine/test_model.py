@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from napari_impa.catalog import load_model
 from napari_impa.cells.store import Cells
 from napari_impa.engine.checkpoint import write_tensors
-from napari_impa.engine.model import IMPA, load_model
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.errors import ConditionError, ModelError
 

@@ -117,7 +117,11 @@ def evaluate(
         "seed": seed,
         "features": features.shape[1],
         "classifier": judge.how,
-        "not_scored": [name for name in model.conditions if name not in chosen.conditions],
+        "not_scored": [
+            name
+            for name in (*model.conditions, *model.unseen)
+            if name not in chosen.conditions and name != chosen.control
+        ],
     }
     return result
 
@@ -235,7 +239,7 @@ def format_table(table: pd.DataFrame) -> str:
         ]
     lines += ["", f"The classifier was {made['classifier']}."]
     if made["not_scored"]:
-        lines += [f"Not scored (fewer than {FEWEST} real cells): {', '.join(made['not_scored'])}."]
+        lines += [f"Not scored (fewer than {FEWEST} real cells among these): {', '.join(made['not_scored'])}."]
     return "\n".join(lines)
 
 

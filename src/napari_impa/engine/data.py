@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_impa.cells.reading import read_pixels
-from napari_impa.cells.store import Cells, shortest
+from napari_impa.cells.store import Cells
 from napari_impa.engine.augmentation import augment
 from napari_impa.engine.feeding import Feed
 from napari_impa.engine.intensity import intensity_limits, normalize, to_levels
+from napari_impa.engine.labels import TrainingLabels
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
 from napari_impa.errors import ConditionError
 
@@ -73,42 +72,15 @@ class TrainingCells:
     Raises
     ------
     ConditionError
-        If there are no controls, no treated cells, or only one batch outside what is held out.
+        If there are no controls, no treated cells, or only one batch outside what is held out, or the crops are too
+        small.
     """
 
     def __init__(self, cells: Cells, settings: TrainingSettings, device: torch.device | None = None) -> None:
         self.settings, self.device = settings, device or torch.device("cpu")
-        held = held_out_mask(cells, settings.hold_out)
-        names = cells.conditions
-        is_control = cells.is_control
-        rows = np.flatnonzero(~held)
-        if settings.task == "batch":
-            sources = rows
-            targets = rows
-        else:
-            if cells.control is None:
-                raise ConditionError("No control was named; say which label value is the untreated control.")
-            sources, targets = rows[is_control[rows]], rows[~is_control[rows]]
-            if not len(sources):
-                raise ConditionError(
-                    f"No control cells ({cells.control}) are left to train on outside what is held out."
-                )
-            if not len(targets):
-                raise ConditionError(
-                    "All cells left to train on are controls; give cells of at least one other condition."
-                )
-        self.conditions: list[str] = sorted(set(map(str, names[targets])))
-        if settings.task == "batch" and len(self.conditions) < 2:
-            raise ConditionError(
-                "Batch correction needs cells of at least two batches; "
-                f"there is only {', '.join(self.conditions) or 'none'}."
-            )
-        y = pd.Categorical(names[targets], categories=self.conditions).codes
-        self._members = [targets[y == k] for k in range(len(self.conditions))]
-        self.counts = {name: len(found) for name, found in zip(self.conditions, self._members, strict=True)}
-        if settings.task != "batch":
-            self.counts[shortest(cells.control)] = len(sources)
-        self._modality, self._sources = np.zeros(len(self.conditions), np.intp), [sources]
+        self.labels = labels = TrainingLabels(cells, settings)
+        self.conditions, self.counts = labels.conditions, labels.counts
+        rows = np.flatnonzero(~labels.held)
         if cells.size < settings.size:
             raise ConditionError(
                 f"The crops have a side of {cells.size} px, smaller than the {settings.size} px asked for; "
@@ -121,25 +93,19 @@ class TrainingCells:
 
     def _make_feed(self) -> Feed:
         """Feed batches from every condition and, but for batch correction, from the controls of every modality."""
-        sizes, modality = np.array([len(rows) for rows in self._members]), self._modality
-        conditions = np.bincount(modality)  # of each modality, which is drawn as often as it has conditions
-        weights = np.ones(len(sizes))
-        if not RECIPES[self.settings.recipe].even_conditions:
-            weights = sizes * (conditions / np.bincount(modality, sizes))[modality]
-        groups, shares = self._members, weights
-        if self.settings.task != "batch":
-            groups, shares = groups + self._sources, np.append(shares, conditions)
-        return Feed(
-            self.pixels,
-            groups,
-            shares * self.settings.batch_size / len(modality),
-            size=self.settings.size,
-            seed=self.settings.seed,
-            device=self.device,
-        )
+        labels, settings = self.labels, self.settings
+        conditions = np.bincount(labels.modality)  # of each modality, which is drawn as often as it has conditions
+        shares = np.ones(len(labels.sizes))
+        if not RECIPES[settings.recipe].even_conditions:
+            shares = labels.sizes * (conditions / np.bincount(labels.modality, labels.sizes))[labels.modality]
+        groups = np.split(labels.pool, labels.starts[1:])
+        if settings.task != "batch":
+            groups, shares = groups + labels.sources, np.append(shares, conditions)
+        shares *= settings.batch_size / len(labels.sizes)
+        return Feed(self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device)
 
     def batch(self, step: int, recipe: Recipe, rank: int = 0, world: int = 1) -> Batch:
-        """Draw the batch of a step, on the device; the same step always gives the same batch.
+        """Draw the batch of a step, of one modality, on the device; the same step always gives the same batch.
 
         Where `world` processes share a batch, the one of number `rank` gets its part, with the very cells, flips and
         dither that these places of the whole batch have.
@@ -151,21 +117,22 @@ class TrainingCells:
         """
         began = time.perf_counter()
         rng = np.random.default_rng([self.settings.seed, step])
-        count, plan, modality = self.settings.batch_size, self._feed.plan, 0
-        if len(self._sources) > 1:  # each as often as it has conditions
-            modality = int(self._modality[rng.integers(len(self._modality))])
-        conditions = np.flatnonzero(self._modality == modality)
+        labels, plan, count, modality = self.labels, self._feed.plan, self.settings.batch_size, 0
+        if len(labels.modalities) > 1:  # each as often as it has conditions
+            modality = int(labels.modality[rng.integers(len(labels.modality))])
+        conditions = np.flatnonzero(labels.modality == modality)
         if recipe.even_conditions:
             y = rng.integers(len(conditions), size=count)
         else:
-            ends = np.cumsum(plan.sizes[conditions])
+            ends = np.cumsum(labels.sizes[conditions])
             y = np.searchsorted(ends, rng.integers(ends[-1], size=count), side="right")
         treated = control = plan.draw(step, conditions[y], rng)
         y_target = y
         if self.settings.task == "batch":
             y_target = (y + rng.integers(1, len(conditions), size=count)) % len(conditions)
         else:
-            control = plan.draw(step, np.full(count, len(self._modality) + modality), rng)
+            control = plan.draw(step, np.full(count, len(labels.sizes) + modality), rng)
+            control = np.where(conditions[y] == labels.control[modality], treated, control)
         mine = slice(rank * count // world, (rank + 1) * count // world)
 
         def images(rows: NDArray[np.intp]) -> Tensor:
@@ -193,17 +160,11 @@ class TrainingCells:
         return normalize(to_levels(read_pixels(self.pixels, rows, self.settings.size), self.limits))
 
     def examples(self, count: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """Rows of `count` cells to transform, of as many real cells, and the conditions (count,) these belong to."""
+        """Rows of `count` cells to transform, of as many real cells, and the numbers (count,) of their conditions."""
         rng = np.random.default_rng([seed, 7])
         y = np.arange(count) % len(self.conditions)
-        sources = rng.choice(self._sources[0], count, replace=len(self._sources[0]) < count)
-        reals = np.array([rng.choice(self._members[k]) for k in y])
-        return sources, reals, y
-
-
-def held_out_mask(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """(N,) whether each cell is held out: it has one of the values given in any of the columns."""
-    mask = np.zeros(len(cells), bool)
-    for column, values in hold_out.items():
-        mask |= cells.mask_where({column: list(values)})
-    return mask
+        sources = np.empty(count, np.intp)
+        for modality, found in enumerate(self.labels.sources):
+            mine = self.labels.modality[y] == modality
+            sources[mine] = rng.choice(found, mine.sum(), replace=len(found) < mine.sum())
+        return sources, self.labels.examples(y, rng.integers(self.labels.sizes[y])), y

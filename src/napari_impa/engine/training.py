@@ -118,20 +118,27 @@ class Trainer:
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
         self.data = TrainingCells(cells, settings, self.device)
+        labels, described = self.data.labels, self.data.labels.describe()
         shape = Shape(
             size=settings.size,
             channels=len(cells.channels),
             width=settings.width,
             style_dim=settings.style_dim,
             noise_dim=settings.noise_dim,
-            embedding_dims=(settings.embedding_dim,),
-            conditions=(len(self.data.conditions),),
+            embedding_dims=tuple(settings.embedding_dim if v is None else v.shape[1] for _, v in described),
+            conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
+            mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
+            modality_dim=settings.modality_dim,
         )
         networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
+        for number, (_, vectors) in enumerate(described):
+            if vectors is not None:
+                networks.describe(torch.from_numpy(vectors), number)
         self._step = Step(networks.to(self.device), self.recipe, settings)
         self._about = {
             "channels": cells.channels,
             "conditions": self.data.conditions,
+            "descriptions": [description for description, _ in described],
             "task": settings.task,
             "control": cells.control if settings.task == "perturbation" else None,
             "label": cells.label,
@@ -262,7 +269,11 @@ class Trainer:
         noise = torch.from_numpy(
             np.random.default_rng(0).standard_normal((count, self.settings.noise_dim), np.float32) * 0.1
         )
-        predicted = self._step.predict(control, torch.from_numpy(y), noise)
+        labels, predicted = self.data.labels, torch.empty_like(control)
+        for modality in set(labels.modality[y].tolist()):
+            mine = torch.from_numpy(labels.modality[y] == modality)
+            rows = torch.from_numpy(labels.row[y])[mine]
+            predicted[mine] = self._step.predict(control[mine], rows, noise[mine], modality)
         dtype = self.data.pixels.dtype
         return Samples(
             control=from_normalized(control, self.limits, dtype),
@@ -298,6 +309,12 @@ class Trainer:
         if not self.run.checkpoint_path.is_file():
             return
         tensors, header = checkpoint.read_tensors(self.run.checkpoint_path)
+        for name, vectors in self._step.networks.named_buffers():
+            if not torch.equal(vectors.cpu(), tensors.get(f"networks.{name}", vectors.new_empty(0)).cpu()):
+                raise TrainingError(
+                    f"The conditions are described by other numbers than when {self.run.folder} was started; "
+                    "give the same table, or choose another folder."
+                )
         try:
             self._step.restore(tensors)
         except (KeyError, RuntimeError, ValueError) as error:
