@@ -24,8 +24,8 @@ from napari_impa.engine.settings import RECIPES, TrainingSettings
 from napari_impa.engine.steps import Step
 
 SIZE, CHANNELS, CONDITIONS = 64, 3, 100
-LIMIT_BYTES = 2_000_000_000
-"""What reading a million cells may take beside the model."""
+LIMIT_SECONDS, LIMIT_BYTES = 5, 2_000_000_000
+"""What opening a million cells may take, and training on them beside the model."""
 
 
 def make_cells(path: Path, count: int, *, every: int = 1) -> Path:
@@ -125,10 +125,9 @@ def million_rows(options: Options) -> Iterator[Row]:
     path = make_cells(options.folder / f"many-{count}.cells", count, every=16)
     found = in_child("reading:train_on_many", path=str(path), granted=granted, steps=4 if options.quick else 100)
     of = f"{count:,} cells opened in {shown(found['open_seconds'])}"
-    against = f"their table read by pandas in {shown(found['table_seconds'])}"
-    ratio = found["open_seconds"] / found["table_seconds"]
-    floor = f"of 5 s: {found['open_seconds'] / 5:.2f}"
-    yield Row("open", ratio, ratio, ratio, of, against, floor=floor, extra=found)
+    ratio = found["open_seconds"] / LIMIT_SECONDS
+    floor = f"pandas alone parses their table in {shown(found['table_seconds'])}"
+    yield Row("open", ratio, ratio, ratio, of, f"{LIMIT_SECONDS} s", floor=floor, wanted=1.0, extra=found)
     ratio = found["memory_bytes"] / LIMIT_BYTES
     of = f"{found['memory_bytes'] / 1e9:.2f} GB, training {found['steps']} steps and {found['turns']} turns of the pool"
     floor = f"the pool {found['pool_bytes'] / 1e9:.2f} GB, the file {found['file_bytes'] / 1e9:.2f} GB"

@@ -162,3 +162,23 @@ def test_training_ends_the_reading_thread(numbered: Cells, tmp_path: Path, monke
     resumed = Trainer(numbered, settings, tmp_path / "left", resume=True)
     list(resumed)
     assert resumed.model.hash == trainer.model.hash
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_the_cells_that_a_cpu_gets(numbered: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+    for pool in (1 << 30, 80 * 2 * SIDE**2):
+        monkeypatch.setattr(feeding, "HOST_BYTES", pool)
+        monkeypatch.setattr(feeding, "memory_for", lambda device, pool=pool: (pool, pool))
+        data = [
+            TrainingCells(numbered, TrainingSettings(size=SIDE, batch_size=8), torch.device(name))
+            for name in ("cpu", "cuda")
+        ]
+        for step in (0, 1, 40, 41):
+            cpu, gpu = (one.batch(step, RECIPES["default"]) for one in data)
+            assert gpu.control.is_cuda
+            assert gpu.y_target.tolist() == cpu.y_target.tolist()
+            torch.testing.assert_close(gpu.treated.cpu(), cpu.treated, atol=2.1 / 255, rtol=0)  # the dither is its own
+        for one in data:
+            one.close()
