@@ -195,5 +195,16 @@ def test_a_fault_in_the_background_is_raised_where_the_cells_are_wanted(
     wait_for_threads_to_end()
 
 
+@pytest.mark.parametrize("mapped", ["uint8"], indirect=True)
+def test_a_pool_that_could_not_be_filled_is_filled_at_the_next_try(mapped: np.ndarray) -> None:
+    feed, path = feed_of(mapped), Path(mapped.filename)  # type: ignore[attr-defined]
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(CellsError, match="cannot be read any more"):
+        drawn(feed, 0)
+    path.with_suffix(".away").rename(path)
+    rows, pixels = drawn(feed, 0)
+    assert pixels[:, 0, 0, 0].tolist() == (rows % 251).tolist()
+
+
 def test_memory_granted_on_the_host() -> None:
     assert feeding.memory_for(CPU) == (feeding.HOST_BYTES, feeding.HOST_BYTES)

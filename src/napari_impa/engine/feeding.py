@@ -198,7 +198,7 @@ class Feed:
         capacity = None if fits else pool_bytes // cell_bytes
         self.plan = PoolPlan(groups, shares, capacity, seed=seed, piece=piece)
         self._in_memory = device.type == "cpu" and file_part(pixels) is None
-        self._turn = -1
+        self._turn: int | None = None  # of which the pool holds the cells
         self._pool: Tensor | None = None
         self._rows = np.empty(0, np.intp)
         self._order = np.empty(0, np.intp)
@@ -226,11 +226,12 @@ class Feed:
             self._reading = None
 
     def _turn_to(self, turn: int) -> None:
-        if self._pool is not None and (turn == self._turn or self.plan.is_whole):
+        before, self._turn = self._turn, None
+        if before is not None and (turn == before or self.plan.is_whole):
+            self._turn = before
             return
-        if self._pool is not None and turn == self._turn + 1:
-            reading = self._reading.result() if self._reading else self._read(*self.plan.incoming(turn))
-            self._put(*reading)
+        if before is not None and turn == before + 1 and self._reading is not None:
+            self._put(*self._reading.result())
         else:
             self.close()
             self._fill(turn)
