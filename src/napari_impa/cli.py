@@ -237,6 +237,8 @@ def predict(
     overwrite
         Replace `out` where it exists.
     """
+    import numpy as np
+
     from napari_impa.catalog import load_model
     from napari_impa.cells.store import CellsWriter, shortest
     from napari_impa.engine.conditions import NewCondition, read_new_conditions
@@ -257,22 +259,24 @@ def predict(
         chosen.embedding(target)
     names = [name_of(target) for target in targets]
     cells = _read_for(chosen, source, segment)
+    rows = np.arange(len(cells))
     if chosen.task == "perturbation" and not all_cells and cells.control is not None:
-        controls = cells.is_control
-        print(f"{controls.sum():,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
-        cells = cells.take(controls)
-    cells = chosen.fit(cells)
+        rows = np.flatnonzero(cells.is_control)
+        print(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+    like = chosen.fit(cells.take([]))
     how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
     history = chosen.prediction_history(cells, targets, **how)
     writer = CellsWriter(
-        out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+        out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
         control=cells.control, history=history, overwrite=overwrite,
     )  # fmt: skip
     with writer, _bar("cells") as progress:
-        for rows, blocks in chosen.predict_blocks(cells, targets, **how, batch_size=batch_size, progress=progress):
+        for part, blocks in chosen.predict_blocks(
+            cells, targets, **how, batch_size=batch_size, rows=rows, progress=progress
+        ):
             for name, pixels in zip(names, blocks, strict=True):
-                writer.append(pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
-    print(f"{len(cells):,} cells turned into {', '.join(names)}; saved {writer.path}.")
+                writer.append(pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
+    print(f"{len(rows):,} cells turned into {', '.join(names)}; saved {writer.path}.")
 
 
 @app.command

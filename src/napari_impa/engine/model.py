@@ -276,11 +276,13 @@ class IMPA:
         variability: float = 0.1,
         seed: int = 0,
         batch_size: int | None = None,
+        rows: NDArray[np.integer] | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield, batch by batch, the rows and their predicted pixels, one array a condition.
+        """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
 
-        Where the device's memory does not suffice, the batch is halved and the work goes on.
+        Cells in a file are read batch by batch too, so that any number of them takes little memory. Where the device's
+        memory does not suffice, the batch is halved and the work goes on.
 
         Raises
         ------
@@ -294,15 +296,17 @@ class IMPA:
             self.embedding(target)
         if not (np.isfinite(strength) and np.isfinite(variability) and variability >= 0):
             raise ModelError("Strength is a number and variability a number from 0 up.")
-        cells = self.fit(cells)
-        noise = self.noise(len(cells), variability=variability, seed=seed)
+        self.fit(cells.take([]))
+        rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
+        noise = self.noise(len(rows), variability=variability, seed=seed)
         batch, start = batch_size or DEFAULT_BATCH, 0
-        while start < len(cells):
-            rows = slice(start, min(start + batch, len(cells)))
+        while start < len(rows):
+            part = slice(start, min(start + batch, len(rows)))
             try:
-                encoded = self.encode(cells.pixels[rows])
-                images = [self.decode(encoded, target, noise[rows], strength=strength) for target in targets]
-                pixels = [self.to_camera(image, cells.pixels.dtype) for image in images]
+                block = self.fit(cells.take(rows[part])).pixels
+                encoded = self.encode(block)
+                images = [self.decode(encoded, target, noise[part], strength=strength) for target in targets]
+                pixels = [self.to_camera(image, block.dtype) for image in images]
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -314,10 +318,10 @@ class IMPA:
                     ) from error
                 batch = max(1, batch // 2)
                 continue
-            yield rows, pixels
-            start = rows.stop
+            yield part, pixels
+            start = part.stop
             if progress is not None:
-                progress(start, len(cells))
+                progress(start, len(rows))
 
     def predict(
         self,
@@ -360,10 +364,10 @@ class IMPA:
         if device is not None:
             self.to(device)
         targets = as_list(to)
-        fitted = self.fit(cells)
-        out = np.empty((len(targets), *fitted.pixels.shape), fitted.pixels.dtype)
+        fitted = self.fit(cells.take([]))
+        out = np.empty((len(targets), len(cells), *fitted.pixels.shape[1:]), fitted.pixels.dtype)
         for rows, pixels in self.predict_blocks(
-            fitted,
+            cells,
             targets,
             strength=strength,
             variability=variability,

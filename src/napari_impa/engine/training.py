@@ -117,7 +117,7 @@ class Trainer:
         self.device = self.chosen_device.device
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
-        self.data = TrainingCells(cells, settings)
+        self.data = TrainingCells(cells, settings, self.device)
         labels, described = self.data.labels, self.data.labels.describe()
         shape = Shape(
             size=settings.size,
@@ -153,7 +153,7 @@ class Trainer:
             "control": cells.control,
         }
         self.limits = self.data.limits
-        self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
+        self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
         self._stopping = False
         self._rows: list[dict[str, Any]] = []
         if resume and self.run.exists:
@@ -164,6 +164,11 @@ class Trainer:
     def stop(self) -> None:
         """Stop at the end of the step that is being made; may be called from any thread."""
         self._stopping = True
+
+    @property
+    def waiting(self) -> float:
+        """Fraction of the time trained here that was spent waiting for data, 0…1."""
+        return self.data.seconds / max(self.seconds - self._resumed, self.data.seconds, 1e-9)
 
     @property
     def model(self) -> IMPA:
@@ -216,6 +221,8 @@ class Trainer:
             if in_order:
                 self.save()
             raise
+        finally:
+            self.data.close()
 
     def _one_step(self) -> tuple[dict[str, float], str]:
         stage = self._stage()
@@ -315,6 +322,7 @@ class Trainer:
                 f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
             ) from error
         self.step, self.seconds = header["step"], header["seconds"]
+        self._resumed = self.seconds
         self._autoencoder_ended = header["autoencoder_ended"]
         self.run.cut_history(self.step)
 
