@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from napari_impa.cells.store import Cells, open_cells
     from napari_impa.engine.model import IMPA
     from napari_impa.engine.run import Run
-    from napari_impa.engine.training import train
     from napari_impa.errors import ImpaError
+    from napari_impa.training import train
 
     __version__: str
 
@@ -45,7 +45,7 @@ _ROOMS = {
     "segment_nuclei": "cells.segmentation",
     "simulated_cells": "cells.simulated",
     "simulated_screen": "cells.simulated",
-    "train": "engine.training",
+    "train": "training",
     "true_counterfactual": "cells.simulated",
 }
 

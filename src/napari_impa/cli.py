@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter as OneParameter
 from inspect import signature
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from cyclopts import App, CycloptsError, Parameter
 
 from napari_impa.engine.settings import TrainingSettings
-from napari_impa.errors import ImpaError
+from napari_impa.errors import ImpaError, PeerError
 
 if TYPE_CHECKING:
+    from napari_impa.cells.parts import Share
     from napari_impa.cells.store import Cells
 
 app = App(
@@ -97,15 +100,17 @@ def crop(
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
-    opened = open_source(source, kind="fields" if segment else None)
-    print(opened.describe())
-    with _bar("images") as progress:
-        cells = crop_source(
-            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
-            control=control, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
-    print(crop_summary(cells))
-    print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
+    with _sharing() as share:
+        say = _speaker(share.rank)
+        opened = open_source(source, kind="fields" if segment else None)
+        say(opened.describe())
+        with _bar("images", share.rank) as progress:
+            cells = crop_source(
+                opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+                control=control, overwrite=overwrite, share=share, progress=progress,
+            )  # fmt: skip
+        say(crop_summary(cells))
+        say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -161,20 +166,24 @@ def train(
         Fields of `TrainingSettings`.
     """
     from napari_impa.cells.folder import crop_summary
-    from napari_impa.engine.training import Trainer, follow
+    from napari_impa.engine.distributed import processes
+    from napari_impa.training import follow, make_trainer
 
-    chosen = TrainingSettings(hold_out=_columns(hold_out), **settings)
-    cells = _read(source, label=label, control=control, size=chosen.size, segment=segment)
-    print(crop_summary(cells))
-    trainer = Trainer(cells, chosen, out, resume=resume)
-    print(
-        f"Conditions ({' '.join(cells.label)}): "
-        + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
-    )
-    print(f"Training on {trainer.chosen_device.reason}.")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: trainer.stop())
-    print(follow(trainer))
+    with processes() as group:
+        say = _speaker(group.rank)
+        chosen = TrainingSettings(hold_out=_columns(hold_out), **settings)
+        cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
+        say(crop_summary(cells))
+        trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
+        say(
+            f"Conditions ({' '.join(cells.label)}): "
+            + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
+        )
+        say(f"Training on {trainer.chosen_device.reason}{f', {group.count} times' * (group.count > 1)}.")
+        say(kept)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: trainer.stop())
+        say(follow(trainer))
 
 
 @app.command
@@ -223,29 +232,40 @@ def predict(
         Replace `out` where it exists.
     """
     from napari_impa.catalog import load_model
+    from napari_impa.cells.parts import Share, write_cells
     from napari_impa.cells.store import CellsWriter, shortest
+    from napari_impa.engine.distributed import processes
     from napari_impa.engine.model import TURNED_INTO
 
-    chosen = load_model(model).to(device)
-    for name in to:
-        chosen.condition_index(name)
-    cells = _read_for(chosen, source, segment)
-    if chosen.task == "perturbation" and not all_cells and cells.control is not None:
-        controls = cells.is_control
-        print(f"{controls.sum():,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
-        cells = cells.take(controls)
-    cells = chosen.fit(cells)
-    how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
-    history = chosen.prediction_history(cells, to, **how)
-    writer = CellsWriter(
-        out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
-        control=cells.control, history=history, overwrite=overwrite,
-    )  # fmt: skip
-    with writer, _bar("cells") as progress:
-        for rows, blocks in chosen.predict_blocks(cells, to, **how, batch_size=batch_size, progress=progress):
-            for name, pixels in zip(to, blocks, strict=True):
-                writer.append(pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
-    print(f"{len(cells):,} cells turned into {', '.join(to)}; saved {writer.path}.")
+    with processes() as group:
+        say, share = _speaker(group.rank), Share(group.rank, group.count, group.agree)
+        chosen = load_model(model).to(group.device(device))
+        for name in to:
+            chosen.condition_index(name)
+        cells = _read_for(chosen, source, segment, group.rank)
+        if chosen.task == "perturbation" and not all_cells and cells.control is not None:
+            controls = cells.is_control
+            say(f"{controls.sum():,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+            cells = cells.take(controls)
+        cells = chosen.fit(cells)
+        how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
+        history = chosen.prediction_history(cells, to, **how)
+        writer = CellsWriter(
+            out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+            control=cells.control, history=history, overwrite=overwrite,
+        )  # fmt: skip
+        with _bar("cells", group.rank) as progress:
+            blocks = chosen.predict_blocks(cells, to, **how, batch_size=batch_size, share=share, progress=progress)
+            write_cells(
+                writer,
+                (
+                    (pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
+                    for rows, images in blocks
+                    for name, pixels in zip(to, images, strict=True)
+                ),
+                share,
+            )
+        say(f"{len(cells):,} cells turned into {', '.join(to)}; saved {writer.path}.")
 
 
 @app.command
@@ -349,6 +369,8 @@ def info(model: str) -> None:
         facts = chosen.history
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
+    if "score" in chosen.history:
+        print(f"Held-out score {chosen.history['score']:.3f} (lower is better; 1: the cells left as they are).")
 
 
 # ---- shared by the commands -----------------------------------------------------------------------------------------
@@ -365,35 +387,54 @@ def _columns(pairs: Sequence[str] | None) -> dict[str, list[str]]:
     return columns
 
 
-def _read(source: Path, **how: Any) -> Cells:
+def _speaker(rank: int) -> Callable[[str], None]:
+    """What prints a line; of several processes only the first does."""
+    return print if rank == 0 else lambda line: None
+
+
+@contextmanager
+def _sharing() -> Iterator[Share]:
+    """Which part of the work is this process's; without torchrun all of it, and torch is not loaded."""
+    from napari_impa.cells.parts import Share
+
+    if "RANK" not in os.environ:
+        yield Share()
+        return
+    from napari_impa.engine.distributed import processes
+
+    with processes() as group:
+        yield Share(group.rank, group.count, group.agree)
+
+
+def _read(source: Path, rank: int = 0, **how: Any) -> Cells:
     from napari_impa.cells.folder import read_cells
     from napari_impa.cells.source import open_source
 
     kind: Literal["fields"] | None = "fields" if how.get("segment") else None
-    print(open_source(source, kind=kind).describe())
-    with _bar("images") as progress:
+    _speaker(rank)(open_source(source, kind=kind).describe())
+    with _bar("images", rank) as progress:
         return read_cells(source, progress=progress, kind=kind, **how)
 
 
-def _read_for(model: Any, source: Path, segment: str | None) -> Cells:
+def _read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Cells:
     """Read a source with the model's crop side and, where the source has its label columns, its labels."""
     from napari_impa.cells.source import open_source
 
     labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)
-    return _read(source, size=model.size, segment=segment, label=label, control=control)
+    return _read(source, rank, size=model.size, segment=segment, label=label, control=control)
 
 
 class _bar:
     """A progress bar as a callable (done, total, text)."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
+    def __init__(self, unit: str, rank: int = 0) -> None:
+        self.unit, self.rank = unit, rank
 
     def __enter__(self) -> Callable[..., None]:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=not sys.stderr.isatty())
+        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=self.rank > 0 or not sys.stderr.isatty())
 
         def show(done: int, total: int, text: str = "") -> None:
             self._bar.total = total
@@ -410,8 +451,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 something that the user can mend, 130 interrupted."""
     try:
         app(arguments, exit_on_error=False, print_error=False)
+    except PeerError:  # the process that failed says why
+        sys.exit(2)
     except CycloptsError as error:
-        print(f"napari-impa: {error} (see napari-impa --help)", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # all of several processes got the same arguments
+            print(f"napari-impa: {error} (see napari-impa --help)", file=sys.stderr)
         sys.exit(2)
     except ImpaError as error:
         print(f"napari-impa: {error}", file=sys.stderr)

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine import training
 from napari_impa.engine.model import IMPA, load_model
 from napari_impa.engine.steps import Step
-from napari_impa.engine.training import Trainer, train
+from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError, OutOfMemoryError, TrainingError
 
 Make = Callable[..., Trainer]
@@ -113,8 +111,7 @@ def test_out_of_memory_says_which_batch_would_fit(make_trainer: Make, monkeypatc
 
 
 def test_nan_stops_and_keeps_the_last_good_checkpoint(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = make_trainer()
-    trainer.checkpoint_seconds = 0
+    trainer = make_trainer(checkpoint_seconds=0)
     events = iter(trainer)
     next(events), next(events)
     good = trainer.model.hash
@@ -148,10 +145,3 @@ def test_conditions_that_cannot_be_trained_are_refused(make_trainer: Make, cells
         make_trainer(of=replace(cells.where(batch="one"), label=("batch",), control=None), task="batch")
     with pytest.raises(ConditionError, match="no column 'well'"):
         make_trainer(hold_out={"well": ["A"]})
-
-
-def test_train_is_the_plain_call(cells: Cells, tmp_path: Path) -> None:
-    run = train(cells.take(np.arange(20)), tmp_path / "plain", size=24, steps=1, batch_size=2, progress=False)
-    assert run.model_path.is_file()
-    assert run.settings.steps == 1
-    assert training.SHOWN

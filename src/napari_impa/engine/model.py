@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint, published
 from napari_impa.engine.device import choose_device, is_out_of_memory, release_memory
@@ -229,11 +230,13 @@ class IMPA:
         variability: float = 0.1,
         seed: int = 0,
         batch_size: int | None = None,
+        share: Share | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield, batch by batch, the rows and their predicted pixels, one array a condition.
 
-        Where the device's memory does not suffice, the batch is halved and the work goes on.
+        Where the device's memory does not suffice, the batch is halved and the work goes on. Where several processes
+        `share` the cells, this one takes its own batches, of which each is what a single process would make of it.
 
         Raises
         ------
@@ -249,9 +252,11 @@ class IMPA:
             raise ModelError("Strength is a number and variability a number from 0 up.")
         cells = self.fit(cells)
         noise = self.noise(len(cells), variability=variability, seed=seed)
-        batch, start = batch_size or DEFAULT_BATCH, 0
-        while start < len(cells):
-            rows = slice(start, min(start + batch, len(cells)))
+        batch = batch_size or DEFAULT_BATCH
+        mine = (share or Share()).rows(len(cells), block=batch)
+        start = mine.start
+        while start < mine.stop:
+            rows = slice(start, min(start + batch, mine.stop))
             try:
                 encoded = self.encode(cells.pixels[rows])
                 images = [self.decode(encoded, name, noise[rows], strength=strength) for name in names]
@@ -270,7 +275,7 @@ class IMPA:
             yield rows, pixels
             start = rows.stop
             if progress is not None:
-                progress(start, len(cells))
+                progress(start - mine.start, len(mine))
 
     def predict(
         self,

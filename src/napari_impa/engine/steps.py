@@ -145,8 +145,8 @@ class Step:
 
         A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
         """
-        nets, half = self.networks, (len(batch.control) + 1) // 2
-        images = torch.cat([batch.control[:half], batch.treated[half:]]) if len(batch.control) > 1 else batch.treated
+        nets, half = self.networks, max(0, self.settings.batch_size // 2 - batch.first)  # half of the whole batch
+        images = torch.cat([batch.control[:half], batch.treated[half:]])
         own = nets.style_encoder(images)
         losses = {"reconstruction": (nets.generator(images, own) - images).abs().mean()}
         with torch.no_grad():
