@@ -13,6 +13,10 @@ from torch.nn import Parameter
 
 from napari_impa.errors import ModelError, PeerError, TrainingError
 
+_STATUS = torch.zeros((), dtype=torch.int64)
+"""Lowest rank that failed. The last thing that is sent, it outlives the threads that send it: one that were the last to
+hold a tensor while Python ends would abort the process."""
+
 
 class Processes:
     """All processes of a program, as one of them sees them; every method but `rows` and `device` is called by all.
@@ -94,10 +98,11 @@ class Processes:
             return 1
         if self._failed:  # all know already
             raise PeerError("Another process stopped on an error.")
-        lowest = torch.tensor(self.count if ok else self.rank)
-        dist.all_reduce(lowest, dist.ReduceOp.MIN)
-        self._failed = int(lowest) < self.count
-        return int(lowest)
+        _STATUS.fill_(self.count if ok else self.rank)
+        dist.all_reduce(_STATUS, dist.ReduceOp.MIN)
+        lowest = int(_STATUS)
+        self._failed = lowest < self.count
+        return lowest
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes, element by element."""
