@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from napari_impa.engine.conditions import NewCondition
     from napari_impa.engine.model import IMPA
     from napari_impa.engine.run import Run
-    from napari_impa.engine.training import train
     from napari_impa.errors import ImpaError
+    from napari_impa.training import train
 
     __version__: str
 
@@ -47,7 +47,7 @@ _ROOMS = {
     "segment_nuclei": "cells.segmentation",
     "simulated_cells": "cells.simulated",
     "simulated_screen": "cells.simulated",
-    "train": "engine.training",
+    "train": "training",
     "true_counterfactual": "cells.simulated",
 }
 

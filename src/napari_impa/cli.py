@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter as OneParameter
 from inspect import signature
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from cyclopts import App, CycloptsError, Parameter
 
 from napari_impa.engine.settings import TrainingSettings
-from napari_impa.errors import ImpaError
+from napari_impa.errors import ImpaError, PeerError
 
 if TYPE_CHECKING:
+    from napari_impa.cells.parts import Share
     from napari_impa.cells.store import Cells
 
 app = App(
@@ -97,15 +100,17 @@ def crop(
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
-    opened = open_source(source, kind="fields" if segment else None)
-    print(opened.describe())
-    with _bar("images") as progress:
-        cells = crop_source(
-            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
-            control=control, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
-    print(crop_summary(cells))
-    print(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
+    with _sharing() as share:
+        say = _speaker(share.rank)
+        opened = open_source(source, kind="fields" if segment else None)
+        say(opened.describe())
+        with _bar("images", share.rank) as progress:
+            cells = crop_source(
+                opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+                control=control, overwrite=overwrite, share=share, progress=progress,
+            )  # fmt: skip
+        say(crop_summary(cells))
+        say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -165,22 +170,26 @@ def train(
         Fields of `TrainingSettings`.
     """
     from napari_impa.cells.folder import crop_summary
-    from napari_impa.engine.training import Trainer, follow
+    from napari_impa.engine.distributed import processes
+    from napari_impa.training import follow, make_trainer
 
-    chosen = TrainingSettings(
-        hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
-    )
-    cells = _read(source, label=label, control=control, size=chosen.size, segment=segment)
-    print(crop_summary(cells))
-    trainer = Trainer(cells, chosen, out, resume=resume)
-    print(
-        f"Conditions ({' '.join(cells.label)}): "
-        + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
-    )
-    print(f"Training on {trainer.chosen_device.reason}.")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: trainer.stop())
-    print(follow(trainer))
+    with processes() as group:
+        say = _speaker(group.rank)
+        chosen = TrainingSettings(
+            hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
+        )
+        cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
+        say(crop_summary(cells))
+        trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
+        say(
+            f"Conditions ({' '.join(cells.label)}): "
+            + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
+        )
+        say(f"Training on {trainer.chosen_device.reason}{f', {group.count} times' * (group.count > 1)}.")
+        say(kept)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: trainer.stop())
+        say(follow(trainer))
 
 
 @app.command
@@ -240,43 +249,54 @@ def predict(
     import numpy as np
 
     from napari_impa.catalog import load_model
+    from napari_impa.cells.parts import Share, write_cells
     from napari_impa.cells.store import CellsWriter, shortest
     from napari_impa.engine.conditions import NewCondition, read_new_conditions
+    from napari_impa.engine.distributed import processes
     from napari_impa.engine.model import TURNED_INTO, name_of
 
-    chosen = load_model(model).to(device)
-    targets: list[str | NewCondition] = [*(to or ())]
-    if smiles is not None:
-        name = smiles if dose is None else f"{smiles} {shortest(dose)}"
-        targets.append(NewCondition(name, smiles=smiles, dose=dose))
-    elif dose is not None:
-        raise ImpaError("--dose is the dose of a new compound; give its SMILES too.")
-    if new is not None:
-        targets += read_new_conditions(new, chosen.descriptions)
-    if not targets:
-        raise ImpaError("Nothing to turn cells into; give --to, --smiles or --new.")
-    for target in targets:
-        chosen.embedding(target)
-    names = [name_of(target) for target in targets]
-    cells = _read_for(chosen, source, segment)
-    rows = np.arange(len(cells))
-    if chosen.task == "perturbation" and not all_cells and cells.control is not None:
-        rows = np.flatnonzero(cells.is_control)
-        print(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
-    like = chosen.fit(cells.take([]))
-    how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
-    history = chosen.prediction_history(cells, targets, **how)
-    writer = CellsWriter(
-        out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
-        control=cells.control, history=history, overwrite=overwrite,
-    )  # fmt: skip
-    with writer, _bar("cells") as progress:
-        for part, blocks in chosen.predict_blocks(
-            cells, targets, **how, batch_size=batch_size, rows=rows, progress=progress
-        ):
-            for name, pixels in zip(names, blocks, strict=True):
-                writer.append(pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
-    print(f"{len(rows):,} cells turned into {', '.join(names)}; saved {writer.path}.")
+    with processes() as group:
+        say, share = _speaker(group.rank), Share(group.rank, group.count, group.agree)
+        chosen = load_model(model).to(group.device(device))
+        targets: list[str | NewCondition] = [*(to or ())]
+        if smiles is not None:
+            name = smiles if dose is None else f"{smiles} {shortest(dose)}"
+            targets.append(NewCondition(name, smiles=smiles, dose=dose))
+        elif dose is not None:
+            raise ImpaError("--dose is the dose of a new compound; give its SMILES too.")
+        if new is not None:
+            targets += read_new_conditions(new, chosen.descriptions)
+        if not targets:
+            raise ImpaError("Nothing to turn cells into; give --to, --smiles or --new.")
+        for target in targets:
+            chosen.embedding(target)
+        names = [name_of(target) for target in targets]
+        cells = _read_for(chosen, source, segment, group.rank)
+        rows = np.arange(len(cells))
+        if chosen.task == "perturbation" and not all_cells and cells.control is not None:
+            rows = np.flatnonzero(cells.is_control)
+            say(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+        like = chosen.fit(cells.take([]))
+        how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
+        history = chosen.prediction_history(cells, targets, **how)
+        writer = CellsWriter(
+            out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+            control=cells.control, history=history, overwrite=overwrite,
+        )  # fmt: skip
+        with _bar("cells", group.rank) as progress:
+            blocks = chosen.predict_blocks(
+                cells, targets, **how, batch_size=batch_size, rows=rows, share=share, progress=progress
+            )
+            write_cells(
+                writer,
+                (
+                    (pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
+                    for part, images in blocks
+                    for name, pixels in zip(names, images, strict=True)
+                ),
+                share,
+            )
+        say(f"{len(rows):,} cells turned into {', '.join(names)}; saved {writer.path}.")
 
 
 @app.command
@@ -391,6 +411,8 @@ def info(model: str) -> None:
         facts = chosen.history
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
+    if "score" in chosen.history:
+        print(f"Held-out score {chosen.history['score']:.3f} (lower is better; 1: the cells left as they are).")
 
 
 @models_app.command(name="import")
@@ -477,35 +499,54 @@ def _description(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
     return {modality: kind for modality, (kind,) in by_modality.items()}
 
 
-def _read(source: Path, **how: Any) -> Cells:
+def _speaker(rank: int) -> Callable[[str], None]:
+    """What prints a line; of several processes only the first does."""
+    return print if rank == 0 else lambda line: None
+
+
+@contextmanager
+def _sharing() -> Iterator[Share]:
+    """Which part of the work is this process's; without torchrun all of it, and torch is not loaded."""
+    from napari_impa.cells.parts import Share
+
+    if "RANK" not in os.environ:
+        yield Share()
+        return
+    from napari_impa.engine.distributed import processes
+
+    with processes() as group:
+        yield Share(group.rank, group.count, group.agree)
+
+
+def _read(source: Path, rank: int = 0, **how: Any) -> Cells:
     from napari_impa.cells.folder import read_cells
     from napari_impa.cells.source import open_source
 
     kind: Literal["fields"] | None = "fields" if how.get("segment") else None
-    print(open_source(source, kind=kind).describe())
-    with _bar("images") as progress:
+    _speaker(rank)(open_source(source, kind=kind).describe())
+    with _bar("images", rank) as progress:
         return read_cells(source, progress=progress, kind=kind, **how)
 
 
-def _read_for(model: Any, source: Path, segment: str | None) -> Cells:
+def _read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Cells:
     """Read a source with the model's crop side and, where the source has its label columns, its labels."""
     from napari_impa.cells.source import open_source
 
     labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)
-    return _read(source, size=model.size, segment=segment, label=label, control=control)
+    return _read(source, rank, size=model.size, segment=segment, label=label, control=control)
 
 
 class _bar:
     """A progress bar as a callable (done, total, text)."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
+    def __init__(self, unit: str, rank: int = 0) -> None:
+        self.unit, self.rank = unit, rank
 
     def __enter__(self) -> Callable[..., None]:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=not sys.stderr.isatty())
+        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=self.rank > 0 or not sys.stderr.isatty())
 
         def show(done: int, total: int, text: str = "") -> None:
             self._bar.total = total
@@ -522,8 +563,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 something that the user can mend, 130 interrupted."""
     try:
         app(arguments, exit_on_error=False, print_error=False)
+    except PeerError:  # the process that failed says why
+        sys.exit(2)
     except CycloptsError as error:
-        print(f"napari-impa: {error} (see napari-impa --help)", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # all of several processes got the same arguments
+            print(f"napari-impa: {error} (see napari-impa --help)", file=sys.stderr)
         sys.exit(2)
     except ImpaError as error:
         print(f"napari-impa: {error}", file=sys.stderr)

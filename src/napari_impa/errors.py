@@ -31,5 +31,9 @@ class OutOfMemoryError(TrainingError):
     """The device has too little memory for the batch asked for."""
 
 
+class PeerError(ImpaError):
+    """Another process of the same program failed and says why; this one stops too, silently."""
+
+
 class MissingDependencyError(ImpaError):
     """An optional package, a screen or a system library that this feature needs is not there."""

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ import torch
 
 from napari_impa.catalog import load_model
 from napari_impa.cells.store import Cells
-from napari_impa.engine import training
+from napari_impa.engine import checkpoint
+from napari_impa.engine.data import Batch
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.steps import Step
-from napari_impa.engine.training import Trainer, train
+from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError, OutOfMemoryError, TrainingError
 
 Make = Callable[..., Trainer]
@@ -92,6 +92,8 @@ def test_a_run_folder_is_not_overwritten(make_trainer: Make) -> None:
         make_trainer()
     with pytest.raises(TrainingError, match="other settings \\(seed\\)"):
         make_trainer(seed=5, resume=True)
+    resumed = make_trainer(steps=9, threads=1, device="cpu", checkpoint_seconds=5, resume=True)
+    assert resumed.settings.steps == 9
 
 
 def test_batch_correction_moves_cells_between_batches(make_trainer: Make, cells: Cells) -> None:
@@ -103,26 +105,84 @@ def test_batch_correction_moves_cells_between_batches(make_trainer: Make, cells:
     assert (batch.y_target != batch.y_treated).all()
 
 
-def test_out_of_memory_says_which_batch_would_fit(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("room", "words"), [(3, "batch size of 2, which fits"), (0, "not even one cell a step fits")])
+def test_out_of_memory_says_which_batch_would_fit(
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch, room: int, words: str
+) -> None:
+    trainer = make_trainer(batch_size=8, checkpoint_seconds=0, recipe="paper")
+    events = iter(trainer)
+    next(events), next(events)
+    good = trainer.model.hash
+    on_disk = trainer.run.checkpoint_path.read_bytes()  # of step 1
+    make = Step._adversarial_step
+
+    def crowded(step: Step, batch: Batch, noise: list[torch.Tensor], number: int) -> dict[str, torch.Tensor]:
+        losses = make(step, batch, noise, number)  # the weights have changed when the memory runs out
+        if len(batch.control) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return losses
+
+    monkeypatch.setattr(Step, "_adversarial_step", crowded)
+    with pytest.raises(OutOfMemoryError, match=words):
+        list(events)
+    assert trainer.step == 2
+    assert trainer.model.hash == good
+    assert trainer.run.checkpoint_path.read_bytes() != on_disk  # written after step 2, before the third
+    assert IMPA.load(trainer.run.model_path).hash == good
+
+
+def test_out_of_memory_at_the_first_step(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     trainer = make_trainer(batch_size=8)
+    before = weights(trainer)
     monkeypatch.setattr(Step, "__call__", explode)
-    with pytest.raises(OutOfMemoryError, match="batch size of 4"):
+    with pytest.raises(OutOfMemoryError, match="CPU ran out of memory with 8 cells a step; not even one"):
         list(trainer)
+    assert torch.equal(weights(trainer), before)
+    assert not trainer.run.model_path.exists()
 
 
-def test_nan_stops_and_keeps_the_last_good_checkpoint(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = make_trainer()
-    trainer.checkpoint_seconds = 0
+def test_nan_stops_and_goes_back_to_the_last_good_checkpoint(
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(checkpoint_seconds=0)
     events = iter(trainer)
-    next(events), next(events)
-    good = trainer.model.hash
+    next(events), next(events), next(events)
+    good = IMPA.load(trainer.run.model_path).hash
+    trainer.settings = replace(trainer.settings, checkpoint_seconds=1000)
     monkeypatch.setattr(Step, "__call__", lambda *_, **__: {"cycle": float("nan")})
-    with pytest.raises(TrainingError, match="NaN at step 3"):
+    with pytest.raises(TrainingError, match=r"NaN at step 4 \(loss cycle\) and went back to its checkpoint of step 2,"):
         list(events)
-    assert IMPA.load(trainer.run.model_path).hash == good
+    assert IMPA.load(trainer.run.model_path).hash == good == trainer.model.hash
+    assert trainer.run.history["step"].tolist() == [1, 2]
+    monkeypatch.undo()
+    resumed = make_trainer(resume=True)
+    assert resumed.step == 2
+    assert resumed.model.hash == good
+
+
+def test_weights_that_are_not_finite_are_never_written(make_trainer: Make) -> None:
+    trainer = make_trainer()
+    events = iter(trainer)
+    next(events)
+    before = {path: path.read_bytes() for path in trainer.run.folder.rglob("*") if path.is_file()}
+    with torch.no_grad():
+        trainer._step.networks.generator.to_rgb[2].bias[0] = torch.inf
+    with pytest.raises(TrainingError, match=r"NaN at step 1 \(weights\) and went back to its start"):
+        trainer.save()
+    assert {path: path.read_bytes() for path in trainer.run.folder.rglob("*") if path.is_file()} == before
+    assert checkpoint.all_finite(trainer._step.state())
+
+
+def test_a_training_killed_before_its_first_checkpoint_starts_anew(make_trainer: Make) -> None:
+    trainer = make_trainer()
+    trainer.run.append_history([{"step": 1, "seconds": 0.1, "stage": "adversarial"}])  # killed right after this
+    again = make_trainer(resume=True)
+    assert again.step == 0
+    list(again)
+    assert again.run.history["step"].tolist() == [1, 2, 3, 4]
 
 
 def test_a_full_disk_is_said_and_the_old_checkpoint_stays(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,10 +209,3 @@ def test_conditions_that_cannot_be_trained_are_refused(make_trainer: Make, cells
         make_trainer(of=replace(cells.where(batch="one"), label=("batch",), control=None), task="batch")
     with pytest.raises(ConditionError, match="no column 'well'"):
         make_trainer(hold_out={"well": ["A"]})
-
-
-def test_train_is_the_plain_call(cells: Cells, tmp_path: Path) -> None:
-    run = train(cells.take(np.arange(20)), tmp_path / "plain", size=24, steps=1, batch_size=2, progress=False)
-    assert run.model_path.is_file()
-    assert run.settings.steps == 1
-    assert training.SHOWN

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import napari_impa.engine.training as training
+import napari_impa.training as training
 from napari_impa.cells.simulated import write_simulated_screen
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.run import Run

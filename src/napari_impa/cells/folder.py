@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import GIVEN
+from napari_impa.cells.parts import Block, Share, write_cells
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names, guess_control, guess_labels, shortest
@@ -34,7 +35,6 @@ DEFAULT_SIZE = 96
 """Crop side in pixels where none is asked for and whole fields are cut."""
 
 Progress = Callable[[int, int, str], object]
-Block = tuple[NDArray[Any], pd.DataFrame]
 
 _BLOCK = 256  # crops read before they are written
 
@@ -47,6 +47,11 @@ class _Tally:
     left_out_blank: int = 0
     blank_fields: list[str] = field(default_factory=list)
     fields_without_cells: list[str] = field(default_factory=list)
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Add what another process left out."""
+        for name, value in other.items():
+            setattr(self, name, getattr(self, name) + value)
 
 
 def crop_source(
@@ -63,6 +68,7 @@ def crop_source(
     kind: Kind | None = None,
     channels: Sequence[str] | None = None,
     overwrite: bool = False,
+    share: Share | None = None,
     progress: Progress | None = None,
 ) -> Cells:
     """Cut the cells out of a source; into a `.cells` folder, block by block, where `out` is given.
@@ -89,6 +95,8 @@ def crop_source(
         Columns that name conditions and the untreated control's name; by default guessed from the table.
     overwrite
         Replace `out` where it is a `.cells` folder already.
+    share
+        The part of the images that this process takes, where several write `out` together; None: all.
     progress
         Called with (done, total, text) after every field or block of crops.
 
@@ -102,34 +110,40 @@ def crop_source(
     )
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
-    tally = _Tally()
+    tally, mine = _Tally(), share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
     if source.kind == "fields":
         method = segment or ("labels" if source.has_masks else "nuclei")
         history |= {"fields": len(source), "segmenter": method, "border": border}
         find = _labeller(source, method, nuclei_channel)
-        blocks = _from_fields(source, size, find, border, nuclei_channel, method == "labels", tally, progress)
+        rows = mine.rows(len(source))
+        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method == "labels", tally, progress)
     elif source.kind == "crops":
-        blocks = _from_crops(source, size, tally, progress)
+        blocks = _from_crops(source, mine.rows(len(source), block=_BLOCK), size, tally, progress)
     else:
         cells = open_cells(source.path)
         history = {**cells.history, "source": source.name}
-        blocks = _from_cells(cells, size, progress)
+        blocks = _from_cells(cells, mine.rows(len(cells), block=_BLOCK), size, progress)
     if out is None:
         parts = list(blocks)
         pixels = np.concatenate([part for part, _ in parts]) if parts else _no_cells(source, tally)
         table = pd.concat([rows for _, rows in parts], ignore_index=True)
         _note(history, tally)
         return Cells(pixels, table, source.channels, source.pixel_size, columns, control, history)
-    with CellsWriter(
+    writer = CellsWriter(
         out, source.channels, size, source.dtype, pixel_size=source.pixel_size, label=columns, control=control,
         history=history, overwrite=overwrite,
-    ) as writer:  # fmt: skip
-        for pixels, rows in blocks:
-            writer.append(pixels, rows)
+    )  # fmt: skip
+
+    def finish(tallies: Sequence[dict[str, Any]]) -> None:
+        whole = _Tally()
+        for found in tallies:
+            whole.add(found)
         if not writer.count:
-            _no_cells(source, tally)
-        _note(writer.meta["history"], tally)
+            _no_cells(source, whole)
+        _note(writer.meta["history"], whole)
+
+    write_cells(writer, blocks, share, facts=lambda: vars(tally), finish=finish)
     return open_cells(writer.path)
 
 
@@ -275,6 +289,7 @@ def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _from_fields(
     source: Source,
+    rows: range,
     size: int,
     find: Labeller,
     border: Literal["skip", "pad"],
@@ -286,7 +301,7 @@ def _from_fields(
     from napari_impa.cells.crops import cut
 
     found = 0
-    for row in range(len(source)):
+    for done, row in enumerate(rows, 1):
         site = source.field(row, nuclei_channel=nuclei_channel, masks=masks)
         labels = find(site)
         if labels is None:
@@ -304,12 +319,12 @@ def _from_fields(
                 found += len(place)
                 yield crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)
         if progress is not None:
-            progress(row + 1, len(source), f"{found:,} cells")
+            progress(done, len(rows), f"{found:,} cells")
 
 
-def _from_crops(source: Source, size: int, tally: _Tally, progress: Progress | None) -> Iterator[Block]:
-    for start in range(0, len(source), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(source)))
+def _from_crops(source: Source, share: range, size: int, tally: _Tally, progress: Progress | None) -> Iterator[Block]:
+    for start in range(share.start, share.stop, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, share.stop))
         pixels = np.empty((len(rows), len(source.channels), size, size), source.dtype)
         centres = np.empty((len(rows), 2), int)
         names = []
@@ -330,15 +345,17 @@ def _from_crops(source: Source, size: int, tally: _Tally, progress: Progress | N
         if good.any():
             yield pixels[good], table[good].reset_index(drop=True)
         if progress is not None:
-            progress(int(rows[-1]) + 1, len(source), f"{int(rows[-1]) + 1:,} crops")
+            done = int(rows[-1]) + 1 - share.start
+            progress(done, len(share), f"{done:,} crops")
 
 
-def _from_cells(cells: Cells, size: int, progress: Progress | None) -> Iterator[Block]:
-    for start in range(0, len(cells), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(cells)))
+def _from_cells(cells: Cells, share: range, size: int, progress: Progress | None) -> Iterator[Block]:
+    for start in range(share.start, share.stop, _BLOCK):
+        block = slice(start, min(start + _BLOCK, share.stop))
         yield np.ascontiguousarray(_centre(cells.pixels[block], size)), cells.table.iloc[block].reset_index(drop=True)
         if progress is not None:
-            progress(block.stop, len(cells), f"{block.stop:,} cells")
+            done = block.stop - share.start
+            progress(done, len(share), f"{done:,} cells")
 
 
 def _centre(pixels: NDArray[Any], size: int) -> NDArray[Any]:

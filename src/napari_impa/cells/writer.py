@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import shutil
@@ -78,10 +79,27 @@ class CellsWriter:
         self._columns: list[str] | None = None
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
 
-    def __enter__(self) -> CellsWriter:
+    def check(self) -> None:
+        """Refuse a folder that may not be written.
+
+        Raises
+        ------
+        CellsError
+            If there is something at `path` that is not to be replaced.
+        """
         replaceable = self.overwrite and (self.path / "meta.json").is_file()
         if self.path.exists() and not replaceable:
             raise CellsError(f"{self.path} exists already; choose another name or remove it first.")
+
+    def part(self, number: int) -> CellsWriter:
+        """Return the writer of a part of this folder, hidden beside it, for `append_part`."""
+        path = self.path.with_name(f".{self.path.stem}.part{number}.cells")
+        part = CellsWriter(path, self.channels, self.size, self.dtype, overwrite=True)
+        part.meta = {**self.meta}
+        return part
+
+    def __enter__(self) -> CellsWriter:
+        self.check()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._partial, ignore_errors=True)
@@ -131,6 +149,35 @@ class CellsWriter:
         except OSError as error:
             raise self._failed(error) from error
         self.count += len(table)
+
+    def append_part(self, path: Path) -> dict[str, Any]:
+        """Add all cells of a part, byte by byte, and return its `meta.json`.
+
+        Raises
+        ------
+        CellsError
+            If it does not fit what was appended before, or the disk is full.
+        """
+        try:
+            meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+            with open(path / "table.csv", newline="", encoding="utf-8") as text:
+                columns = next(csv.reader(text))
+            with open(path / "pixels.npy", "rb") as pixels, open(path / "table.csv", "rb") as table:
+                npy_format.read_magic(pixels)
+                (count, *_), _, _ = npy_format.read_array_header_2_0(pixels)
+                if count:
+                    if self._columns is not None:  # the header stands there already
+                        table.seek(len(pd.DataFrame(columns=columns).to_csv(index=False).encode()))
+                    if columns != (self._columns or columns):
+                        raise CellsError(f"Parts of {self.path.name} have other table columns than the first.")
+                    self._columns = columns
+                    shutil.copyfileobj(pixels, self._pixels)
+                    with open(self._partial / "table.csv", "ab") as joined:
+                        shutil.copyfileobj(table, joined)
+        except OSError as error:
+            raise self._failed(error) from error
+        self.count += count
+        return meta
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -83,6 +83,18 @@ def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, An
     return tensors, json.loads(header)
 
 
+def all_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether no number of these tensors is NaN or infinite."""
+    return all(bool(value.isfinite().all()) for value in tensors.values() if value.is_floating_point())
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what `write_beside` left in a folder and below when the process was killed while writing."""
+    for partial in folder.rglob(".*.partial"):
+        if partial.is_file():
+            partial.unlink(missing_ok=True)
+
+
 def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
     """Name every tensor of an optimiser's state, e.g. `prefix.3.exp_avg`."""
     state = optimizer.state_dict()["state"]
@@ -93,9 +105,12 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
     """Give an optimiser the state that `flatten_optimizer` named."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(prefix + "."):
             _, index, name = key.rsplit(".", 2)
+            if value.shape == parameters[int(index)].shape:  # in memory as before, so that the next step is bit for bit
+                value = torch.empty_like(parameters[int(index)], dtype=value.dtype, device=value.device).copy_(value)
             state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

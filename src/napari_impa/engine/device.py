@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,12 +34,10 @@ def choose_device(name: str = "auto") -> Device:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return Device(torch.device("cuda"), f"GPU {torch.cuda.get_device_name()}")
+            return Device(torch.device("cuda"), f"GPU {torch.cuda.get_device_name()} (CUDA, the fastest that is here)")
         if torch.backends.mps.is_available():
-            return Device(torch.device("mps"), "Apple GPU (MPS)")
-        return Device(
-            torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads (no GPU that torch can use was found)"
-        )
+            return Device(torch.device("mps"), "Apple GPU (MPS; CUDA is not there)")
+        return Device(torch.device("cpu"), f"CPU, {_threads()} (no GPU that torch can use was found)")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -46,7 +45,16 @@ def choose_device(name: str = "auto") -> Device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(device.type, False):
         raise ModelError(f"The device {name!r} is not there for torch; choose auto or cpu.")
-    return Device(device, f"{device.type.upper()}, as asked")
+    if device.type == "cuda":
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise ModelError(f"There is no {name!r}: torch sees {torch.cuda.device_count()} GPUs, numbered from 0.")
+        return Device(device, f"GPU {torch.cuda.get_device_name(device)} ({name}, as asked)")
+    return Device(device, f"CPU, {_threads()}, as asked" if device.type == "cpu" else "Apple GPU (MPS), as asked")
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' * (count != 1)}"
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -61,9 +69,28 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def leave_a_core_free() -> int:
     """Let torch use all cores but one, so that the viewer stays responsive; returns the number of threads."""
-    threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1))
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    threads = max(1, min(torch.get_num_threads(), usable - 1))
     torch.set_num_threads(threads)
     return threads
+
+
+def use_threads(threads: int | None = None) -> None:
+    """Let torch use so many CPU threads, by default all cores but one.
+
+    Their number fixes the order in which floats are summed: the same seed gives the same bits with as many threads.
+    """
+    if threads is None:
+        leave_a_core_free()
+    else:
+        torch.set_num_threads(threads)
+
+
+def compute_repeatably(device: torch.device) -> None:
+    """On a GPU, let cuDNN take only algorithms that always give the same bits."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -79,3 +106,18 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def largest_batch(count: int, attempt: Callable[[int], object], device: torch.device) -> int | None:
+    """Largest of count/2, count/4, …, 1 for which `attempt` does not run out of memory; None if there is none."""
+    while count > 1:
+        count //= 2
+        release_memory(device)  # outside the except clause, where the failed attempt's tensors are free
+        try:
+            attempt(count)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return count
+    return None

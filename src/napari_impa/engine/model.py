@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells
 from napari_impa.engine import model_file
 from napari_impa.engine.conditions import Description, NewCondition
@@ -277,12 +278,14 @@ class IMPA:
         seed: int = 0,
         batch_size: int | None = None,
         rows: NDArray[np.integer] | None = None,
+        share: Share | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
 
         Cells in a file are read batch by batch too, so that any number of them takes little memory. Where the device's
-        memory does not suffice, the batch is halved and the work goes on.
+        memory does not suffice, the batch is halved and the work goes on. Where several processes `share` the cells,
+        this one takes its own batches, of which each is what a single process would make of it.
 
         Raises
         ------
@@ -299,9 +302,11 @@ class IMPA:
         self.fit(cells.take([]))
         rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
         noise = self.noise(len(rows), variability=variability, seed=seed)
-        batch, start = batch_size or DEFAULT_BATCH, 0
-        while start < len(rows):
-            part = slice(start, min(start + batch, len(rows)))
+        batch = batch_size or DEFAULT_BATCH
+        mine = (share or Share()).rows(len(rows), block=batch)
+        start = mine.start
+        while start < mine.stop:
+            part = slice(start, min(start + batch, mine.stop))
             try:
                 block = self.fit(cells.take(rows[part])).pixels
                 encoded = self.encode(block)
@@ -321,7 +326,7 @@ class IMPA:
             yield part, pixels
             start = part.stop
             if progress is not None:
-                progress(start, len(rows))
+                progress(start - mine.start, len(mine))
 
     def predict(
         self,

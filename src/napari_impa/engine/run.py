@@ -1,10 +1,12 @@
-"""A training folder: settings, history, samples, checkpoints and the model."""
+"""A training folder: settings, history, held-out scores, samples, checkpoints, and the best and the last model."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,8 +30,13 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        """The model, as good as it was at the last checkpoint."""
+        """The best model by its held-out score; where none is scored yet, the last."""
         return self.folder / "model.impa"
+
+    @property
+    def last_path(self) -> Path:
+        """The model as it was at the last checkpoint."""
+        return self.folder / "last.impa"
 
     @property
     def checkpoint_path(self) -> Path:
@@ -63,10 +70,22 @@ class Run:
     @property
     def history(self) -> pd.DataFrame:
         """One row a step: step, seconds, stage and losses."""
-        path = self.folder / "history.csv"
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["step", "seconds", "stage"])
+        return _read_rows(self.folder / "history.csv", ("step", "seconds", "stage"))
 
-    def start(self, settings: TrainingSettings, source: dict[str, Any]) -> None:
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row a held-out score: step, seconds, mean, and the score of each condition."""
+        return _read_rows(self.folder / "scores.csv", ("step", "seconds", "mean"))
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and mean held-out score of the best model, which its own file says; None where none is scored yet."""
+        if not self.model_path.is_file():
+            return None
+        history = checkpoint.read_header(self.model_path)["history"]
+        return (history["steps"], history["score"]) if "score" in history else None
+
+    def start(self, settings: TrainingSettings, source: Mapping[str, Any]) -> None:
         """Make the folder and write `config.json`."""
         config = {"settings": settings.to_json(), "source": source, "versions": versions()}
         try:
@@ -79,25 +98,54 @@ class Run:
                 f"{self.folder} cannot be written ({error.strerror}); choose another folder."
             ) from error
 
-    def cut_history(self, step: int) -> None:
-        """Drop the rows of steps after `step`, which a resumed training makes again."""
-        path = self.folder / "history.csv"
-        if path.is_file():
-            kept = self.history
-            kept = kept[kept["step"] <= step]
-            checkpoint.write_beside(path, lambda partial: kept.to_csv(partial, index=False))
+    def cut(self, step: int) -> None:
+        """Drop history and scores after `step`, which a resumed training makes again, and files left half-written."""
+        checkpoint.remove_partial(self.folder)
+        for path in (self.folder / "history.csv", self.folder / "scores.csv"):
+            rows = list(csv.reader(io.StringIO(_whole_lines(path))))
+            kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
+            if len(kept) < 2:
+                path.unlink(missing_ok=True)
+                continue
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(kept)
+            checkpoint.write_beside(path, lambda partial, text=text: partial.write_bytes(text.getvalue().encode()))
 
-    def append_history(self, rows: list[dict[str, Any]]) -> None:
+    def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to `history.csv`; missing losses are left empty."""
+        self._append("history.csv", HISTORY, rows)
+
+    def append_scores(self, step: int, seconds: float, mean: float, scores: Mapping[str, float]) -> None:
+        """Add a row to `scores.csv`, a column a condition."""
+        row = {"step": step, "seconds": round(seconds, 3), "mean": mean, **scores}
+        self._append("scores.csv", tuple(row), [row])
+
+    def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
-        path = self.folder / "history.csv"
-        new = not path.is_file()
-        with open(path, "a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, HISTORY, restval="")
-            if new:
-                writer.writeheader()
-            writer.writerows(rows)
+        path = self.folder / name
+        new = not path.is_file() or not path.stat().st_size
+        try:
+            with open(path, "a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+                if new:
+                    writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); free some space and resume."
+            ) from error
+
+
+def _whole_lines(path: Path) -> str:
+    """Text of a table, empty where there is none, without a last line that was torn when the process was killed."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text[: text.rfind("\n") + 1]
+
+
+def _read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    text = _whole_lines(path)
+    return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
 
 
 HISTORY = (

@@ -128,6 +128,10 @@ def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
+MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
+"""Settings that a resumed training may be given anew."""
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """Everything a training can be told.
@@ -149,6 +153,8 @@ class TrainingSettings:
     batch_size: int = _option(16, "cells a step")
     seed: int = _option(0, "seed of everything random")
     device: str = _option("auto", "auto, cuda, mps or cpu")
+    threads: int | None = _option(None, "threads on a CPU; by default all cores but one, which the viewer keeps")
+    checkpoint_seconds: float = _option(60.0, "seconds between checkpoints, from which a killed training goes on")
     hold_out: Mapping[str, Sequence[str]] = field(
         default_factory=dict, metadata={"help": "cells kept out of the training, by column and values"}
     )
@@ -194,6 +200,10 @@ class TrainingSettings:
         for name, least in (*((name, 1) for name in ones), ("seed", 0), ("modality_dim", 0)):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} is at least {least}, not {getattr(self, name)}.")
+        if self.threads is not None and self.threads < 1:
+            raise TrainingError(f"A training takes at least 1 thread, not {self.threads}.")
+        if not self.checkpoint_seconds >= 0:
+            raise TrainingError(f"checkpoint_seconds is at least 0, not {self.checkpoint_seconds}.")
         if self.steps is not None and self.steps < 1:
             raise TrainingError(f"A training takes at least 1 step, not {self.steps}.")
         if self.minutes is not None and not self.minutes > 0:

@@ -6,72 +6,36 @@ import datetime
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch.nn import Parameter
 
 from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint
-from napari_impa.engine.data import TrainingCells
-from napari_impa.engine.device import choose_device, is_out_of_memory, release_memory
+from napari_impa.engine.best import BestModel, Score
+from napari_impa.engine.data import Batch, TrainingCells
+from napari_impa.engine.device import (
+    choose_device,
+    compute_repeatably,
+    is_out_of_memory,
+    largest_batch,
+    use_threads,
+)
+from napari_impa.engine.distributed import Processes
+from napari_impa.engine.events import Samples, TrainingEvent
 from napari_impa.engine.intensity import from_normalized
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.run import Run, versions
-from napari_impa.engine.settings import RECIPES, TrainingSettings
+from napari_impa.engine.settings import MAY_CHANGE, RECIPES, Recipe, TrainingSettings
 from napari_impa.engine.steps import Step
 from napari_impa.errors import OutOfMemoryError, TrainingError
 
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """A few cells as the model now draws them, each array (n, C, S, S) in the camera's units."""
-
-    control: NDArray[Any]
-    predicted: NDArray[Any]
-    real: NDArray[Any]
-    conditions: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingEvent:
-    """What happened in one step.
-
-    Parameters
-    ----------
-    step, steps
-        Steps done and to do; `steps` is None where only the time is limited.
-    seconds, seconds_left
-        Time trained, over all resumptions, and an estimate of what is left.
-    stage
-        `autoencoder` or `adversarial`.
-    losses
-        Loss by name.
-    samples
-        Now and then, a few cells to look at.
-    finished
-        True in the last event only; then `message` says how it ended.
-    """
-
-    step: int
-    steps: int | None
-    seconds: float
-    seconds_left: float | None
-    stage: str
-    losses: Mapping[str, float]
-    samples: Samples | None = None
-    message: str | None = None
-    finished: bool = False
-
-    @property
-    def progress(self) -> float:
-        """Fraction done, 0…1."""
-        by_time = 0.0 if self.seconds_left is None else self.seconds / max(self.seconds + self.seconds_left, 1e-9)
-        return min(1.0, max(by_time, self.step / self.steps if self.steps else 0.0))
+__all__ = ["Samples", "Trainer", "TrainingEvent"]
 
 
 class Trainer:
@@ -86,16 +50,21 @@ class Trainer:
     folder
         The run folder; it must be new unless `resume`.
     resume
-        Go on where the folder's training stopped; steps, minutes and device may be new, the rest must be the same.
+        Go on where the folder's training stopped; what `MAY_CHANGE` names may be new, the rest must be the same.
     sample_every
         Steps between samples.
-    checkpoint_seconds
-        Time between checkpoints.
+    group
+        The processes that train this model together, each on its part of every batch; the first alone writes files.
+    recipe
+        Another recipe than the settings name, to try it.
 
     Raises
     ------
     TrainingError
-        If the folder holds a run and `resume` is off, or the run does not fit the settings.
+        If the folder holds a run and `resume` is off, or the run does not fit the settings; while iterating, if a loss
+        or a weight is not finite.
+    OutOfMemoryError
+        While iterating, if the memory does not suffice; it says which batch size would fit.
     ConditionError
         If the cells have no control, nothing treated, or only one batch outside what is held out.
     """
@@ -108,13 +77,24 @@ class Trainer:
         *,
         resume: bool = False,
         sample_every: int = 50,
-        checkpoint_seconds: float = 60.0,
+        group: Processes | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
-        self.settings, self.recipe = settings, RECIPES[settings.recipe]
+        self.group = group or Processes()
+        self.settings, self.recipe = settings, recipe or RECIPES[settings.recipe]
         self.run = Run(Path(folder))
-        self.sample_every, self.checkpoint_seconds = sample_every, checkpoint_seconds
-        self.chosen_device = choose_device(settings.device)
+        self.sample_every = sample_every
+        use_threads(settings.threads)
+        self.chosen_device = choose_device(self.group.device(settings.device))
         self.device = self.chosen_device.device
+        compute_repeatably(self.device)
+        self._mine = self.group.rows(settings.batch_size)
+        if settings.batch_size < self.group.count:
+            raise TrainingError(
+                f"{self.group.count} processes cannot share {settings.batch_size} cells a step; "
+                f"take a batch size of at least {self.group.count}."
+            )
+        resuming = resume and self.run.exists
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
         self.data = TrainingCells(cells, settings, self.device)
@@ -134,7 +114,8 @@ class Trainer:
         for number, (_, vectors) in enumerate(described):
             if vectors is not None:
                 networks.describe(torch.from_numpy(vectors), number)
-        self._step = Step(networks.to(self.device), self.recipe, settings)
+        share = self._share_gradients if self.group.count > 1 else None
+        self._step = Step(networks.to(self.device), self.recipe, settings, share)
         self._about = {
             "channels": cells.channels,
             "conditions": self.data.conditions,
@@ -154,16 +135,26 @@ class Trainer:
         }
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
-        self._stopping = False
+        self._asked_to_stop = self._stopping = self._attempting = False
         self._rows: list[dict[str, Any]] = []
-        if resume and self.run.exists:
+        self.best = BestModel(self.run)
+        self.group.agree()  # every process has looked before the first one writes
+        if resuming:
             self._resume()
-        else:
+        elif self.group.is_first:
             self.run.start(settings, self._source)
+        self.group.copy_from_first(self._step.state().values())
+
+    def keep_best(self, score: Score, *, every: int) -> None:
+        """Score the model every so many steps and at the end, and keep the best beside the last.
+
+        Only models of the second stage count. Where scores would take more than 5 % of the time, some are left out.
+        """
+        self.best.score, self.best.every = score, every
 
     def stop(self) -> None:
         """Stop at the end of the step that is being made; may be called from any thread."""
-        self._stopping = True
+        self._asked_to_stop = True
 
     @property
     def waiting(self) -> float:
@@ -193,54 +184,98 @@ class Trainer:
     # ---- the loop -----------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[TrainingEvent]:
-        saved, before = time.monotonic(), self.seconds
-        began = saved
-        in_order = True
+        with self.group.together():
+            yield from self._events()
+
+    def _events(self) -> Iterator[TrainingEvent]:
+        began, before = time.monotonic(), self.seconds
+        saved = began
+        if self.group.is_first and not self.run.checkpoint_path.is_file():
+            self._write_checkpoint()  # what a training that fails early goes back to
         try:
-            while not self._stopping and self._progress() < 1:
+            while self._goes_on():
                 losses, stage = self._one_step()
                 self.seconds = before + time.monotonic() - began
-                bad = [name for name, value in losses.items() if not math.isfinite(value)]
-                if bad:
-                    in_order = False
-                    raise TrainingError(
-                        f"The training ran to NaN at step {self.step} (loss {', '.join(bad)}); the model of the last "
-                        "checkpoint was kept. Resume it with another seed or the recipe default."
-                    )
                 self._rows.append({"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses})
+                due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
+                scores = self._scored() if due else {}
                 sample = self.step % self.sample_every == 0 or self.step == 1
-                yield self._event(stage, losses, self.samples() if sample else None)
-                if time.monotonic() - saved > self.checkpoint_seconds:
+                yield self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+                if time.monotonic() - saved > self.settings.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
+            scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
             self.save()
-            how = "stopped" if self._stopping and self._progress() < 1 else "finished"
-            message = f"Training {how} after {self.step} steps; the model is {self.run.model_path}."
-            yield replace(self._event(self._stage(), {}, self.samples()), message=message, finished=True)
+            event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
+            yield replace(event, message=self._message(), finished=True)
         except GeneratorExit:
-            if in_order:
-                self.save()
+            self.save()
             raise
         finally:
             self.data.close()
 
+    def _goes_on(self) -> bool:
+        """Whether there is another step to make; all processes come to the same answer, by the first one's clock."""
+        stop, self.seconds = self.group.total([self._asked_to_stop, self.seconds if self.group.is_first else 0.0])
+        done = self._progress() >= 1
+        self._stopping = bool(stop) and not done
+        return not (stop or done)
+
     def _one_step(self) -> tuple[dict[str, float], str]:
         stage = self._stage()
+        losses: dict[str, float] = {}
         try:
-            batch = self.data.batch(self.step, self.recipe)
+            batch = self.data.batch(self.step, self.recipe, self.group.rank, self.group.count)
             losses = self._step(batch, self.step, stage, progress=self._progress())
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            release_memory(self.device)
-            raise OutOfMemoryError(
-                f"The device ran out of memory with {self.settings.batch_size} cells a step; train with a batch size "
-                f"of {max(1, self.settings.batch_size // 2)} or a smaller preset."
-            ) from error
+        if not losses:  # only here are the tensors of the failed step free
+            raise OutOfMemoryError(self._what_fits())
+        shares = self.group.total([value * self._weight for value in losses.values()])
+        losses = dict(zip(losses, shares, strict=True))
         self.step += 1
         if stage == "autoencoder":
             self._autoencoder_ended = self.step
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            self._give_up(f"loss {', '.join(bad)}")
         return losses, stage
+
+    @property
+    def _weight(self) -> float:
+        """Fraction of the batch that is this process's."""
+        return (self._mine.stop - self._mine.start) / self.settings.batch_size
+
+    def _share_gradients(self, parameters: Sequence[Parameter]) -> None:
+        if not self._attempting:
+            self.group.average_gradients(parameters, self._weight)
+
+    def _give_up(self, reason: str) -> None:
+        at, back = self.step, self._go_back()
+        where = f"its checkpoint of step {back:,}, whose model is kept" if back else "its start"
+        raise TrainingError(
+            f"The training ran to NaN at step {at:,} ({reason}) and went back to {where}; "
+            "train anew with another seed, a larger batch size or another recipe."
+        )
+
+    def _what_fits(self) -> str:
+        """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
+
+        def attempt(count: int) -> None:
+            batch = _part(self.data.batch(self.step, self.recipe), slice(0, count))
+            with_r1 = self.step - self.step % self.recipe.r1_every  # the step and the stage that take the most
+            self._step(batch, with_r1, "adversarial", progress=self._progress())
+
+        self._attempting = True
+        fits = largest_batch(self._mine.stop - self._mine.start, attempt, self.device)
+        self._attempting = False
+        back = self._go_back()
+        text = f"{self.device.type.upper()} ran out of memory with {self.settings.batch_size} cells a step"
+        text += f" and the run went back to its checkpoint of step {back:,}; " if back else "; "
+        if fits is None:
+            return f"{text}not even one cell a step fits: train a smaller preset or crop side."
+        return f"{text}train with a batch size of {fits * self.group.count}, which fits, or a smaller preset."
 
     def _progress(self) -> float:
         by_steps = self.step / self.settings.steps if self.settings.steps else 0.0
@@ -252,14 +287,29 @@ class Trainer:
             return "adversarial"
         return "autoencoder" if self._progress() < self.recipe.autoencoder else "adversarial"
 
-    def _event(self, stage: str, losses: Mapping[str, float], samples: Samples | None) -> TrainingEvent:
+    # ---- what is told -------------------------------------------------------------------------------------------
+
+    def _event(
+        self, stage: str, losses: Mapping[str, float], samples: Samples | None, scores: Mapping[str, float]
+    ) -> TrainingEvent:
         left = []
         if self.settings.steps:
             left.append((self.settings.steps - self.step) * self.seconds / max(1, self.step))
         if self.settings.minutes:
             left.append(60 * self.settings.minutes - self.seconds)
+        remaining = max(0.0, min(left)) if left else None
         return TrainingEvent(
-            self.step, self.settings.steps, self.seconds, max(0.0, min(left)) if left else None, stage, losses, samples
+            self.step, self.settings.steps, self.seconds, remaining, stage, losses, samples, scores=scores
+        )
+
+    def _message(self) -> str:
+        text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; "
+        if self.best.kept is None:
+            return f"{text}the model is {self.run.model_path}."
+        step, score = self.best.kept
+        return (
+            f"{text}the best model, of step {step} (held-out score {score:.3f}), is {self.run.model_path}, "
+            f"the last {self.run.last_path}."
         )
 
     def samples(self, count: int = 8) -> Samples:
@@ -285,29 +335,49 @@ class Trainer:
     # ---- files --------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write history, checkpoint and model into the run folder."""
-        try:
-            self.run.append_history(self._rows)
-        except OSError as error:
-            raise TrainingError(
-                f"{self.run.folder} cannot be written ({error.strerror}); free some space and resume."
-            ) from error
+        """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
+        if not self.group.is_first:
+            return
+        self._require_finite()
+        self.run.append_history(self._rows)
         self._rows = []
+        self._write_checkpoint()
+        model = self.model
+        model.save(self.run.last_path)
+        if self.best.kept is None:
+            model.save(self.run.model_path)
+
+    def _scored(self) -> dict[str, float]:
+        if self.best.score is None:
+            return {}
+        self._require_finite()
+        return self.best.consider(self.model.to(self.device), self.step, self.seconds)
+
+    def _write_checkpoint(self) -> None:
         header = {"step": self.step, "seconds": self.seconds, "autoencoder_ended": self._autoencoder_ended}
-        checkpoint.write_tensors(self.run.checkpoint_path, self._step.state(), header)
-        self.model.save(self.run.model_path)
+        checkpoint.write_tensors(self.run.checkpoint_path, self._step.state(), header | {"scoring": self.best.seconds})
+
+    def _require_finite(self) -> None:
+        if not checkpoint.all_finite(self._step.state()):
+            self._give_up("weights")
 
     def _resume(self) -> None:
         old = self.run.settings
-        same = replace(self.settings, steps=old.steps, minutes=old.minutes, device=old.device)
+        same = replace(self.settings, **{name: getattr(old, name) for name in MAY_CHANGE})
         if same != old:
             differ = [k for k, v in old.to_json().items() if same.to_json()[k] != v]
             raise TrainingError(
                 f"The run in {self.run.folder} was trained with other settings ({', '.join(differ)}); "
                 "give the same ones to resume it, or choose another folder."
             )
-        if not self.run.checkpoint_path.is_file():
-            return
+        self.best.kept = self.run.best
+        if self.run.checkpoint_path.is_file():
+            self._load_checkpoint()
+        self.group.agree()
+        if self.group.is_first:
+            self.run.cut(self.step)
+
+    def _load_checkpoint(self) -> None:
         tensors, header = checkpoint.read_tensors(self.run.checkpoint_path)
         for name, vectors in self._step.networks.named_buffers():
             if not torch.equal(vectors.cpu(), tensors.get(f"networks.{name}", vectors.new_empty(0)).cpu()):
@@ -321,72 +391,25 @@ class Trainer:
             raise TrainingError(
                 f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
             ) from error
-        self.step, self.seconds = header["step"], header["seconds"]
+        self.step, self.seconds, self.best.seconds = header["step"], header["seconds"], header.get("scoring", 0.0)
         self._resumed = self.seconds
         self._autoencoder_ended = header["autoencoder_ended"]
-        self.run.cut_history(self.step)
+
+    def _go_back(self) -> int:
+        """Be again as at the last checkpoint, of the step returned; what came after it is not written."""
+        self._rows = []
+        if self.group.is_first:
+            self._load_checkpoint()
+        return self.step
 
 
-def train(
-    cells: Cells,
-    folder: str | Path,
-    *,
-    hold_out: Mapping[str, Sequence[str]] | None = None,
-    resume: bool = False,
-    progress: bool = True,
-    **settings: Any,
-) -> Run:
-    """Train a model on labelled cells into a run folder.
-
-    Parameters
-    ----------
-    cells
-        Labelled cells, with a control unless `task="batch"`.
-    folder
-        The run folder.
-    hold_out
-        Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`.
-    resume
-        Go on where the folder's training stopped.
-    progress
-        Show a progress bar.
-    **settings
-        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  `size` is that of
-        the cells where it is not given.
-
-    Returns
-    -------
-    Run
-        The run folder.
-
-    Raises
-    ------
-    TrainingError, ConditionError, CellsError
-        As `Trainer` and `TrainingSettings` do.
-    """
-    chosen = TrainingSettings(hold_out=hold_out or {}, **{"size": cells.size, **settings})
-    trainer = Trainer(cells, chosen, folder, resume=resume)
-    follow(trainer, progress=progress)
-    return trainer.run
-
-
-def follow(trainer: Trainer, *, progress: bool = True) -> str:
-    """Train to the end under a progress bar; returns the sentence that says how it ended."""
-    from tqdm.auto import tqdm
-
-    steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
-    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not progress) as bar:
-        for event in trainer:
-            if event.finished:
-                message = event.message or ""
-                continue
-            shown = {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
-            if minutes and event.seconds_left is not None:
-                shown["min left"] = f"{event.seconds_left / 60:.1f}"
-            bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
-            bar.update()
-    return message
-
-
-SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
-"""Losses shown in the progress bar."""
+def _part(batch: Batch, rows: slice) -> Batch:
+    """One process's cells of a batch."""
+    return replace(
+        batch,
+        control=batch.control[rows],
+        treated=batch.treated[rows],
+        y_treated=batch.y_treated[rows],
+        y_target=batch.y_target[rows],
+        first=batch.first + rows.start,
+    )

@@ -209,13 +209,14 @@ class Cropping:
 
 @dataclass(frozen=True)
 class Started:
-    """The training begins: on which cells, and what it computes on."""
+    """The training begins: on which cells, what it computes on, and by what the model is kept."""
 
     cells: int
     channels: tuple[str, ...]
     pixel_size: float | None
     device: str
     steps_done: int
+    kept: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,16 +246,15 @@ def train_plan(token: Token, plan: Plan) -> Trained:
     ImpaError
         As `crop_source` and `Trainer`.
     """
-    from napari_impa.engine.device import leave_a_core_free
-    from napari_impa.engine.training import Trainer
+    from napari_impa.training import make_trainer
 
-    leave_a_core_free()
     resume = (plan.folder / "config.json").is_file()
     cells = cells_of(token, plan, reuse=resume)
     check_conditions(cells, plan.settings.task)
     token.check()
-    trainer = Trainer(cells, plan.settings, plan.folder, resume=resume)
-    token.report(Started(len(cells), cells.channels, cells.pixel_size, trainer.chosen_device.reason, trainer.step))
+    trainer, kept = make_trainer(cells, plan.settings, plan.folder, resume=resume)
+    device = trainer.chosen_device.reason
+    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
     message, waiting, reported = "", [], 0.0
     for event in trainer:
         if token.cancelled:
@@ -262,7 +262,7 @@ def train_plan(token: Token, plan: Plan) -> Trained:
         if event.losses:
             waiting.append((event.step, event.losses))
         message = event.message or message
-        if event.finished or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
+        if event.finished or event.scores or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
             token.report(Progress(event, waiting))
             waiting, reported = [], time.monotonic()
     return Trained(trainer.run.model_path, message, cells)

@@ -1,0 +1,67 @@
+"""The score that a training keeps its best model by: how far its predictions are from real cells it never sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_impa.analysis.features import deep_features
+from napari_impa.analysis.frechet import frechet_distance
+from napari_impa.analysis.selection import FEWEST, select_cells
+from napari_impa.cells.store import Cells
+from napari_impa.engine.model import IMPA
+
+MOST = 256
+"""Cells predicted for one score, of all conditions together."""
+
+
+class HeldOutScore:
+    """Fréchet distance of predicted to real held-out cells over that of the untransformed control, by condition.
+
+    1 is no better than leaving the cells as they are, 0 would be perfect. The same few cells are taken every time,
+    and the features of real cells are computed once, so a score is quick; it is coarser than `evaluate`, but of the
+    same scale, and serves to compare models of one training.
+
+    Parameters
+    ----------
+    model
+        Any model of the training: its conditions, channels, intensity limits and held-out cells.
+    cells
+        All cells of the training.
+    seed
+        Of the cells drawn and of the predictions' noise.
+
+    Raises
+    ------
+    ConditionError
+        If too few cells are held out.
+    """
+
+    def __init__(self, model: IMPA, cells: Cells, *, seed: int = 0) -> None:
+        chosen = select_cells(model, cells, seed=seed)
+        rng = np.random.default_rng([seed, 8])
+        several = max(1, MOST // FEWEST)
+        steps = np.linspace(0, len(chosen.conditions) - 1, min(len(chosen.conditions), several)).astype(int)
+        self.conditions = tuple(chosen.conditions[number] for number in steps)
+        most = MOST // len(self.conditions)
+        self._seed, self._parts = seed, {}
+        for condition in self.conditions:
+            sources, real = chosen.sources(condition), chosen.real(condition)
+            count = min(len(sources), len(real), most)
+            before = chosen.take(np.sort(rng.permutation(sources)[:count]))
+            after = deep_features(chosen.take(np.sort(rng.permutation(real)[:count])).pixels, model.limits)
+            distance = frechet_distance(deep_features(before.pixels, model.limits), after)
+            self._parts[condition] = before, after, max(distance, 1e-12)
+        self.where = chosen.where
+
+    @property
+    def cells(self) -> int:
+        """Cells predicted for one score."""
+        return sum(len(before) for before, _, _ in self._parts.values())
+
+    def __call__(self, model: IMPA) -> dict[str, float]:
+        """Score of each condition."""
+        scores = {}
+        for condition, (before, after, distance) in self._parts.items():
+            predicted = model.predict(before, condition, seed=self._seed)
+            scores[condition] = frechet_distance(deep_features(predicted.pixels, model.limits), after) / distance
+        return scores

@@ -1,0 +1,94 @@
+"""Several processes write one `.cells` folder: each its own part, which the first joins in the order of the ranks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.cells.writer import CellsWriter
+
+Block = tuple[NDArray[Any], pd.DataFrame]
+
+FACTS = "facts"
+"""Key of a part's `meta.json` under which it tells the first process what it found."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a work is this process's.
+
+    Parameters
+    ----------
+    rank, count
+        Number of this process, and of all.
+    wait
+        Returns when every process has called it; raises where another one failed.
+    """
+
+    rank: int = 0
+    count: int = 1
+    wait: Callable[[], object] = lambda: None
+
+    def rows(self, total: int, *, block: int = 1) -> range:
+        """Rows of this process out of `total`: whole blocks, in the order of ranks, as even as can be."""
+        blocks = -(-total // block)
+        first, last = (blocks * rank // self.count * block for rank in (self.rank, self.rank + 1))
+        return range(min(first, total), min(last, total))
+
+
+def write_cells(
+    writer: CellsWriter,
+    blocks: Iterable[Block],
+    share: Share | None = None,
+    *,
+    facts: Callable[[], dict[str, Any]] = dict,
+    finish: Callable[[Sequence[dict[str, Any]]], None] = lambda found: None,
+) -> None:
+    """Write blocks of cells; where the work is shared, each process its own blocks, and the first joins them.
+
+    The folder is byte for byte the one that a single process writes. All processes need the same file system.
+
+    Parameters
+    ----------
+    writer
+        Of the folder to make, not entered yet.
+    blocks
+        Pixels (n, C, S, S) and their n table rows, those of this process.
+    share
+        Which part this process does; None: all.
+    facts
+        What is known of this process's blocks when they are written, JSON-able.
+    finish
+        Called with the facts of every process in the order of ranks, before the folder is complete.
+
+    Raises
+    ------
+    CellsError
+        If the folder exists or cannot be written.
+    """
+    if share is None or share.count == 1:
+        with writer:
+            for pixels, table in blocks:
+                writer.append(pixels, table)
+            finish([facts()])
+        return
+    writer.check()
+    parts = [writer.part(rank) for rank in range(share.count)]
+    mine = parts[share.rank]
+    try:
+        with mine:
+            for pixels, table in blocks:
+                mine.append(pixels, table)
+            mine.meta[FACTS] = facts()
+        share.wait()
+        if share.rank == 0:
+            with writer:
+                finish([writer.append_part(part.path)[FACTS] for part in parts])
+        share.wait()
+    finally:
+        shutil.rmtree(mine.path, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""What a training tells, one event a step, for a progress bar, a dock and a log alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A few cells as the model now draws them, each array (n, C, S, S) in the camera's units."""
+
+    control: NDArray[Any]
+    predicted: NDArray[Any]
+    real: NDArray[Any]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingEvent:
+    """What happened in one step.
+
+    Parameters
+    ----------
+    step, steps
+        Steps done and to do; `steps` is None where only the time is limited.
+    seconds, seconds_left
+        Time trained, over all resumptions, and an estimate of what is left.
+    stage
+        `autoencoder` or `adversarial`.
+    losses
+        Loss by name.
+    samples
+        Now and then, a few cells to look at.
+    scores
+        Now and then, the held-out score of each condition; lower is better.
+    message
+        How it ended, in the last event.
+    finished
+        True in the last event only.
+    """
+
+    step: int
+    steps: int | None
+    seconds: float
+    seconds_left: float | None
+    stage: str
+    losses: Mapping[str, float]
+    samples: Samples | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    message: str | None = None
+    finished: bool = False
+
+    @property
+    def progress(self) -> float:
+        """Fraction done, 0…1."""
+        by_time = 0.0 if self.seconds_left is None else self.seconds / max(self.seconds + self.seconds_left, 1e-9)
+        return min(1.0, max(by_time, self.step / self.steps if self.steps else 0.0))

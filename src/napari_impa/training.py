@@ -1,0 +1,118 @@
+"""Training as one plain call: cells in, a run folder out, the best model kept by its score on held-out cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_impa.analysis.held_out import HeldOutScore
+from napari_impa.cells.store import Cells
+from napari_impa.engine.distributed import Processes, processes
+from napari_impa.engine.run import Run
+from napari_impa.engine.settings import TrainingSettings
+from napari_impa.engine.training import Trainer
+from napari_impa.errors import ConditionError
+
+SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
+"""Losses shown in the progress bar."""
+
+SCORE_STEPS = 10
+"""Steps from score to score for as many scored cells as a batch has; scores then take about 2 % of the time."""
+
+
+def train(
+    cells: Cells,
+    folder: str | Path,
+    *,
+    hold_out: Mapping[str, Sequence[str]] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train a model on labelled cells into a run folder.
+
+    Where cells are held out, the run's `model.impa` is the best model by its score on them, else the last. Started by
+    torchrun, all processes train one model together.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells, with a control unless `task="batch"`.
+    folder
+        The run folder.
+    hold_out
+        Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`.
+    resume
+        Go on where the folder's training stopped.
+    progress
+        Show a progress bar.
+    **settings
+        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  `size` is that of
+        the cells where it is not given.
+
+    Returns
+    -------
+    Run
+        The run folder.
+
+    Raises
+    ------
+    TrainingError, ConditionError, CellsError
+        As `Trainer` and `TrainingSettings` do.
+    """
+    with processes() as group:
+        chosen = TrainingSettings(hold_out=hold_out or {}, **{"size": cells.size, **settings})
+        trainer, _ = make_trainer(cells, chosen, folder, resume=resume, group=group)
+        follow(trainer, progress=progress)
+        return trainer.run
+
+
+def make_trainer(
+    cells: Cells,
+    settings: TrainingSettings,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    group: Processes | None = None,
+) -> tuple[Trainer, str]:
+    """Make a trainer that keeps the best model by its held-out score, if there is one.
+
+    Returns
+    -------
+    The trainer, and a sentence that says by what the model is kept.
+    """
+    trainer = Trainer(cells, settings, folder, resume=resume, group=group)
+    if not settings.hold_out:
+        return trainer, "Nothing is held out, so the last model is kept."
+    if not trainer.group.is_first:
+        return trainer, ""
+    try:
+        score = HeldOutScore(trainer.model, cells, seed=settings.seed)
+    except ConditionError as error:
+        return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
+    trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))
+    return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
+
+
+def follow(trainer: Trainer, *, progress: bool = True) -> str:
+    """Train to the end under a progress bar; returns the sentence that says how it ended."""
+    from tqdm.auto import tqdm
+
+    steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
+    shown: dict[str, str] = {}
+    show = progress and trainer.group.is_first
+    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
+        for event in trainer:
+            if event.scores:
+                shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
+            if event.finished:
+                message = event.message or ""
+                continue
+            shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
+            if minutes and event.seconds_left is not None:
+                shown["min left"] = f"{event.seconds_left / 60:.1f}"
+            bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
+            bar.update()
+    return message

@@ -1,0 +1,210 @@
+"""Several processes train one model; with real torchrun.  `pytest -s -m slow` prints the differences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
+from napari_impa.engine.distributed import Processes, processes
+from napari_impa.engine.model import IMPA
+from napari_impa.engine.run import Run
+from napari_impa.errors import ModelError, TrainingError
+
+SCRIPT = str(Path(__file__).with_name("train_in_double.py"))
+IMPA_COMMAND = ("-m", "napari_impa")
+QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def launch(count: int, *arguments: object) -> subprocess.Popen[str]:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"] if count > 1 else []
+    command = [sys.executable, *torchrun, *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **QUIET}
+    )
+
+
+def run(count: int, *arguments: object) -> tuple[int, str, str]:
+    process = launch(count, *arguments)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+@given(st.integers(0, 300), st.integers(1, 9))
+def test_every_row_is_some_process_s(total: int, count: int) -> None:
+    parts = [Processes(rank, count).rows(total) for rank in range(count)]
+    assert [row for part in parts for row in range(total)[part]] == list(range(total))
+    sizes = [part.stop - part.start for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_process_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "8")  # of some other launcher
+    with processes() as group:
+        assert (group.rank, group.count, group.is_first) == (0, 1, True)
+        group.agree()
+        assert group.total([1.5, 2.0]) == [1.5, 2.0]
+        assert group.device("auto") == "auto"
+        parameter = torch.nn.Parameter(torch.ones(2))
+        group.average_gradients([parameter], 1.0)
+        assert parameter.grad is None
+    with pytest.raises(TrainingError, match="my own"), group.together():
+        raise TrainingError("my own")
+
+
+def test_every_process_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Processes(1, 2).device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Processes(1, 2).device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert Processes(5, 8).device("auto") == "cuda:1"
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ModelError, match="start 2 of them"):
+        Processes(2, 4).device("cuda")
+    with pytest.raises(ModelError, match="not 'mps'"):
+        Processes(0, 2).device("mps")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 × 3 simulated cells of 24 px on two plates."""
+    cells = simulated_cells(24, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage", "mitotic arrest"))
+    return cells.save(tmp_path_factory.mktemp("screen") / "screen.cells")
+
+
+def difference(one: Path, two: Path, step: int) -> float:
+    a, b = (torch.load(folder / f"{step}.pt", weights_only=True) for folder in (one, two))
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "count"), [(8, 2), (7, 2), (5, 3)])  # two halves; and shares of different sizes
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_several_processes_follow_one(source: Path, tmp_path: Path, recipe: str, batch: int, count: int) -> None:
+    for processes_, folder in ((1, tmp_path / "one"), (count, tmp_path / "several")):
+        code, _, err = run(processes_, SCRIPT, source, folder, recipe, batch)
+        assert code == 0, err
+    first, last = (difference(tmp_path / "one", tmp_path / "several", step) for step in (1, 20))
+    print(f"\n{recipe}, {batch} cells a step, {count} processes: {first:.1e} after 1 step, {last:.1e} after 20")
+    assert first < 1e-9
+    if batch == 2:
+        assert last < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_in_single_precision_they_follow_as_near_as_one_follows_itself(
+    source: Path, tmp_path: Path, recipe: str
+) -> None:
+    for name, count, threads in (("one", 1, 1), ("threads", 1, 2), ("two", 2, 1)):
+        code, _, err = run(count, SCRIPT, source, tmp_path / name, recipe, 8, "single", threads)
+        assert code == 0, err
+    itself, other = (difference(tmp_path / "one", tmp_path / name, 20) for name in ("threads", "two"))
+    print(f"\n{recipe}, single precision, 20 steps: {other:.1e} with two processes, {itself:.1e} with two threads")
+    assert other < 3 * itself
+
+
+@pytest.mark.slow
+def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    options = ["--size", 24, "--batch-size", 3, "--device", "cpu", "--checkpoint-seconds", 0]
+    code, out, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 3, *options)
+    assert code == 0, err
+    assert out.count("Training finished after 3 steps") == 1
+    assert "2 times" in out
+    assert Run(folder).history["step"].tolist() == [1, 2, 3]
+    code, out, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 5, *options, "--resume")
+    assert code == 0, err
+    assert Run(folder).history["step"].tolist() == [1, 2, 3, 4, 5]
+    assert IMPA.load(Run(folder).last_path).history["steps"] == 5
+
+    code, _, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 5, *options)
+    assert code != 0
+    assert err.count("napari-impa: ") == 1
+    assert "holds a run already" in err
+    code, _, err = run(2, *IMPA_COMMAND, "train", source, "--out", tmp_path / "x", "--batch-size", 1, "--size", 24)
+    assert code != 0
+    assert err.count("napari-impa: ") == 1
+    assert "take a batch size of at least 2" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_all_stop_where_one_is_asked_to(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    options = ["--size", 24, "--batch-size", 2, "--device", "cpu", "--checkpoint-seconds", 0, "--steps", 100_000]
+    process = launch(2, *IMPA_COMMAND, "train", source, "--out", folder, *options)
+    until = time.monotonic() + 120
+    while not Run(folder).checkpoint_path.is_file() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert "Training stopped after" in out, err
+    steps = Run(folder).history["step"]
+    assert steps.tolist() == list(range(1, len(steps) + 1))
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_path: Path) -> None:
+    script = tmp_path / "fail.py"
+    script.write_text(
+        "import sys\n"
+        "from napari_impa import cli\n"
+        "from napari_impa.engine.steps import Step\n"
+        "from napari_impa.errors import TrainingError\n"
+        "import os\n"
+        "make = Step.__call__\n"
+        "def fail(self, batch, step, stage, *, progress):\n"
+        "    if step == 2 and os.environ['RANK'] == '1':\n"
+        "        raise TrainingError('only the second process failed')\n"
+        "    return make(self, batch, step, stage, progress=progress)\n"
+        "Step.__call__ = fail\n"
+        "cli.main()\n"
+    )
+    began = time.monotonic()
+    options = ["--size", 24, "--batch-size", 2, "--device", "cpu", "--steps", 50]
+    code, _, err = run(2, script, "train", source, "--out", tmp_path / "run", *options)
+    assert code != 0
+    assert err.count("napari-impa: only the second process failed") == err.count("napari-impa: ") == 1
+    assert time.monotonic() - began < 60  # nobody waited for a time-out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
+def test_predict_and_crop_together_write_what_one_writes(tmp_path: Path, count: int) -> None:
+    cells = simulated_cells(30, size=64, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
+    table = cells.table.assign(note=np.where(cells.table.index % 7 == 0, "a, b", ""))
+    source = type(cells)(cells.pixels, table, cells.channels, 0.5, cells.label, cells.control).save(
+        tmp_path / "a.cells"
+    )
+    fields = write_simulated_screen(tmp_path / "screen", size=200, batches=2, conditions=("DMSO", "shrinkage"))
+    predict = ["predict", "simulated-screen", source, "--to", "shrinkage", "mitotic arrest", "--all-cells"]
+    predict += ["--device", "cpu", "--batch-size", "8"]
+    crop = ["crop", fields, "--segment", "nuclei", "--size", "48"]
+    for number, command in enumerate((predict, crop)):
+        made = []
+        for processes_ in (1, count):
+            out = tmp_path / f"{number}-{processes_}.cells"
+            code, said, err = run(processes_, *IMPA_COMMAND, *command, "--out", out)
+            assert code == 0, err
+            made.append(({path.name: path.read_bytes() for path in out.iterdir()}, said.replace(out.name, "")))
+        assert made[0] == made[1]
+    assert len(pd.read_csv(tmp_path / f"0-{count}.cells" / "table.csv")) == 120
+    assert not list(tmp_path.glob(".*"))

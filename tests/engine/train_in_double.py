@@ -1,0 +1,51 @@
+"""A training of 20 steps in double precision, alone or under torchrun: `train_in_double.py SOURCE OUT RECIPE BATCH`.
+
+In single precision no two ways of adding up a batch can be compared over 20 steps: Adam divides each gradient by its
+own size, so that rounding decides about the sign of a step where the gradient is near zero. One process with one and
+with two threads differs there as much as one and two processes do.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_impa.cells.store import open_cells
+from napari_impa.engine.data import Batch
+from napari_impa.engine.distributed import processes
+from napari_impa.engine.settings import TrainingSettings
+from napari_impa.engine.training import Trainer
+
+
+def main(source: str, out: str, recipe: Any, batch_size: str, precision: str = "double", threads: str = "1") -> None:
+    with processes() as group:
+        settings = TrainingSettings(
+            size=24, steps=20, batch_size=int(batch_size), recipe=recipe, device="cpu", threads=int(threads)
+        )
+        trainer = Trainer(open_cells(source), settings, out, group=group, sample_every=10**6)
+        step, draw = trainer._step, trainer.data.batch
+        if precision == "double":
+            torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # losses are computed in float
+            for networks in (step.networks, step.average):
+                if networks is not None:
+                    networks.double()
+
+            def batch(*which: Any) -> Batch:
+                drawn = draw(*which)
+                return replace(drawn, control=drawn.control.double(), treated=drawn.treated.double())
+
+            trainer.data.batch = batch  # type: ignore[method-assign]
+            trainer.samples = lambda: None  # type: ignore[assignment, method-assign]
+        else:
+            step._mixed = False
+        for event in trainer:
+            if group.is_first and event.step in (1, 20):
+                torch.save(step.networks.state_dict(), Path(out) / f"{event.step}.pt")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
