@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,8 +117,8 @@ def test_out_of_memory_says_which_batch_would_fit(
     on_disk = trainer.run.checkpoint_path.read_bytes()  # of step 1
     make = Step._adversarial_step
 
-    def crowded(step: Step, batch: Batch, noise: list[torch.Tensor], number: int) -> dict[str, torch.Tensor]:
-        losses = make(step, batch, noise, number)  # the weights have changed when the memory runs out
+    def crowded(step: Step, batch: Batch, *about: Any) -> dict[str, torch.Tensor]:
+        losses = make(step, batch, *about)  # the weights have changed when the memory runs out
         if len(batch.control) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return losses
