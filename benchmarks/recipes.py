@@ -31,7 +31,8 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.intensity import normalize, to_levels
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.training import Trainer, follow
+from napari_impa.engine.training import Trainer
+from napari_impa.training import follow
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -31,7 +31,7 @@ class Recipe:
     ----------
     learning_rate, beta2, weight_decay
         Adam's; beta1 is 0.
-    cycle, style, diversity, r1
+    adversarial, cycle, style, diversity, r1
         Weights λ of the losses; `diversity` falls linearly to 0 over `diversity_steps`.
     self_reconstruction
         Weight of |G(x, F(x)) − x|, which makes strength 0 give the cell back.
@@ -72,6 +72,7 @@ class Recipe:
     learning_rate: float = 1e-4
     beta2: float = 0.99
     weight_decay: float = 1e-4
+    adversarial: float = 1.0
     cycle: float = 1.0
     style: float = 1.0
     diversity: float = 1.0

@@ -173,7 +173,8 @@ class Step:
                 nets, batch.control, batch.y_target, style, fake, other, cycle=turn != 0, modality=modality
             )
             begun = (progress - recipe.autoencoder) / recipe.ramp if recipe.ramp else 1.0
-            total = min(1.0, max(0.0, begun)) * maker["adversarial"] + recipe.style * maker["style"]
+            weight = recipe.adversarial * min(1.0, max(0.0, begun))
+            total = weight * maker["adversarial"] + recipe.style * maker["style"]
             total = total + recipe.peaks * excess
             if other is not None:
                 total = total - diversity * maker["diversity"]
