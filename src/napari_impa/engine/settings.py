@@ -101,6 +101,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "default": Recipe(
         learning_rate=2e-4,
+        adversarial=0.5,
         weight_decay=0.0,
         diversity=0.0,
         r1=0.02,
@@ -113,7 +114,7 @@ RECIPES: dict[str, Recipe] = {
         in_turns=True,
         critic_rate=1e-3,
         muon=0.004,
-        autoencoder=0.35,
+        autoencoder=0.4,
         ramp=0.05,
         average=0.995,
         even_conditions=True,
