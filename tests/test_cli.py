@@ -69,6 +69,65 @@ def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys:
     assert "24 of 144 cells are controls (DMSO)" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def chemistry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Cells with SMILES and doses, and a run on them in which ethanol was held out."""
+    folder = tmp_path_factory.mktemp("chemistry")
+    names = np.array(["DMSO", "methanol", "ethanol", "propanol"]).repeat(6)
+    smiles = {"DMSO": "CS(C)=O", "methanol": "CO", "ethanol": "CCO", "propanol": "CCCO"}
+    table = pd.DataFrame({"compound": names, "dose": np.where(names == "DMSO", 0, 5)})
+    table["smiles"] = table["compound"].map(smiles)
+    pixels = np.random.default_rng(0).integers(0, 4000, (24, 2, 24, 24)).astype(np.uint16)
+    source = Cells(pixels, table, ("DNA", "actin")).save(folder / "source.cells")
+    options = ["--label", "compound", "dose", "--size", "24", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
+    options += ["--description", "count", "--dose", "dose", "--hold-out", "compound=ethanol"]
+    options += ["--controls-to-themselves"]
+    cli.main(["train", str(source), "--out", str(folder / "run"), *options])
+    return source, folder / "run"
+
+
+def test_new_and_held_out_conditions(
+    chemistry: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, run = chemistry
+    cli.main(["models", "info", str(run)])
+    shown = capsys.readouterr().out
+    assert "Conditions: count with dose" in shown
+    assert "ethanol 5: not trained on, known by its description" in shown
+    (tmp_path / "new.csv").write_text("name,smiles,dose\nbutanol,CCCCO,2\n")
+    new = ["--smiles", "CCO", "--dose", "5", "--new", str(tmp_path / "new.csv")]
+    cli.main(["predict", str(run), str(source), "--to", "ethanol 5", "DMSO", *new, "--out", str(tmp_path / "y")])
+    after = open_cells(tmp_path / "y.cells")
+    blocks = after.pixels.reshape(4, 6, *after.pixels.shape[1:])
+    assert list(after.table["predicted"].unique()) == ["ethanol 5", "DMSO", "CCO 5", "butanol"]
+    np.testing.assert_array_equal(blocks[0], blocks[2])
+    assert (blocks[0] != blocks[3]).any()
+    assert after.history["new_conditions"][1] == {"name": "butanol", "smiles": "CCCCO", "dose": 2.0}
+
+
+def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    from napari_impa.engine.networks import Networks, Shape
+    from napari_impa.engine.published import NETWORKS
+
+    networks = Networks(Shape(24, 2, width=2, style_dim=3, embedding_dims=(5,), conditions=(2,)))
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    torch.save({name: networks.get_submodule(name).state_dict() for name in NETWORKS}, folder / "000200_nets.ckpt")
+    torch.save({"embedding_matrix": networks.embedding_matrix.state_dict()}, folder / "000200_embeddings.ckpt")
+    (tmp_path / "t.csv").write_text("compound\ntaxol\nDMSO\nnocodazole\ntaxol\n")
+    arguments = ["models", "import", str(folder), "--names", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m")]
+    cli.main([*arguments, "--channels", "DNA", "actin"])
+    assert "nocodazole, taxol" in capsys.readouterr().out
+    cli.main(["models", "info", str(tmp_path / "m.impa")])
+    assert "Channels: DNA, actin" in capsys.readouterr().out
+    assert "exists already" in fails(capsys, *arguments)
+    line = fails(capsys, *arguments[:-1], tmp_path / "n", "--column", "drug")
+    assert "no column 'drug'" in line
+    assert not (tmp_path / "n.impa").exists()
+
+
 def test_every_training_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["train", "--help"])
     shown = capsys.readouterr().out
@@ -116,6 +175,52 @@ def test_crop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 class TestOneSentence:
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ("--smiles C1CC --dose 5", "'C1CC' cannot be read as a SMILES"),
+            ("--smiles CCO", "trained with doses; give the dose of 'CCO'"),
+            ("--dose 5", "give its SMILES too"),
+            ("--new nowhere.csv", "nowhere.csv cannot be read"),
+            ("--to tea", "does not know 'tea'"),
+            ("", "Nothing to turn cells into"),
+        ],
+    )
+    def test_conditions_that_cannot_be_predicted(
+        self,
+        chemistry: tuple[Path, Path],
+        tmp_path: Path,
+        options: str,
+        sentence: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        source, run = chemistry
+        assert sentence in fails(capsys, "predict", run, source, "--out", tmp_path / "y", *options.split())
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ("--description morgan", "learned, bit, count or the path of a CSV"),
+            ("--description bit --smiles structure", "no column 'structure'"),
+            ("--description a=bit b", "MODALITY=KIND"),
+            ("--description a=bit a=count", "MODALITY=KIND"),
+            ("--description a=bit", "needs modality"),
+            ("--dose dose", "adds to a description"),
+        ],
+    )
+    def test_descriptions_that_cannot_be_trained(
+        self,
+        chemistry: tuple[Path, Path],
+        tmp_path: Path,
+        options: str,
+        sentence: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        arguments = ("train", chemistry[0], "--out", tmp_path / "r", "--size", 24, *options.split())
+        assert sentence in fails(capsys, *arguments)
+        assert not (tmp_path / "r").exists()
+
     def test_a_folder_without_images(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "notes.txt").write_text("nothing")
         assert "image" in fails(capsys, "crop", tmp_path, "--out", tmp_path / "x")

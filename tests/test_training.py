@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_impa.catalog import load_model
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model import IMPA, load_model
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.training import make_trainer, train
 

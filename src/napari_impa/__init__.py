@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_impa.cells.simulated import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
     from napari_impa.cells.store import Cells, open_cells
+    from napari_impa.engine.conditions import NewCondition
     from napari_impa.engine.model import IMPA
     from napari_impa.engine.run import Run
     from napari_impa.errors import ImpaError
@@ -35,6 +36,7 @@ _ROOMS = {
     "IMPA": "engine.model",
     "Cells": "cells.store",
     "ImpaError": "errors",
+    "NewCondition": "engine.conditions",
     "Run": "engine.run",
     "crop_source": "cells.folder",
     "evaluate": "analysis.scores",
@@ -53,6 +55,7 @@ __all__ = [
     "IMPA",
     "Cells",
     "ImpaError",
+    "NewCondition",
     "Run",
     "__version__",
     "crop_source",

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_impa.engine.checkpoint import read_header
 from napari_impa.engine.model import IMPA
-from napari_impa.engine.model import load_model as load_from_path
+from napari_impa.engine.published import is_published, model_of
 from napari_impa.errors import ModelError
 
 BUNDLED = Path(__file__).parent / "models"
@@ -70,9 +70,16 @@ def load_model(model: str | Path) -> IMPA:
     for entry in bundled_models():
         if str(model) == entry.name:
             return IMPA.load(entry.path)
-    if not Path(model).exists():
+    path = Path(model)
+    if not path.exists():
         names = ", ".join(entry.name for entry in bundled_models()) or "none"
         raise ModelError(
             f"There is no model {str(model)!r}: neither a file or folder, nor one that is bundled ({names})."
         )
-    return load_from_path(model)
+    if not path.is_dir():
+        return IMPA.load(path)
+    if (path / "model.impa").is_file():
+        return IMPA.load(path / "model.impa")
+    if is_published(path):
+        return model_of(path)
+    raise ModelError(f"The folder {path} holds no model (neither model.impa nor a published checkpoint).")

@@ -141,6 +141,7 @@ def train(
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
+    description: Annotated[list[str] | None, Several] = None,
     resume: bool = False,
     **settings: Any,
 ) -> None:
@@ -160,6 +161,9 @@ def train(
         COLUMN=VALUE of cells to keep out of the training; several are possible.
     segment
         How nuclei of whole fields are found, as for `crop`.
+    description
+        How conditions are described: learned (by name), bit or count (Morgan fingerprints), or a CSV table with a row a
+        condition, its name first; MODALITY=KIND for one of several modalities.
     resume
         Go on where the run folder's training stopped.
     **settings
@@ -171,7 +175,9 @@ def train(
 
     with processes() as group:
         say = _speaker(group.rank)
-        chosen = TrainingSettings(hold_out=_columns(hold_out), **settings)
+        chosen = TrainingSettings(
+            hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
+        )
         cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
         say(crop_summary(cells))
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
@@ -191,7 +197,10 @@ def predict(
     model: str,
     source: Path,
     *,
-    to: Annotated[list[str], Several],
+    to: Annotated[list[str] | None, Several] = None,
+    smiles: str | None = None,
+    dose: float | None = None,
+    new: Path | None = None,
     out: Path,
     strength: float = 1.0,
     variability: float = 0.1,
@@ -212,6 +221,12 @@ def predict(
         Folder of images or `.cells`, as for `crop`.
     to
         Names of conditions.
+    smiles
+        A new compound, where the model describes conditions by fingerprints.
+    dose
+        Its dose, where the model was trained with doses.
+    new
+        CSV table of new conditions: the name first, then a SMILES (and dose), or the numbers that describe it.
     out
         The `.cells` folder to make.
     strength
@@ -231,41 +246,57 @@ def predict(
     overwrite
         Replace `out` where it exists.
     """
+    import numpy as np
+
     from napari_impa.catalog import load_model
     from napari_impa.cells.parts import Share, write_cells
     from napari_impa.cells.store import CellsWriter, shortest
+    from napari_impa.engine.conditions import NewCondition, read_new_conditions
     from napari_impa.engine.distributed import processes
-    from napari_impa.engine.model import TURNED_INTO
+    from napari_impa.engine.model import TURNED_INTO, name_of
 
     with processes() as group:
         say, share = _speaker(group.rank), Share(group.rank, group.count, group.agree)
         chosen = load_model(model).to(group.device(device))
-        for name in to:
-            chosen.condition_index(name)
+        targets: list[str | NewCondition] = [*(to or ())]
+        if smiles is not None:
+            name = smiles if dose is None else f"{smiles} {shortest(dose)}"
+            targets.append(NewCondition(name, smiles=smiles, dose=dose))
+        elif dose is not None:
+            raise ImpaError("--dose is the dose of a new compound; give its SMILES too.")
+        if new is not None:
+            targets += read_new_conditions(new, chosen.descriptions)
+        if not targets:
+            raise ImpaError("Nothing to turn cells into; give --to, --smiles or --new.")
+        for target in targets:
+            chosen.embedding(target)
+        names = [name_of(target) for target in targets]
         cells = _read_for(chosen, source, segment, group.rank)
+        rows = np.arange(len(cells))
         if chosen.task == "perturbation" and not all_cells and cells.control is not None:
-            controls = cells.is_control
-            say(f"{controls.sum():,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
-            cells = cells.take(controls)
-        cells = chosen.fit(cells)
+            rows = np.flatnonzero(cells.is_control)
+            say(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+        like = chosen.fit(cells.take([]))
         how: dict[str, Any] = {"strength": strength, "variability": variability, "seed": seed}
-        history = chosen.prediction_history(cells, to, **how)
+        history = chosen.prediction_history(cells, targets, **how)
         writer = CellsWriter(
-            out, cells.channels, cells.size, cells.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+            out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
             control=cells.control, history=history, overwrite=overwrite,
         )  # fmt: skip
         with _bar("cells", group.rank) as progress:
-            blocks = chosen.predict_blocks(cells, to, **how, batch_size=batch_size, share=share, progress=progress)
+            blocks = chosen.predict_blocks(
+                cells, targets, **how, batch_size=batch_size, rows=rows, share=share, progress=progress
+            )
             write_cells(
                 writer,
                 (
-                    (pixels, cells.table.iloc[rows].assign(**{TURNED_INTO: name}))
-                    for rows, images in blocks
-                    for name, pixels in zip(to, images, strict=True)
+                    (pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
+                    for part, images in blocks
+                    for name, pixels in zip(names, images, strict=True)
                 ),
                 share,
             )
-        say(f"{len(cells):,} cells turned into {', '.join(to)}; saved {writer.path}.")
+        say(f"{len(rows):,} cells turned into {', '.join(names)}; saved {writer.path}.")
 
 
 @app.command
@@ -277,6 +308,7 @@ def evaluate(
     strength: float = 1.0,
     variability: float = 0.1,
     seed: int = 0,
+    nuclei_channel: str | None = None,
     segment: Segment | None = None,
     device: str = "auto",
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
@@ -298,6 +330,9 @@ def evaluate(
         As for `predict`.
     seed
         Seed of the noise and of samples.
+    nuclei_channel
+        Name or number (from 0) of the channel that shows nuclei, which a batch model has to keep; guessed from the
+        names, else the first.
     segment
         How nuclei of whole fields are found, as for `crop`.
     device
@@ -314,7 +349,10 @@ def evaluate(
 
     chosen = load_model(model).to(device)
     cells = _read_for(chosen, source, segment)
-    table = score(chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed)
+    table = score(
+        chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed,
+        nuclei_channel=nuclei_channel,
+    )  # fmt: skip
     print(format_table(table))
     if json_file is not None:
         rows = json.loads(table.to_json(orient="records"))
@@ -359,8 +397,12 @@ def info(model: str) -> None:
     print(f"Pixel size: {chosen.pixel_size or 'unknown'}{' µm' if chosen.pixel_size else ''}")
     if chosen.control is not None:
         print(f"Control: {chosen.control}, {chosen.counts.get(chosen.control, 0):,} cells")
+    for description in chosen.descriptions:
+        print(f"{description.modality or 'Conditions'}: {description.kind}{' with dose' if description.dose else ''}")
     for name in chosen.conditions:
         print(f"  {name}: {chosen.counts.get(name, 0):,} cells")
+    for name in chosen.unseen:
+        print(f"  {name}: not trained on, known by its description")
     if chosen.hold_out:
         print(
             "Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items())
@@ -371,6 +413,61 @@ def info(model: str) -> None:
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
     if "score" in chosen.history:
         print(f"Held-out score {chosen.history['score']:.3f} (lower is better; 1: the cells left as they are).")
+
+
+@models_app.command(name="import")
+def import_model(
+    folder: Path,
+    *,
+    out: Path,
+    names: Path | None = None,
+    column: str | None = None,
+    control: str | None = None,
+    smiles: str | None = None,
+    modality: str | None = None,
+    description: Annotated[list[str] | None, Several] = None,
+    channels: Annotated[list[str] | None, Several] = None,
+    task: Literal["perturbation", "batch"] = "perturbation",
+    overwrite: bool = False,
+) -> None:
+    """Convert a checkpoint folder in the layout that IMPA was published in to a `.impa` file.
+
+    Parameters
+    ----------
+    folder
+        It holds files like `000200_nets.ckpt` and `000200_embeddings.ckpt`.
+    out
+        The `.impa` file to make.
+    names
+        CSV table of its training; conditions are called `condition 1`, `condition 2`, … without it.
+    column
+        Column of the conditions' names; guessed where not given.
+    control
+        Name of the untreated control; guessed where not given.
+    smiles
+        Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
+    modality
+        Column that names the kind of perturbation, for a model of several.
+    description
+        learned, bit, count or table, or MODALITY=KIND; told from the values where not given.
+    channels
+        Names of the channels, in order.
+    task
+        What it was trained for.
+    overwrite
+        Replace `out` where it exists.
+    """
+    from napari_impa.engine.naming import Naming
+    from napari_impa.engine.published import model_of
+
+    out = out if out.suffix == ".impa" else out.with_name(out.name + ".impa")
+    if out.exists() and not overwrite:
+        raise ImpaError(f"{out} exists already; choose another name, or give --overwrite.")
+    naming = None if names is None else Naming(names, column, control, smiles, modality)
+    model = model_of(folder, naming=naming, channels=channels, task=task, description=_description(description))
+    model.save(out)
+    print(f"{model.describe()}: {', '.join(model.conditions[:12])}{' …' if len(model.conditions) > 12 else ''}")
+    print(f"Saved {out}.")
 
 
 # ---- shared by the commands -----------------------------------------------------------------------------------------
@@ -385,6 +482,21 @@ def _columns(pairs: Sequence[str] | None) -> dict[str, list[str]]:
             raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
         columns.setdefault(column, []).append(value)
     return columns
+
+
+def _description(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
+    """`["bit"]` → `"bit"`; `["compound=bit", "CRISPR=genes.csv"]` → by modality."""
+    if not kinds:
+        return None
+    if len(kinds) == 1 and "=" not in kinds[0]:
+        return kinds[0]
+    try:
+        by_modality = _columns(kinds)
+    except ImpaError:
+        by_modality = {}
+    if not by_modality or any(len(kind) > 1 for kind in by_modality.values()):
+        raise ImpaError("--description is one KIND, or MODALITY=KIND once for each modality.")
+    return {modality: kind for modality, (kind,) in by_modality.items()}
 
 
 def _speaker(rank: int) -> Callable[[str], None]:

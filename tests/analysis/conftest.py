@@ -35,6 +35,7 @@ def screen(count: int = 30, plates: tuple[str, ...] = ("P1", "P2"), seed: int = 
 class ModelDouble:
     """What scores need of a model; `answer` is (cells, condition) -> pixels."""
 
+    unseen: tuple[str, ...] = ()
     name, hash, size, channels = "double", "0", 16, ("DNA", "actin")
     limits = np.array([[200.0, 1300.0], [200.0, 1300.0]])
 

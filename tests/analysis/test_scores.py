@@ -96,7 +96,12 @@ def test_a_batch_model_is_scored_against_uncorrected_cells_of_the_other_batches(
     assert (left["ratio"] == 1.0).all()
     assert (corrected["ratio"] < 0.3).all()
     assert (corrected["right_predicted"] > left["right_predicted"] + 0.5).all()
-    assert "uncorrected" in format_table(corrected)
+    assert (left["origin_predicted"] == left["origin_control"]).all()
+    assert (left["origin_control"] > 0.7).all()
+    assert (corrected["origin_predicted"] < 0.3).all()
+    text = format_table(corrected)
+    assert "uncorrected" in text
+    assert "chance is 50 %" in text
 
 
 def test_the_printed_table_reads_without_the_manual(cells, double):
@@ -106,7 +111,7 @@ def test_the_printed_table_reads_without_the_manual(cells, double):
     assert calls == [(1, 2), (2, 2)]
     assert text.startswith("double, plate = P2: cells that the training held out.")
     assert "lower is better" in text
-    assert "Not scored (fewer than 20 real cells): rare." in text
+    assert "Not scored (fewer than 20 real cells among these): rare." in text
     assert max(map(len, text.splitlines())) <= 120
     [row] = [line.split() for line in text.splitlines() if line.split()[:3] == ["dim", "30", "30"]]
     assert row[6] == "1.00"
@@ -115,7 +120,6 @@ def test_the_printed_table_reads_without_the_manual(cells, double):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"compound": "swell"}, "are 0 controls"),
         ({"compound": "DMSO"}, "too few real cells of a condition"),
         ({"plate": "P9"}, "P9"),
         ({"well": "A01"}, "no column 'well'"),
@@ -125,6 +129,29 @@ def test_cells_that_cannot_be_scored_get_one_sentence(cells, double, where, mess
     with pytest.raises(ConditionError, match=message) as raised:
         evaluate(double(double.unchanged), cells, where=where)
     assert "\n" not in str(raised.value)
+
+
+def test_a_plate_without_controls_is_refused(cells, double):
+    without = cells.take(~((cells.table["plate"] == "P2") & cells.is_control).to_numpy())
+    with pytest.raises(ConditionError, match="are 0 controls"):
+        evaluate(double(double.unchanged), without, where={"plate": "P2"})
+
+
+def test_a_condition_chosen_by_name_is_scored_with_the_controls_beside_it(cells, double):
+    table = evaluate(double(double.oracle), cells, where={"compound": "swell", "plate": "P2"})
+    assert list(table["condition"]) == ["swell"]
+    assert list(table["cells"]) == [30]
+
+
+def test_a_compound_that_was_held_out_is_scored_where_it_is_described(cells, double):
+    model = double(double.oracle, hold_out={"compound": ("swell",)}, names=("dim",))
+    with pytest.raises(ConditionError, match="too few real cells of a condition that the model 'double' knows"):
+        evaluate(model, cells)
+    model.unseen = ("swell",)
+    table = evaluate(model, cells)
+    assert list(table["condition"]) == ["swell"]
+    assert list(table["cells"]) == [60]
+    assert table.attrs["held_out"]
 
 
 def test_a_hold_out_that_is_not_there_is_said(cells, double):

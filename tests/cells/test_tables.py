@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +169,42 @@ def test_what_can_be_trained_passes() -> None:
     check_conditions(_cells(["p1", "p2"], control=None), task="batch")
     with pytest.raises(ConditionError, match="one batch"):
         check_conditions(_cells(["p1", "p1"], control=None), task="batch")
+
+
+WRITTEN = re.compile(r"[+-]?((0|[1-9][0-9]{0,14})(\.[0-9]{0,25})?|\.[0-9]{1,25})([eE][+-]?[0-9]{1,2})?")
+values = st.lists(
+    st.one_of(
+        st.integers(-99, 99).map(str),
+        st.floats(-1e9, 1e9).map(repr),
+        st.sampled_from(
+            ["", "007", "1.", ".5", "1e3", "1\n2", "NA", "True", "inf", "1_0", "٣", "-0", "+4", "0x1", "a"]
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(values)
+def test_a_column_is_numbers_only_where_every_value_is_written_as_one(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["name", "value"], *(["x", text] for text in texts)])
+        column = read_table(path)["value"]
+    present = [text for text in texts if text]
+    if present and all(WRITTEN.fullmatch(text) for text in present):
+        assert column.dtype.kind in "if"
+        np.testing.assert_array_equal(column, [float(text) if text else np.nan for text in texts])
+    elif set(texts) == {"True"}:
+        assert column.tolist() == [True] * len(texts)
+    else:
+        assert column.dtype == object
+        assert [text if isinstance(text, str) else "" for text in column] == texts
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(["a", "b c", "1.0", "1", "", "DMSO"])] * 2), min_size=1))
+def test_names_of_two_columns_are_joined_row_by_row(rows: list[tuple[str, str]]) -> None:
+    table = pd.DataFrame(rows, columns=["drug", "dose"])
+    expected = ["DMSO" if "DMSO" in row else " ".join(map(shortest, row)).strip() for row in rows]
+    assert condition_names(table, ["drug", "dose"], "DMSO").tolist() == expected

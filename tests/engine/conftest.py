@@ -40,3 +40,41 @@ def make_trainer(cells: Cells, tmp_path: Path) -> Callable[..., Trainer]:
         return Trainer(of, chosen, tmp_path / folder, resume=resume, sample_every=2)
 
     return make
+
+
+SMILES = {
+    "DMSO": "CS(C)=O",
+    "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
+    "caffeine": "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
+    "ethanol": "CCO",
+}
+
+
+@pytest.fixture(scope="session")
+def screen() -> Cells:
+    """84 cells of 24 px: DMSO and three compounds at 1 and 10 µM with SMILES, and the genes TP53 and KRAS by CRISPR."""
+    treatments = [("DMSO", "0", "")] + [(name, dose, "compound") for name in list(SMILES)[1:] for dose in ("1", "10")]
+    treatments += [("KRAS", "", "CRISPR"), ("TP53", "", "CRISPR")]
+    rows = [treatment for treatment in treatments for _ in range(12 if treatment[0] == "DMSO" else 9)]
+    table = pd.DataFrame(rows, columns=["compound", "dose_um", "modality"])
+    table["dose_um"] = pd.to_numeric(table["dose_um"])
+    table["smiles"] = table["compound"].map(SMILES)
+    table["plate"] = np.where(np.arange(len(table)) % 3, "A", "B")
+    pixels = np.random.default_rng(1).integers(200, 2000, (len(table), 2, 24, 24)).astype(np.uint16)
+    return Cells(pixels, table, ("DNA", "actin"), 0.5, ("compound", "dose_um"), "DMSO")
+
+
+@pytest.fixture(scope="session")
+def compounds(screen: Cells) -> Cells:
+    """The cells of `screen` that were given DMSO or a compound."""
+    return screen.take((screen.table["modality"] != "CRISPR").to_numpy())
+
+
+@pytest.fixture(scope="session")
+def genes_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of three numbers a gene or compound, as pandas writes it: the first column has no title."""
+    path = tmp_path_factory.mktemp("tables") / "descriptors.csv"
+    values = np.random.default_rng(2).normal(50, 20, (6, 3)).round(3)
+    names = ["KRAS", "TP53", "BRAF", "aspirin", "caffeine", "ethanol"]
+    pd.DataFrame(values, index=names, columns=["a", "b", "c"]).to_csv(path)
+    return path

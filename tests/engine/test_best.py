@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from napari_impa.engine.model import IMPA, load_model
+from napari_impa.catalog import load_model
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.training import Trainer
 
 Make = Callable[..., Trainer]

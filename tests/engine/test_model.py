@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_impa.cells.store import Cells
+from napari_impa.catalog import load_model
+from napari_impa.cells import store
+from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.checkpoint import write_tensors
-from napari_impa.engine.model import IMPA, load_model
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.errors import ConditionError, ModelError
 
@@ -107,3 +109,19 @@ def test_damaged_and_foreign_files_are_refused(model: IMPA, tmp_path: Path) -> N
         IMPA.load(tmp_path / "o.impa")
     with pytest.raises(ModelError, match="holds no model"):
         load_model(tmp_path)
+
+
+def test_cells_in_a_file_are_read_and_predicted_batch_by_batch(
+    model: IMPA, cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapped = replace(cells, pixels=cells.pixels[:, ::-1], channels=cells.channels[::-1])
+    mapped = open_cells(swapped.save(tmp_path / "swapped"))
+    read: list[int] = []
+    real = store.read_pixels
+    monkeypatch.setattr(store, "read_pixels", lambda pixels, rows: read.append(len(rows)) or real(pixels, rows))
+    rows = np.flatnonzero(mapped.is_control)[::-1]
+    found = list(model.predict_blocks(mapped, "low", rows=rows, batch_size=8))
+    assert max(read) == 8
+    assert [part for part, _ in found] == [slice(0, 8), slice(8, 16), slice(16, 20)]
+    expected = model.predict(cells.take(rows), "low", batch_size=8)
+    np.testing.assert_array_equal(np.concatenate([pixels for _, (pixels,) in found]), expected.pixels)

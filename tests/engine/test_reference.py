@@ -13,7 +13,7 @@ import torch
 from napari_impa.engine.losses import discriminator_losses, generator_losses
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks
-from napari_impa.engine.published import read_published
+from napari_impa.engine.published import model_of, read_published
 
 LEARNED = ["compound_96", "batch_48"]
 ALL = [*LEARNED, "compound_128", "multimodal_64"]
@@ -129,7 +129,7 @@ def test_gradient_norms(reference: Reference) -> None:
 
 @pytest.mark.parametrize("reference", ["compound_96"], indirect=True)
 def test_published_folder_as_a_model(reference: Reference, tmp_path: Path) -> None:
-    model = IMPA.from_published(reference.folder)
+    model = model_of(reference.folder)
     again = IMPA.load(model.save(tmp_path / "published"))
     assert again.hash == model.hash
     x, y = reference["x_ctrl"], reference["y"]

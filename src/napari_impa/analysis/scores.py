@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from napari_impa.analysis.classifier import ConditionClassifier
 from napari_impa.analysis.features import deep_features
 from napari_impa.analysis.frechet import frechet_distance
+from napari_impa.analysis.kept import nucleus_kept
 from napari_impa.analysis.selection import FEWEST, Selection, select_cells
+from napari_impa.cells.segmentation import guess_nuclei_channel
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model import IMPA
+from napari_impa.errors import ConditionError
 
 __all__ = ["ConditionClassifier", "evaluate", "format_table", "frechet_distance"]
 
@@ -23,6 +26,9 @@ DRAWS = 5
 
 FOLDS = 5
 """Parts of a cross-validation where there are no plates to leave out."""
+
+NUCLEI = 300
+"""Most nuclei compared, before and after, of a batch."""
 
 KINDS = ("predicted", "control", "real")
 
@@ -37,6 +43,7 @@ def evaluate(
     variability: float = 0.1,
     strength: float = 1.0,
     seed: int = 0,
+    nuclei_channel: int | str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> pd.DataFrame:
     """Score predictions on real cells, condition by condition.
@@ -55,6 +62,9 @@ def evaluate(
         As for `IMPA.predict`.
     seed
         Of the predictions' noise and of every sample drawn.
+    nuclei_channel
+        Number or name of the channel that shows nuclei, which a batch model has to keep; guessed from the names, else
+        the first.
     progress
         Called with conditions done and conditions in all.
 
@@ -67,7 +77,8 @@ def evaluate(
         other plates, else a random half); `treated_…`, the fraction taken for treated (not of a batch model), and
         `right_…`, the fraction taken for this very condition, of `…predicted`, `…control` and `…real` cells. `attrs`
         says how it was made. For a batch model a condition is a batch, and control are the uncorrected cells of the
-        other batches.
+        other batches; then `origin_control` and `origin_predicted` are the fractions taken for the batch that they came
+        from, and `kept_area` and `kept_place` how their nuclei correlate before and after, see `nucleus_kept`.
 
     Raises
     ------
@@ -79,7 +90,7 @@ def evaluate(
     chosen = select_cells(model, cells, where, seed=seed)
     features = _described(chosen.cells.pixels, chosen.rows, model.limits)
     judge = _Judge(chosen, features, seed)
-    table = []
+    table, nuclei = [], _nuclei_channel(model, nuclei_channel)
     for number, condition in enumerate(chosen.conditions):
         sources, real = chosen.sources(condition), chosen.real(condition)
         predicted = model.predict(
@@ -101,6 +112,14 @@ def evaluate(
         if chosen.control is not None:
             row |= {f"treated_{kind}": judge.treated(*kinds[kind]).mean() for kind in KINDS}
         row |= {f"right_{kind}": (judge.conditions(*kinds[kind]) == condition).mean() for kind in KINDS}
+        if chosen.control is None:
+            row |= {
+                f"origin_{kind}": (judge.conditions(*kinds[kind]) == chosen.names[sources]).mean()
+                for kind in ("control", "predicted")
+            }
+            some = slice(None, None, -(-len(sources) // NUCLEI))
+            before = chosen.take(sources[some]).pixels[:, nuclei]
+            row |= {f"kept_{k}": v for k, v in nucleus_kept(before, predicted.pixels[some, nuclei]).items()}
         table.append(row)
         if progress is not None:
             progress(number + 1, len(chosen.conditions))
@@ -116,10 +135,26 @@ def evaluate(
         "variability": variability,
         "seed": seed,
         "features": features.shape[1],
+        "nuclei": model.channels[nuclei],
         "classifier": judge.how,
-        "not_scored": [name for name in model.conditions if name not in chosen.conditions],
+        "not_scored": [
+            name
+            for name in (*model.conditions, *model.unseen)
+            if name not in chosen.conditions and name != chosen.control
+        ],
     }
     return result
+
+
+def _nuclei_channel(model: IMPA, given: int | str | None) -> int:
+    """Number of the nuclear channel: given, or guessed from the names, else the first."""
+    if given is None:
+        return guess_nuclei_channel(model.channels) or 0
+    if isinstance(given, str) and given in model.channels:
+        return model.channels.index(given)
+    if not str(given).isdecimal() or int(given) >= len(model.channels):
+        raise ConditionError(f"There is no channel {given!r}; the model's channels are: {', '.join(model.channels)}.")
+    return int(given)
 
 
 class _Judge:
@@ -233,9 +268,22 @@ def format_table(table: pd.DataFrame) -> str:
                 lambda value: f"{100 * value:.1f} %",
             ),
         ]
+    if of_batches:
+        chance = 100 / (len(table) + len(made["not_scored"]))
+        lines += [
+            "",
+            f"Still taken for the batch that they came from, before and after (chance is {chance:.0f} %), and what has",
+            f"to stay: the nucleus's area and place ({made['nuclei']}), correlation before to after.",
+            _aligned(
+                table,
+                {"condition": "corrected to", "origin_control": "before", "origin_predicted": "after"}
+                | {"kept_area": "area", "kept_place": "place"},
+                lambda value: f"{value:.3f}",
+            ),
+        ]
     lines += ["", f"The classifier was {made['classifier']}."]
     if made["not_scored"]:
-        lines += [f"Not scored (fewer than {FEWEST} real cells): {', '.join(made['not_scored'])}."]
+        lines += [f"Not scored (fewer than {FEWEST} real cells among these): {', '.join(made['not_scored'])}."]
     return "\n".join(lines)
 
 

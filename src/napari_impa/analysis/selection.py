@@ -1,4 +1,4 @@
-"""Which cells are scored: those a training held out, of conditions that the model knows, with their controls."""
+"""Which cells are scored: those a training held out, of conditions that the model can predict, with controls."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Selection:
     where
         The cells that were asked for, in words; empty for all.
     held_out
-        Whether the training saw none of the scored cells.
+        Whether the training saw none of the scored cells, controls aside.
     """
 
     cells: Cells
@@ -90,6 +90,11 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
     names, held = cells.conditions, _held_out(cells, model.hold_out)
     words = _in_words(where or model.hold_out)
     scored = cells.mask_where(where) if where else held if model.hold_out else np.ones(len(cells), bool)
+    if control is not None and scored.any() and not (scored & (names == control)).any():
+        # chosen, or held out, by a label, which no control has: the controls of the same plates, or all
+        rest = {column: values for column, values in (where or model.hold_out).items() if column not in cells.label}
+        if where or not rest:
+            scored |= (names == control) & cells.mask_where(rest)
     if not scored.any():
         raise ConditionError(
             f"The training held out cells of {words}, of which there are none here; say which cells to score (where)."
@@ -101,14 +106,15 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
             f"{among} are {counts.get(control, 0)} controls ({control}), where {FEWEST} or more are needed; "
             "choose cells that hold controls too."
         )
-    conditions = tuple(name for name in model.conditions if name != control and counts.get(name, 0) >= FEWEST)
+    known = [*model.conditions, *model.unseen]
+    conditions = tuple(name for name in known if name != control and counts.get(name, 0) >= FEWEST)
     if not conditions or (control is None and counts.sum() - counts[conditions[0]] < FEWEST):
         found = ", ".join(f"{name} ({count})" for name, count in counts.head(12).items())
         raise ConditionError(
             f"{among} are too few real cells of {'two batches' if control is None else 'a condition'} that the model "
             f"{model.name!r} knows ({FEWEST} are needed; there are: {found}); choose other cells."
         )
-    rows = _sample(names, scored, [*model.conditions, control], np.random.default_rng([seed, 1]))
+    rows = _sample(names, scored, [*dict.fromkeys([*known, control])], np.random.default_rng([seed, 1]))
     return Selection(
         cells=cells,
         rows=rows,
@@ -118,7 +124,7 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
         conditions=conditions,
         control=control,
         where=words,
-        held_out=bool(model.hold_out) and bool(held[scored].all()),
+        held_out=bool(model.hold_out) and bool(held[scored & (names != control)].all()),
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.tables import condition_names, read_table, shortest
 from napari_impa.cells.writer import FORMAT, PLACE, CellsWriter
 from napari_impa.errors import CellsError, ConditionError, SourceError
@@ -109,9 +110,11 @@ class Cells:
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Cells:
         """Return the cells at the given row numbers, or where a boolean mask is true (pixels are copied)."""
-        index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.intp)
-        return replace(self, pixels=self.pixels[index], table=self.table.iloc[index].reset_index(drop=True))
+        chosen = np.asarray(rows)
+        index = np.arange(len(self))[chosen if chosen.dtype == bool else chosen.astype(np.intp)]
+        return replace(
+            self, pixels=read_pixels(self.pixels, index), table=self.table.iloc[index].reset_index(drop=True)
+        )
 
     def controls(self) -> Cells:
         """Return the untreated control cells.
@@ -178,10 +181,11 @@ class Cells:
         CellsError
             If the folder exists already or cannot be written.
         """
-        with CellsWriter(path, self.channels, self.size, self.pixels.dtype, like=self) as writer:
+        with CellsWriter(path, self.channels, self.size, self.pixels.dtype.newbyteorder("="), like=self) as writer:
             step = max(1, (64 << 20) // max(1, self.pixels[:1].nbytes))
             for start in range(0, len(self), step):
-                writer.append(self.pixels[start : start + step], self.table.iloc[start : start + step])
+                rows = np.arange(start, min(start + step, len(self)))
+                writer.append(read_pixels(self.pixels, rows), self.table.iloc[rows])
         return writer.path
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.cells.store import Cells, shortest
+from napari_impa.cells.reading import read_pixels
+from napari_impa.cells.store import Cells
+from napari_impa.engine.augmentation import augment
+from napari_impa.engine.feeding import Feed
 from napari_impa.engine.intensity import intensity_limits, normalize, to_levels
-from napari_impa.engine.settings import Recipe, TrainingSettings
+from napari_impa.engine.labels import TrainingLabels
+from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
 from napari_impa.errors import ConditionError
-
-FLIP_PROBABILITY = 0.3
-IN_MEMORY_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -54,111 +54,117 @@ class TrainingCells:
     cells
         Labelled cells; crops larger than `settings.size` are cut at the centre.
     settings
-        Task, size, held-out cells and seed.
+        Task, size, recipe, batch size, held-out cells and seed.
+    device
+        Where batches are wanted; the CPU where it is not given.
+
+    Attributes
+    ----------
+    conditions
+        K names of the conditions.
+    counts
+        Cells of each condition, and of the control.
+    limits
+        (C, 2) lower and upper intensity of each channel in the camera's units.
+    seconds
+        Time spent in `batch`, in which the training waited for its data.
 
     Raises
     ------
     ConditionError
-        If there are no controls, no treated cells, or only one batch outside what is held out.
+        If there are no controls, no treated cells, or only one batch outside what is held out, or the crops are too
+        small.
     """
 
-    def __init__(self, cells: Cells, settings: TrainingSettings) -> None:
-        self.settings = settings
-        held = held_out_mask(cells, settings.hold_out)
-        names = cells.conditions
-        is_control = cells.is_control
-        rows = np.flatnonzero(~held)
-        if settings.task == "batch":
-            sources = rows
-            targets = rows
-        else:
-            if cells.control is None:
-                raise ConditionError("No control was named; say which label value is the untreated control.")
-            sources, targets = rows[is_control[rows]], rows[~is_control[rows]]
-            if not len(sources):
-                raise ConditionError(
-                    f"No control cells ({cells.control}) are left to train on outside what is held out."
-                )
-            if not len(targets):
-                raise ConditionError(
-                    "All cells left to train on are controls; give cells of at least one other condition."
-                )
-        self.conditions: list[str] = sorted(set(map(str, names[targets])))
-        if settings.task == "batch" and len(self.conditions) < 2:
-            raise ConditionError(
-                "Batch correction needs cells of at least two batches; "
-                f"there is only {', '.join(self.conditions) or 'none'}."
-            )
-        y = np.full(len(cells), -1)
-        y[targets] = np.searchsorted(np.array(self.conditions, dtype=object), names[targets])
-        self._y, self._sources, self._targets = y, sources, targets
-        self._of_condition = [targets[y[targets] == k] for k in range(len(self.conditions))]
-        self.counts = {name: len(found) for name, found in zip(self.conditions, self._of_condition, strict=True)}
-        if settings.task != "batch":
-            self.counts[shortest(cells.control)] = len(sources)
-        start = (cells.size - settings.size) // 2
-        if start < 0:
+    def __init__(self, cells: Cells, settings: TrainingSettings, device: torch.device | None = None) -> None:
+        self.settings, self.device = settings, device or torch.device("cpu")
+        self.labels = labels = TrainingLabels(cells, settings)
+        self.conditions, self.counts = labels.conditions, labels.counts
+        rows = np.flatnonzero(~labels.held)
+        if cells.size < settings.size:
             raise ConditionError(
                 f"The crops have a side of {cells.size} px, smaller than the {settings.size} px asked for; "
                 "crop the images again or choose a smaller size."
             )
-        pixels = cells.pixels[..., start : start + settings.size, start : start + settings.size]
-        self.pixels = np.ascontiguousarray(pixels) if pixels.nbytes <= IN_MEMORY_BYTES else pixels
-        self.limits = intensity_limits(self.pixels[rows] if len(rows) <= 4000 else self.pixels)
+        self.pixels = cells.pixels
+        self.limits = intensity_limits(cells.pixels, rows, size=settings.size)
+        self.seconds = 0.0
+        self._feed = self._make_feed()
 
-    def batch(self, step: int, recipe: Recipe) -> Batch:
-        """Draw the batch of a step; the same step always gives the same batch."""
+    def _make_feed(self) -> Feed:
+        """Feed batches from every condition and, but for batch correction, from the controls of every modality."""
+        labels, settings = self.labels, self.settings
+        conditions = np.bincount(labels.modality)  # of each modality, which is drawn as often as it has conditions
+        shares = np.ones(len(labels.sizes))
+        if not RECIPES[settings.recipe].even_conditions:
+            shares = labels.sizes * (conditions / np.bincount(labels.modality, labels.sizes))[labels.modality]
+        groups = np.split(labels.pool, labels.starts[1:])
+        if settings.task != "batch":
+            groups, shares = groups + labels.sources, np.append(shares, conditions)
+        shares *= settings.batch_size / len(labels.sizes)
+        return Feed(self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device)
+
+    def batch(self, step: int, recipe: Recipe, rank: int = 0, world: int = 1) -> Batch:
+        """Draw the batch of a step, of one modality, on the device; the same step always gives the same batch.
+
+        Where `world` processes share a batch, the one of number `rank` gets its part, with the very cells, flips and
+        dither that these places of the whole batch have.
+
+        Raises
+        ------
+        CellsError
+            If the cells' file cannot be read any more.
+        """
+        began = time.perf_counter()
         rng = np.random.default_rng([self.settings.seed, step])
-        count = self.settings.batch_size
+        labels, plan, count, modality = self.labels, self._feed.plan, self.settings.batch_size, 0
+        if len(labels.modalities) > 1:  # each as often as it has conditions
+            modality = int(labels.modality[rng.integers(len(labels.modality))])
+        conditions = np.flatnonzero(labels.modality == modality)
         if recipe.even_conditions:
-            y = rng.integers(len(self.conditions), size=count)
-            treated = np.array([self._of_condition[k][rng.integers(len(self._of_condition[k]))] for k in y])
+            y = rng.integers(len(conditions), size=count)
         else:
-            treated = self._targets[rng.integers(len(self._targets), size=count)]
-        y_treated = self._y[treated]
+            ends = np.cumsum(labels.sizes[conditions])
+            y = np.searchsorted(ends, rng.integers(ends[-1], size=count), side="right")
+        treated = control = plan.draw(step, conditions[y], rng)
+        y_target = y
         if self.settings.task == "batch":
-            control = treated
-            y_target = (y_treated + rng.integers(1, len(self.conditions), size=count)) % len(self.conditions)
+            y_target = (y + rng.integers(1, len(conditions), size=count)) % len(conditions)
         else:
-            control, y_target = self._sources[rng.integers(len(self._sources), size=count)], y_treated
-        images = [self.images(control, rng, recipe)]
-        images.append(images[0] if control is treated else self.images(treated, rng, recipe))
-        return Batch(images[0], images[1], torch.from_numpy(y_treated), torch.from_numpy(y_target))
+            control = plan.draw(step, np.full(count, len(labels.sizes) + modality), rng)
+            control = np.where(conditions[y] == labels.control[modality], treated, control)
+        mine = slice(rank * count // world, (rank + 1) * count // world)
 
-    def images(
-        self, rows: NDArray[np.intp], rng: np.random.Generator | None = None, recipe: Recipe | None = None
-    ) -> Tensor:
-        """Cells at `rows` in [-1, 1]; dithered and flipped or rotated where a random generator is given."""
-        levels = to_levels(self._read(rows), self.limits)
-        if rng is None or recipe is None:
-            return normalize(levels)
-        images = normalize(levels, torch.from_numpy(rng.random(levels.shape, dtype=np.float32)))
-        probability = 0.5 if recipe.rotations else FLIP_PROBABILITY
-        chances = torch.from_numpy(rng.random((3, len(rows)), dtype=np.float32))[..., None, None, None]
-        images = torch.where(chances[0] < probability, images.flip(-1), images)
-        images = torch.where(chances[1] < probability, images.flip(-2), images)
-        if recipe.rotations:  # with both flips, a transposition gives all eight right-angle poses evenly
-            images = torch.where(chances[2] < probability, images.transpose(-1, -2), images)
-        return images
+        def images(rows: NDArray[np.intp]) -> Tensor:
+            pixels = self._feed.pixels(step, rows[mine])
+            return augment(pixels, self.limits, rng, rotations=recipe.rotations, first=mine.start, count=count)
 
-    def _read(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        order = np.argsort(rows)  # in the order of the file, which matters where it is memory-mapped
-        out = np.empty((len(rows), *self.pixels.shape[1:]), self.pixels.dtype)
-        out[order] = self.pixels[rows[order]]
-        return out
+        controls = images(control)
+        batch = Batch(
+            controls,
+            controls if control is treated else images(treated),
+            torch.from_numpy(y[mine]).to(self.device),
+            torch.from_numpy(y_target[mine]).to(self.device),
+            modality,
+            mine.start,
+        )
+        self.seconds += time.perf_counter() - began
+        return batch
+
+    def close(self) -> None:
+        """Wait for what is being read in the background; afterwards no thread is left."""
+        self._feed.close()
+
+    def images(self, rows: NDArray[np.intp]) -> Tensor:
+        """Cells at `rows` as the networks see them, (n, C, S, S) in [-1, 1], neither dithered nor flipped."""
+        return normalize(to_levels(read_pixels(self.pixels, rows, self.settings.size), self.limits))
 
     def examples(self, count: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """Rows of `count` cells to transform, of as many real cells, and the conditions (count,) these belong to."""
+        """Rows of `count` cells to transform, of as many real cells, and the numbers (count,) of their conditions."""
         rng = np.random.default_rng([seed, 7])
         y = np.arange(count) % len(self.conditions)
-        sources = rng.choice(self._sources, count, replace=len(self._sources) < count)
-        reals = np.array([rng.choice(self._of_condition[k]) for k in y])
-        return sources, reals, y
-
-
-def held_out_mask(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """(N,) whether each cell is held out: it has one of the values given in any of the columns."""
-    mask = np.zeros(len(cells), bool)
-    for column, values in hold_out.items():
-        mask |= cells.mask_where({column: list(values)})
-    return mask
+        sources = np.empty(count, np.intp)
+        for modality, found in enumerate(self.labels.sources):
+            mine = self.labels.modality[y] == modality
+            sources[mine] = rng.choice(found, mine.sum(), replace=len(found) < mine.sum())
+        return sources, self.labels.examples(y, rng.integers(self.labels.sizes[y])), y

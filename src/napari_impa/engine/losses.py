@@ -13,11 +13,38 @@ from torch.nn import functional as F
 
 from napari_impa.engine.networks import Networks
 
+OCTAVES = 2
+PEAK = 5.0
+
 
 def adversarial(logits: Tensor, real: bool) -> Tensor:
     """Binary cross-entropy of logits (B,) against all real or all generated."""
     logits = logits.float()
     return F.softplus(-logits if real else logits).mean()
+
+
+def reconstruction(images: Tensor, wanted: Tensor, detail: float = 0.0) -> Tensor:
+    """Mean absolute difference of images (B, C, S, S), and of their two finest octaves with weight `detail`.
+
+    The octaves are those of a Laplacian pyramid (Burt & Adelson 1983), with means of 2×2 pixels as its low-pass; as a
+    loss: Bojanowski et al., ICML 2018.
+    """
+    difference = images.float() - wanted
+    loss = difference.abs().mean()
+    for _ in range(OCTAVES if detail else 0):
+        coarse = F.avg_pool2d(difference, 2)
+        loss = loss + detail * (difference - F.interpolate(coarse, scale_factor=2.0)).abs().mean()
+        difference = coarse
+    return loss
+
+
+def peaks(maps: Tensor) -> Tensor:
+    """Mean squared excess of feature maps (B, F, H, W) over five standard deviations from their means.
+
+    Through instance normalisation a generator can smuggle brightness only as a spike in one place of a map, which then
+    shows as a speck in the image (the droplets of Karras et al., CVPR 2020, section 2).
+    """
+    return F.relu(F.instance_norm(maps.float()).abs() - PEAK).square().mean()
 
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
@@ -52,6 +79,7 @@ def generator_losses(
     fake: Tensor,
     fake_other: Tensor | None,
     *,
+    cycle: bool = True,
     modality: int = 0,
 ) -> dict[str, Tensor]:
     """Losses of generator, style encoder and mapping network: `adversarial`, `style`, `diversity`, `cycle`.
@@ -66,10 +94,13 @@ def generator_losses(
         G(x, style), with its graph.
     fake_other
         G(x, style') of other noise, without a graph; None leaves `diversity` out.
+    cycle
+        Whether to compute `cycle` too.
     """
     losses = {"adversarial": adversarial(nets.discriminator(fake, y, modality), True)}
     losses["style"] = (nets.style_encoder(fake) - style).abs().mean()
     if fake_other is not None:
         losses["diversity"] = (fake - fake_other.detach()).abs().mean()
-    losses["cycle"] = (nets.generator(fake, nets.style_encoder(control)) - control).abs().mean()
+    if cycle:
+        losses["cycle"] = (nets.generator(fake, nets.style_encoder(control)) - control).abs().mean()
     return losses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +16,13 @@ from torch import Tensor
 
 from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells
-from napari_impa.engine import checkpoint, published
+from napari_impa.engine import model_file
+from napari_impa.engine.conditions import Description, NewCondition
 from napari_impa.engine.device import choose_device, is_out_of_memory, release_memory
-from napari_impa.engine.intensity import LEVELS, from_normalized, normalize, to_levels
+from napari_impa.engine.intensity import from_normalized, normalize, to_levels
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.settings import Task
 from napari_impa.errors import ConditionError, ModelError, OutOfMemoryError
-
-FORMAT = 1
-"""Version of the `.impa` layout."""
 
 TURNED_INTO = "predicted"
 """Column of predicted cells that names what they were turned into."""
@@ -39,6 +36,19 @@ class Encoded:
 
     content: Tensor
     style: Tensor
+
+
+Target = str | NewCondition
+
+
+def name_of(target: Target) -> str:
+    """What cells turned into a condition are labelled with."""
+    return target.name if isinstance(target, NewCondition) else target
+
+
+def as_list(to: Target | Sequence[Target]) -> list[Target]:
+    """One condition or several → a list."""
+    return [to] if isinstance(to, (str, NewCondition)) else list(to)
 
 
 class IMPA:
@@ -64,6 +74,8 @@ class IMPA:
         Side of a pixel in µm of the cells it was trained on, or None.
     settings, history
         How it was trained; JSON-able.
+    descriptions
+        For each kind of perturbation (modality), how its conditions are described; learned where not given.
     name
         What the user calls it.
     """
@@ -83,6 +95,7 @@ class IMPA:
         settings: Mapping[str, Any] | None = None,
         history: Mapping[str, Any] | None = None,
         name: str = "model",
+        descriptions: Sequence[Description] = (),
     ) -> None:
         self.networks = networks.eval().requires_grad_(False)
         self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
@@ -95,6 +108,12 @@ class IMPA:
         if sum(shape.conditions) != len(self.conditions):
             raise ModelError(
                 f"The model knows {sum(shape.conditions)} conditions, but {len(self.conditions)} names were given."
+            )
+        self.descriptions = tuple(descriptions) or (Description(),) * len(shape.conditions)
+        if len(self.descriptions) != len(shape.conditions):
+            raise ModelError(
+                f"The model knows {len(shape.conditions)} modalities, but {len(self.descriptions)} descriptions were "
+                "given."
             )
 
     def __repr__(self) -> str:
@@ -111,6 +130,11 @@ class IMPA:
         return self.shape.size
 
     @property
+    def unseen(self) -> tuple[str, ...]:
+        """Conditions that the training never saw, and that are predicted from their description alone."""
+        return tuple(name for description in self.descriptions for name in description.unseen)
+
+    @property
     def hold_out(self) -> dict[str, tuple[str, ...]]:
         """Columns and values of the cells that the training never saw."""
         return {column: tuple(values) for column, values in self.settings.get("hold_out", {}).items()}
@@ -124,7 +148,7 @@ class IMPA:
     def hash(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the weights that predict, as float32."""
         digest = hashlib.sha256()
-        for name, value in sorted(self._weights(compact=True).items()):
+        for name, value in sorted(self.weights(compact=True).items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
         return digest.hexdigest()[:12]
@@ -141,21 +165,46 @@ class IMPA:
 
     # ---- prediction ---------------------------------------------------------------------------------------------
 
-    def condition_index(self, condition: str) -> int:
-        """Row of a condition in the embedding table.
+    def embedding(self, condition: str | NewCondition) -> tuple[Tensor, int]:
+        """(e,) what the mapping network takes for a condition, by name or described anew, and its modality's number.
 
         Raises
         ------
         ConditionError
-            If the model does not know it; the nearest names are given.
+            If the model does not know the name, or cannot take such a description.
         """
+        if isinstance(condition, NewCondition):
+            modality = self._modality_for(condition)
+            vector = self.descriptions[modality].vector(condition, self.shape.embedding_dims[modality])
+            return torch.tensor(vector, device=self.device), modality
         if condition in self.conditions:
-            return self.conditions.index(condition)
+            row = self.conditions.index(condition)
+            for modality, count in enumerate(self.shape.conditions):
+                if row < count:
+                    return self.networks.table(modality).weight[row], modality
+                row -= count
+        for modality, description in enumerate(self.descriptions):
+            if condition in description.unseen:
+                return torch.tensor(description.unseen[condition], device=self.device), modality
+        known = [*self.conditions, *self.unseen]
         raise ConditionError(
             f"The model {self.name!r} does not know {condition!r}; "
-            f"it can turn cells into: {', '.join(self.conditions[:20])}"
-            f"{' …' if len(self.conditions) > 20 else ''}."
+            f"it can turn cells into: {', '.join(known[:20])}{' …' if len(known) > 20 else ''}."
         )
+
+    def _modality_for(self, new: NewCondition) -> int:
+        among = [m for m, one in enumerate(self.descriptions) if new.modality in (None, one.modality)]
+        if not among:
+            names = ", ".join(one.modality for one in self.descriptions if one.modality)
+            raise ConditionError(
+                f"The model {self.name!r} knows no modality {new.modality!r}; "
+                f"{f'its modalities are: {names}' if names else 'leave it out'}."
+            )
+        fitting = [m for m in among if self.descriptions[m].accepts(new)]
+        if len(fitting) > 1:
+            names = ", ".join(self.descriptions[m].modality for m in fitting)
+            raise ConditionError(f"Say which modality the new condition {new.name!r} is of: {names}.")
+        return (fitting or among)[0]
 
     def fit(self, cells: Cells) -> Cells:
         """Return the cells as the model takes them: its channels in its order, its crop side (cut at the centre).
@@ -197,46 +246,46 @@ class IMPA:
         return Encoded(self.networks.generator.content(images), self.networks.style_encoder(images))
 
     @torch.inference_mode()
-    def decode(self, encoded: Encoded, condition: str, noise: Tensor, *, strength: float = 1.0) -> Tensor:
+    def decode(
+        self, encoded: Encoded, condition: str | NewCondition, noise: Tensor, *, strength: float = 1.0
+    ) -> Tensor:
         """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
 
         The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
         `noise` is (n, noise dimension), see `noise`.
         """
-        modality, index = self._place(condition)
-        y = torch.full((len(noise),), index, device=self.device)
-        target = self.networks.style(y, noise.to(self.device), modality)
+        embedding, modality = self.embedding(condition)
+        target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
         style = target if strength == 1 else encoded.style + strength * (target - encoded.style)
         return self.networks.generator.render(encoded.content, style)
+
+    def weights(self, *, compact: bool = False) -> dict[str, Tensor]:
+        """Return the state of the networks; `compact` leaves out the discriminator, which prediction does not need."""
+        state = self.networks.state_dict()
+        return {name: value for name, value in state.items() if not (compact and name.startswith("discriminator."))}
 
     def to_camera(self, images: Tensor, dtype: Any) -> NDArray[Any]:
         """Decoded images (n, C, S, S) → the camera's units, in the given type."""
         return from_normalized(images, self.limits, np.dtype(dtype))
 
-    def _place(self, condition: str) -> tuple[int, int]:
-        index = self.condition_index(condition)
-        for modality, count in enumerate(self.shape.conditions):
-            if index < count:
-                return modality, index
-            index -= count
-        raise AssertionError("conditions and embedding tables differ")
-
     def predict_blocks(
         self,
         cells: Cells,
-        to: str | Sequence[str],
+        to: Target | Sequence[Target],
         *,
         strength: float = 1.0,
         variability: float = 0.1,
         seed: int = 0,
         batch_size: int | None = None,
+        rows: NDArray[np.integer] | None = None,
         share: Share | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield, batch by batch, the rows and their predicted pixels, one array a condition.
+        """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
 
-        Where the device's memory does not suffice, the batch is halved and the work goes on. Where several processes
-        `share` the cells, this one takes its own batches, of which each is what a single process would make of it.
+        Cells in a file are read batch by batch too, so that any number of them takes little memory. Where the device's
+        memory does not suffice, the batch is halved and the work goes on. Where several processes `share` the cells,
+        this one takes its own batches, of which each is what a single process would make of it.
 
         Raises
         ------
@@ -245,22 +294,24 @@ class IMPA:
         OutOfMemoryError
             If not even one cell fits into the memory.
         """
-        names = [to] if isinstance(to, str) else list(to)
-        for name in names:
-            self.condition_index(name)
+        targets = as_list(to)
+        for target in targets:
+            self.embedding(target)
         if not (np.isfinite(strength) and np.isfinite(variability) and variability >= 0):
             raise ModelError("Strength is a number and variability a number from 0 up.")
-        cells = self.fit(cells)
-        noise = self.noise(len(cells), variability=variability, seed=seed)
+        self.fit(cells.take([]))
+        rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
+        noise = self.noise(len(rows), variability=variability, seed=seed)
         batch = batch_size or DEFAULT_BATCH
-        mine = (share or Share()).rows(len(cells), block=batch)
+        mine = (share or Share()).rows(len(rows), block=batch)
         start = mine.start
         while start < mine.stop:
-            rows = slice(start, min(start + batch, mine.stop))
+            part = slice(start, min(start + batch, mine.stop))
             try:
-                encoded = self.encode(cells.pixels[rows])
-                images = [self.decode(encoded, name, noise[rows], strength=strength) for name in names]
-                pixels = [self.to_camera(image, cells.pixels.dtype) for image in images]
+                block = self.fit(cells.take(rows[part])).pixels
+                encoded = self.encode(block)
+                images = [self.decode(encoded, target, noise[part], strength=strength) for target in targets]
+                pixels = [self.to_camera(image, block.dtype) for image in images]
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -272,15 +323,15 @@ class IMPA:
                     ) from error
                 batch = max(1, batch // 2)
                 continue
-            yield rows, pixels
-            start = rows.stop
+            yield part, pixels
+            start = part.stop
             if progress is not None:
                 progress(start - mine.start, len(mine))
 
     def predict(
         self,
         cells: Cells,
-        to: str | Sequence[str],
+        to: Target | Sequence[Target],
         *,
         strength: float = 1.0,
         variability: float = 0.1,
@@ -296,7 +347,7 @@ class IMPA:
         cells
             Control cells (or, for a batch model, any), of the model's channels and at least its crop side.
         to
-            Names of conditions.
+            Names of conditions, or new ones where the model's description allows them (`NewCondition`).
         strength
             0 the cell as it is, 1 the condition; beyond, exaggerated.
         variability
@@ -317,12 +368,12 @@ class IMPA:
         """
         if device is not None:
             self.to(device)
-        names = [to] if isinstance(to, str) else list(to)
-        fitted = self.fit(cells)
-        out = np.empty((len(names), *fitted.pixels.shape), fitted.pixels.dtype)
+        targets = as_list(to)
+        fitted = self.fit(cells.take([]))
+        out = np.empty((len(targets), len(cells), *fitted.pixels.shape[1:]), fitted.pixels.dtype)
         for rows, pixels in self.predict_blocks(
-            fitted,
-            names,
+            cells,
+            targets,
             strength=strength,
             variability=variability,
             seed=seed,
@@ -331,29 +382,28 @@ class IMPA:
         ):
             for number, block in enumerate(pixels):
                 out[number, rows] = block
-        table = pd.concat([cells.table.assign(**{TURNED_INTO: name}) for name in names], ignore_index=True)
+        table = pd.concat([cells.table.assign(**{TURNED_INTO: name_of(t)}) for t in targets], ignore_index=True)
         return replace(
             fitted,
             pixels=out.reshape(-1, *out.shape[2:]),
             table=table,
-            history=self.prediction_history(cells, names, strength=strength, variability=variability, seed=seed),
+            history=self.prediction_history(cells, targets, strength=strength, variability=variability, seed=seed),
         )
 
     def prediction_history(
-        self, cells: Cells, to: Sequence[str], *, strength: float, variability: float, seed: int
+        self, cells: Cells, to: Sequence[Target], *, strength: float, variability: float, seed: int
     ) -> dict[str, Any]:
         """What made predicted cells: model, hash, conditions, strength, variability, seed, and what made the cells."""
-        made = {"model": self.name, "model_hash": self.hash, "conditions": list(to)}
+        made: dict[str, Any] = {"model": self.name, "model_hash": self.hash, "conditions": [name_of(t) for t in to]}
+        new = [target.to_json() for target in to if isinstance(target, NewCondition)]
+        made |= {"new_conditions": new} if new else {}
         return made | {"strength": strength, "variability": variability, "seed": seed, "cells": dict(cells.history)}
 
     # ---- files --------------------------------------------------------------------------------------------------
 
-    def _weights(self, *, compact: bool) -> dict[str, Tensor]:
-        return {
-            name: value
-            for name, value in self.networks.state_dict().items()
-            if not (compact and name.startswith("discriminator."))
-        }
+    def header(self) -> dict[str, Any]:
+        """Everything but the weights, JSON-able."""
+        return model_file.header(self)
 
     def save(self, path: str | Path, *, compact: bool = False, half: bool = False) -> Path:
         """Write one `.impa` file (safetensors with a JSON header), beside and renamed.
@@ -372,32 +422,7 @@ class IMPA:
         ModelError
             If the file cannot be written.
         """
-        path = Path(path)
-        path = path if path.suffix == ".impa" else path.with_name(path.name + ".impa")
-        weights = self._weights(compact=compact)
-        if half:
-            weights = {name: value.half() for name, value in weights.items()}
-        checkpoint.write_tensors(path, weights, self.header())
-        return path
-
-    def header(self) -> dict[str, Any]:
-        """Everything but the weights, JSON-able."""
-        return {
-            "format": FORMAT,
-            "name": self.name,
-            "task": self.task,
-            "shape": dataclasses.asdict(self.shape),
-            "channels": list(self.channels),
-            "conditions": list(self.conditions),
-            "description": "learned",
-            "counts": self.counts,
-            "limits": self.limits.tolist(),
-            "control": self.control,
-            "label": list(self.label),
-            "pixel_size": self.pixel_size,
-            "settings": self.settings,
-            "history": self.history,
-        }
+        return model_file.write(self, Path(path), compact=compact, half=half)
 
     @classmethod
     def load(cls, path: str | Path) -> IMPA:
@@ -408,59 +433,4 @@ class IMPA:
         ModelError
             If it is missing, damaged, written by a newer version, or its parts do not fit.
         """
-        path = Path(path)
-        weights, header = checkpoint.read_tensors(path)
-        if header.get("format", 0) > FORMAT:
-            raise ModelError(f"{path.name} was written by a newer napari-impa; update napari-impa to open it.")
-        try:
-            shape: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in header["shape"].items()}
-            networks = Networks(Shape(**shape))
-            missing, unexpected = networks.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
-            if unexpected or any(not name.startswith("discriminator.") for name in missing):
-                raise ModelError(f"{path.name} lacks weights or has others than its networks; get it again.")
-            keys = (
-                "channels",
-                "conditions",
-                "limits",
-                "task",
-                "control",
-                "label",
-                "counts",
-                "pixel_size",
-                "settings",
-                "history",
-            )
-            return cls(networks, name=header["name"], **{key: header[key] for key in keys})
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
-
-    @classmethod
-    def from_published(cls, folder: str | Path, names: Sequence[str] | None = None) -> IMPA:
-        """Read a published checkpoint folder; without names, conditions are called `condition 1`, `condition 2`, …."""
-        networks = published.read_published(folder)
-        shape, count = networks.shape, sum(networks.shape.conditions)
-        return cls(
-            networks,
-            channels=[f"channel {i + 1}" for i in range(shape.channels)],
-            conditions=names if names is not None else [f"condition {i + 1}" for i in range(count)],
-            limits=np.tile([0.0, LEVELS], (shape.channels, 1)),
-            name=Path(folder).resolve().name,
-        )
-
-
-def load_model(path: str | Path) -> IMPA:
-    """Load a `.impa` file, a run folder, or a published checkpoint folder.
-
-    Raises
-    ------
-    ModelError
-        If there is no model at `path`, or it cannot be read.
-    """
-    path = Path(path)
-    if path.is_dir():
-        if (path / "model.impa").is_file():
-            return IMPA.load(path / "model.impa")
-        if published.is_published(path):
-            return IMPA.from_published(path)
-        raise ModelError(f"The folder {path} holds no model (neither model.impa nor a published checkpoint).")
-    return IMPA.load(path)
+        return cls(**model_file.read(Path(path)))

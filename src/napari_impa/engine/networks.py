@@ -8,7 +8,7 @@ checkpoints.  Images are float, (B, C, S, S), in [-1, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,6 +42,8 @@ class Shape:
         Number of conditions K, one for each modality.
     mapping_layers
         Linear layers of the mapping network.
+    modality_dim
+        Dimension m of a learned embedding of the modality beside the condition's; 0 for none.
     """
 
     size: int
@@ -52,6 +54,7 @@ class Shape:
     embedding_dims: tuple[int, ...] = (64,)
     conditions: tuple[int, ...] = (1,)
     mapping_layers: int = 1
+    modality_dim: int = 0
 
     @property
     def generator_downs(self) -> int:
@@ -160,9 +163,15 @@ class Generator(nn.Module):
 
     def render(self, content: Tensor, style: Tensor | None) -> Tensor:
         """Content and style (B, d) → image (B, C, S, S); without a style the bare normalised image (basal)."""
+        for maps in self.decoded(content, style):
+            last = maps
+        return self.to_rgb(last)
+
+    def decoded(self, content: Tensor, style: Tensor | None) -> Iterator[Tensor]:
+        """Maps after each block of the decoder, (B, …); `to_rgb` makes the image of the last."""
         for block in self.decode:
             content = block(content, style)
-        return self.to_rgb(content)
+            yield content
 
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
         """(B, C, S, S), (B, d) → (B, C, S, S)."""
@@ -224,25 +233,23 @@ class _Layers(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """Embedding of a condition beside noise → style; one network a modality."""
+    """Embedding of a condition (and of its modality, where learned) beside noise → style; one network a modality."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        nets = [
-            _Layers([e + shape.noise_dim] + [MAX_WIDTH] * (shape.mapping_layers - 1) + [shape.style_dim])
-            for e in shape.embedding_dims
-        ]
+        hidden, beside = [MAX_WIDTH] * (shape.mapping_layers - 1), shape.modality_dim + shape.noise_dim
+        nets = [_Layers([e + beside, *hidden, shape.style_dim]) for e in shape.embedding_dims]
         self.mapping_network: nn.Module = nets[0] if len(nets) == 1 else nn.ModuleList(nets)
 
     def forward(self, embedding: Tensor, z: Tensor, modality: int = 0) -> Tensor:
-        """(B, e), (B, n) → (B, d)."""
+        """(B, e + m), (B, n) → (B, d)."""
         several = isinstance(self.mapping_network, nn.ModuleList)
         net = self.mapping_network[modality] if several else self.mapping_network  # type: ignore[index]
         return net(torch.cat([embedding, z], dim=1))
 
 
 class Networks(nn.Module):
-    """The four networks and the embedding tables, (K, e) each, as one module."""
+    """The four networks, the embedding tables, (K, e) each, and the modalities' embedding, as one module."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -253,6 +260,8 @@ class Networks(nn.Module):
         self.mapping_network = MappingNetwork(shape)
         tables = [nn.Embedding(k, e) for k, e in zip(shape.conditions, shape.embedding_dims, strict=True)]
         self.embedding_matrix: nn.Module = tables[0] if len(tables) == 1 else nn.ModuleList(tables)
+        if shape.modality_dim:
+            self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
 
     def initialize(self, generator: torch.Generator) -> Networks:
         """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
@@ -265,11 +274,30 @@ class Networks(nn.Module):
                 nn.init.normal_(module.weight, generator=generator)
         return self
 
+    def table(self, modality: int = 0) -> nn.Embedding:
+        """The embedding table of a modality."""
+        found = self.embedding_matrix
+        return found[modality] if isinstance(found, nn.ModuleList) else found  # type: ignore[return-value]
+
+    def describe(self, vectors: Tensor, modality: int = 0) -> None:
+        """Fix the embeddings of a modality to descriptions (K, e): a buffer, which no optimiser changes."""
+        table = self.table(modality)
+        if table.weight.shape != vectors.shape:
+            raise ValueError(f"descriptions of shape {tuple(table.weight.shape)} expected, not {tuple(vectors.shape)}")
+        del table.weight
+        table.register_buffer("weight", vectors)
+
     def embed(self, y: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) → embeddings (B, e)."""
-        table = self.embedding_matrix
-        return table[modality](y) if isinstance(table, nn.ModuleList) else table(y)
+        return self.table(modality)(y)
+
+    def style_of(self, embedding: Tensor, z: Tensor, modality: int = 0) -> Tensor:
+        """Embeddings (B, e) and noise (B, n) → styles (B, d)."""
+        if self.shape.modality_dim:
+            beside = self.modality_embedding.weight[modality].expand(len(embedding), -1)
+            embedding = torch.cat([embedding, beside], dim=1)
+        return self.mapping_network(embedding, z, modality)
 
     def style(self, y: Tensor, z: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""
-        return self.mapping_network(self.embed(y, modality), z, modality)
+        return self.style_of(self.embed(y, modality), z, modality)

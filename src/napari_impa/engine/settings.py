@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_impa.errors import TrainingError
@@ -13,6 +14,10 @@ from napari_impa.errors import TrainingError
 Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
 RecipeName = Literal["default", "paper"]
+Kind = Literal["learned", "bit", "count", "table"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How conditions can be described."""
 
 WIDTHS: dict[str, int] = {"tiny": 16, "small": 32, "paper": 64}
 """Base width of the networks of each preset; `tiny` is for a CPU."""
@@ -34,8 +39,24 @@ class Recipe:
         R1 every n-th step at n times its weight (lazy regularisation, Karras et al., CVPR 2020).
     shared_pass
         One generator pass serves the discriminator's and the generator's loss.
+    detail
+        Weight of the two finest octaves in (self-)reconstructions.
+    contrast
+        How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
+    peaks
+        Weight of spikes in the generator's coarsest maps, see `losses.peaks`.
+    in_turns
+        Cycle and self-reconstruction in turns, each at twice its weight.
+    critic_rate
+        The discriminator's learning rate where it is another.
+    muon
+        Learning rate of `Muon` for the convolutions of generator and style encoder; 0 for Adam.
     autoencoder
         Fraction of the training that learns only to give cells back and to map conditions to their mean style.
+    autoencoder_rates
+        Learning rates of Adam and Muon meanwhile.
+    ramp
+        Fraction of the training over which the adversarial loss then grows to its weight.
     average
         Decay of the running average of the weights (0: none).
     even_conditions
@@ -59,7 +80,15 @@ class Recipe:
     self_reconstruction: float = 0.0
     r1_every: int = 1
     shared_pass: bool = False
+    detail: float = 0.0
+    contrast: float = 0.0
+    peaks: float = 0.0
+    in_turns: bool = False
+    critic_rate: float = 0.0
+    muon: float = 0.0
     autoencoder: float = 0.0
+    autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
+    ramp: float = 0.0
     average: float = 0.0
     even_conditions: bool = False
     rotations: bool = False
@@ -70,13 +99,21 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "default": Recipe(
-        learning_rate=4e-4,
-        diversity=0.3,
-        self_reconstruction=1.0,
-        r1=0.1,
+        learning_rate=2e-4,
+        weight_decay=0.0,
+        diversity=0.0,
+        r1=0.02,
         r1_every=8,
         shared_pass=True,
-        autoencoder=0.25,
+        self_reconstruction=2.0,
+        detail=2.0,
+        contrast=0.4,
+        peaks=0.3,
+        in_turns=True,
+        critic_rate=1e-3,
+        muon=0.004,
+        autoencoder=0.35,
+        ramp=0.05,
         average=0.995,
         even_conditions=True,
         rotations=True,
@@ -124,6 +161,16 @@ class TrainingSettings:
     style_dim: int = _option(64, "dimension of the style")
     noise_dim: int = _option(16, "dimension of the noise")
     embedding_dim: int = _option(64, "dimension of a learned condition")
+    description: str | Mapping[str, str] = _option(
+        "learned",
+        "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "
+        "or one of these for each modality",
+    )
+    smiles: str | None = _option(None, "column of the compounds' SMILES; guessed where one is called smiles")
+    dose: str | None = _option(None, "column of the dose, which becomes a feature of the description")
+    modality: str | None = _option(None, "column that names the kind of perturbation (compound, CRISPR, …)")
+    modality_dim: int = _option(0, "dimension of a learned embedding of the modality; 0 for none")
+    controls_to_themselves: bool = _option(False, "the control is one more condition, which keeps controls as they are")
 
     def __post_init__(self) -> None:
         from napari_impa.engine.networks import is_valid_size, valid_sizes  # torch, which takes seconds, only here
@@ -133,6 +180,11 @@ class TrainingSettings:
             for column, values in dict(self.hold_out).items()
         }
         object.__setattr__(self, "hold_out", held)
+        described = self.description
+        if isinstance(described, Mapping):
+            object.__setattr__(self, "description", {str(name): str(kind) for name, kind in described.items()})
+        else:
+            object.__setattr__(self, "description", str(described))
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 3000)
         for name, choices in (("task", Task), ("preset", Preset), ("recipe", RecipeName)):
@@ -144,7 +196,8 @@ class TrainingSettings:
                 f"A crop side of {self.size} px does not fit the networks; "
                 f"the nearest that do are {min(near)} and {max(near)}."
             )
-        for name, least in (("batch_size", 1), ("style_dim", 1), ("noise_dim", 1), ("embedding_dim", 1), ("seed", 0)):
+        ones = ("batch_size", "style_dim", "noise_dim", "embedding_dim")
+        for name, least in (*((name, 1) for name in ones), ("seed", 0), ("modality_dim", 0)):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} is at least {least}, not {getattr(self, name)}.")
         if self.threads is not None and self.threads < 1:
@@ -155,6 +208,37 @@ class TrainingSettings:
             raise TrainingError(f"A training takes at least 1 step, not {self.steps}.")
         if self.minutes is not None and not self.minutes > 0:
             raise TrainingError(f"A training takes more than 0 minutes, not {self.minutes}.")
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
+        by_modality = isinstance(self.description, Mapping)
+        kinds = list(self.description.values()) if isinstance(self.description, Mapping) else [self.description]
+        for kind in kinds:
+            if kind not in KINDS[:3] and not Path(kind).suffix:
+                raise TrainingError(f"A description is learned, bit, count or the path of a CSV table, not {kind!r}.")
+        if self.modality is None and (by_modality or self.modality_dim):
+            what = "A description for each modality" if by_modality else "modality_dim"
+            raise TrainingError(f"{what} needs modality, the column that names the modality.")
+        if self.dose is not None and set(kinds) == {"learned"}:
+            raise TrainingError(
+                "dose adds to a description (bit, count or a table); learned conditions take it as a label column."
+            )
+        if self.task == "batch" and (set(kinds) != {"learned"} or self.modality or self.controls_to_themselves):
+            raise TrainingError(
+                "Batches are learned by name; description, modality and controls_to_themselves are for the task "
+                "perturbation."
+            )
+
+    def description_of(self, modality: str) -> str:
+        """Return `learned`, `bit`, `count` or the path of a table, for the conditions of a modality."""
+        if isinstance(self.description, Mapping):
+            return self.description.get(modality, "learned")
+        return self.description
+
+    def kind_of(self, modality: str) -> Kind:
+        """Return how the conditions of a modality are described; a path is of the kind `table`."""
+        found = self.description_of(modality)
+        return next((kind for kind in KINDS[:3] if kind == found), "table")
 
     @property
     def width(self) -> int:

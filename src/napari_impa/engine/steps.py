@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,10 +14,12 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from napari_impa.engine.checkpoint import flatten_optimizer, restore_optimizer
+from napari_impa.engine.contrast import at_other_contrast
 from napari_impa.engine.data import Batch
 from napari_impa.engine.device import has_bfloat16
-from napari_impa.engine.losses import discriminator_losses, generator_losses
+from napari_impa.engine.losses import discriminator_losses, generator_losses, peaks, reconstruction
 from napari_impa.engine.networks import Networks
+from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import Recipe, TrainingSettings
 
 FINAL_RATE = 0.1
@@ -24,6 +27,16 @@ FINAL_RATE = 0.1
 
 STYLE_DECAY = 0.01
 """Weight of the mean squared style while the networks learn as an autoencoder."""
+
+WARM_UP = 20
+"""Steps over which the autoencoder's learning rate rises."""
+
+MOMENTUM = (0.9, 0.95)
+"""Adam's beta1 and Muon's momentum while the networks learn as an autoencoder; against the discriminator it is 0."""
+
+
+MATRIX = 8
+"""Kernels from more than so many to more than so many channels are matrices worth orthogonalising."""
 
 
 class Step:
@@ -53,11 +66,22 @@ class Step:
             self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe, self.settings = recipe, settings
         self._mixed = recipe.mixed_precision and has_bfloat16(next(networks.parameters()).device)
-        adam = {"lr": recipe.learning_rate, "betas": (0.0, recipe.beta2), "weight_decay": recipe.weight_decay}
         self._critic = list(networks.discriminator.parameters())
         self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
-        self.critic_optimizer = torch.optim.Adam(self._critic, **adam)  # type: ignore[arg-type]
-        self.maker_optimizer = torch.optim.Adam(self._makers, **adam)  # type: ignore[arg-type]
+        kernels = [p for p in self._makers if recipe.muon and p.ndim == 4 and min(p.shape[:2]) > MATRIX]
+        others = [p for p in self._makers if all(p is not kernel for kernel in kernels)]
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam(
+                parameters,
+                lr=recipe.learning_rate,
+                betas=(0.0, recipe.beta2),
+                weight_decay=recipe.weight_decay,
+                fused=self.device.type == "cuda",
+            )
+            for name, parameters in (("critic", self._critic), ("maker", others))
+        }
+        if kernels:
+            self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0)
         self.average = copy.deepcopy(networks).requires_grad_(False) if recipe.average else None
 
     @property
@@ -67,14 +91,8 @@ class Step:
 
     def __call__(self, batch: Batch, step: int, stage: str, *, progress: float) -> dict[str, float]:
         """Make step number `step`; returns the losses by name."""
-        decay = (progress - self.recipe.decay_from) / max(1e-9, 1 - self.recipe.decay_from)
-        for optimizer in (self.critic_optimizer, self.maker_optimizer):
-            rate = self.recipe.learning_rate * (1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)))
-            optimizer.param_groups[0]["lr"] = rate
-        rng = np.random.default_rng([self.settings.seed, step, 1])
-        z = [rng.standard_normal((self.settings.batch_size, self.settings.noise_dim), np.float32) for _ in range(2)]
-        mine = slice(batch.first, batch.first + len(batch.y_target))
-        noise = [torch.from_numpy(draw[mine]).to(self.device) for draw in z]
+        self._set_rates(step, stage, progress)
+        draws = _Draws(self.settings, step, batch, self.device)
         layout = torch.channels_last if self.recipe.shared_pass else torch.contiguous_format
         batch = replace(
             batch,
@@ -83,96 +101,141 @@ class Step:
             y_treated=batch.y_treated.to(self.device),
             y_target=batch.y_target.to(self.device),
         )
-        make = self._autoencoder_step if stage == "autoencoder" else self._adversarial_step
-        with self._precision():
-            losses = make(batch, noise, step)
+        if stage == "autoencoder":
+            losses = self._autoencoder_step(batch, draws)
+        else:
+            losses = self._adversarial_step(batch, draws, step, progress)
         self._update_average(step)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()  # waits once
+        return dict(zip(losses, values, strict=True))
 
     def _precision(self) -> AbstractContextManager[object]:
+        """One for each forward pass: autocast keeps its copies of weights until it is left, though they may change."""
         if not self._mixed:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
-    def _adversarial_step(self, batch: Batch, noise: list[Tensor], step: int) -> dict[str, Tensor]:
-        nets, recipe = self.networks, self.recipe
-        shared = None
-        if recipe.shared_pass:
-            style = nets.style(batch.y_target, noise[0], batch.modality)
-            shared = nets.generator(batch.control, style)
-            fake = shared
+    def _set_rates(self, step: int, stage: str, progress: float) -> None:
+        recipe, rates = self.recipe, (self.recipe.learning_rate, self.recipe.muon)
+        if stage == "autoencoder":
+            left = max(0.0, 1 - progress / recipe.autoencoder)
+            factor = min(1.0, (step + 1) / WARM_UP) * max(FINAL_RATE, math.sin(math.pi / 2 * min(1.0, 1.5 * left)))
+            rates, momentum = recipe.autoencoder_rates, MOMENTUM
         else:
-            with torch.no_grad():
-                fake = nets.generator(batch.control, nets.style(batch.y_target, noise[0], batch.modality))
-        with_r1 = step % recipe.r1_every == 0
-        critic = discriminator_losses(
-            nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1, modality=batch.modality
-        )
-        total = critic["real"] + critic["fake"]
-        if with_r1:
-            total = total + recipe.r1 * recipe.r1_every * critic["r1"]
-        self.critic_optimizer.zero_grad(set_to_none=True)
+            decay = (progress - recipe.decay_from) / max(1e-9, 1 - recipe.decay_from)
+            factor, momentum = 1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)), (0.0, 0.0)
+        groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
+        groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
+        groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], recipe.beta2))
+        if "kernels" in groups:
+            groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
+
+    def _learn(self, total: Tensor, *names: str) -> None:
+        """Let the optimisers named make a step down the gradient of a loss."""
+        optimizers = [self.optimizers[name] for name in names if name in self.optimizers]
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         total.backward()
-        self._share_gradients(self._critic)
-        self.critic_optimizer.step()
+        self._share_gradients(self._critic if "critic" in names else self._makers)
+        for optimizer in optimizers:
+            optimizer.step()
+
+    def _adversarial_step(self, batch: Batch, draws: _Draws, step: int, progress: float) -> dict[str, Tensor]:
+        nets, recipe, modality = self.networks, self.recipe, batch.modality
+        with self._precision():
+            with nullcontext() if recipe.shared_pass else torch.no_grad():
+                content = nets.generator.content(batch.control)
+                style = nets.style(batch.y_target, draws.noise[0], modality)
+                fake, excess = self._render(content, style)
+            with_r1 = step % recipe.r1_every == 0
+            critic = discriminator_losses(
+                nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1, modality=modality
+            )
+            total = critic["real"] + critic["fake"]
+            if with_r1:
+                total = total + recipe.r1 * recipe.r1_every * critic["r1"]
+        self._learn(total, "critic")
 
         nets.discriminator.requires_grad_(False)
-        if shared is None:
-            style = nets.style(batch.y_target, noise[0], batch.modality)
-            shared = nets.generator(batch.control, style)
-        diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
-        other = None
-        if diversity:
-            with torch.no_grad():
-                other = nets.generator(batch.control, nets.style(batch.y_target, noise[1], batch.modality))
-        maker = generator_losses(nets, batch.control, batch.y_target, style, shared, other, modality=batch.modality)
-        total = maker["adversarial"] + recipe.style * maker["style"] + recipe.cycle * maker["cycle"]
-        if other is not None:
-            total = total - diversity * maker["diversity"]
-        if recipe.self_reconstruction:
-            again = nets.generator(batch.control, nets.style_encoder(batch.control))
-            maker["self_reconstruction"] = (again - batch.control).abs().mean()
-            total = total + recipe.self_reconstruction * maker["self_reconstruction"]
-        self.maker_optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self._share_gradients(self._makers)
-        self.maker_optimizer.step()
+        with self._precision():
+            if not recipe.shared_pass:
+                content = nets.generator.content(batch.control)
+                style = nets.style(batch.y_target, draws.noise[0], modality)
+                fake, excess = self._render(content, style)
+            diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
+            other = None
+            if diversity:
+                with torch.no_grad():
+                    other = nets.generator.render(content, nets.style(batch.y_target, draws.noise[1], modality))
+            # cycle and self-reconstruction either both, or in turns at twice their weight
+            turn = step % 2 if recipe.in_turns else None
+            maker = generator_losses(
+                nets, batch.control, batch.y_target, style, fake, other, cycle=turn != 0, modality=modality
+            )
+            begun = (progress - recipe.autoencoder) / recipe.ramp if recipe.ramp else 1.0
+            total = min(1.0, max(0.0, begun)) * maker["adversarial"] + recipe.style * maker["style"]
+            total = total + recipe.peaks * excess
+            if other is not None:
+                total = total - diversity * maker["diversity"]
+            if "cycle" in maker:
+                total = total + recipe.cycle * (1 if turn is None else 2) * maker["cycle"]
+            if recipe.self_reconstruction and turn != 1:
+                wanted = self._at_other_contrast(batch.control, draws)
+                again = nets.generator.render(content, nets.style_encoder(wanted))
+                maker["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
+                weight = recipe.self_reconstruction * (1 if turn is None else 2)
+                total = total + weight * maker["self_reconstruction"]
+        self._learn(total, "maker", "kernels")
         nets.discriminator.requires_grad_(True)
         return {**critic, **maker}
 
-    def _autoencoder_step(self, batch: Batch, noise: list[Tensor], step: int) -> dict[str, Tensor]:
+    def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
         """Give cells back from their content and own style, and lead each condition to the style of its real cells.
 
         A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
         """
-        nets, half = self.networks, max(0, self.settings.batch_size // 2 - batch.first)  # half of the whole batch
-        images = torch.cat([batch.control[:half], batch.treated[half:]])
-        own = nets.style_encoder(images)
-        losses = {"reconstruction": (nets.generator(images, own) - images).abs().mean()}
-        with torch.no_grad():
-            wanted = nets.style_encoder(batch.treated)
-        losses["style_match"] = (nets.style(batch.y_treated, noise[0], batch.modality) - wanted).square().mean()
-        total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.square().mean()
-        self.maker_optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self._share_gradients(self._makers)
-        self.maker_optimizer.step()
+        nets = self.networks
+        odd = (torch.arange(len(batch.control), device=self.device) + batch.first) % 2 == 1
+        images = torch.where(odd[:, None, None, None], batch.treated, batch.control)
+        wanted = self._at_other_contrast(images, draws)
+        with self._precision():
+            own = nets.style_encoder(wanted)
+            again, excess = self._render(nets.generator.content(images), own)
+            losses = {"reconstruction": reconstruction(again, wanted, self.recipe.detail)}
+            with torch.no_grad():
+                treated = nets.style_encoder(batch.treated)
+            style = nets.style(batch.y_treated, draws.noise[0], batch.modality)
+            losses["style_match"] = (style.float() - treated).square().mean()
+            total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
+            total = total + self.recipe.peaks * excess
+        self._learn(total, "maker", "kernels")
         return losses
+
+    def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Image, and how far content and the maps of the same resolution peak, where the recipe weighs that."""
+        generator = self.networks.generator
+        maps = list(generator.decoded(content, style))
+        coarse = [content, *(part for part in maps if part.shape[-1] == content.shape[-1])]
+        return generator.to_rgb(maps[-1]), sum(map(peaks, coarse)) if self.recipe.peaks else 0.0
+
+    def _at_other_contrast(self, images: Tensor, draws: _Draws) -> Tensor:
+        if not self.recipe.contrast:
+            return images
+        return at_other_contrast(images, self.recipe.contrast, draws.normal, draws.uniform)
 
     def _update_average(self, step: int) -> None:
         if self.average is None:
             return
         decay = min(self.recipe.average, (1 + step) / (10 + step))
         with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.networks.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), 1 - decay)
 
     @torch.no_grad()
-    def predict(self, control: Tensor, y: Tensor, noise: Tensor) -> Tensor:
+    def predict(self, control: Tensor, y: Tensor, noise: Tensor, modality: int = 0) -> Tensor:
         """Predicted images of a few cells, by the averaged weights where there are any."""
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
-        return nets.generator(control, nets.style(y, noise)).cpu()
+        return nets.generator(control, nets.style(y, noise, modality)).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The weights to predict with."""
@@ -184,16 +247,30 @@ class Step:
         tensors = {f"networks.{name}": value for name, value in self.networks.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        tensors |= flatten_optimizer(self.critic_optimizer, "critic")
-        return tensors | flatten_optimizer(self.maker_optimizer, "maker")
+        for name, optimizer in self.optimizers.items():
+            tensors |= flatten_optimizer(optimizer, name)
+        return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take the state that `state` gave."""
         self.networks.load_state_dict(_part(tensors, "networks."))
         if self.average is not None:
             self.average.load_state_dict(_part(tensors, "average."))
-        restore_optimizer(self.critic_optimizer, "critic", tensors)
-        restore_optimizer(self.maker_optimizer, "maker", tensors)
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, name, tensors)
+
+
+class _Draws:
+    """A step's random numbers, the same whether one process makes the step or several share it."""
+
+    def __init__(self, settings: TrainingSettings, step: int, batch: Batch, device: torch.device) -> None:
+        rng = np.random.default_rng([settings.seed, step, 1])
+        count, mine = settings.batch_size, slice(batch.first, batch.first + len(batch.y_target))
+        noise = [rng.standard_normal((count, settings.noise_dim), np.float32)[mine] for _ in range(2)]
+        self.noise = [torch.from_numpy(draw).to(device) for draw in noise]
+        normal = rng.standard_normal((3, count, batch.control.shape[1]), np.float32)[:, mine]
+        self.normal = torch.from_numpy(normal).to(device)
+        self.uniform = torch.from_numpy(rng.random(count, np.float32)[mine]).to(device)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from napari_impa.engine.intensity import from_normalized
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.run import Run, versions
-from napari_impa.engine.settings import MAY_CHANGE, RECIPES, TrainingSettings
+from napari_impa.engine.settings import MAY_CHANGE, RECIPES, Recipe, TrainingSettings
 from napari_impa.engine.steps import Step
 from napari_impa.errors import OutOfMemoryError, TrainingError
 
@@ -55,6 +55,8 @@ class Trainer:
         Steps between samples.
     group
         The processes that train this model together, each on its part of every batch; the first alone writes files.
+    recipe
+        Another recipe than the settings name, to try it.
 
     Raises
     ------
@@ -76,9 +78,10 @@ class Trainer:
         resume: bool = False,
         sample_every: int = 50,
         group: Processes | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self.group = group or Processes()
-        self.settings, self.recipe = settings, RECIPES[settings.recipe]
+        self.settings, self.recipe = settings, recipe or RECIPES[settings.recipe]
         self.run = Run(Path(folder))
         self.sample_every = sample_every
         use_threads(settings.threads)
@@ -94,22 +97,29 @@ class Trainer:
         resuming = resume and self.run.exists
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
-        self.data = TrainingCells(cells, settings)
+        self.data = TrainingCells(cells, settings, self.device)
+        labels, described = self.data.labels, self.data.labels.describe()
         shape = Shape(
             size=settings.size,
             channels=len(cells.channels),
             width=settings.width,
             style_dim=settings.style_dim,
             noise_dim=settings.noise_dim,
-            embedding_dims=(settings.embedding_dim,),
-            conditions=(len(self.data.conditions),),
+            embedding_dims=tuple(settings.embedding_dim if v is None else v.shape[1] for _, v in described),
+            conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
+            mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
+            modality_dim=settings.modality_dim,
         )
         networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
+        for number, (_, vectors) in enumerate(described):
+            if vectors is not None:
+                networks.describe(torch.from_numpy(vectors), number)
         share = self._share_gradients if self.group.count > 1 else None
         self._step = Step(networks.to(self.device), self.recipe, settings, share)
         self._about = {
             "channels": cells.channels,
             "conditions": self.data.conditions,
+            "descriptions": [description for description, _ in described],
             "task": settings.task,
             "control": cells.control if settings.task == "perturbation" else None,
             "label": cells.label,
@@ -124,7 +134,7 @@ class Trainer:
             "control": cells.control,
         }
         self.limits = self.data.limits
-        self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
+        self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
         self._asked_to_stop = self._stopping = self._attempting = False
         self._rows: list[dict[str, Any]] = []
         self.best = BestModel(self.run)
@@ -145,6 +155,11 @@ class Trainer:
     def stop(self) -> None:
         """Stop at the end of the step that is being made; may be called from any thread."""
         self._asked_to_stop = True
+
+    @property
+    def waiting(self) -> float:
+        """Fraction of the time trained here that was spent waiting for data, 0…1."""
+        return self.data.seconds / max(self.seconds - self._resumed, self.data.seconds, 1e-9)
 
     @property
     def model(self) -> IMPA:
@@ -196,6 +211,8 @@ class Trainer:
         except GeneratorExit:
             self.save()
             raise
+        finally:
+            self.data.close()
 
     def _goes_on(self) -> bool:
         """Whether there is another step to make; all processes come to the same answer, by the first one's clock."""
@@ -208,7 +225,7 @@ class Trainer:
         stage = self._stage()
         losses: dict[str, float] = {}
         try:
-            batch = _part(self.data.batch(self.step, self.recipe), self._mine)
+            batch = self.data.batch(self.step, self.recipe, self.group.rank, self.group.count)
             losses = self._step(batch, self.step, stage, progress=self._progress())
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -302,7 +319,11 @@ class Trainer:
         noise = torch.from_numpy(
             np.random.default_rng(0).standard_normal((count, self.settings.noise_dim), np.float32) * 0.1
         )
-        predicted = self._step.predict(control, torch.from_numpy(y), noise)
+        labels, predicted = self.data.labels, torch.empty_like(control)
+        for modality in set(labels.modality[y].tolist()):
+            mine = torch.from_numpy(labels.modality[y] == modality)
+            rows = torch.from_numpy(labels.row[y])[mine]
+            predicted[mine] = self._step.predict(control[mine], rows, noise[mine], modality)
         dtype = self.data.pixels.dtype
         return Samples(
             control=from_normalized(control, self.limits, dtype),
@@ -358,6 +379,12 @@ class Trainer:
 
     def _load_checkpoint(self) -> None:
         tensors, header = checkpoint.read_tensors(self.run.checkpoint_path)
+        for name, vectors in self._step.networks.named_buffers():
+            if not torch.equal(vectors.cpu(), tensors.get(f"networks.{name}", vectors.new_empty(0)).cpu()):
+                raise TrainingError(
+                    f"The conditions are described by other numbers than when {self.run.folder} was started; "
+                    "give the same table, or choose another folder."
+                )
         try:
             self._step.restore(tensors)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -365,6 +392,7 @@ class Trainer:
                 f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
             ) from error
         self.step, self.seconds, self.best.seconds = header["step"], header["seconds"], header.get("scoring", 0.0)
+        self._resumed = self.seconds
         self._autoencoder_ended = header["autoencoder_ended"]
 
     def _go_back(self) -> int:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT)
+    return importlib.import_module("benchmarks.measure")
+
+
+@pytest.fixture
+def reading(measure: ModuleType) -> ModuleType:
+    return importlib.import_module("benchmarks.reading")
+
+
+def test_two_things_are_measured_in_turn_and_each_first_every_other_time(measure: ModuleType) -> None:
+    order: list[str] = []
+    seconds = iter([2.0, 4.0, 5.0, 1.0, 3.0, 1.0])
+    a, b, ratios = measure.alternately(
+        lambda: order.append("a") or next(seconds), lambda: order.append("b") or next(seconds), 3
+    )
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert (a, b, ratios) == ([2.0, 1.0, 3.0], [4.0, 5.0, 1.0], [0.5, 0.2, 3.0])
+    row = measure.row_of("x", a, b, ratios, ("one", "other"), wanted=0.4)
+    assert (row.ratio, row.lowest, row.highest) == (0.5, 0.2, 3.0)
+    assert (row.of, row.against, row.verdict) == ("one 2 s", "other 4 s", "≤ 0.4: NO")
+
+
+def test_operations_of_a_convolution_and_of_a_second_derivative_are_counted(measure: ModuleType) -> None:
+    steps = importlib.import_module("benchmarks.steps")
+    weight, image = torch.rand(4, 3, 3, 3, requires_grad=True), torch.rand(2, 3, 8, 8, requires_grad=True)
+    one = 2 * 2 * 4 * 3 * 9 * 64
+    with steps.Operations() as counter:
+        out = torch.nn.functional.conv2d(image, weight, padding=1)
+    assert counter.count == one
+    with steps.Operations() as counter:
+        (gradient,) = torch.autograd.grad(out.square().sum(), image, create_graph=True)
+        gradient.square().sum().backward()
+    assert counter.count >= 3 * one
+
+
+def test_memory_stays_bounded_while_a_pool_goes_round_many_cells(reading: ModuleType, tmp_path: Path) -> None:
+    path = reading.make_cells(tmp_path / "many.cells", 20_000, every=16)
+    found = reading.in_child("reading:train_on_many", path=str(path), granted=10 << 20, steps=1, turns=190)
+    assert found["pool_bytes"] <= 10 << 20
+    assert found["file_bytes"] > 240_000_000  # all of which has been read by then
+    assert 0 < found["memory_bytes"] < 170_000_000
+
+
+def test_a_child_that_fails_says_why(measure: ModuleType) -> None:
+    with pytest.raises(RuntimeError, match="NoSuchRecipe"):
+        measure.in_child("steps:peak", recipe="NoSuchRecipe", size=24, width=4, batch=2, device="cpu")
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--device", "cpu", "--threads", "1", "--json", "out.json"]
+    done = subprocess.run([*command[:-1], str(tmp_path / "out.json")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    names = {row["name"] for row in figures["rows"]}
+    expected = {"predict", "read batches", "open", "memory of many cells", "waiting for data", "step, batch 2"}
+    assert expected | {"memory, batch 2"} <= names
+    assert all(f"| {name} |" in done.stdout for name in names)
+    assert figures["machine"]["threads"] == 1
+    assert figures["limits"]["matrix_flop_per_second"] > 1e8
+    (predict,) = (row for row in figures["rows"] if row["name"] == "predict")
+    assert predict["extra"]["largest_difference"] <= 1e-5
+
+
+def test_a_row_that_is_not_there_is_said() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no row speed; the rows are predict, read" in done.stderr
