@@ -1,7 +1,7 @@
 """Train variants of a recipe for equal minutes and score them on held-out cells: `python -m benchmarks.recipes`.
 
     python -m benchmarks.recipes plate.cells --label compound dose_um --control DMSO --hold-out plate=P3 --minutes 8 \\
-        default paper "default contrast=0" "default muon=0 autoencoder_rates=0.0004,0"
+        --variants default paper "default contrast=0" "default muon=0 autoencoder_rates=0.0004,0"
 
 A variant is a recipe's name and fields of `Recipe` with other values.  Every variant trains with the same seed and the
 same threads; compare minutes only where nothing else runs.
@@ -31,14 +31,15 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.intensity import normalize, to_levels
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.training import Trainer, follow
+from napari_impa.engine.training import Trainer
+from napari_impa.training import follow
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train and score every variant; print one row each as soon as it is there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__.split("\n")[0])
     parser.add_argument("source", type=Path)
-    parser.add_argument("variants", nargs="*", default=["default", "paper"], help='such as "default contrast=0"')
+    parser.add_argument("--variants", nargs="+", default=["default", "paper"], help='such as "default contrast=0"')
     parser.add_argument("--label", nargs="+", required=True)
     parser.add_argument("--control", required=True)
     parser.add_argument("--hold-out", required=True, metavar="COLUMN=VALUE")

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 
 from napari_impa import cli
+from napari_impa.catalog import load_model
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.settings import TrainingSettings
@@ -67,6 +68,12 @@ def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys:
     assert after.history["seed"] == 4
     assert after.pixels.dtype == np.uint16
     assert "24 of 144 cells are controls (DMSO)" in capsys.readouterr().out
+
+
+def test_train_batches_on_the_controls_alone(source: Path, tmp_path: Path) -> None:
+    options = ["--task", "batch", "--label", "plate", "--where", "compound=DMSO"]
+    cli.main(["train", str(source), "--out", str(tmp_path / "run"), *options, "--size", "32", "--steps", "1"])
+    assert load_model(tmp_path / "run").counts == {"sim-A": 12, "sim-B": 12}
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,7 @@ def train(
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
+    where: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
     description: Annotated[list[str] | None, Several] = None,
     resume: bool = False,
@@ -159,6 +160,8 @@ def train(
         Label value of the untreated control; guessed where not given.
     hold_out
         COLUMN=VALUE of cells to keep out of the training; several are possible.
+    where
+        COLUMN=VALUE of the cells to train on; by default all that are not held out.
     segment
         How nuclei of whole fields are found, as for `crop`.
     description
@@ -179,6 +182,8 @@ def train(
             hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
         )
         cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
+        if where:
+            cells = cells.where(**_columns(where))
         say(crop_summary(cells))
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
         say(

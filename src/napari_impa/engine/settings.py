@@ -31,7 +31,7 @@ class Recipe:
     ----------
     learning_rate, beta2, weight_decay
         Adam's; beta1 is 0.
-    cycle, style, diversity, r1
+    adversarial, cycle, style, diversity, r1
         Weights λ of the losses; `diversity` falls linearly to 0 over `diversity_steps`.
     self_reconstruction
         Weight of |G(x, F(x)) − x|, which makes strength 0 give the cell back.
@@ -72,6 +72,7 @@ class Recipe:
     learning_rate: float = 1e-4
     beta2: float = 0.99
     weight_decay: float = 1e-4
+    adversarial: float = 1.0
     cycle: float = 1.0
     style: float = 1.0
     diversity: float = 1.0
@@ -100,6 +101,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "default": Recipe(
         learning_rate=2e-4,
+        adversarial=0.5,
         weight_decay=0.0,
         diversity=0.0,
         r1=0.02,
@@ -112,7 +114,7 @@ RECIPES: dict[str, Recipe] = {
         in_turns=True,
         critic_rate=1e-3,
         muon=0.004,
-        autoencoder=0.35,
+        autoencoder=0.4,
         ramp=0.05,
         average=0.995,
         even_conditions=True,

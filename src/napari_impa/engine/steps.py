@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Module, Parameter
 
 from napari_impa.engine.checkpoint import flatten_optimizer, restore_optimizer
 from napari_impa.engine.contrast import at_other_contrast
@@ -141,53 +142,71 @@ class Step:
             optimizer.step()
 
     def _adversarial_step(self, batch: Batch, draws: _Draws, step: int, progress: float) -> dict[str, Tensor]:
-        nets, recipe, modality = self.networks, self.recipe, batch.modality
+        drawn = None
         with self._precision():
-            with nullcontext() if recipe.shared_pass else torch.no_grad():
-                content = nets.generator.content(batch.control)
-                style = nets.style(batch.y_target, draws.noise[0], modality)
-                fake, excess = self._render(content, style)
-            with_r1 = step % recipe.r1_every == 0
-            critic = discriminator_losses(
-                nets, batch.treated, batch.y_treated, fake, batch.y_target, r1=with_r1, modality=modality
-            )
-            total = critic["real"] + critic["fake"]
-            if with_r1:
-                total = total + recipe.r1 * recipe.r1_every * critic["r1"]
-        self._learn(total, "critic")
+            if self.recipe.shared_pass:
+                drawn = self._draw(batch, draws)
+                fake = drawn.fake
+            else:
+                with torch.no_grad():
+                    fake = self._draw(batch, draws).fake
+        critic = self._teach_discriminator(batch, fake, step)
+        with _frozen(self.networks.discriminator):
+            maker = self._teach_generator(batch, draws, drawn, step, progress)
+        return {**critic, **maker}
 
-        nets.discriminator.requires_grad_(False)
+    def _draw(self, batch: Batch, draws: _Draws) -> _Drawn:
+        """The control cells under their target conditions."""
+        content = self.networks.generator.content(batch.control)
+        style = self.networks.style(batch.y_target, draws.noise[0], batch.modality)
+        return _Drawn(content, style, *self._render(content, style))
+
+    def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
         with self._precision():
-            if not recipe.shared_pass:
-                content = nets.generator.content(batch.control)
-                style = nets.style(batch.y_target, draws.noise[0], modality)
-                fake, excess = self._render(content, style)
-            diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
+            losses = discriminator_losses(
+                self.networks, batch.treated, batch.y_treated, fake, batch.y_target,
+                r1=with_r1, modality=batch.modality,
+            )  # fmt: skip
+            total = losses["real"] + losses["fake"]
+            if with_r1:
+                total = total + recipe.r1 * recipe.r1_every * losses["r1"]
+        self._learn(total, "critic")
+        return losses
+
+    def _teach_generator(
+        self, batch: Batch, draws: _Draws, drawn: _Drawn | None, step: int, progress: float
+    ) -> dict[str, Tensor]:
+        """Let generator, style encoder and mapping network learn; `drawn` is the shared pass, if there was one."""
+        nets, recipe = self.networks, self.recipe
+        # cycle and self-reconstruction either both, or in turns at twice their weight
+        turn, double = (step % 2, 2) if recipe.in_turns else (None, 1)
+        diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
+        begun = min(1.0, max(0.0, (progress - recipe.autoencoder) / recipe.ramp)) if recipe.ramp else 1.0
+        with self._precision():
+            drawn = drawn or self._draw(batch, draws)
             other = None
             if diversity:
                 with torch.no_grad():
-                    other = nets.generator.render(content, nets.style(batch.y_target, draws.noise[1], modality))
-            # cycle and self-reconstruction either both, or in turns at twice their weight
-            turn = step % 2 if recipe.in_turns else None
-            maker = generator_losses(
-                nets, batch.control, batch.y_target, style, fake, other, cycle=turn != 0, modality=modality
-            )
-            begun = (progress - recipe.autoencoder) / recipe.ramp if recipe.ramp else 1.0
-            total = min(1.0, max(0.0, begun)) * maker["adversarial"] + recipe.style * maker["style"]
-            total = total + recipe.peaks * excess
+                    style = nets.style(batch.y_target, draws.noise[1], batch.modality)
+                    other = nets.generator.render(drawn.content, style)
+            losses = generator_losses(
+                nets, batch.control, batch.y_target, drawn.style, drawn.fake, other,
+                cycle=turn != 0, modality=batch.modality,
+            )  # fmt: skip
+            total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
+            total = total + recipe.peaks * drawn.excess
             if other is not None:
-                total = total - diversity * maker["diversity"]
-            if "cycle" in maker:
-                total = total + recipe.cycle * (1 if turn is None else 2) * maker["cycle"]
+                total = total - diversity * losses["diversity"]
+            if "cycle" in losses:
+                total = total + double * recipe.cycle * losses["cycle"]
             if recipe.self_reconstruction and turn != 1:
                 wanted = self._at_other_contrast(batch.control, draws)
-                again = nets.generator.render(content, nets.style_encoder(wanted))
-                maker["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
-                weight = recipe.self_reconstruction * (1 if turn is None else 2)
-                total = total + weight * maker["self_reconstruction"]
+                again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
+                losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
+                total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
         self._learn(total, "maker", "kernels")
-        nets.discriminator.requires_grad_(True)
-        return {**critic, **maker}
+        return losses
 
     def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
         """Give cells back from their content and own style, and lead each condition to the style of its real cells.
@@ -258,6 +277,25 @@ class Step:
             self.average.load_state_dict(_part(tensors, "average."))
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, name, tensors)
+
+
+class _Drawn(NamedTuple):
+    """Control cells under their target conditions, and how far the maps that they were drawn from peak."""
+
+    content: Tensor
+    style: Tensor
+    fake: Tensor
+    excess: Tensor | float
+
+
+@contextmanager
+def _frozen(module: Module) -> Iterator[None]:
+    """Let gradients pass through a module, but not reach its weights."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
 
 
 class _Draws:
