@@ -139,7 +139,7 @@ class Processes:
         dist.all_reduce(buffer)
         *sums, present = buffer.split([part.numel() for part in parts] + [len(parts)])
         for parameter, part, found in zip(parameters, sums, present.tolist(), strict=True):
-            parameter.grad = part.view_as(parameter).clone() if found else None
+            parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter)) if found else None
 
 
 @contextmanager
