@@ -13,8 +13,8 @@ import argparse
 import ast
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from napari_impa.analysis.features import deep_features
 from napari_impa.analysis.frechet import frechet_distance
 from napari_impa.analysis.montage import save_evaluation_montage
 from napari_impa.analysis.scores import evaluate
-from napari_impa.analysis.selection import select_cells
+from napari_impa.analysis.selection import Selection, select_cells
 from napari_impa.catalog import load_model
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.store import Cells
@@ -58,24 +58,27 @@ def main(arguments: list[str] | None = None) -> None:
         f"{given.preset}, {given.size} px, batch {given.batch_size}, {given.minutes:g} minutes on {given.threads} "
         f"threads, seed {given.seed}; {given.hold_out} held out\n"
     )
-    header = None
     for number, variant in enumerate(given.variants):
         settings = TrainingSettings(
             size=given.size, preset=given.preset, minutes=given.minutes, batch_size=given.batch_size, seed=given.seed,
-            hold_out={column: [value]}, recipe=variant.split()[0],
+            threads=given.threads, hold_out={column: [value]}, recipe=variant.split()[0],
         )  # fmt: skip
         folder = given.out / f"{number + 1:02d}"
         trainer = Trainer(cells, settings, folder, recipe=recipe_of(variant))
         follow(trainer, progress=False)
         model = load_model(folder)
-        row: dict[str, Any] = {"recipe": variant, "steps": trainer.step, **scores(model, cells)}
+        row, real = scores(model, cells)
         save_evaluation_montage(folder / "montage.png", model, cells)
-        (folder / "scores.json").write_text(json.dumps(row, indent=1), encoding="utf-8")
-        if header is None:
-            header = list(row)
-            print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}", flush=True)
-        shown = (f"{entry:.3f}" if isinstance(entry, float) else str(entry) for entry in row.values())
-        print(f"| {' | '.join(shown)} |", flush=True)
+        (folder / "scores.json").write_text(json.dumps({"recipe": variant, "steps": trainer.step, **row}, indent=1))
+        if number == 0:
+            print(f"| recipe | steps | {' | '.join(row)} |\n|{'---|' * (2 + len(row))}", flush=True)
+            print(f"| real cells | | {in_cells(real)} |", flush=True)
+        print(f"| {variant} | {trainer.step} | {in_cells(row)} |", flush=True)
+
+
+def in_cells(values: Mapping[str, float]) -> str:
+    """Numbers between the bars of a table."""
+    return " | ".join(f"{value:.3f}" for value in values.values())
 
 
 def recipe_of(variant: str) -> Recipe:
@@ -85,34 +88,45 @@ def recipe_of(variant: str) -> Recipe:
     return dataclasses.replace(RECIPES[name], **values)
 
 
-def scores(model: IMPA, cells: Cells) -> dict[str, float]:
-    """Held-out scores: means over the conditions, then those of each condition.
+def scores(model: IMPA, cells: Cells) -> tuple[dict[str, float], dict[str, float]]:
+    """Held-out scores of a model, and of real cells that are not held out: means over the conditions, then each.
 
-    `distance` and `texture` are Fréchet distances of predicted to real cells over the untransformed control's: of the
-    cells as they are, and of their detail alone, brightness and contrast evened out.  `treated` is the fraction taken
-    for treated.  `given back` is the mean correlation of control cells with themselves at strength 0.
+    `distance` and `texture` are Fréchet distances to real held-out cells over the untransformed control's: of the cells
+    as they are, and of their detail alone, brightness and contrast evened out.  `treated` is the fraction taken for
+    treated.  `given back` is the mean correlation of control cells with themselves at strength 0.
     """
-    table = evaluate(model, cells)
+    table = evaluate(model, cells).set_index("condition")
     chosen = select_cells(model, cells)
-    textures = []
-    for condition in chosen.conditions:
-        sources = chosen.take(chosen.sources(condition))
-        predicted = model.predict(sources, condition)
-        real = chosen.take(chosen.real(condition))
-        count = min(len(sources), len(real))
-        one, control, other = (texture(part, model, count) for part in (predicted, sources, real))
-        textures.append(frechet_distance(one, other) / frechet_distance(control, other))
+    found: list[dict[str, float]] = []
+    for kind, ratio in (("predicted", "ratio"), ("real", "ratio_real")):
+        textures = {name: texture_ratio(model, chosen, name, kind) for name in chosen.conditions}
+        row = {
+            "distance": float(table[ratio].mean()),
+            "texture": float(np.mean(list(textures.values()))),
+            "treated": float(table[f"treated_{kind}"].mean()),
+            "given back": given_back(model, chosen) if kind == "predicted" else 1.0,
+        }
+        for name in chosen.conditions:
+            row |= {f"distance {name}": float(table.loc[name, ratio]), f"texture {name}": textures[name]}
+        found.append(row)
+    return found[0], found[1]
+
+
+def texture_ratio(model: IMPA, chosen: Selection, condition: str, kind: str) -> float:
+    """Distance in texture of predicted (or other real) cells to the real held-out ones, over the controls'."""
+    sources, real = chosen.take(chosen.sources(condition)), chosen.take(chosen.real(condition))
+    one = (
+        model.predict(sources, condition) if kind == "predicted" else chosen.take(chosen.real(condition, scored=False))
+    )
+    count = min(len(sources), len(real), len(one))
+    parts = [texture(part, model, count) for part in (one, sources, real)]
+    return frechet_distance(parts[0], parts[2]) / frechet_distance(parts[1], parts[2])
+
+
+def given_back(model: IMPA, chosen: Selection) -> float:
+    """Mean correlation of control cells with themselves at strength 0."""
     controls = chosen.take(chosen.sources(chosen.conditions[0]))
-    back = model.predict(controls, chosen.conditions[0], strength=0.0)
-    found = {
-        "distance": float(table["ratio"].mean()),
-        "texture": float(np.mean(textures)),
-        "treated": float(table["treated_predicted"].mean()),
-        "given back": correlation(back, controls),
-    }
-    for condition, ratio, detail in zip(chosen.conditions, table["ratio"], textures, strict=True):
-        found |= {f"distance {condition}": float(ratio), f"texture {condition}": float(detail)}
-    return found
+    return correlation(model.predict(controls, chosen.conditions[0], strength=0.0), controls)
 
 
 def texture(cells: Cells, model: IMPA, count: int) -> np.ndarray:

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from napari_impa.cells.simulated import simulated_cells
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -85,3 +87,26 @@ def test_a_row_that_is_not_there_is_said() -> None:
     )
     assert done.returncode == 2
     assert "no row speed; the rows are predict, read" in done.stderr
+
+
+def test_variants_of_a_recipe_are_trained_and_scored(
+    measure: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes = importlib.import_module("benchmarks.recipes")
+    assert recipes.recipe_of("default contrast=0 autoencoder_rates=0.001,0").autoencoder_rates == (0.001, 0)
+    cells = simulated_cells(48, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
+    source = cells.save(tmp_path / "screen.cells")
+    options = ["--label", "compound", "--control", "DMSO", "--hold-out", "plate=sim-B", "--minutes", "0.005"]
+    options += ["--size", "24", "--batch-size", "2", "--out", str(tmp_path / "out")]
+    recipes.main([str(source), *options, "--variants", "paper style=0.5"])
+    lines = capsys.readouterr().out.splitlines()
+    head, _, real, found = ([part.strip() for part in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
+    assert head[:6] == ["recipe", "steps", "distance", "texture", "treated", "given back"]
+    assert (real[0], found[0]) == ("real cells", "paper style=0.5")
+    assert int(found[1]) >= 1
+    values = [float(value) for value in found[2:]]
+    assert values[0] > float(real[2])
+    assert json.loads((tmp_path / "out" / "01" / "scores.json").read_text())["texture"] == pytest.approx(
+        values[1], abs=1e-3
+    )
+    assert (tmp_path / "out" / "01" / "montage.png").is_file()

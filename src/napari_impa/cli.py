@@ -161,7 +161,7 @@ def train(
     hold_out
         COLUMN=VALUE of cells to keep out of the training; several are possible.
     where
-        COLUMN=VALUE of the cells to train on; by default all that are not held out.
+        COLUMN=VALUE of the cells that the training is about, say the controls alone to correct batches; else all.
     segment
         How nuclei of whole fields are found, as for `crop`.
     description
@@ -179,11 +179,12 @@ def train(
     with processes() as group:
         say = _speaker(group.rank)
         chosen = TrainingSettings(
-            hold_out=_columns(hold_out), description=_description(description) or "learned", **settings
+            hold_out=_columns(hold_out),
+            where=_columns(where),
+            description=_description(description) or "learned",
+            **settings,
         )
         cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
-        if where:
-            cells = cells.where(**_columns(where))
         say(crop_summary(cells))
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
         say(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -36,6 +38,7 @@ class ModelDouble:
     """What scores need of a model; `answer` is (cells, condition) -> pixels."""
 
     unseen: tuple[str, ...] = ()
+    where: Mapping[str, Sequence[str]] = MappingProxyType({})
     name, hash, size, channels = "double", "0", 16, ("DNA", "actin")
     limits = np.array([[200.0, 1300.0], [200.0, 1300.0]])
 

@@ -104,6 +104,14 @@ def test_a_batch_model_is_scored_against_uncorrected_cells_of_the_other_batches(
     assert "chance is 50 %" in text
 
 
+def test_what_the_training_was_not_about_is_left_out(cells, double):
+    model, about = double(double.unchanged), double(double.unchanged)
+    about.where = {"plate": ("P2",)}
+    whole, part = evaluate(model, cells.where(plate="P2")), evaluate(about, cells)
+    assert part.equals(whole)
+    assert not part.equals(evaluate(model, cells))
+
+
 def test_the_printed_table_reads_without_the_manual(cells, double):
     calls = []
     model = double(double.unchanged, hold_out=HELD, names=("dim", "rare", "swell"))

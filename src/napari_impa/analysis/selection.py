@@ -86,6 +86,8 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
     if model.task != "batch" and control is None:
         raise ConditionError("These cells name no control; say which label value is the untreated control.")
     cells = model.fit(cells.labelled(model.label or cells.label, control))
+    about = {column: some for column, some in model.where.items() if column in cells.table.columns}
+    cells = cells.take(cells.mask_where(about)) if about else cells  # what the training was about, nothing else
     control = None if control is None else shortest(control)
     names, held = cells.conditions, _held_out(cells, model.hold_out)
     words = _in_words(where or model.hold_out)

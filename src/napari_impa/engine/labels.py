@@ -57,7 +57,7 @@ class TrainingLabels:
 
     def __init__(self, cells: Cells, settings: TrainingSettings) -> None:
         self._cells, self._settings = cells, settings
-        self.held = held_out_mask(cells, settings.hold_out)
+        self.held = held_out_mask(cells, settings.hold_out) | ~cells.mask_where(settings.where)
         self._names, self._is_control = cells.conditions, cells.is_control
         self._kinds = kinds = self._modality_names()
         rows = np.flatnonzero(~self.held)

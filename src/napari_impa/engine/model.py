@@ -140,6 +140,11 @@ class IMPA:
         return {column: tuple(values) for column, values in self.settings.get("hold_out", {}).items()}
 
     @property
+    def where(self) -> dict[str, tuple[str, ...]]:
+        """Columns and values of the cells that the training was about; empty for all."""
+        return {column: tuple(values) for column, values in self.settings.get("where", {}).items()}
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.networks.generator.from_rgb.weight.device

@@ -114,7 +114,7 @@ RECIPES: dict[str, Recipe] = {
         in_turns=True,
         critic_rate=1e-3,
         muon=0.004,
-        autoencoder=0.4,
+        autoencoder=0.45,
         ramp=0.05,
         average=0.995,
         even_conditions=True,
@@ -160,6 +160,9 @@ class TrainingSettings:
     hold_out: Mapping[str, Sequence[str]] = field(
         default_factory=dict, metadata={"help": "cells kept out of the training, by column and values"}
     )
+    where: Mapping[str, Sequence[str]] = field(
+        default_factory=dict, metadata={"help": "cells that the training is about, by column and values; all if empty"}
+    )
     style_dim: int = _option(64, "dimension of the style")
     noise_dim: int = _option(16, "dimension of the noise")
     embedding_dim: int = _option(64, "dimension of a learned condition")
@@ -177,11 +180,12 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         from napari_impa.engine.networks import is_valid_size, valid_sizes  # torch, which takes seconds, only here
 
-        held = {
-            str(column): (str(values),) if isinstance(values, (str, int, float)) else tuple(str(v) for v in values)
-            for column, values in dict(self.hold_out).items()
-        }
-        object.__setattr__(self, "hold_out", held)
+        for name in ("hold_out", "where"):
+            columns = {
+                column: (str(values),) if isinstance(values, (str, int, float)) else tuple(str(v) for v in values)
+                for column, values in dict(getattr(self, name)).items()
+            }
+            object.__setattr__(self, name, columns)
         described = self.description
         if isinstance(described, Mapping):
             object.__setattr__(self, "description", {str(name): str(kind) for name, kind in described.items()})
