@@ -18,6 +18,9 @@ from napari_impa.errors import ModelError
 HEADER = "napari_impa"
 """Key of the JSON text in the metadata of the safetensors file."""
 
+ATTEMPTS = 5
+"""How often a file is read that a training replaces meanwhile: it is opened more than once for that."""
+
 
 def _umask() -> int:
     mask = os.umask(0)
@@ -72,12 +75,18 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise ModelError(f"There is no model file {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if weights else {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path.name} is damaged or not a model file ({error}).") from error
+    for attempt in range(ATTEMPTS):
+        before = path.stat()
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = (file.metadata() or {}).get(HEADER)
+                tensors = {name: file.get_tensor(name) for name in file.keys()} if weights else {}  # noqa: SIM118
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if attempt + 1 < ATTEMPTS and path.stat().st_mtime_ns != before.st_mtime_ns:
+                continue
+            raise ModelError(f"{path.name} is damaged or not a model file ({error}).") from error
+        if path.stat().st_mtime_ns == before.st_mtime_ns:
+            break
     if header is None:
         raise ModelError(f"{path.name} is a safetensors file, but not one of napari-impa.")
     return tensors, json.loads(header)
