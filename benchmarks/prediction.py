@@ -27,7 +27,7 @@ def rows(options: Options) -> Iterator[Row]:
         results.clear()
         for first in range(0, count, DEFAULT_BATCH):
             part = slice(first, first + DEFAULT_BATCH)
-            encoded = model.encode(pixels[part])
+            encoded = model.encode(pixels[part], style=False)
             results.extend(model.decode(encoded, name, noise[part]) for name in model.conditions)
 
     def whole() -> None:

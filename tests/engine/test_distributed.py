@@ -37,7 +37,7 @@ def launch(count: int, *arguments: object) -> subprocess.Popen[str]:
 
 def run(count: int, *arguments: object) -> tuple[int, str, str]:
     process = launch(count, *arguments)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 

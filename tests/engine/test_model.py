@@ -56,6 +56,10 @@ def test_strength_slides_from_the_own_style_to_the_condition(model: IMPA, cells:
         target = model.networks.style(torch.full((4,), 1), noise)
         half = model.networks.generator.render(encoded.content, (encoded.style + target) / 2)
     torch.testing.assert_close(model.decode(encoded, "low", noise, strength=0), own)
+    quick = model.encode(cells.pixels[:4, :, 1:25, 1:25], style=False)
+    assert torch.equal(model.decode(quick, "low", noise), model.decode(encoded, "low", noise))
+    with pytest.raises(ValueError, match="own styles"):
+        model.decode(quick, "low", noise, strength=0.5)
     torch.testing.assert_close(model.decode(encoded, "low", noise, strength=0.5), half, atol=1e-5, rtol=1e-5)
 
 
@@ -67,10 +71,10 @@ def test_channels_in_another_order_are_put_right(model: IMPA, cells: Cells) -> N
 def test_memory_that_runs_out_halves_the_batch(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, whole = model.predict(cells, "low", batch_size=5), model.encode
 
-    def encode(pixels: np.ndarray) -> object:
+    def encode(pixels: np.ndarray, *, style: bool) -> object:
         if len(pixels) > 5:
             raise torch.OutOfMemoryError("out of memory")
-        return whole(pixels)
+        return whole(pixels, style=style)
 
     monkeypatch.setattr(model, "encode", encode)
     np.testing.assert_array_equal(model.predict(cells, "low", batch_size=20).pixels, expected.pixels)

@@ -136,7 +136,7 @@ def test_stop_and_resume(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory."), "batch size of 1"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "not even one cell a step fits"),
         (RuntimeError("mat1 and mat2"), "mat1 and mat2"),
     ],
 )

@@ -32,10 +32,10 @@ DEFAULT_BATCH = 32
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the model keeps of some cells: content (n, w·2^r, S/2^r, S/2^r) and their own styles (n, d)."""
+    """What the model keeps of some cells: content (n, w·2^r, S/2^r, S/2^r) and, unless left out, own styles (n, d)."""
 
     content: Tensor
-    style: Tensor
+    style: Tensor | None
 
 
 Target = str | NewCondition
@@ -245,10 +245,14 @@ class IMPA:
         return torch.from_numpy(draws * np.float32(variability))
 
     @torch.inference_mode()
-    def encode(self, pixels: NDArray[Any]) -> Encoded:
-        """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into."""
+    def encode(self, pixels: NDArray[Any], *, style: bool = True) -> Encoded:
+        """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into.
+
+        Their own styles take about as long as their content, and are needed for strengths other than 1 alone.
+        """
         images = normalize(to_levels(pixels, self.limits)).to(self.device)
-        return Encoded(self.networks.generator.content(images), self.networks.style_encoder(images))
+        own = self.networks.style_encoder(images) if style else None
+        return Encoded(self.networks.generator.content(images), own)
 
     @torch.inference_mode()
     def decode(
@@ -258,10 +262,18 @@ class IMPA:
 
         The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
         `noise` is (n, noise dimension), see `noise`.
+
+        Raises
+        ------
+        ValueError
+            If the cells were encoded without their styles and the strength is not 1.
         """
+        if strength != 1 and encoded.style is None:
+            raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
         embedding, modality = self.embedding(condition)
         target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
-        style = target if strength == 1 else encoded.style + strength * (target - encoded.style)
+        own = encoded.style
+        style = target if strength == 1 or own is None else own + strength * (target - own)
         return self.networks.generator.render(encoded.content, style)
 
     def weights(self, *, compact: bool = False) -> dict[str, Tensor]:
@@ -314,7 +326,7 @@ class IMPA:
             part = slice(start, min(start + batch, mine.stop))
             try:
                 block = self.fit(cells.take(rows[part])).pixels
-                encoded = self.encode(block)
+                encoded = self.encode(block, style=strength != 1)
                 images = [self.decode(encoded, target, noise[part], strength=strength) for target in targets]
                 pixels = [self.to_camera(image, block.dtype) for image in images]
             except (RuntimeError, MemoryError) as error:
