@@ -9,8 +9,9 @@ import torch
 
 from benchmarks.measure import Options, Row, alternately, row_of, timed
 from napari_impa.engine.intensity import normalize, to_levels
-from napari_impa.engine.model import DEFAULT_BATCH, IMPA
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.prediction import DEFAULT_BATCH
 
 CHANNELS = ("DNA", "actin", "tubulin")
 

@@ -6,22 +6,26 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
-from inspect import Parameter as OneParameter
-from inspect import signature
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from napari_impa.cli_models import models_app
+from napari_impa.console import (
+    Several,
+    columns_of,
+    description_of,
+    progress_bar,
+    read_for,
+    read_source,
+    sharing,
+    speaker,
+    with_settings,
+)
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import ImpaError, PeerError
-
-if TYPE_CHECKING:
-    from napari_impa.cells.parts import Share
-    from napari_impa.cells.store import Cells
 
 app = App(
     name="napari-impa",
@@ -29,10 +33,8 @@ app = App(
     version=lambda: __import__("napari_impa").__version__,
     result_action="return_value",
 )
-models_app = App(name="models", help="Models that can be used here.", result_action="return_value")
 app.command(models_app)
 
-Several = Parameter(consume_multiple=True, negative=())
 Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
 
 
@@ -100,11 +102,11 @@ def crop(
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
-    with _sharing() as share:
-        say = _speaker(share.rank)
+    with sharing() as share:
+        say = speaker(share.rank)
         opened = open_source(source, kind="fields" if segment else None)
         say(opened.describe())
-        with _bar("images", share.rank) as progress:
+        with progress_bar("images", share.rank) as progress:
             cells = crop_source(
                 opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
                 control=control, overwrite=overwrite, share=share, progress=progress,
@@ -113,26 +115,8 @@ def crop(
         say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")
 
 
-def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for every field of `TrainingSettings` that it does not name itself."""
-    own = signature(command)
-    options = {name: option for name, option in own.parameters.items() if option.kind is not option.VAR_KEYWORD}
-    types = get_type_hints(TrainingSettings)
-    for entry in fields(TrainingSettings):
-        if entry.name not in options:
-            how = Parameter(help=f"{entry.metadata['help']}.")
-            options[entry.name] = OneParameter(
-                entry.name,
-                OneParameter.KEYWORD_ONLY,
-                default=entry.default,
-                annotation=Annotated[types[entry.name], how],
-            )
-    command.__signature__ = own.replace(parameters=list(options.values()))  # type: ignore[attr-defined]
-    return command
-
-
 @app.command
-@_with_settings
+@with_settings
 def train(
     source: Path,
     *,
@@ -177,14 +161,14 @@ def train(
     from napari_impa.training import follow, make_trainer
 
     with processes() as group:
-        say = _speaker(group.rank)
+        say = speaker(group.rank)
         chosen = TrainingSettings(
-            hold_out=_columns(hold_out),
-            where=_columns(where),
-            description=_description(description) or "learned",
+            hold_out=columns_of(hold_out),
+            where=columns_of(where),
+            description=description_of(description) or "learned",
             **settings,
         )
-        cells = _read(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
+        cells = read_source(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
         say(crop_summary(cells))
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
         say(
@@ -257,12 +241,12 @@ def predict(
     from napari_impa.catalog import load_model
     from napari_impa.cells.parts import Share, write_cells
     from napari_impa.cells.store import CellsWriter, shortest
-    from napari_impa.engine.conditions import NewCondition, read_new_conditions
+    from napari_impa.engine.conditions import NewCondition, name_of, read_new_conditions
     from napari_impa.engine.distributed import processes
-    from napari_impa.engine.model import TURNED_INTO, name_of
+    from napari_impa.engine.prediction import TURNED_INTO, predict_blocks
 
     with processes() as group:
-        say, share = _speaker(group.rank), Share(group.rank, group.count, group.agree)
+        say, share = speaker(group.rank), Share(group.rank, group.count, group.agree)
         chosen = load_model(model).to(group.device(device))
         targets: list[str | NewCondition] = [*(to or ())]
         if smiles is not None:
@@ -277,7 +261,7 @@ def predict(
         for target in targets:
             chosen.embedding(target)
         names = [name_of(target) for target in targets]
-        cells = _read_for(chosen, source, segment, group.rank)
+        cells = read_for(chosen, source, segment, group.rank)
         rows = np.arange(len(cells))
         if chosen.task == "perturbation" and not all_cells and cells.control is not None:
             rows = np.flatnonzero(cells.is_control)
@@ -289,9 +273,9 @@ def predict(
             out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
             control=cells.control, history=history, overwrite=overwrite,
         )  # fmt: skip
-        with _bar("cells", group.rank) as progress:
-            blocks = chosen.predict_blocks(
-                cells, targets, **how, batch_size=batch_size, rows=rows, share=share, progress=progress
+        with progress_bar("cells", group.rank) as progress:
+            blocks = predict_blocks(
+                chosen, cells, targets, **how, batch_size=batch_size, rows=rows, share=share, progress=progress
             )
             write_cells(
                 writer,
@@ -354,9 +338,10 @@ def evaluate(
     from napari_impa.catalog import load_model
 
     chosen = load_model(model).to(device)
-    cells = _read_for(chosen, source, segment)
+    cells = read_for(chosen, source, segment)
+    scored = columns_of(where) or None
     table = score(
-        chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed,
+        chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,
         nuclei_channel=nuclei_channel,
     )  # fmt: skip
     print(format_table(table))
@@ -368,201 +353,15 @@ def evaluate(
         print(f"Saved {json_file}.")
     if montage is not None:
         save_evaluation_montage(
-            montage, chosen, cells, where=_columns(where) or None, strength=strength, variability=variability, seed=seed
+            montage,
+            chosen,
+            cells,
+            where=scored,
+            strength=strength,
+            variability=variability,
+            seed=seed,
         )
         print(f"Saved {montage}.")
-
-
-@models_app.command(name="list")
-def list_models() -> None:
-    """List the models that can be used here."""
-    from napari_impa.catalog import bundled_models
-
-    entries = bundled_models()
-    if not entries:
-        print("No model comes with this installation.")
-    width = max((len(entry.name) for entry in entries), default=0)
-    for entry in entries:
-        print(f"{entry.name:<{width}}  {entry.header['task']}  {entry.description}")
-
-
-@models_app.command
-def info(model: str) -> None:
-    """Say what a model is: channels, conditions, how it was trained.
-
-    Parameters
-    ----------
-    model
-        A `.impa` file, a run folder, or the name of a bundled model.
-    """
-    from napari_impa.catalog import load_model
-
-    chosen = load_model(model)
-    print(f"{chosen.name} ({chosen.task}, {chosen.hash}): {chosen.describe()}")
-    print(f"Channels: {', '.join(chosen.channels)}")
-    print(f"Pixel size: {chosen.pixel_size or 'unknown'}{' µm' if chosen.pixel_size else ''}")
-    if chosen.control is not None:
-        print(f"Control: {chosen.control}, {chosen.counts.get(chosen.control, 0):,} cells")
-    for description in chosen.descriptions:
-        print(f"{description.modality or 'Conditions'}: {description.kind}{' with dose' if description.dose else ''}")
-    for name in chosen.conditions:
-        print(f"  {name}: {chosen.counts.get(name, 0):,} cells")
-    for name in chosen.unseen:
-        print(f"  {name}: not trained on, known by its description")
-    if chosen.hold_out:
-        print(
-            "Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items())
-        )
-    if "steps" in chosen.history:
-        facts = chosen.history
-        minutes = facts["seconds"] / 60
-        print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
-    if "score" in chosen.history:
-        print(f"Held-out score {chosen.history['score']:.3f} (lower is better; 1: the cells left as they are).")
-
-
-@models_app.command(name="import")
-def import_model(
-    folder: Path,
-    *,
-    out: Path,
-    names: Path | None = None,
-    column: str | None = None,
-    control: str | None = None,
-    smiles: str | None = None,
-    modality: str | None = None,
-    description: Annotated[list[str] | None, Several] = None,
-    channels: Annotated[list[str] | None, Several] = None,
-    task: Literal["perturbation", "batch"] = "perturbation",
-    overwrite: bool = False,
-) -> None:
-    """Convert a checkpoint folder in the layout that IMPA was published in to a `.impa` file.
-
-    Parameters
-    ----------
-    folder
-        It holds files like `000200_nets.ckpt` and `000200_embeddings.ckpt`.
-    out
-        The `.impa` file to make.
-    names
-        CSV table of its training; conditions are called `condition 1`, `condition 2`, … without it.
-    column
-        Column of the conditions' names; guessed where not given.
-    control
-        Name of the untreated control; guessed where not given.
-    smiles
-        Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
-    modality
-        Column that names the kind of perturbation, for a model of several.
-    description
-        learned, bit, count or table, or MODALITY=KIND; told from the values where not given.
-    channels
-        Names of the channels, in order.
-    task
-        What it was trained for.
-    overwrite
-        Replace `out` where it exists.
-    """
-    from napari_impa.engine.naming import Naming
-    from napari_impa.engine.published import model_of
-
-    out = out if out.suffix == ".impa" else out.with_name(out.name + ".impa")
-    if out.exists() and not overwrite:
-        raise ImpaError(f"{out} exists already; choose another name, or give --overwrite.")
-    naming = None if names is None else Naming(names, column, control, smiles, modality)
-    model = model_of(folder, naming=naming, channels=channels, task=task, description=_description(description))
-    model.save(out)
-    print(f"{model.describe()}: {', '.join(model.conditions[:12])}{' …' if len(model.conditions) > 12 else ''}")
-    print(f"Saved {out}.")
-
-
-# ---- shared by the commands -----------------------------------------------------------------------------------------
-
-
-def _columns(pairs: Sequence[str] | None) -> dict[str, list[str]]:
-    """`["plate=A", "plate=B"]` → `{"plate": ["A", "B"]}`."""
-    columns: dict[str, list[str]] = {}
-    for pair in pairs or ():
-        column, separator, value = pair.partition("=")
-        if not (separator and column and value):
-            raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
-        columns.setdefault(column, []).append(value)
-    return columns
-
-
-def _description(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
-    """`["bit"]` → `"bit"`; `["compound=bit", "CRISPR=genes.csv"]` → by modality."""
-    if not kinds:
-        return None
-    if len(kinds) == 1 and "=" not in kinds[0]:
-        return kinds[0]
-    try:
-        by_modality = _columns(kinds)
-    except ImpaError:
-        by_modality = {}
-    if not by_modality or any(len(kind) > 1 for kind in by_modality.values()):
-        raise ImpaError("--description is one KIND, or MODALITY=KIND once for each modality.")
-    return {modality: kind for modality, (kind,) in by_modality.items()}
-
-
-def _speaker(rank: int) -> Callable[[str], None]:
-    """What prints a line; of several processes only the first does."""
-    return print if rank == 0 else lambda line: None
-
-
-@contextmanager
-def _sharing() -> Iterator[Share]:
-    """Which part of the work is this process's; without torchrun all of it, and torch is not loaded."""
-    from napari_impa.cells.parts import Share
-
-    if "RANK" not in os.environ:
-        yield Share()
-        return
-    from napari_impa.engine.distributed import processes
-
-    with processes() as group:
-        yield Share(group.rank, group.count, group.agree)
-
-
-def _read(source: Path, rank: int = 0, **how: Any) -> Cells:
-    from napari_impa.cells.folder import read_cells
-    from napari_impa.cells.source import open_source
-
-    kind: Literal["fields"] | None = "fields" if how.get("segment") else None
-    _speaker(rank)(open_source(source, kind=kind).describe())
-    with _bar("images", rank) as progress:
-        return read_cells(source, progress=progress, kind=kind, **how)
-
-
-def _read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Cells:
-    """Read a source with the model's crop side and, where the source has its label columns, its labels."""
-    from napari_impa.cells.source import open_source
-
-    labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
-    label, control = (list(model.label), model.control) if labelled else (None, None)
-    return _read(source, rank, size=model.size, segment=segment, label=label, control=control)
-
-
-class _bar:
-    """A progress bar as a callable (done, total, text)."""
-
-    def __init__(self, unit: str, rank: int = 0) -> None:
-        self.unit, self.rank = unit, rank
-
-    def __enter__(self) -> Callable[..., None]:
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=self.rank > 0 or not sys.stderr.isatty())
-
-        def show(done: int, total: int, text: str = "") -> None:
-            self._bar.total = total
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.update(done - self._bar.n)
-
-        return show
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.checkpoint import write_tensors
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.prediction import predict_blocks
 from napari_impa.errors import ConditionError, ModelError
 
 
@@ -124,7 +125,7 @@ def test_cells_in_a_file_are_read_and_predicted_batch_by_batch(
     real = store.read_pixels
     monkeypatch.setattr(store, "read_pixels", lambda pixels, rows: read.append(len(rows)) or real(pixels, rows))
     rows = np.flatnonzero(mapped.is_control)[::-1]
-    found = list(model.predict_blocks(mapped, "low", rows=rows, batch_size=8))
+    found = list(predict_blocks(model, mapped, "low", rows=rows, batch_size=8))
     assert max(read) == 8
     assert [part for part, _ in found] == [slice(0, 8), slice(8, 16), slice(16, 20)]
     expected = model.predict(cells.take(rows), "low", batch_size=8)

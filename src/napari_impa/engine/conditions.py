@@ -242,6 +242,20 @@ class Description:
         return cls(values["kind"], values["modality"], dose=values["dose"], unseen=vectors, **lists)
 
 
+Target = str | NewCondition
+"""What a cell can be turned into: a condition by its name, or one described anew."""
+
+
+def name_of(target: Target) -> str:
+    """What cells turned into a condition are labelled with."""
+    return target.name if isinstance(target, NewCondition) else target
+
+
+def as_list(to: Target | Sequence[Target]) -> list[Target]:
+    """One condition or several → a list."""
+    return [to] if isinstance(to, (str, NewCondition)) else list(to)
+
+
 def read_new_conditions(path: str | Path, descriptions: Sequence[Description]) -> list[NewCondition]:
     """Read new conditions from a CSV table: name first; SMILES (and dose), or the numbers that describe a condition.
 

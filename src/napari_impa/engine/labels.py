@@ -42,7 +42,7 @@ class TrainingLabels:
     sources
         For each modality, rows of the cells to transform: its own controls where it has any, else all.
     held
-        (N,) whether a cell is held out.
+        (N,) whether a cell takes no part: it is held out, or not what the training is about.
     control
         (modalities,) number of the condition that is the modality's control, or -1.
     counts

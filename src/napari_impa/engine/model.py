@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells
 from napari_impa.engine import model_file
-from napari_impa.engine.conditions import Description, NewCondition
-from napari_impa.engine.device import choose_device, is_out_of_memory, release_memory
+from napari_impa.engine.conditions import Description, NewCondition, Target, as_list, name_of
+from napari_impa.engine.device import choose_device
 from napari_impa.engine.intensity import from_normalized, normalize, to_levels
 from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.prediction import TURNED_INTO, predict_blocks
 from napari_impa.engine.settings import Task
-from napari_impa.errors import ConditionError, ModelError, OutOfMemoryError
-
-TURNED_INTO = "predicted"
-"""Column of predicted cells that names what they were turned into."""
-
-DEFAULT_BATCH = 32
+from napari_impa.errors import ConditionError, ModelError
 
 
 @dataclass(frozen=True)
@@ -36,19 +31,6 @@ class Encoded:
 
     content: Tensor
     style: Tensor | None
-
-
-Target = str | NewCondition
-
-
-def name_of(target: Target) -> str:
-    """What cells turned into a condition are labelled with."""
-    return target.name if isinstance(target, NewCondition) else target
-
-
-def as_list(to: Target | Sequence[Target]) -> list[Target]:
-    """One condition or several → a list."""
-    return [to] if isinstance(to, (str, NewCondition)) else list(to)
 
 
 class IMPA:
@@ -170,7 +152,7 @@ class IMPA:
 
     # ---- prediction ---------------------------------------------------------------------------------------------
 
-    def embedding(self, condition: str | NewCondition) -> tuple[Tensor, int]:
+    def embedding(self, condition: Target) -> tuple[Tensor, int]:
         """(e,) what the mapping network takes for a condition, by name or described anew, and its modality's number.
 
         Raises
@@ -255,9 +237,7 @@ class IMPA:
         return Encoded(self.networks.generator.content(images), own)
 
     @torch.inference_mode()
-    def decode(
-        self, encoded: Encoded, condition: str | NewCondition, noise: Tensor, *, strength: float = 1.0
-    ) -> Tensor:
+    def decode(self, encoded: Encoded, condition: Target, noise: Tensor, *, strength: float = 1.0) -> Tensor:
         """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
 
         The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
@@ -284,66 +264,6 @@ class IMPA:
     def to_camera(self, images: Tensor, dtype: Any) -> NDArray[Any]:
         """Decoded images (n, C, S, S) → the camera's units, in the given type."""
         return from_normalized(images, self.limits, np.dtype(dtype))
-
-    def predict_blocks(
-        self,
-        cells: Cells,
-        to: Target | Sequence[Target],
-        *,
-        strength: float = 1.0,
-        variability: float = 0.1,
-        seed: int = 0,
-        batch_size: int | None = None,
-        rows: NDArray[np.integer] | None = None,
-        share: Share | None = None,
-        progress: Callable[[int, int], object] | None = None,
-    ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
-
-        Cells in a file are read batch by batch too, so that any number of them takes little memory. Where the device's
-        memory does not suffice, the batch is halved and the work goes on. Where several processes `share` the cells,
-        this one takes its own batches, of which each is what a single process would make of it.
-
-        Raises
-        ------
-        ConditionError, ModelError
-            If a condition is unknown or the cells do not fit the model.
-        OutOfMemoryError
-            If not even one cell fits into the memory.
-        """
-        targets = as_list(to)
-        for target in targets:
-            self.embedding(target)
-        if not (np.isfinite(strength) and np.isfinite(variability) and variability >= 0):
-            raise ModelError("Strength is a number and variability a number from 0 up.")
-        self.fit(cells.take([]))
-        rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
-        noise = self.noise(len(rows), variability=variability, seed=seed)
-        batch = batch_size or DEFAULT_BATCH
-        mine = (share or Share()).rows(len(rows), block=batch)
-        start = mine.start
-        while start < mine.stop:
-            part = slice(start, min(start + batch, mine.stop))
-            try:
-                block = self.fit(cells.take(rows[part])).pixels
-                encoded = self.encode(block, style=strength != 1)
-                images = [self.decode(encoded, target, noise[part], strength=strength) for target in targets]
-                pixels = [self.to_camera(image, block.dtype) for image in images]
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                encoded = images = None  # type: ignore[assignment]
-                release_memory(self.device)
-                if batch == 1:
-                    raise OutOfMemoryError(
-                        "Not even one cell fits into the device's memory; choose the device cpu."
-                    ) from error
-                batch = max(1, batch // 2)
-                continue
-            yield part, pixels
-            start = part.stop
-            if progress is not None:
-                progress(start - mine.start, len(mine))
 
     def predict(
         self,
@@ -388,7 +308,8 @@ class IMPA:
         targets = as_list(to)
         fitted = self.fit(cells.take([]))
         out = np.empty((len(targets), len(cells), *fitted.pixels.shape[1:]), fitted.pixels.dtype)
-        for rows, pixels in self.predict_blocks(
+        for rows, pixels in predict_blocks(
+            self,
             cells,
             targets,
             strength=strength,

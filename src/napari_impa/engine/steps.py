@@ -69,8 +69,10 @@ class Step:
         self._mixed = recipe.mixed_precision and has_bfloat16(next(networks.parameters()).device)
         self._critic = list(networks.discriminator.parameters())
         self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
-        kernels = [p for p in self._makers if recipe.muon and p.ndim == 4 and min(p.shape[:2]) > MATRIX]
-        others = [p for p in self._makers if all(p is not kernel for kernel in kernels)]
+        kernels: list[Parameter] = []
+        others: list[Parameter] = []
+        for p in self._makers:
+            (kernels if recipe.muon and p.ndim == 4 and min(p.shape[:2]) > MATRIX else others).append(p)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(
                 parameters,
@@ -184,7 +186,8 @@ class Step:
         diversity = recipe.diversity * max(0.0, 1 - step / recipe.diversity_steps)
         begun = min(1.0, max(0.0, (progress - recipe.autoencoder) / recipe.ramp)) if recipe.ramp else 1.0
         with self._precision():
-            drawn = drawn or self._draw(batch, draws)
+            if drawn is None:
+                drawn = self._draw(batch, draws)
             other = None
             if diversity:
                 with torch.no_grad():
