@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,6 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from napari_impa.errors import ModelError, PeerError, TrainingError
-
-_STATUS = torch.zeros((), dtype=torch.int64)
-"""Lowest rank that failed. The last thing that is sent, it outlives the threads that send it: one that were the last to
-hold a tensor while Python ends would abort the process."""
 
 
 class Processes:
@@ -98,9 +95,9 @@ class Processes:
             return 1
         if self._failed:  # all know already
             raise PeerError("Another process stopped on an error.")
-        _STATUS.fill_(self.count if ok else self.rank)
-        dist.all_reduce(_STATUS, dist.ReduceOp.MIN)
-        lowest = int(_STATUS)
+        status = torch.tensor(self.count if ok else self.rank)
+        dist.all_reduce(status, dist.ReduceOp.MIN)
+        lowest = int(status)
         self._failed = lowest < self.count
         return lowest
 
@@ -160,6 +157,9 @@ def processes() -> Iterator[Processes]:
     if count == 1:
         yield Processes()
         return
+    # Its functions keep the group that is there when it is first imported (as their default argument), and with it the
+    # threads that send: one that still holds a tensor when Python ends aborts the process.
+    importlib.import_module("torch.distributed.nn")
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     except (RuntimeError, ValueError) as error:
