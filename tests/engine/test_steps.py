@@ -168,10 +168,32 @@ def test_r1_comes_lazily_at_so_many_times_its_weight(batch: Batch, monkeypatch: 
 
     monkeypatch.setattr(Step, "_learn", listen)
     for number in (0, 1):
-        losses = make_step(replace(DEFAULT, r1=0.5))(batch, number, "adversarial", progress=0.6)
+        losses = make_step(replace(DEFAULT, r1=0.5, mismatch=0.0))(batch, number, "adversarial", progress=0.6)
         expected = losses["real"] + losses["fake"] + (0.5 * DEFAULT.r1_every * losses["r1"] if number == 0 else 0)
         assert seen[-2] == pytest.approx(expected, rel=1e-5)
         assert ("r1" in losses) == (number == 0)
+
+
+def test_control_cells_are_shown_as_what_they_are_not(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(Step, "_learn", lambda step, total, *names: seen.append(total.item()))
+    losses = make_step(replace(DEFAULT, mismatch=0.25))(batch, 1, "adversarial", progress=0.6)
+    step = make_step(DEFAULT)
+    logits = step.networks.discriminator(batch.control, batch.y_target).detach()
+    assert losses["mismatch"] == pytest.approx(torch.nn.functional.softplus(logits).mean().item(), abs=1e-5)
+    assert seen[0] == pytest.approx(losses["real"] + 0.75 * losses["fake"] + 0.25 * losses["mismatch"], abs=1e-5)
+    assert "mismatch" not in make_step(replace(DEFAULT, mismatch=0.0))(batch, 1, "adversarial", progress=0.6)
+
+
+def test_controls_that_stay_controls_are_no_mismatch(batch: Batch) -> None:
+    def mismatch(at_target: list[bool] | None) -> float:
+        mask = None if at_target is None else torch.tensor(at_target)
+        losses = make_step(DEFAULT)(replace(batch, at_target=mask), 1, "adversarial", progress=0.6)
+        return losses["mismatch"] if at_target != [True] * 4 else losses["mismatch"] - losses["fake"]
+
+    assert mismatch([True] * 4) == pytest.approx(0, abs=1e-6)  # nothing but generated cells is left
+    assert mismatch([False] * 4) == mismatch(None)
+    assert mismatch([True, False, False, False]) != mismatch(None)
 
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
