@@ -343,7 +343,7 @@ class PerturbSession(QObject):
     # ---- layers -----------------------------------------------------------------------------------------------------
 
     def _open_view(self, request: Request) -> View | None:
-        """Return a view that can show a request; made anew where another is wanted or the user deleted a layer of it."""
+        """Return a view that can show a request; made anew where another is wanted or a layer of it was deleted."""
         if self.found is None or self._encoded is None:
             return None
         kind, real = VIEWS[self._wanted_view(self.found)], self._encoded.real
