@@ -56,9 +56,9 @@ def made(viewer: Any, word: str) -> list[Any]:
 def test_opening_the_dock_is_enough_to_see_a_prediction(viewer: Any, dock: PerturbDock) -> None:
     result = dock.session.result
     assert result is not None
-    assert [box.currentText() for box in dock._channels] == ["DNA", "actin", "tubulin"]
+    assert [box.currentText() for box in dock.cells.channels] == ["DNA", "actin", "tubulin"]
     assert dock.about.text() == "3 channels · 48 px · 5 conditions"
-    assert dock.count.text().startswith(f"{len(result.pixels)} cells")
+    assert dock.cells.count.text().startswith(f"{len(result.pixels)} cells")
     assert len(result.pixels) >= 5
     assert len(made(viewer, "control · ")) == len(made(viewer, f"{result.request.condition} · ")) == 3
     assert result.request.condition in dock.status.text()
@@ -100,7 +100,7 @@ def test_views_and_the_way_back(viewer: Any, dock: PerturbDock, settle: Settle) 
 def test_cells_from_a_labels_layer(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     labels = simulated_field(size=256).labels
     viewer.add_labels(labels, name="by hand", scale=(0.65, 0.65), units=("um", "um"))
-    dock.method.setCurrentIndex(dock.method.findText("Labels: by hand"))
+    dock.cells.method.setCurrentIndex(dock.cells.method.findText("Labels: by hand"))
     settle(lambda: not dock.session.busy and dock.session.found is not None)
     assert dock.session.found.method == "labels"
     assert np.array_equal(dock.session.found.labels, labels)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import paste
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.models import Loaded
@@ -47,7 +46,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """All cells predicted: `pixels` (N, C, S, S), and `field` (C, H, W) with them pasted in, where it was asked for."""
+    """All cells predicted: `pixels` (N, C, S, S), and `field` with them pasted in, where it was asked for."""
 
     request: Request
     pixels: NDArray[Any]
@@ -95,20 +94,13 @@ def predict_cells(token: Token, encoded: EncodedCells, request: Request, first: 
         pixels[block.rows] = block.pixels
         token.report(block)
     token.check()
-    field = field_with(encoded.found, pixels) if in_place else None
+    field = encoded.found.paste(pixels) if in_place else None
     return Predicted(request, pixels, field, time.perf_counter() - began)
 
 
 def paste_cells(token: Token, found: Found, predicted: Predicted) -> Predicted:
     """Paste cells that are predicted already."""
-    return Predicted(predicted.request, predicted.pixels, field_with(found, predicted.pixels), predicted.seconds)
-
-
-def field_with(found: Found, pixels: NDArray[Any]) -> NDArray[Any] | None:
-    """(C, H, W) the field with predicted cells where they were cut; None where the cells have no field."""
-    if found.field is None:
-        return None
-    return paste(found.field, pixels, found.cells.table[["y", "x"]].to_numpy())
+    return Predicted(predicted.request, predicted.pixels, found.paste(predicted.pixels), predicted.seconds)
 
 
 def made_by(loaded: Loaded, request: Request) -> dict[str, Any]:

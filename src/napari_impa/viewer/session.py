@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels, Layer
+import numpy as np
+from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.channels import MADE_BY, channel_layers, mask_plane
-from napari_impa.viewer.finding import CROPS, LABELS, Found, find_cells
+from napari_impa.viewer.choice import CellChoice
+from napari_impa.viewer.finding import Found, find_cells
 from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.models import Loaded, load
+from napari_impa.viewer.outlines import Outlines
 from napari_impa.viewer.prediction import (
     Block,
     EncodedCells,
@@ -26,28 +27,6 @@ from napari_impa.viewer.views import IN_PLACE, SIDE_BY_SIDE, VIEWS, View
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-
-@dataclass(frozen=True, eq=False)
-class CellChoice:
-    """Where the cells are to come from.
-
-    Parameters
-    ----------
-    layers
-        One layer for each of the model's channels.
-    method
-        A segmenter's name, `labels` or `crops`.
-    nuclei_channel
-        Which of the channels shows nuclei.
-    mask
-        The Labels layer, for the method `labels`.
-    """
-
-    layers: tuple[Layer, ...]
-    method: str
-    nuclei_channel: int = 0
-    mask: Labels | None = None
 
 
 class PerturbSession(QObject):
@@ -82,7 +61,9 @@ class PerturbSession(QObject):
         self.result: Predicted | None = None
         self._choice: CellChoice | None = None
         self._encoded: EncodedCells | None = None
-        self._outlines: Labels | None = None
+        self._outlines: Outlines | None = None
+        self._all: Found | None = None
+        self._by_hand: set[int] = set()
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
         self._finding.succeeded.connect(self._on_found)
@@ -108,16 +89,30 @@ class PerturbSession(QObject):
             self._finding.cancel()
             self._forget_cells()
             return
-        step, model = self.viewer.dims.current_step, self.loaded.model
+        model = self.loaded.model
         try:
-            layers = channel_layers(choice.layers, step=step, stacks=choice.method == CROPS)
-            mask = mask_plane(choice.mask, step=step) if choice.method == LABELS and choice.mask is not None else None
+            plain = choice.plain(tuple(model.channels), model.size, model.task)
         except ImpaError as error:
+            self._finding.cancel()
             self._forget_cells()
             self.failed.emit(Failure.of(error))
             return
-        self._finding.submit(find_cells, layers, model.channels, model.size, choice.method, choice.nuclei_channel, mask)
+        self._finding.submit(find_cells, *plain)
         self._say_busy()
+
+    def leave_out(self, row: int, out: bool) -> None:
+        """Leave a cell out by hand, or take it in again; `row` counts `found.candidates`."""
+        if self._all is None or row not in self._all.rows:
+            return
+        by_hand = self._by_hand | {row} if out else self._by_hand - {row}
+        every = self._all
+        try:
+            found = every.taking(~np.isin(every.rows, list(by_hand)))
+        except ImpaError as error:
+            self.failed.emit(Failure.of(error))
+            return
+        self._use(found)
+        self._all, self._by_hand = every, by_hand
 
     def set_request(self, request: Request | None) -> None:
         """Say what the cells are to be turned into."""
@@ -143,6 +138,9 @@ class PerturbSession(QObject):
         self._cancel()
         if self.view is not None:
             self.view.abandon()
+        if self._outlines is not None:
+            self._outlines.abandon()
+        self._all = None
         self.view = self._outlines = self.found = self._encoded = self.result = self.loaded = self._choice = None
 
     def _cancel(self) -> None:
@@ -163,12 +161,17 @@ class PerturbSession(QObject):
         self.model_changed.emit(loaded)
 
     def _on_found(self, found: Found) -> None:
-        if self.loaded is None:
-            return
+        if self.loaded is not None:
+            self._use(found)
+            self._all, self._by_hand = found, set()
+
+    def _use(self, found: Found) -> None:
+        assert self.loaded is not None
         self._forget_cells(tell=False)
         self.found = found
         self._encoded = EncodedCells(self.loaded, found)
-        self._show_outlines(found)
+        if found.marks is not None:
+            self._outlines = Outlines(self.viewer, found, self.leave_out)
         self.cells_changed.emit(found)
         self._predict()
 
@@ -238,31 +241,12 @@ class PerturbSession(QObject):
     def _forget_cells(self, *, tell: bool = True) -> None:
         self._predicting.cancel()
         self._close_view()
-        if self._outlines is not None and self._outlines in self.viewer.layers:
-            self.viewer.layers.remove(self._outlines)
+        if self._outlines is not None:
+            self._outlines.close()
         had = self.found is not None
-        self._outlines = self.found = self._encoded = self.result = None
+        self._outlines = self.found = self._all = self._encoded = self.result = None
         if had and tell:
             self.cells_changed.emit(None)
-
-    def _show_outlines(self, found: Found) -> None:
-        """Nuclei found here become a layer, so that it can be seen what was taken for a cell."""
-        if found.labels is None or found.method == LABELS:
-            return
-        place = found.layers.place
-        self._outlines = Labels(
-            found.labels,
-            name=f"{found.method} found",
-            scale=place.scale,
-            translate=place.translate,
-            units=tuple(str(unit) for unit in place.units),
-            opacity=0.6,
-            metadata={MADE_BY: {"segmenter": found.method}},
-        )
-        self._outlines.contour = 1
-        chosen = set(self.viewer.layers.selection)
-        self.viewer.add_layer(self._outlines)
-        self.viewer.layers.selection = chosen
 
     def _cell_in_sight(self) -> int:
         step = self.viewer.dims.current_step

@@ -194,10 +194,11 @@ class InPlace(View):
         if predicted.field is None:
             return
         if not self.fields:
-            self.fields = [self._image(plane, c, "in place") for c, plane in enumerate(predicted.field)]
+            planes = np.moveaxis(predicted.field, -3, 0)
+            self.fields = [self._image(plane, c, "in place") for c, plane in enumerate(planes)]
             self.panes.show(self.fields[::-1], hide=self._hide)
         else:
-            for layer, plane in zip(self.fields, predicted.field, strict=True):
+            for layer, plane in zip(self.fields, np.moveaxis(predicted.field, -3, 0), strict=True):
                 layer.data = plane
         self._tell(self.fields, predicted.request.title, about)
 
