@@ -180,7 +180,7 @@ def test_a_layer_with_a_channel_axis_is_offered_as_channels() -> None:
         ((12, 40, 50), None, None),
         ((7, 3, 40, 50), None, 1),
         ((3, 5, 40, 50), None, 0),
-        ((40, 50, 4), None, 2),
+        ((40, 50, 5), None, 2),
         ((3, 40, 50), ("t", "y", "x"), None),
         ((30, 40, 50), ("c", "y", "x"), 0),
         ((3, 4, 40, 50), ("z", "channel", "y", "x"), 1),

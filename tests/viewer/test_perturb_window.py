@@ -106,6 +106,19 @@ def test_cells_from_a_labels_layer(viewer: Any, dock: PerturbDock, settle: Settl
     assert np.array_equal(dock.session.found.labels, labels)
 
 
+def test_a_cell_is_left_out_and_taken_in_again(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    found = dock.session.found
+    row, count = int(found.rows[1]), len(found.cells)
+    for out, expected in ((True, count - 1), (False, count)):
+        dock.cells.overview.toggled.emit(row, out)
+        settle(lambda: not dock.session.busy and dock.session.result is not None)
+        assert len(dock.session.result.pixels) == expected
+        assert dock.cells.count.text().startswith(f"{expected} cells")
+        assert len(made(viewer, "cells found")) == 1
+    dock.session.leave_out(int(np.flatnonzero(found.candidates["reason"])[0]), True)  # at the border: it was not in
+    assert not dock.session.busy
+
+
 def test_a_source_layer_is_deleted_and_comes_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     actin = viewer.layers["actin"]
     viewer.layers.remove("actin")

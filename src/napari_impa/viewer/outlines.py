@@ -16,7 +16,7 @@ from napari_impa.viewer.sources import MADE_BY
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-TAKEN, LEFT_OUT = "#ffd43b", "#868e96"
+TAKEN, LEFT_OUT = "#ffd43b", "#adb5bd"
 _WHAT = {LABELS: "Labels", POINTS: "Points"}
 
 
