@@ -204,6 +204,35 @@ def test_the_built_in_segmenter_takes_the_channel_named():
         segment(field, "stardist")
 
 
+def test_settings_of_the_built_in_segmenter():
+    labels, image = disks(GRID)
+    field = image[None]
+    assert detection_f1(labels, segment(field, diameter=0, threshold=1.0, minimum_area=0)) == 1
+    assert not segment(field, minimum_area=field.size).any()
+    small, _ = disks([(70, 70)], radius=7.0)
+    field = field + 300.0 * (small > 0)
+    assert segment(field)[70, 70]
+    kept = segment(field, minimum_area=250)
+    assert not kept[70, 70]
+    assert detection_f1(labels, kept) == 1
+    dim = image[None] + 40.0 * (small > 0)
+    assert segment(dim)[70, 70]
+    assert not segment(dim, threshold=5.0)[70, 70]
+    with pytest.raises(CellsError, match="no setting 'size'; it has: diameter, threshold, minimum_area"):
+        segment(field, size=3)
+
+
+def test_every_setting_can_be_shown():
+    for segmenter in SEGMENTERS.values():
+        names = [setting.name for setting in segmenter.settings]
+        assert names
+        assert len(set(names)) == len(names)
+        for setting in segmenter.settings:
+            assert setting.low <= setting.default <= setting.high
+            assert setting.title
+            assert setting.help.endswith(".")
+
+
 @pytest.mark.parametrize("name", ["cellpose", "instanseg"])
 def test_what_is_not_installed_is_not_offered_and_says_its_line(name, monkeypatch):
     monkeypatch.setattr(segmentation, "find_spec", lambda package: None)
@@ -220,8 +249,8 @@ def test_adapters_call_the_packages_as_their_own_docs_do(monkeypatch):
         def __init__(self, gpu=False, pretrained_model="cpsam_v2"):
             asked["gpu"] = gpu
 
-        def eval(self, x, batch_size=8):
-            asked["cellpose"] = x
+        def eval(self, x, batch_size=8, diameter=None, flow_threshold=0.4, cellprob_threshold=0.0):
+            asked["cellpose"], asked["settings"] = x, (diameter, flow_threshold, cellprob_threshold)
             return np.ones(x.shape, np.uint16), [], []
 
     class Tensor:
@@ -236,9 +265,9 @@ def test_adapters_call_the_packages_as_their_own_docs_do(monkeypatch):
             asked["model"] = model_type
 
         def eval_small_image(
-            self, image, pixel_size=None, normalise=True, return_image_tensor=True, target="all_outputs"
+            self, image, pixel_size=None, normalise=True, return_image_tensor=True, target="all_outputs", **kwargs
         ):
-            asked["instanseg"] = (image.shape, pixel_size, return_image_tensor, target)
+            asked["instanseg"], asked["kwargs"] = (image.shape, pixel_size, return_image_tensor, target), kwargs
             return Tensor(np.full((1, 1, *image.shape), 2.0, np.float32))
 
     modules = {name: ModuleType(name) for name in ("cellpose", "cellpose.models", "instanseg")}
@@ -260,6 +289,13 @@ def test_adapters_call_the_packages_as_their_own_docs_do(monkeypatch):
         assert (segment(field, "instanseg", nuclei_channel=1, pixel_size=0.5) == 2).all()
         assert asked["model"] == "fluorescence_nuclei_and_cells"
         assert asked["instanseg"] == ((20, 30), 0.5, False, "nuclei")
+        assert asked["settings"] == (None, 0.4, 0.0)
+        assert asked["kwargs"] == {}
+        segment(field, "cellpose", nuclei_channel=1, diameter=9, cellprob_threshold=0.0, flow_threshold=0.8)
+        assert asked["settings"] == (9, 0.8, 0.0)
+        segment(field, "instanseg", nuclei_channel=1, pixel_um=0.3, seed_threshold=0.6, mask_threshold=0.0)
+        assert asked["instanseg"][1] == 0.3
+        assert asked["kwargs"] == {"seed_threshold": 0.6}
     finally:
         segmentation._cellpose_model.cache_clear()
         segmentation._instanseg_model.cache_clear()

@@ -56,9 +56,9 @@ def made(viewer: Any, word: str) -> list[Any]:
 def test_opening_the_dock_is_enough_to_see_a_prediction(viewer: Any, dock: PerturbDock) -> None:
     result = dock.session.result
     assert result is not None
-    assert [box.currentText() for box in dock._channels] == ["DNA", "actin", "tubulin"]
+    assert [box.currentText() for box in dock.cells.channels] == ["DNA", "actin", "tubulin"]
     assert dock.about.text() == "3 channels · 48 px · 5 conditions"
-    assert dock.count.text().startswith(f"{result.pixels.shape[1]} cells")
+    assert dock.cells.count.text().startswith(f"{result.pixels.shape[1]} cells")
     assert result.pixels.shape[1] >= 5
     assert len(made(viewer, "control · ")) == len(made(viewer, f"{result.request.title()} · ")) == 3
     assert result.request.title() in dock.status.text()
@@ -100,10 +100,23 @@ def test_views_and_the_way_back(viewer: Any, dock: PerturbDock, settle: Settle) 
 def test_cells_from_a_labels_layer(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     labels = simulated_field(size=256).labels
     viewer.add_labels(labels, name="by hand", scale=(0.65, 0.65), units=("um", "um"))
-    dock.method.setCurrentIndex(dock.method.findText("Labels: by hand"))
+    dock.cells.method.setCurrentIndex(dock.cells.method.findText("Labels: by hand"))
     settle(lambda: not dock.session.busy and dock.session.found is not None)
     assert dock.session.found.method == "labels"
     assert np.array_equal(dock.session.found.labels, labels)
+
+
+def test_a_cell_is_left_out_and_taken_in_again(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    found = dock.session.found
+    row, count = int(found.rows[1]), len(found.cells)
+    for out, expected in ((True, count - 1), (False, count)):
+        dock.cells.overview.toggled.emit(row, out)
+        settle(lambda: not dock.session.busy and dock.session.result is not None)
+        assert len(dock.session.result.pixels) == expected
+        assert dock.cells.count.text().startswith(f"{expected} cells")
+        assert len(made(viewer, "cells found")) == 1
+    dock.session.leave_out(int(np.flatnonzero(found.candidates["reason"])[0]), True)  # at the border: it was not in
+    assert not dock.session.busy
 
 
 def test_a_source_layer_is_deleted_and_comes_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:

@@ -10,7 +10,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.model import IMPA
 from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.channels import ChannelLayers, channel_layers
-from napari_impa.viewer.finding import CROPS, LABELS, Found, find_cells
+from napari_impa.viewer.finding import BORDER, CROPS, LABELS, Found, find_cells
 from napari_impa.viewer.jobs import CancelledError, Token
 from napari_impa.viewer.models import Loaded
 from napari_impa.viewer.prediction import (
@@ -44,9 +44,10 @@ def test_cells_are_those_that_the_library_cuts() -> None:
     expected = cut(FIELD.pixels, FIELD.labels, 48)
     result = found()
     assert np.array_equal(result.cells.pixels, expected.pixels)
-    assert result.left_out == expected.left_out > 0
+    assert result.left_out == {BORDER: expected.left_out}
     assert result.cells.pixel_size == pytest.approx(0.65)
-    assert f"{len(expected.pixels)} cells · {expected.left_out} at the border left out" == result.describe()
+    assert result.describe() == f"{len(expected.pixels)} cells · {expected.left_out} left out"
+    assert f"{expected.left_out} nearer to the border than half a crop" in result.details()
 
 
 def test_nuclei_are_found_with_the_segmenter() -> None:

@@ -20,7 +20,11 @@ _NUCLEUS_PX = (5.0, 200.0)
 
 
 def segment_nuclei(
-    image: NDArray[Any], *, pixel_size: float | None = None, diameter: float | None = None
+    image: NDArray[Any],
+    *,
+    pixel_size: float | None = None,
+    diameter: float | None = None,
+    threshold: float = 1.0,
 ) -> NDArray[np.int32]:
     """Find bright nuclei on a dark ground.
 
@@ -38,6 +42,8 @@ def segment_nuclei(
         µm; keeps the scale within 4 to 40 µm.
     diameter
         Of a typical nucleus in pixels; measured where None.
+    threshold
+        Times the threshold that is measured; more takes fewer nuclei.
 
     Returns
     -------
@@ -71,7 +77,7 @@ def segment_nuclei(
     flat = _without_background(smooth, diameter)
     if flat.max() <= 0:
         return nothing
-    mask = flat > _threshold(flat, noise)
+    mask = flat > threshold * _threshold(flat, noise)
     mask = _at_half_height(flat, mask, diameter) & finite
     mask = ndi.binary_opening(ndi.binary_fill_holes(mask), _disk(max(1, round(diameter / 14))))
     labels = _parted(flat, mask, diameter)

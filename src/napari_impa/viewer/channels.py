@@ -1,107 +1,87 @@
-"""Which layer shows which channel of a model, and the pixels, place and colours of those layers."""
+"""Layers chosen as channels, masks and regions, as plain values that a background job may read."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+import pandas as pd
+from napari.layers import Labels, Layer, Points, Shapes
 from numpy.typing import NDArray
 
 from napari_impa.errors import CellsError
+from napari_impa.viewer.geometry import Matrix, Region, Window, inside, moved, read_on_grid, shared, whole_step
+from napari_impa.viewer.sources import MADE_BY, Channel, Look, Place, place_of, to_world
 
-MADE_BY = "napari-impa"
-"""Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
+__all__ = [
+    "MADE_BY",
+    "Centres",
+    "Channel",
+    "ChannelLayers",
+    "Look",
+    "Place",
+    "Plane",
+    "centres_of",
+    "channel_layers",
+    "labels_plane",
+    "place_of",
+    "region_of",
+]
 
-_ALIKE: tuple[tuple[str, ...], ...] = (
-    ("dna", "dapi", "hoechst", "nuclei", "nucleus", "nuclear", "draq5", "h2b"),
-    ("actin", "phalloidin", "f-actin", "lifeact"),
-    ("tubulin", "microtubule", "microtubules", "tub"),
-    ("er", "concanavalin", "cona", "endoplasmic"),
-    ("rna", "syto", "nucleoli"),
-    ("mito", "mitochondria", "mitotracker", "tmrm"),
-    ("agp", "golgi", "wga", "membrane"),
-)
 _DISTINCT = ("blue", "red", "green", "yellow", "magenta", "cyan")
 
 
-def is_source(layer: Layer) -> bool:
-    """Whether a layer can be a channel: a grey image that was not made here."""
-    return isinstance(layer, Image) and not layer.rgb and not layer.multiscale and MADE_BY not in layer.metadata
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One image of an array that may be lazy, and how it lies on the pixels of the first channel.
 
-
-def is_mask(layer: Layer) -> bool:
-    """Whether a layer can say where cells are: Labels that were not made here."""
-    return isinstance(layer, Labels) and not layer.multiscale and MADE_BY not in layer.metadata
-
-
-def guess_channels(channels: Sequence[str], layers: Sequence[str]) -> list[int | None]:
-    """Guess which of the layers, by name, shows each channel of a model.
-
-    The same name counts most, then the same stain under another name, then a name within a name.  Where nothing fits
-    by name and there are as many layers as channels, the order decides.
-
-    Returns
-    -------
-    For each channel the position of its layer, or None; no layer is taken twice.
+    Parameters
+    ----------
+    data
+        Array of any kind that can be sliced.
+    fixed
+        Axis and position for every axis but rows, columns and `free`.
+    free
+        The axis of steps, or of cells, or None.
+    rows, columns
+        The axes of the image.
+    matrix
+        From pixels of the first channel to its own.
     """
-    scores = np.array([[_likeness(channel, layer) for layer in layers] for channel in channels])
-    scores = scores.reshape(len(channels), len(layers))
-    found: list[int | None] = [None] * len(channels)
-    while scores.size and scores.max() > 0:
-        row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-        found[int(row)] = int(column)
-        scores[row, :] = scores[:, column] = 0
-    if len(layers) == len(channels):
-        free = iter(i for i in range(len(layers)) if i not in found)
-        found = [next(free) if at is None else at for at in found]
-    return found
 
-
-def _likeness(channel: str, layer: str) -> int:
-    a, b = channel.casefold().strip(), layer.casefold().strip()
-    if a == b:
-        return 4
-    words_a, words_b = _words(a), _words(b)
-    if words_a & words_b:
-        return 3
-    if any(words_a & set(group) and words_b & set(group) for group in _ALIKE):
-        return 2
-    return 1 if len(a) > 2 and len(b) > 2 and (a in b or b in a) else 0
-
-
-def _words(name: str) -> set[str]:
-    words = set(re.split(r"[^a-z0-9-]+", name)) - {"", "channel", "image", "control"}
-    return {word for word in words if not word.isdecimal()}
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a channel is shown: colormap, contrast limits and gamma."""
-
-    colormap: Any
-    contrast_limits: tuple[float, float]
-    gamma: float = 1.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the rows and columns of a layer lie in the world, last two axes only."""
-
-    scale: tuple[float, float]
-    translate: tuple[float, float]
-    units: tuple[Any, Any]
+    data: Any
+    fixed: tuple[tuple[int, int], ...]
+    free: int | None
+    rows: int
+    columns: int
+    matrix: Matrix
 
     @property
-    def pixel_size(self) -> float | None:
-        """µm a pixel, or None where the layer's unit is no length."""
-        unit = self.units[-1]
-        if not unit.is_compatible_with("micrometer"):
-            return None
-        return float(self.scale[-1] * (1 * unit).to("micrometer").magnitude)
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.data.shape[self.rows]), int(self.data.shape[self.columns])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels; truth values are read as numbers."""
+        kind = np.dtype(self.data.dtype)
+        return np.dtype(np.uint8) if kind.kind == "b" else kind
+
+    def cut(self, slices: tuple[slice, slice], step: Any = None) -> NDArray[Any]:
+        """Read a part of the image, at one step or at several."""
+        index: list[Any] = [slice(None)] * self.data.ndim
+        for axis, position in self.fixed:
+            index[axis] = position
+        if self.free is not None:
+            index[self.free] = min(step, self.data.shape[self.free] - 1) if isinstance(step, int) else step
+        index[self.rows], index[self.columns] = slices
+        return np.asarray(self.data[tuple(index)]).astype(self.dtype, copy=False)
+
+    def read(self, window: Window, step: int | None = None, *, nearest: bool = False) -> NDArray[Any]:
+        """Read what lies on a window of the first channel's pixels."""
+        return read_on_grid(lambda slices: self.cut(slices, step), self.shape, self.matrix, window, nearest=nearest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,99 +90,261 @@ class ChannelLayers:
 
     Parameters
     ----------
-    data
-        C arrays (H, W), or stacks (N, H, W), of one shape; possibly lazy.
+    planes
+        One a channel, of fields (H, W) or of stacks (N, H, W).
     names
-        The layers' names.
+        Their layers' names.
     looks
         How each is shown.
     place
-        Where the first of them lies.
+        Where the first of them lies; all are read on its pixels.
+    window
+        The part of it in which all of them lie.
+    steps
+        How many steps there are along the axis of which all are taken, or None.
+    axis
+        That axis's name.
+    remarks
+        What was done to make them fit, in a few words each.
+    table, label, control
+        Of stacks that were opened from `.cells`: what its metadata says of the cells.
     """
 
-    data: tuple[Any, ...]
+    planes: tuple[Plane, ...]
     names: tuple[str, ...]
     looks: tuple[Look, ...]
     place: Place
+    window: Window
+    steps: int | None = None
+    axis: str = ""
+    remarks: tuple[str, ...] = ()
+    are_stacks: bool = False
+    table: pd.DataFrame | None = None
+    label: tuple[str, ...] = ()
+    control: str | None = None
 
     @property
-    def are_stacks(self) -> bool:
-        """Whether the layers are stacks (N, H, W)."""
-        return self.data[0].ndim == 3
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest type that holds all channels' values."""
+        return np.result_type(*(plane.dtype for plane in self.planes))
 
-    def read(self) -> NDArray[Any]:
-        """Read the pixels: (C, H, W), or (N, C, H, W) of stacks."""
-        planes = [np.asarray(data) for data in self.data]
-        return np.stack(planes, axis=-3)
+    def read(self, window: Window | None = None, step: int | None = None) -> NDArray[Any]:
+        """Read (C, H, W) pixels of a window, all there is by default, at a step."""
+        window = window or self.window
+        pixels = np.empty((len(self.planes), *window.shape), self.dtype)
+        for into, plane in zip(pixels, self.planes, strict=True):
+            into[...] = plane.read(window, step)
+        return pixels
+
+    def read_cells(self, rows: NDArray[np.intp], size: int) -> NDArray[Any]:
+        """Read (n, C, size, size) of some rows of stacks, cut at the centre."""
+        side = self.planes[0].shape[0]
+        part = slice(side // 2 - size // 2, side // 2 - size // 2 + size)
+        pixels = np.empty((len(rows), len(self.planes), size, size), self.dtype)
+        for number, plane in enumerate(self.planes):
+            if len(rows):
+                first = int(rows.min())
+                stack = plane.cut((part, part), slice(first, int(rows.max()) + 1))
+                pixels[:, number] = stack[rows - first]
+        return pixels
+
+    def holds_crops(self, centres: NDArray[Any], size: int) -> NDArray[np.bool_]:
+        """(n,) whether crops around pixels of the first channel lie in all channels, which may be rotated."""
+        first = np.asarray(centres, float).reshape(-1, 2) - size // 2
+        held = np.ones(len(first), bool)
+        for plane in self.planes[1:]:
+            for corner in ((0, 0), (0, size - 1), (size - 1, size - 1), (size - 1, 0)):
+                held &= inside(plane.matrix, plane.shape, first + corner)
+        return held
 
 
-def channel_layers(layers: Sequence[Layer], *, step: Sequence[int] = (), stacks: bool = False) -> ChannelLayers:
-    """Take what is needed from the layers chosen as channels.
+def channel_layers(
+    channels: Sequence[Channel | Layer], *, steps: Sequence[int | None] = (), stacks: bool = False
+) -> ChannelLayers:
+    """Take what is needed from the layers chosen as channels; no pixel is read.
 
     Parameters
     ----------
-    layers
-        One a channel.
-    step
-        The viewer's current step, which says which plane of layers with more than two axes is meant.
+    channels
+        One for each of the model's channels.
+    steps
+        For each leading axis, the last of them last, which step is meant, or None for all, of one axis at most.
     stacks
-        Keep the axis before the last two: the layers are stacks of crops.
+        The layers are stacks of crops: the axis before rows and columns counts cells.
 
     Raises
     ------
     CellsError
-        If the layers differ in size, type, scale or position.
+        If a layer is no grey image, or the layers have nothing in common.
     """
-    if not layers:
+    if not channels:
         raise CellsError("No layer is chosen; open an image and choose its channels.")
-    first, axes = layers[0], 3 if stacks else 2
-    data = tuple(_planes(layer, step, axes) for layer in layers)
-    for layer, planes in zip(layers, data, strict=True):
-        if planes.shape != data[0].shape:
+    sources = [one if isinstance(one, Channel) else Channel(one) for one in channels]
+    for source in sources:
+        _check(source, stacks)
+    place = place_of(sources[0])
+    wanted = [*steps, None] if stacks else list(steps)
+    planes = [_plane(source, place, wanted) for source in sources]
+    names = tuple(source.name for source in sources)
+    looks = _looks([source.layer for source in sources])
+    if stacks:
+        return _stacks(planes, names, looks, place, sources[0].layer)
+    axis = next((number for number, step in enumerate(reversed(wanted)) if step is None), None)
+    count = _steps_of(planes, names) if axis is not None else None
+    window = shared(planes[0].shape, [(plane.matrix, plane.shape) for plane in planes[1:]])
+    if 0 in window.shape:
+        raise CellsError(f"The layers {_listed(names)} do not overlap; choose channels of one image.")
+    leading = sources[0].axes[:-2]
+    label = "" if axis is None or axis >= len(leading) else str(sources[0].layer.axis_labels[leading[-1 - axis]])
+    return ChannelLayers(tuple(planes), names, looks, place, window, count, label, _remarks(planes, names, window))
+
+
+def labels_plane(layer: Labels, place: Place, steps: Sequence[int | None] = ()) -> Plane:
+    """Take what is needed from a Labels layer to read it on the first channel's pixels."""
+    return _plane(Channel(layer), place, steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Centres:
+    """Points: (n, 2) places of cells in the first channel's pixels, and (n,) at which step, or None for every one."""
+
+    points: NDArray[np.float64]
+    steps: NDArray[np.intp] | None
+
+
+def centres_of(layer: Points, first: Channel, steps: Sequence[int | None] = ()) -> Centres:
+    """Take the points of a layer: those at the step chosen, or all with their step where all are wanted."""
+    data = np.asarray(layer.data, float).reshape(-1, layer.ndim)
+    points = _onto(layer, data, place_of(first))
+    keep, at_step = np.ones(len(points), bool), None
+    leading = first.axes[:-2]
+    for number, step in enumerate(reversed(steps)):
+        if number + 3 > layer.ndim or number >= len(leading):
+            break
+        own, axis = layer.ndim - 3 - number, leading[-1 - number]
+        world = data[:, own] * layer.scale[own] + layer.translate[own]
+        at = np.rint((world - first.layer.translate[axis]) / first.layer.scale[axis]).astype(np.intp)
+        if step is None:
+            at_step = at
+        else:
+            keep &= at == step
+    return Centres(points[keep], None if at_step is None else at_step[keep])
+
+
+def region_of(layer: Shapes, place: Place) -> Region:
+    """Take the shapes of a layer as polygons in the first channel's pixels; lines count with the box around them.
+
+    Raises
+    ------
+    CellsError
+        If it holds no shape.
+    """
+    polygons = []
+    for data, kind in zip(layer.data, layer.shape_type, strict=True):
+        corners = np.asarray(data, float)
+        if kind == "ellipse":  # napari keeps the box around it
+            centre, turn = corners.mean(axis=0), np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
+            across, down = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
+            corners = centre + np.cos(turn) * across + np.sin(turn) * down
+        points = _onto(layer, corners, place)
+        if kind in ("line", "path"):
+            (top, left), (bottom, right) = points.min(axis=0), points.max(axis=0)
+            points = np.array([[top, left], [top, right], [bottom, right], [bottom, left]])
+        polygons.append(points)
+    if not polygons:
+        raise CellsError(f"The Shapes layer {layer.name!r} holds no shape; draw one around the cells that you want.")
+    return Region(tuple(polygons))
+
+
+def _check(source: Channel, stacks: bool) -> None:
+    layer = source.layer
+    if layer.rgb:
+        raise CellsError(f"The layer {layer.name!r} is a colour picture (RGB); split it into channels first.")
+    if len(source.axes) < (3 if stacks else 2):
+        raise CellsError(f"The layer {layer.name!r} is no stack of crops; choose how its cells are found.")
+
+
+def _plane(source: Channel, place: Place, steps: Sequence[int | None]) -> Plane:
+    data, (*leading, rows, columns) = source.data, source.axes
+    fixed = [(source.axis, source.position)] if source.axis is not None else []
+    free, wanted = None, [0] * len(leading) + list(steps)
+    for axis, step in zip(leading, wanted[len(wanted) - len(leading) :], strict=True):
+        if step is None:
+            free = axis
+        else:
+            fixed.append((axis, min(max(step or 0, 0), data.shape[axis] - 1)))
+    own = to_world(source.layer, [rows, columns])
+    units = [source.layer.units[axis] for axis in (rows, columns)]
+    factors = np.diag([*(_times(unit, other) for unit, other in zip(units, place.units, strict=True)), 1.0])
+    return Plane(data, tuple(fixed), free, rows, columns, np.linalg.inv(factors @ own) @ place.matrix)  # type: ignore[arg-type]
+
+
+def _onto(layer: Layer, data: NDArray[np.float64], place: Place) -> NDArray[np.float64]:
+    """(n, 2) pixels of the first channel for coordinates of a layer of Points or Shapes."""
+    factors = np.diag([*(_times(unit, other) for unit, other in zip(layer.units[-2:], place.units, strict=True)), 1.0])
+    own = to_world(layer, [layer.ndim - 2, layer.ndim - 1])
+    return moved(np.linalg.inv(place.matrix) @ factors @ own, data[:, -2:])
+
+
+def _times(unit: Any, other: Any) -> float:
+    """How many of another unit make one; 1 where they have nothing to do with each other, as napari draws them."""
+    return float((1 * unit).to(other).magnitude) if unit.is_compatible_with(other) else 1.0
+
+
+def _steps_of(planes: Sequence[Plane], names: Sequence[str]) -> int:
+    counts = [1 if plane.free is None else int(plane.data.shape[plane.free]) for plane in planes]
+    for name, count in zip(names, counts, strict=True):
+        if count not in (1, max(counts)):
             raise CellsError(
-                f"The layers {first.name!r} and {layer.name!r} differ in size "
-                f"({_by(data[0].shape)} and {_by(planes.shape)}); choose channels of one image."
+                f"The layers {names[counts.index(max(counts))]!r} and {name!r} have {max(counts)} and {count} steps; "
+                "choose one step, or channels of one series."
             )
-        if planes.dtype != data[0].dtype:
+    return max(counts)
+
+
+def _stacks(
+    planes: Sequence[Plane], names: tuple[str, ...], looks: tuple[Look, ...], place: Place, first: Layer
+) -> ChannelLayers:
+    shapes = [(plane.data.shape[plane.free], *plane.shape) for plane in planes if plane.free is not None]
+    for name, shape in zip(names, shapes, strict=True):
+        if shape != shapes[0]:
             raise CellsError(
-                f"The layers {first.name!r} and {layer.name!r} differ in type ({data[0].dtype} and {planes.dtype}); "
-                "convert them to one type."
+                f"The stacks {names[0]!r} and {name!r} differ in size ({_by(shapes[0])} and {_by(shape)}); "
+                "choose channels of the same cells."
             )
-        if not (
-            np.allclose(layer.scale[-2:], first.scale[-2:]) and np.allclose(layer.translate[-2:], first.translate[-2:])
-        ):
-            raise CellsError(
-                f"The layers {first.name!r} and {layer.name!r} differ in scale or position; "
-                "choose channels of one image."
-            )
+    count = int(shapes[0][0])
+    table = first.metadata.get("table")
+    if not isinstance(table, pd.DataFrame) or len(table) != count:
+        table = None
+    label = first.metadata.get("label") if table is not None else None
+    control = first.metadata.get("control") if table is not None else None
+    window = Window(0, 0, *planes[0].shape)
+    remarks = _remarks(planes[:1], names, window) if len({plane.dtype for plane in planes}) == 1 else ("types mixed",)
+    return ChannelLayers(
+        tuple(planes), names, looks, place, window, count, "cell", remarks, True, table, tuple(label or ()), control
+    )
+
+
+def _remarks(planes: Sequence[Plane], names: Sequence[str], window: Window) -> tuple[str, ...]:
+    remarks = []
+    end = (window.top + window.height, window.left + window.width)
+    other = [name for name, plane in zip(names, planes, strict=False) if whole_step(plane.matrix, end) is None]
+    if other:
+        remarks.append(f"{_listed(other)} resampled to the pixels of {names[0]}")
+    if window.shape != planes[0].shape:
+        remarks.append(f"only the {_by(window.shape)} px that all channels show")
+    kinds = {plane.dtype for plane in planes}
+    if len(kinds) > 1:
+        remarks.append(f"channels converted to {np.result_type(*kinds)}")
+    return tuple(remarks)
+
+
+def _looks(layers: Sequence[Layer]) -> tuple[Look, ...]:
     looks = tuple(_look(layer) for layer in layers)
-    colours = [look.colormap.name for look in looks]
-    if len(set(colours)) < len(colours):  # several channels of one colour could not be told apart
-        looks = tuple(
-            Look(_DISTINCT[i % len(_DISTINCT)], look.contrast_limits, look.gamma) for i, look in enumerate(looks)
-        )
-    return ChannelLayers(data, tuple(layer.name for layer in layers), looks, place_of(first))
-
-
-def place_of(layer: Layer) -> Place:
-    """Where a layer's last two axes lie."""
-    scale, translate = layer.scale[-2:], layer.translate[-2:]
-    return Place(
-        (float(scale[0]), float(scale[1])), (float(translate[0]), float(translate[1])), tuple(layer.units[-2:])
-    )
-
-
-def are_crops(layers: Sequence[Layer], size: int) -> bool:
-    """Whether the layers look like stacks of crops: three axes, square, at least `size`, at most 256 px."""
-    return bool(layers) and all(
-        layer.ndim == 3 and layer.data.shape[-1] == layer.data.shape[-2] and size <= layer.data.shape[-1] <= 256
-        for layer in layers
-    )
-
-
-def mask_plane(layer: Labels, *, step: Sequence[int] = ()) -> Any:
-    """(H, W) labels of a Labels layer at the viewer's current step."""
-    return _planes(layer, step, 2)
+    if len({look.colormap.name for look in looks}) == len(looks):
+        return looks
+    # several channels of one colour could not be told apart
+    return tuple(replace(look, colormap=_DISTINCT[i % len(_DISTINCT)]) for i, look in enumerate(looks))
 
 
 def _look(layer: Layer) -> Look:
@@ -210,15 +352,8 @@ def _look(layer: Layer) -> Look:
     return Look(layer.colormap, (low, high), float(layer.gamma))
 
 
-def _planes(layer: Layer, step: Sequence[int], axes: int) -> Any:
-    data = layer.data
-    if data.ndim < axes:
-        raise CellsError(f"The layer {layer.name!r} is no stack of crops; choose how its cells are found.")
-    leading = data.ndim - axes
-    steps = [0] * data.ndim + list(step)
-    for number in steps[len(steps) - data.ndim :][:leading]:
-        data = data[min(max(int(number), 0), data.shape[0] - 1)]
-    return data
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _by(shape: Sequence[int]) -> str:

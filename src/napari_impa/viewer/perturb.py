@@ -13,22 +13,23 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSpinBox,
-    QToolButton,
 )
 from superqt import QLabeledDoubleSlider, QSearchableComboBox
 
-from napari_impa.viewer.channels import are_crops, guess_channels, is_mask, is_source
-from napari_impa.viewer.docks import Dock, Options, below, beside
-from napari_impa.viewer.finding import CROPS, LABELS, Found
+from napari_impa.viewer.cells_form import CellsForm
+from napari_impa.viewer.docks import Dock, Options, beside
+from napari_impa.viewer.finding import Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
-from napari_impa.viewer.session import CellChoice, PerturbSession
+from napari_impa.viewer.session import PerturbSession
 from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 
 if TYPE_CHECKING:
     import napari
+
+    from napari_impa.cells.segmentation import Segmenter
 
 VIEW_TIPS = {
     SIDE_BY_SIDE: "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked.",
@@ -37,14 +38,13 @@ VIEW_TIPS = {
     FLICKER: "Control and predicted crops take turns in one pane; the name on the canvas says whose turn it is.",
     UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise.",
 }
-NO_IMAGE = "Open an image, or File ▸ Open Sample ▸ IMPA ▸ Simulated screen."
 
 
-def prepare(token: Token) -> tuple[list[Choice], list[tuple[str, str]]]:
+def prepare(token: Token) -> tuple[list[Choice], list[Segmenter]]:
     """List models and segmenters; imports torch, so it is run in the background."""
     from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
 
-    return choices(token), [(name, SEGMENTERS[name].title) for name in available_segmenters()]
+    return choices(token), [SEGMENTERS[name] for name in available_segmenters()]
 
 
 class PerturbDock(Dock):
@@ -54,8 +54,6 @@ class PerturbDock(Dock):
         self.viewer = napari_viewer
         self.session = PerturbSession(napari_viewer)
         super().__init__(on_close=self._close, on_viewer_closed=self.session.abandon)
-        self._segmenters: list[tuple[str, str]] = []
-        self._channels: list[Any] = []
         self._build()
         self._connect()
         self._wanted: str | None = None
@@ -78,16 +76,8 @@ class PerturbDock(Dock):
         self.about = QLabel()
         self.row("Model", beside(self.model, self.open))
         self.form.addRow("", self.about)
-        self._first_channel_row = self.form.rowCount()
-
-        self.method = Options(
-            tip="How cells are found: nuclei found here, a Labels layer, or layers that are crops already."
-        )
-        self.again = QToolButton()
-        self.again.setText("↻")
-        self.again.setToolTip("Find the cells again, after labels or images were changed.")
-        self.count = QLabel()
-        self.row("Cells", below(beside(self.method, self.again), self.count))
+        self.cells = CellsForm(self.viewer)
+        self.form.addRow(self.cells)
 
         self.condition = QSearchableComboBox()
         self.condition.setToolTip("What the cells are turned into; type to search.")
@@ -127,8 +117,9 @@ class PerturbDock(Dock):
 
     def _connect(self) -> None:
         self.model.currentIndexChanged.connect(self._on_model_chosen)
-        self.method.currentIndexChanged.connect(self._find)
-        self.again.clicked.connect(self._find)
+        self.cells.changed.connect(self._find)
+        self.cells.overview.toggled.connect(self.session.leave_out)
+        self.cells.overview.cell_clicked.connect(self.session.show_cell)
         self.condition.currentIndexChanged.connect(self._ask)
         self.condition.lineEdit().editingFinished.connect(self._restore_condition)
         for widget in (self.strength, self.variability, self.seed):
@@ -138,15 +129,10 @@ class PerturbDock(Dock):
         session = self.session
         session.model_changed.connect(self._on_model)
         session.cells_changed.connect(self._on_cells)
+        session.cell_changed.connect(self.cells.overview.set_cell)
         session.predicted.connect(self._on_predicted)
         session.failed.connect(self._on_failed)
         session.busy_changed.connect(self.status.busy)
-        for event in (self._layer_events.inserted, self._layer_events.removed, self._layer_events.reordered):
-            event.connect(self._on_layers)
-
-    @property
-    def _layer_events(self) -> Any:
-        return self.viewer.layers.events
 
     # ---- models -----------------------------------------------------------------------------------------------------
 
@@ -164,8 +150,9 @@ class PerturbDock(Dock):
         self.model.choose(choice.key)
         self._on_model_chosen()
 
-    def _on_prepared(self, prepared: tuple[list[Choice], list[tuple[str, str]]]) -> None:
-        models, self._segmenters = prepared
+    def _on_prepared(self, prepared: tuple[list[Choice], list[Segmenter]]) -> None:
+        models, segmenters = prepared
+        self.cells.set_segmenters(segmenters)
         self.status.busy("")
         self.model.refill([(choice.title, choice.key) for choice in models])
         if self._wanted is not None:
@@ -208,95 +195,20 @@ class PerturbDock(Dock):
         self.condition.setCurrentIndex(max(0, self.condition.findData(chosen)))
         self.condition.blockSignals(False)
         self.turn_into.setText("Correct to" if model.task == "batch" else "Turn into")
-        self._channel_rows(model.channels)
         self._ask()
-        self._on_layers()
+        self.cells.set_model(model.channels, model.size)
 
-    # ---- channels and cells -----------------------------------------------------------------------------------------
+    # ---- cells ------------------------------------------------------------------------------------------------------
 
-    def _channel_rows(self, channels: tuple[str, ...]) -> None:
-        for _ in self._channels:
-            self.form.removeRow(self._first_channel_row)
-        self._channels = []
-        for number, channel in enumerate(channels):
-            box = Options(tip=f"The layer that shows {channel}.")
-            box.currentIndexChanged.connect(self._on_channel_chosen)
-            name = QLabel(f"{channel} ←")
-            name.setToolTip(box.toolTip())
-            self.form.insertRow(self._first_channel_row + number, name, box)
-            self._channels.append(box)
-
-    def _on_layers(self, event: Any = None) -> None:
-        """Follow the viewer's layer list: refill the lists, and guess for channels that have no layer."""
-        loaded = self.session.loaded
-        if loaded is None or not self._channels:
-            return
-        layers = [layer for layer in self.viewer.layers if is_source(layer)][::-1]
-        for layer in layers:
-            layer.events.name.connect(self._on_layers)
-        before = self._chosen_layers()
-        for box, layer in zip(self._channels, before, strict=True):
-            box.refill([(layer.name, layer) for layer in layers])
-            box.choose(layer)
-        if any(layer not in layers for layer in before):
-            guess = guess_channels(loaded.model.channels, [layer.name for layer in layers])
-            taken = [layer for layer in before if layer in layers]
-            for box, at in zip(self._channels, guess, strict=True):
-                if box.currentIndex() < 0 and at is not None and layers[at] not in taken:
-                    box.choose(layers[at])
-        masks = [layer for layer in self.viewer.layers if is_mask(layer)]
-        changed = self._fill_methods(masks)
-        if changed or self._chosen_layers() != before or event is None:
-            self._find()
-
-    def _chosen_layers(self) -> list[Any]:
-        return [box.value for box in self._channels]
-
-    def _on_channel_chosen(self) -> None:
-        self._fill_methods([layer for layer in self.viewer.layers if is_mask(layer)])
-        self._find()
-
-    def _fill_methods(self, masks: list[Any]) -> bool:
-        """Offer the ways to find cells; True if what was chosen is gone."""
-        from napari_impa.cells.segmentation import guess_nuclei_channel
-
-        loaded = self.session.loaded
-        assert loaded is not None
-        model, layers = loaded.model, self._chosen_layers()
-        guess = guess_nuclei_channel(model.channels) or 0
-        order = [guess] + [number for number in range(len(model.channels)) if number != guess]
-        items: list[tuple[str, Any]] = []
-        crops = None not in layers and are_crops(layers, model.size)
-        if crops:
-            items.append(("the layers are crops already", (CROPS, 0, None)))
-        for name, title in self._segmenters:
-            for number in order if name == "nuclei" else order[:1]:
-                text = f"nuclei in {model.channels[number]}"
-                items.append((text if name == "nuclei" else f"{title}: {text}", (name, number, None)))
-        items += [(f"Labels: {layer.name}", (LABELS, guess, layer)) for layer in masks]
-        before, were_crops = self.method.value, (CROPS, 0, None) in self.method.values
-        self.method.refill(items)
-        if crops and not were_crops:
-            self.method.choose((CROPS, 0, None))
-        return self.method.value != before
-
-    def _find(self, *_: Any) -> None:
-        layers, method = self._chosen_layers(), self.method.value
-        self.count.setText("")
-        if self.session.loaded is None:
-            return
-        if not layers or None in layers or method is None:
-            self.session.set_cells(None)
-            missing = [
-                name for name, layer in zip(self.session.loaded.model.channels, layers, strict=True) if layer is None
-            ]
-            any_image = any(is_source(layer) for layer in self.viewer.layers)
-            self.status.say(f"Choose the layer that shows {', '.join(missing)}." if any_image else NO_IMAGE)
-            return
-        self.session.set_cells(CellChoice(tuple(layers), *method))
+    def _find(self) -> None:
+        if self.session.loaded is not None:
+            self.session.set_cells(self.cells.choice)
+            self.cells.show_found(None)
+            if self.cells.missing:
+                self.status.say(self.cells.missing)
 
     def _on_cells(self, found: Found | None) -> None:
-        self.count.setText(found.describe() if found is not None else "")
+        self.cells.show_found(found)
         has_field = found is None or found.field is not None
         item = self.view.model().item(self.view.values.index(IN_PLACE))
         item.setEnabled(has_field)
@@ -337,8 +249,7 @@ class PerturbDock(Dock):
         self.status.warn(failure.message)
 
     def _close(self) -> None:
-        for event in (self._layer_events.inserted, self._layer_events.removed, self._layer_events.reordered):
-            event.disconnect(self._on_layers)
+        self.cells.close_form()
         self._preparing.cancel()
         self.session.close()
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
-from napari_impa.errors import CellsError, ImpaError
-from napari_impa.viewer.channels import MADE_BY, channel_layers, mask_plane
-from napari_impa.viewer.finding import CROPS, LABELS, Found, find_cells
+from napari_impa.errors import ImpaError
+from napari_impa.viewer.choice import CellChoice
+from napari_impa.viewer.finding import Found, find_cells
 from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.models import Loaded, load
+from napari_impa.viewer.outlines import Outlines
 from napari_impa.viewer.prediction import (
     Block,
     EncodedCells,
@@ -44,28 +43,6 @@ if TYPE_CHECKING:
 
 DRAWS = 8
 """Noise draws of an uncertainty map."""
-
-
-@dataclass(frozen=True, eq=False)
-class CellChoice:
-    """Where the cells are to come from.
-
-    Parameters
-    ----------
-    layers
-        One layer for each of the model's channels.
-    method
-        A segmenter's name, `labels` or `crops`.
-    nuclei_channel
-        Which of the channels shows nuclei.
-    mask
-        The Labels layer, for the method `labels`.
-    """
-
-    layers: tuple[Layer, ...]
-    method: str
-    nuclei_channel: int = 0
-    mask: Labels | None = None
 
 
 class PerturbSession(QObject):
@@ -112,7 +89,7 @@ class PerturbSession(QObject):
         self._choice: CellChoice | None = None
         self._encoded: EncodedCells | None = None
         self._all_encoded: EncodedCells | None = None
-        self._outlines: Labels | None = None
+        self._outlines: Outlines | None = None
         self._seen, self._waiting = True, False
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
@@ -141,15 +118,15 @@ class PerturbSession(QObject):
             self._finding.cancel()
             self._forget_cells()
             return
-        step, model = self.step, self.loaded.model
+        model = self.loaded.model
         try:
-            layers = channel_layers(choice.layers, step=step, stacks=choice.method == CROPS)
-            mask = mask_plane(choice.mask, step=step) if choice.method == LABELS and choice.mask is not None else None
+            plain = choice.plain(tuple(model.channels), model.size, model.task)
         except ImpaError as error:
+            self._finding.cancel()
             self._forget_cells()
             self.failed.emit(Failure.of(error))
             return
-        self._finding.submit(find_cells, layers, model.channels, model.size, choice.method, choice.nuclei_channel, mask)
+        self._finding.submit(find_cells, *plain)
         self._say_busy()
 
     def set_request(self, request: Request | None) -> None:
@@ -178,25 +155,25 @@ class PerturbSession(QObject):
             self.viewer.dims.set_current_step(self.view.panes.cell_axis, row)
         self._on_cell(row)
 
-    def leave_out(self, row: int, out: bool = True) -> None:
+    def leave_out(self, candidate: int, out: bool = True) -> None:
         """Leave a cell out, or take it in again, without encoding the others again.
 
-        `row` counts all cells that were found (`everything`), of which `kept` says the ones that are in.
+        `candidate` is a row of `found.candidates`; one that was left out for another reason stays out.
         """
-        if self.everything is None or self._encoded is None or bool(self.kept[row]) is not out:
-            return
-        kept = self.kept.copy()
-        kept[row] = not out
-        if not kept.any():
-            self.failed.emit(Failure.of(CellsError("At least one cell must stay; take another one in first.")))
-            return
         everything, all_encoded = self.everything, self._all_encoded
+        if everything is None or all_encoded is None:
+            return
+        kept = self.kept & (everything.rows != candidate) if out else self.kept | (everything.rows == candidate)
+        if np.array_equal(kept, self.kept):
+            return
+        try:
+            found = everything if kept.all() else everything.taking(kept)
+        except ImpaError as error:
+            self.failed.emit(Failure.of(error))
+            return
         self._forget_cells(tell=False)
         self.everything, self.kept, self._all_encoded = everything, kept, all_encoded
-        assert all_encoded is not None
-        found = everything if kept.all() else everything.taking(kept)
-        encoded = all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept))
-        self._start_with(found, encoded)
+        self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept)))
 
     def close(self) -> None:
         """Stop every job and put the viewer back as it was; may be called twice."""
@@ -210,6 +187,8 @@ class PerturbSession(QObject):
         self._cancel()
         if self.view is not None:
             self.view.abandon()
+        if self._outlines is not None:
+            self._outlines.abandon()
         self.view = self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
         self.result = self.spread = self.loaded = self._choice = None
 
@@ -247,7 +226,8 @@ class PerturbSession(QObject):
     def _start_with(self, found: Found, encoded: EncodedCells) -> None:
         self.found, self._encoded = found, encoded
         self.cell = encoded.in_sight = min(self.cell, len(found.cells) - 1)
-        self._show_outlines(found)
+        if found.marks is not None:
+            self._outlines = Outlines(self.viewer, found, self.leave_out)
         self.cells_changed.emit(found)
         self._predict()
 
@@ -377,32 +357,13 @@ class PerturbSession(QObject):
         self._predicting.cancel()
         self._seen, self._waiting = True, False
         self._close_view()
-        if self._outlines is not None and self._outlines in self.viewer.layers:
-            self.viewer.layers.remove(self._outlines)
+        if self._outlines is not None:
+            self._outlines.close()
         had = self.found is not None
         self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
         self.result = self.spread = None
         if had and tell:
             self.cells_changed.emit(None)
-
-    def _show_outlines(self, found: Found) -> None:
-        """Nuclei found here become a layer, so that it can be seen what was taken for a cell."""
-        if found.labels is None or found.method == LABELS:
-            return
-        place = found.layers.place
-        self._outlines = Labels(
-            found.labels,
-            name=f"{found.method} found",
-            scale=place.scale,
-            translate=place.translate,
-            units=tuple(str(unit) for unit in place.units),
-            opacity=0.6,
-            metadata={MADE_BY: {"segmenter": found.method}},
-        )
-        self._outlines.contour = 1
-        chosen = set(self.viewer.layers.selection)
-        self.viewer.add_layer(self._outlines)
-        self.viewer.layers.selection = chosen
 
     def _about(self, request: Request) -> About:
         loaded = self.loaded

@@ -12,13 +12,13 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
 
 from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.channels import is_source
 from napari_impa.viewer.curves import LossCurves
 from napari_impa.viewer.docks import Dock, Options, beside
 from napari_impa.viewer.jobs import Failure, notify
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.preview import Preview
 from napari_impa.viewer.reader import cells_layers
+from napari_impa.viewer.sources import is_source
 from napari_impa.viewer.training_form import CellsForm, SettingsForm
 from napari_impa.viewer.training_job import (
     Cropping,

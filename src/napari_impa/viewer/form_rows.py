@@ -1,0 +1,74 @@
+"""Rows of a form that other things decide about: a step of an axis, and a setting of a segmenter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
+from superqt.utils import signals_blocked
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+    from napari_impa.cells.segmentation import Setting
+
+
+class AxisRow(QWidget):
+    """Which step of an axis is meant, or all of them."""
+
+    changed = Signal(int)
+
+    def __init__(self, viewer: napari.viewer.Viewer, layer: Layer, axis: int, count: int) -> None:
+        super().__init__()
+        self.layer, self.axis, self.count = layer, axis, count
+        self.spin = QSpinBox()
+        self.spin.setRange(0, count - 1)
+        self.spin.setSuffix(f" of 0…{count - 1}")
+        self.spin.setKeyboardTracking(False)
+        self.spin.setToolTip("The step that cells are taken from; the viewer's slider does not change it.")
+        self.all = QCheckBox("all")
+        self.all.setToolTip("Find the cells of every step.")
+        at = float(layer.world_to_data(viewer.dims.point)[axis])
+        self.spin.setValue(int(np.clip(round(at), 0, count - 1)))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.spin, 1)
+        layout.addWidget(self.all)
+        self.spin.valueChanged.connect(self._on_changed)
+        self.all.toggled.connect(self._on_changed)
+
+    @property
+    def value(self) -> int | None:
+        """The step, or None for all."""
+        return None if self.all.isChecked() else self.spin.value()
+
+    def untick(self) -> None:
+        """Go back to one step, quietly."""
+        with signals_blocked(self):
+            self.all.setChecked(False)
+
+    def _on_changed(self, *_: Any) -> None:
+        self.spin.setEnabled(not self.all.isChecked())
+        self.changed.emit(self.axis)
+
+
+def number_box(setting: Setting, value: float) -> QSpinBox | QDoubleSpinBox:
+    """Make the box of a setting, named after it."""
+    box: QSpinBox | QDoubleSpinBox
+    if isinstance(setting.default, int):
+        box = QSpinBox()
+    else:
+        box = QDoubleSpinBox()
+        box.setDecimals(2)
+    box.setObjectName(setting.name)
+    box.setRange(setting.low, setting.high)
+    box.setSingleStep(setting.step)
+    box.setSpecialValueText(setting.automatic)
+    box.setSuffix(f" {setting.unit}" if setting.unit else "")
+    box.setKeyboardTracking(False)
+    box.setToolTip(setting.help)
+    box.setValue(value)
+    return box

@@ -1,0 +1,90 @@
+"""Outlines of the cells found, a layer over the field: which were taken, which left out, and changing it by a click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_impa.viewer.finding import BY_HAND, LABELS, POINTS, Found
+from napari_impa.viewer.sources import MADE_BY
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+TAKEN, LEFT_OUT = "#ffd43b", "#adb5bd"
+_WHAT = {LABELS: "Labels", POINTS: "Points"}
+
+
+class Outlines:
+    """A contour around every cell seen; Shift and a click leave it out or take it in again.
+
+    Parameters
+    ----------
+    viewer
+        Where the layer is added.
+    found
+        Must have marks.
+    leave_out
+        Called with a row of `found.candidates` and whether it is to be left out.
+    """
+
+    def __init__(self, viewer: ViewerModel, found: Found, leave_out: Callable[[int, bool], None]) -> None:
+        assert found.marks is not None
+        self.viewer, self._found, self._leave_out = viewer, found, leave_out
+        reasons = found.candidates["reason"].to_numpy()
+        numbers = np.arange(1, len(reasons) + 1)
+        colours: dict[int | None, str] = {0: "transparent", None: TAKEN}
+        colours |= dict.fromkeys(numbers[reasons != ""].tolist(), LEFT_OUT)
+        self.layer = Labels(
+            found.marks,
+            name=f"cells found ({_WHAT.get(found.method, found.method)})",
+            features=pd.DataFrame({"index": numbers, "cell": [reason or "taken" for reason in reasons]}),
+            colormap=DirectLabelColormap(color_dict=colours),
+            opacity=0.9,
+            metadata={MADE_BY: {"segmenter": found.method, "left_out": dict(found.left_out)}},
+            **found.layers.place.options(found.marks.ndim - 2),
+        )
+        self.layer.contour = 1
+        self.layer.editable = False
+        self.layer.help = "Shift+click a cell to leave it out or to take it in again"
+        chosen = set(viewer.layers.selection)
+        viewer.add_layer(self.layer)
+        viewer.layers.selection = chosen
+        viewer.mouse_drag_callbacks.append(self._on_click)
+
+    def close(self) -> None:
+        """Take the layer away and follow clicks no more."""
+        self.abandon()
+        if self.layer in self.viewer.layers:
+            self.viewer.layers.remove(self.layer)
+
+    def abandon(self) -> None:
+        """Follow clicks no more; the layer stays where it is."""
+        if self._on_click in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._on_click)
+
+    def candidate_at(self, position: Any) -> int | None:
+        """Row of the candidate at a point of the world, or None."""
+        at = tuple(round(float(value)) for value in self.layer.world_to_data(position))
+        data = self.layer.data
+        if any(not 0 <= number < size for number, size in zip(at, data.shape, strict=True)):
+            return None
+        return int(data[at]) - 1 if data[at] else None
+
+    def _on_click(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
+        if event.button != 1 or "Shift" not in event.modifiers or not self.layer.visible:
+            return
+        pressed = event.pos
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.subtract(event.pos, pressed)).max() > 3:  # it was dragged
+            return
+        row = self.candidate_at(event.position)
+        if row is not None:
+            self._leave_out(row, self._found.candidates["reason"][row] != BY_HAND)
