@@ -112,7 +112,7 @@ def test_a_cell_is_left_out_and_taken_in_again(viewer: Any, dock: PerturbDock, s
     for out, expected in ((True, count - 1), (False, count)):
         dock.cells.overview.toggled.emit(row, out)
         settle(lambda: not dock.session.busy and dock.session.result is not None)
-        assert len(dock.session.result.pixels) == expected
+        assert dock.session.result.pixels.shape[1] == expected
         assert dock.cells.count.text().startswith(f"{expected} cells")
         assert len(made(viewer, "cells found")) == 1
     dock.session.leave_out(int(np.flatnonzero(found.candidates["reason"])[0]), True)  # at the border: it was not in

@@ -25,18 +25,9 @@ from napari_impa.viewer.prediction import (
     predict_cells,
     spread_cells,
 )
-from napari_impa.viewer.view import About
-from napari_impa.viewer.views import (
-    IN_PLACE,
-    RATE,
-    SIDE_BY_SIDE,
-    UNCERTAINTY,
-    VIEWS,
-    Flicker,
-    SideBySide,
-    Uncertainty,
-    View,
-)
+from napari_impa.viewer.stage import Stage
+from napari_impa.viewer.view import About, View
+from napari_impa.viewer.views import IN_PLACE, UNCERTAINTY, Uncertainty
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -78,14 +69,12 @@ class PerturbSession(QObject):
         self.loaded: Loaded | None = None
         self.found: Found | None = None
         self.request: Request | None = None
-        self.view_name = SIDE_BY_SIDE
-        self.view: View | None = None
+        self._stage = Stage(viewer)
         self.result: Predicted | None = None
         self.spread: Spread | None = None
         self.everything: Found | None = None
         self.kept = np.zeros(0, bool)
         self.cell = 0
-        self.flicker_rate = RATE
         self._choice: CellChoice | None = None
         self._encoded: EncodedCells | None = None
         self._all_encoded: EncodedCells | None = None
@@ -137,22 +126,19 @@ class PerturbSession(QObject):
 
     def set_view(self, name: str) -> None:
         """Choose one of `views.VIEWS`."""
-        if name != self.view_name:
-            self.view_name = name
+        if name != self._stage.wanted:
+            self._stage.wanted = name
             self._show_again()
 
     def set_flicker_rate(self, rate: float) -> None:
         """Let control and predicted cells take turns so many times a second; 0 stops."""
-        self.flicker_rate = rate
-        if isinstance(self.view, Flicker):
-            self.view.set_rate(rate)
+        self._stage.set_rate(rate)
 
     def show_cell(self, row: int) -> None:
         """Bring the crop of a row of `found` up; where the view shows a field, the next view of crops starts there."""
         if self.found is None or not 0 <= row < len(self.found.cells):
             return
-        if self.view is not None and self.view.shows_cells:
-            self.viewer.dims.set_current_step(self.view.panes.cell_axis, row)
+        self._stage.show_cell(row)
         self._on_cell(row)
 
     def leave_out(self, candidate: int, out: bool = True) -> None:
@@ -185,11 +171,10 @@ class PerturbSession(QObject):
     def abandon(self) -> None:
         """Stop every job and let go of a viewer that is being closed."""
         self._cancel()
-        if self.view is not None:
-            self.view.abandon()
+        self._stage.abandon()
         if self._outlines is not None:
             self._outlines.abandon()
-        self.view = self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
+        self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
         self.result = self.spread = self.loaded = self._choice = None
 
     def _cancel(self) -> None:
@@ -204,8 +189,17 @@ class PerturbSession(QObject):
     @property
     def step(self) -> tuple[int, ...]:
         """The viewer's step on the source's axes, whatever cell is in sight."""
-        crops = self.view is not None and self.view.shows_cells
-        return self.view.panes.step_before if self.view is not None and crops else self.viewer.dims.current_step
+        return self._stage.step
+
+    @property
+    def view(self) -> View | None:
+        """What is on show."""
+        return self._stage.view
+
+    @property
+    def view_name(self) -> str:
+        """The view that is wanted, one of `views.VIEWS`."""
+        return self._stage.wanted
 
     # ---- what happens then ------------------------------------------------------------------------------------------
 
@@ -310,8 +304,8 @@ class PerturbSession(QObject):
                 view.show(self.result, self._about(self.result.request))
 
     def _on_step(self, event: Any = None) -> None:
-        if self.view is not None and self.view.shows_cells and self.view.whole:
-            self._on_cell(self.view.panes.cell)
+        if self._stage.cell is not None:
+            self._on_cell(self._stage.cell)
 
     def _on_cell(self, row: int) -> None:
         if self.found is not None and row != self.cell and row < len(self.found.cells):
@@ -323,40 +317,19 @@ class PerturbSession(QObject):
     # ---- layers -----------------------------------------------------------------------------------------------------
 
     def _open_view(self, request: Request) -> View | None:
-        """Return a view that can show a request; made anew where another is wanted or a layer of it was deleted."""
-        if self.found is None or self._encoded is None:
+        if self._encoded is None:
             return None
-        kind, real = VIEWS[self._wanted_view(self.found)], self._encoded.real
-        if self.view is not None and self.view.name == kind.name and self.view.whole and self.view.fits(request, real):
-            if isinstance(self.view, SideBySide):
-                self.view.show_real(request, real)
-            return self.view
-        row = self.cell
-        with self.viewer.layers.batched_update():  # one scene to be drawn, not one a layer
-            self._close_view()
-            # The grid shows crops; everything else that is visible would make panes of its own.
-            sources = [] if self._choice is None else list(self._choice.layers)
-            hide = list(self.viewer.layers) if kind.shows_cells else sources
-            self.view = kind(self.viewer, self.found, request, hide, real)
-        if isinstance(self.view, Flicker):
-            self.view.set_rate(self.flicker_rate)
-        if kind.shows_cells:
-            self.viewer.dims.set_current_step(self.view.panes.cell_axis, row)
-            self.cell = row
-        return self.view
-
-    def _wanted_view(self, found: Found) -> str:
-        return SIDE_BY_SIDE if self.view_name == IN_PLACE and found.field is None else self.view_name
-
-    def _close_view(self) -> None:
-        if self.view is not None:
-            self.view.close()
-            self.view = None
+        sources = () if self._choice is None else self._choice.layers
+        view, row = self.view, self.cell
+        opened = self._stage.open(request, self._encoded, sources, row)
+        if opened is not view:
+            self.cell = row  # while layers come and go, napari's slider passes other rows
+        return opened
 
     def _forget_cells(self, *, tell: bool = True) -> None:
         self._predicting.cancel()
         self._seen, self._waiting = True, False
-        self._close_view()
+        self._stage.close()
         if self._outlines is not None:
             self._outlines.close()
         had = self.found is not None
