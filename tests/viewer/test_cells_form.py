@@ -319,6 +319,5 @@ def test_no_layer_is_kept(viewer: Any, form: CellsForm) -> None:
     layer = weakref.ref(viewer.layers["actin"])
     viewer.layers.clear()
     form.close_form()
-    form._last = None
     gc.collect()
     assert layer() is None

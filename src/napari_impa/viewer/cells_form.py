@@ -124,7 +124,11 @@ class CellsForm(QWidget):
         for event in self._list_events:
             event.disconnect(self._on_layers)
         self._unfollow()
+        self._model = self._last = None
         self._values.clear()
+        for row in self.axes:
+            self.form.removeRow(row)
+        self.axes = []
         for box in (*self.channels, self.region, self.method):
             box.refill([])
 

@@ -16,7 +16,8 @@ from napari_impa.viewer.sources import MADE_BY
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-TAKEN, LEFT_OUT = "#ffd43b", "#adb5bd"
+TAKEN, LEFT_OUT = "#ffd43b", "#ff3b30"
+"""Told apart under additive channels too, which brighten what lies below them."""
 _WHAT = {LABELS: "Labels", POINTS: "Points"}
 
 

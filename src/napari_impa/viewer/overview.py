@@ -9,9 +9,10 @@ from qtpy.QtGui import QColor, QHelpEvent, QImage, QMouseEvent, QPainter, QPaint
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_impa.viewer.finding import BY_HAND, Found
-from napari_impa.viewer.outlines import LEFT_OUT, TAKEN
+from napari_impa.viewer.outlines import TAKEN
 
 HEIGHT = 150
+LEFT_OUT = "#adb5bd"
 REACH = 9.0
 """So many pixels beside a cell a click still means it."""
 
@@ -37,6 +38,7 @@ class Overview(QWidget):
         self._found: Found | None = None
         self._images: list[QImage] = []
         self._cell = 0
+        self._centres, self._steps, self._reasons = np.empty((0, 2)), np.empty(0, int), np.empty(0, object)
         self.setVisible(False)
 
     def set_found(self, found: Found | None) -> None:
@@ -44,6 +46,10 @@ class Overview(QWidget):
         self._found = found if found is not None and found.thumbnails else None
         self._images = [_image(picture) for picture in self._found.thumbnails] if self._found is not None else []
         self._cell = 0
+        if self._found is not None and self._found.field is not None:
+            candidates = self._found.candidates
+            self._centres = (candidates[["y", "x"]].to_numpy() + 0.5) / self._found.field.shape[-2:]
+            self._steps, self._reasons = candidates["step"].to_numpy(), candidates["reason"].to_numpy()
         self.setVisible(self._found is not None)
         self.updateGeometry()
         self.update()
@@ -58,7 +64,7 @@ class Overview(QWidget):
         """The step that is shown: that of the cell in sight."""
         if self._found is None or not 0 <= self._cell < len(self._found.rows):
             return 0
-        return int(self._found.candidates["step"].iloc[self._found.rows[self._cell]])
+        return int(self._steps[self._found.rows[self._cell]])
 
     def sizeHint(self) -> QSize:
         """As wide as there is room, and not high."""
@@ -66,24 +72,18 @@ class Overview(QWidget):
 
     def place_of(self, candidate: int) -> QPointF:
         """Where the dot of a candidate is drawn."""
-        assert self._found is not None
-        assert self._found.field is not None
-        area, shape = self._area(), self._found.field.shape[-2:]
-        row = self._found.candidates.iloc[candidate]
-        return QPointF(
-            area.left() + (row["x"] + 0.5) / shape[1] * area.width(),
-            area.top() + (row["y"] + 0.5) / shape[0] * area.height(),
-        )
+        area, (y, x) = self._area(), self._centres[candidate]
+        return QPointF(area.left() + x * area.width(), area.top() + y * area.height())
 
     def candidate_at(self, point: QPointF) -> int | None:
         """Row of the candidate drawn nearest to a point, where one is near enough."""
-        best, reach = None, REACH
-        for candidate in self._shown():
-            away = self.place_of(int(candidate)) - point
-            distance = float(np.hypot(away.x(), away.y()))
-            if distance < reach:
-                best, reach = int(candidate), distance
-        return best
+        shown, area = self._shown(), self._area()
+        if not len(shown):
+            return None
+        sides, corner = np.array([area.height(), area.width()]), np.array([area.top(), area.left()])
+        away = self._centres[shown] * sides + corner - (point.y(), point.x())
+        nearest = int(np.hypot(*away.T).argmin())
+        return int(shown[nearest]) if np.hypot(*away[nearest]) < REACH else None
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the picture and the dots."""
@@ -93,7 +93,7 @@ class Overview(QWidget):
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(self._area(), self._images[self.step])
         in_sight = self._found.rows[self._cell] if self._cell < len(self._found.rows) else -1
-        reasons = self._found.candidates["reason"].to_numpy()
+        reasons = self._reasons
         shown = self._shown()
         radius = 3.5 if len(shown) < 400 else 1.8
         for candidate in shown:
@@ -120,7 +120,7 @@ class Overview(QWidget):
         candidate = self.candidate_at(event.position())
         if candidate is None:
             return
-        reason = self._found.candidates["reason"].iloc[candidate]
+        reason = self._reasons[candidate]
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             if reason in ("", BY_HAND):
                 self.toggled.emit(candidate, reason == "")
@@ -135,7 +135,7 @@ class Overview(QWidget):
             candidate = self.candidate_at(QPointF(event.pos()))
             text = "Click a cell to bring it up; Shift+click to leave it out or take it in again."
             if candidate is not None:
-                reason = str(self._found.candidates["reason"].iloc[candidate])
+                reason = self._reasons[candidate]
                 label = self._found.candidates["label"].iloc[candidate]
                 text = f"Cell {label}: " + (reason or "click to bring it up, Shift+click to leave it out")
             QToolTip.showText(event.globalPos(), text, self)
@@ -145,7 +145,7 @@ class Overview(QWidget):
     def _shown(self) -> NDArray[np.intp]:
         if self._found is None:
             return np.empty(0, np.intp)
-        return np.flatnonzero(self._found.candidates["step"].to_numpy() == self.step)
+        return np.flatnonzero(self._steps == self.step)
 
     def _area(self) -> QRectF:
         """The part of the widget that the picture fills, its sides in proportion."""
