@@ -72,7 +72,7 @@ def draw_compound(smiles: str, *, dark: bool = False, width: int = 300, height: 
     drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     if dark:
         rdMolDraw2D.SetDarkMode(drawer)
-    options = drawer.drawOptions()
+    options: Any = drawer.drawOptions()
     options.clearBackground = False
     options.fixedBondLength = 30  # a small molecule is not blown up
     rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
