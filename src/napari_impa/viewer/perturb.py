@@ -16,15 +16,17 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QToolButton,
 )
-from superqt import QLabeledDoubleSlider, QSearchableComboBox
+from superqt import QLabeledDoubleSlider
 
+from napari_impa.viewer.changes import ChangesTable
 from napari_impa.viewer.channels import are_crops, guess_channels, is_mask, is_source
-from napari_impa.viewer.docks import Dock, Options, below, beside
+from napari_impa.viewer.docks import Dock, Options, below, beside, section
 from napari_impa.viewer.finding import CROPS, LABELS, Found
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
 from napari_impa.viewer.session import CellChoice, PerturbSession
+from napari_impa.viewer.turn_into import TurnInto
 from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
 
 if TYPE_CHECKING:
@@ -87,10 +89,9 @@ class PerturbDock(Dock):
         self.count = QLabel()
         self.row("Cells", below(beside(self.method, self.again), self.count))
 
-        self.condition = QSearchableComboBox()
-        self.condition.setToolTip("What the cells are turned into; type to search.")
-        self.condition.setMinimumContentsLength(8)
-        self.turn_into = self.row("Turn into", self.condition, tip="What the cells are turned into.")
+        self.turn_into = TurnInto()
+        self.condition = self.turn_into.condition
+        self.turn_into_label = self.row("Turn into", self.turn_into)
         self.strength = self._slider(2.0, 1.0, "0 is the cell as it is, 1 the condition; beyond 1 it is exaggerated.")
         self.row("Strength", self.strength, tip=self.strength.toolTip())
         self.variability = self._slider(1.0, 0.1, "How much the predicted cells vary by chance; 0 gives the mean cell.")
@@ -110,6 +111,9 @@ class PerturbDock(Dock):
             buttons.append(button)
         buttons[0].setChecked(True)
         self.row("View", beside(*buttons, stretch=False), tip="How control and predicted cells are compared.")
+        self.changes = ChangesTable()
+        self.what_changed = section("What changed", self.changes)
+        self.form.addRow(self.what_changed)
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -125,8 +129,7 @@ class PerturbDock(Dock):
         self.model.currentIndexChanged.connect(self._on_model_chosen)
         self.method.currentIndexChanged.connect(self._find)
         self.again.clicked.connect(self._find)
-        self.condition.currentIndexChanged.connect(self._ask)
-        self.condition.lineEdit().editingFinished.connect(self._restore_condition)
+        self.turn_into.changed.connect(self._ask)
         for widget in (self.strength, self.variability, self.seed):
             widget.valueChanged.connect(self._ask)
         self.views.buttonClicked.connect(lambda button: self.session.set_view(button.objectName()))
@@ -190,19 +193,8 @@ class PerturbDock(Dock):
         model = loaded.model
         self.about.setText(model.describe())
         self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
-        chosen = self.condition.currentData()
-        self.condition.blockSignals(True)
-        self.condition.clear()
-        for name in model.conditions:
-            self.condition.addItem(name, name)
-            cells = model.counts.get(name)
-            if cells:
-                self.condition.setItemData(
-                    self.condition.count() - 1, f"trained on {cells:,} cells", Qt.ItemDataRole.ToolTipRole
-                )
-        self.condition.setCurrentIndex(max(0, self.condition.findData(chosen)))
-        self.condition.blockSignals(False)
-        self.turn_into.setText("Correct to" if model.task == "batch" else "Turn into")
+        self.turn_into.set_model(loaded)
+        self.turn_into_label.setText(self.turn_into.label)
         self._channel_rows(model.channels)
         self._ask()
         self._on_layers()
@@ -292,6 +284,7 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.count.setText(found.describe() if found is not None else "")
+        self.changes.set_result(None)
         place = self.views.buttons()[1]
         place.setEnabled(found is None or found.field is not None)
         place.setToolTip(VIEW_TIPS[IN_PLACE] if place.isEnabled() else "Crops have no field to be put back into.")
@@ -299,22 +292,17 @@ class PerturbDock(Dock):
     # ---- requests and results ---------------------------------------------------------------------------------------
 
     def _ask(self, *_: Any) -> None:
-        condition = self.condition.currentData()
-        if condition is not None and self.session.loaded is not None:
-            self.session.set_request(
-                Request(
-                    condition, round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
-                )
-            )
-
-    def _restore_condition(self) -> None:
-        """A half-typed name that is no condition gives way to the one chosen."""
-        if self.condition.findText(self.condition.currentText(), Qt.MatchFlag.MatchFixedString) < 0:
-            self.condition.setEditText(self.condition.itemText(self.condition.currentIndex()))
+        targets = self.turn_into.targets
+        if targets and self.session.loaded is not None:
+            first: Any = targets[0]  # a request is of one condition
+            values = round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
+            self.session.set_request(Request(first, *values))
 
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
         on = loaded.model.device.type.upper() if loaded is not None else ""
+        if self.session.found is not None:
+            self.changes.set_result(self.session.found.cells, {predicted.request.title: predicted.pixels})
         self.status.say(
             f"{predicted.request.title}: {len(predicted.pixels):,} cells in {predicted.seconds:.1f} s on {on}."
         )
@@ -327,6 +315,8 @@ class PerturbDock(Dock):
         for event in (self._layer_events.inserted, self._layer_events.removed, self._layer_events.reordered):
             event.disconnect(self._on_layers)
         self._preparing.cancel()
+        self.turn_into.set_model(None)
+        self.changes.set_result(None)
         self.session.close()
 
 

@@ -205,8 +205,9 @@ class ConditionBox(QSearchableComboBox):
         self.setModel(names)
         self.completer_object.setModel(names)
         self.completer_object.setMaxVisibleItems(16)
+        self._delegate = NoteDelegate(self)
         for view in (self.view(), self.completer_object.popup()):
-            view.setItemDelegate(NoteDelegate(view))
+            view.setItemDelegate(self._delegate)
             view.setMinimumWidth(POPUP)
             if isinstance(view, QListView):
                 view.setUniformItemSizes(True)  # or else each of thousands is measured
