@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QShowEvent
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -110,7 +109,7 @@ def measure(token: Token, measured: Measured, name: str, pixels: NDArray[Any], r
 
 
 class ChangesTable(QWidget):
-    """What changed from control to predicted cells; measured in the background while the table is in sight.
+    """What changed from control to predicted cells; measured in the background unless it is hidden.
 
     Signals
     -------
@@ -121,13 +120,13 @@ class ChangesTable(QWidget):
     measured = Signal(object)
 
     def __init__(self) -> None:
+        self._stale = False  # events come before the widget is ready
         super().__init__()
         self.changes: Changes | None = None
         self._one: tuple[int, Changes] | None = None
         self._predicted: Mapping[str, NDArray[Any]] = {}
         self._measured: Measured | None = None
         self._row = 0
-        self._stale = False
         self.target = Options(tip="Which of the conditions is compared with the control.")
         self.this_cell, self.all_cells = QRadioButton("this cell"), QRadioButton("all cells")
         self.this_cell.setChecked(True)
@@ -199,11 +198,11 @@ class ChangesTable(QWidget):
         else:
             self._show()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Measure what has come while the table was out of sight."""
-        super().showEvent(event)
-        if self._stale:
+    def event(self, event: QEvent) -> bool:
+        """Measure what has come while the table was hidden."""
+        if event.type() == QEvent.Type.ShowToParent and self._stale:
             self._ask()
+        return super().event(event)
 
     # ---- measuring --------------------------------------------------------------------------------------------------
 
@@ -215,7 +214,7 @@ class ChangesTable(QWidget):
             self._jobs.cancel()
             self._show()
             return
-        self._stale = not self.isVisible()
+        self._stale = self.isHidden()
         if not self._stale:
             row = min(max(self._row, 0), len(pixels) - 1)
             self._jobs.submit(measure, self._measured, self.target.value, pixels, row)

@@ -236,11 +236,10 @@ class CompoundBox(QWidget):
         self._draw()
         self.canonical.setText(reading.compound.canonical)
         self.canonical.setToolTip(f"As it was read: {reading.compound.canonical}")
-        lines = [
-            f"<tr><td>{row.similarity:.2f}&nbsp;</td><td>{escape(row.condition)}"
-            f"{f' and {row.conditions - 1} more' if row.conditions > 1 else ''}</td></tr>"
-            for row in reading.nearest.itertuples()
-        ]
+        lines = []
+        for row in reading.nearest.itertuples():
+            several = f" ({row.conditions} conditions)" if row.conditions > 1 else ""
+            lines.append(f"<tr><td>{row.similarity:.2f}&nbsp;</td><td>{escape(row.condition)}{several}</td></tr>")
         self.nearest.setText(f"Nearest in training (Tanimoto):<table>{''.join(lines)}</table>")
 
     def _draw(self) -> None:
