@@ -155,11 +155,6 @@ class CompoundBox(QWidget):
         )
         self._say("" if able or not modalities else INSTALL)
 
-    def close_jobs(self) -> None:
-        """Stop reading."""
-        self._timer.stop()
-        self._jobs.cancel()
-
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
