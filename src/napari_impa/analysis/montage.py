@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_impa.analysis.selection import select_cells
 from napari_impa.cells.store import Cells
+from napari_impa.engine.events import Samples
 from napari_impa.engine.model import IMPA
 from napari_impa.errors import CellsError
 
@@ -113,6 +114,12 @@ def montage(
         top += strip.shape[0] + gap
     draw.text((_GAP, top + _FONT), legend, fill=(200, 200, 200), font=font, anchor="lm")
     return np.asarray(canvas)
+
+
+def sample_rows(samples: Samples) -> list[Row]:
+    """Rows of what a training shows: control, predicted and real treated cells, one condition after the other."""
+    predicted = f"predicted: {', '.join(dict.fromkeys(samples.conditions))}"
+    return [("control", samples.control), (predicted, samples.predicted), ("real", samples.real)]
 
 
 def _strip(
