@@ -191,3 +191,16 @@ def test_viewer_closed_in_the_middle(viewer: Any, dock: PerturbDock, settle: Set
     viewer.close()
     settle(lambda: not session.busy)
     settle(lambda: session.loaded is None)
+
+
+def test_what_changed_is_measured_when_it_is_opened(dock: PerturbDock, settle: Settle) -> None:
+    assert dock.changes.changes is None
+    assert dock.changes.isHidden()
+    dock.what_changed.toggleButton().click()
+    settle(lambda: dock.changes.changes is not None)
+    assert len(dock.changes.changes.predicted) == len(dock.session.found.cells)
+    assert dock.changes.table.height() > 300
+    choose(dock, settle, "shrinkage")
+    settle(lambda: dock.changes.changes is not None)
+    dock.what_changed.toggleButton().click()
+    assert dock.changes.isHidden()

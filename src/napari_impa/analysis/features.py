@@ -183,15 +183,38 @@ def nuclear_to_ring_ratio(
     channel, nuclei = np.asarray(channel), np.asarray(nuclei)
     if channel.shape != nuclei.shape or channel.ndim != 3:
         raise CellsError(f"Crops of shape {channel.shape} need masks of the same shape, not {nuclei.shape}.")
-    ratios = np.full(len(channel), np.nan)
-    for number, (crop, labels) in enumerate(zip(channel, nuclei, strict=True)):
+    nuclei, rings = nuclei_and_rings(nuclei, ring_width=ring_width, gap=gap)
+    return ratio_of_means(channel, nuclei, rings, background=background)
+
+
+def nuclei_and_rings(
+    nuclei: NDArray[Any], *, ring_width: int = 6, gap: int = 2
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks (n, S, S) of each crop's own nucleus and of the ring around it, as `nuclear_to_ring_ratio` takes them."""
+    nuclei = np.asarray(nuclei)
+    own, rings = np.zeros(nuclei.shape, bool), np.zeros(nuclei.shape, bool)
+    for number, labels in enumerate(nuclei):
         if not labels.any():
             continue
-        centre = crop.shape[0] // 2
+        centre = labels.shape[0] // 2
         nearest = ndi.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-        nucleus = labels == labels[tuple(nearest[:, centre, centre])]
-        away = ndi.distance_transform_edt(~nucleus)
-        ring = (away > gap) & (away <= gap + ring_width) & (labels == 0)
-        if ring.any() and (around := np.nanmean(crop[ring]) - background) > 0:
-            ratios[number] = (np.nanmean(crop[nucleus]) - background) / around
-    return ratios
+        own[number] = labels == labels[tuple(nearest[:, centre, centre])]
+        away = ndi.distance_transform_edt(~own[number])
+        rings[number] = (away > gap) & (away <= gap + ring_width) & (labels == 0)
+    return own, rings
+
+
+def ratio_of_means(
+    channel: NDArray[Any], nuclei: NDArray[np.bool_], rings: NDArray[np.bool_], *, background: float = 0.0
+) -> NDArray[np.float64]:
+    """(n,) mean of crops (n, S, S) in one mask over that in another, both less the background; NaN as above."""
+    inside, around = (_means(channel, mask) - background for mask in (nuclei, rings))
+    return np.divide(inside, around, out=np.full(len(inside), np.nan), where=around > 0)
+
+
+def _means(channel: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) mean of the finite pixels under each mask; NaN where there are none."""
+    mask = mask & np.isfinite(channel)
+    count = mask.sum((1, 2))
+    total = np.where(mask, channel, 0).sum((1, 2), dtype=float)
+    return np.divide(total, count, out=np.full(len(channel), np.nan), where=count > 0)

@@ -26,9 +26,8 @@ RADIUS, BITS = 2, 1024
 Vector = NDArray[np.float32]
 
 
-@lru_cache(maxsize=8192)
-def fingerprint(smiles: str, kind: Kind, bits: int = BITS) -> Vector:
-    """(bits,) Morgan fingerprint of a compound: radius 2, without chirality (Rogers & Hahn, J Chem Inf Model 2010).
+def read_molecule(smiles: str) -> Any:
+    """Read a SMILES into RDKit's molecule.
 
     Raises
     ------
@@ -39,7 +38,6 @@ def fingerprint(smiles: str, kind: Kind, bits: int = BITS) -> Vector:
     """
     try:
         from rdkit import Chem, rdBase
-        from rdkit.Chem import rdFingerprintGenerator
     except ImportError as error:
         raise MissingDependencyError(
             'Fingerprints need RDKit; install it with: pip install "napari-impa[chem]".'
@@ -48,6 +46,21 @@ def fingerprint(smiles: str, kind: Kind, bits: int = BITS) -> Vector:
         molecule = Chem.MolFromSmiles(smiles) if smiles.strip() else None
     if molecule is None:
         raise ConditionError(f"{smiles!r} cannot be read as a SMILES; correct it.")
+    return molecule
+
+
+@lru_cache(maxsize=8192)
+def fingerprint(smiles: str, kind: Kind, bits: int = BITS) -> Vector:
+    """(bits,) Morgan fingerprint of a compound: radius 2, without chirality (Rogers & Hahn, J Chem Inf Model 2010).
+
+    Raises
+    ------
+    ConditionError, MissingDependencyError
+        As `read_molecule`.
+    """
+    molecule = read_molecule(smiles)
+    from rdkit.Chem import rdFingerprintGenerator
+
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=bits, includeChirality=False)
     draw = generator.GetCountFingerprintAsNumPy if kind == "count" else generator.GetFingerprintAsNumPy
     vector = draw(molecule).astype(np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 from superqt.utils import signals_blocked
 
 WIDTH = 340
@@ -129,6 +131,25 @@ def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
         layout.addWidget(widget, stretch=int(stretch and number == 0))
     if not stretch:
         layout.addStretch(1)
+    return box
+
+
+def section(title: str, content: QWidget) -> QCollapsible:
+    """A part of a form that is shut at first; its content is hidden then, and as high as it likes when open."""
+    box = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())  # icons would keep the first theme
+    box.setDuration(0)
+    box.layout().setContentsMargins(0, 0, 0, 0)
+    box.toggleButton().setStyleSheet("text-align: left; border: none; background: transparent; padding: 2px 0px;")
+    highest = content.maximumHeight()
+    box.setContent(content)
+    content.hide()
+
+    def follow(is_open: bool) -> None:
+        box.setText(f"{'▾' if is_open else '▸'} {title}")
+        content.setMaximumHeight(highest)  # which the box has set
+        content.setVisible(is_open)
+
+    box.toggled.connect(follow)
     return box
 
 

@@ -14,16 +14,18 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSpinBox,
 )
-from superqt import QLabeledDoubleSlider, QSearchableComboBox
+from superqt import QLabeledDoubleSlider
 
 from napari_impa.viewer.cells_form import CellsForm
-from napari_impa.viewer.docks import Dock, Options, beside
+from napari_impa.viewer.changes import ChangesTable
+from napari_impa.viewer.docks import Dock, Options, beside, section
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
 from napari_impa.viewer.session import PerturbSession
+from napari_impa.viewer.turn_into import TurnInto
 from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 
 if TYPE_CHECKING:
@@ -79,10 +81,9 @@ class PerturbDock(Dock):
         self.cells = CellsForm(self.viewer)
         self.form.addRow(self.cells)
 
-        self.condition = QSearchableComboBox()
-        self.condition.setToolTip("What the cells are turned into; type to search.")
-        self.condition.setMinimumContentsLength(8)
-        self.turn_into = self.row("Turn into", self.condition, tip="What the cells are turned into.")
+        self.turn_into = TurnInto()
+        self.condition = self.turn_into.condition
+        self.turn_into_label = self.row("Turn into", self.turn_into)
         self.strength = self._slider(2.0, 1.0, "0 is the cell as it is, 1 the condition; beyond 1 it is exaggerated.")
         self.row("Strength", self.strength, tip=self.strength.toolTip())
         self.variability = self._slider(1.0, 0.1, "How much the predicted cells vary by chance; 0 gives the mean cell.")
@@ -104,6 +105,9 @@ class PerturbDock(Dock):
         self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
         self.rate.hide()
         self.row("View", self.view, self.rate)
+        self.changes = ChangesTable()
+        self.what_changed = section("What changed", self.changes)
+        self.form.addRow(self.what_changed)
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -120,8 +124,7 @@ class PerturbDock(Dock):
         self.cells.changed.connect(self._find)
         self.cells.overview.toggled.connect(self.session.leave_out)
         self.cells.overview.cell_clicked.connect(self.session.show_cell)
-        self.condition.currentIndexChanged.connect(self._ask)
-        self.condition.lineEdit().editingFinished.connect(self._restore_condition)
+        self.turn_into.changed.connect(self._ask)
         for widget in (self.strength, self.variability, self.seed):
             widget.valueChanged.connect(self._ask)
         self.view.currentIndexChanged.connect(self._on_view_chosen)
@@ -130,6 +133,8 @@ class PerturbDock(Dock):
         session.model_changed.connect(self._on_model)
         session.cells_changed.connect(self._on_cells)
         session.cell_changed.connect(self.cells.overview.set_cell)
+        session.cell_changed.connect(self.changes.set_cell)
+        self.changes.measured.connect(session.describe_cells)
         session.predicted.connect(self._on_predicted)
         session.failed.connect(self._on_failed)
         session.busy_changed.connect(self.status.busy)
@@ -182,19 +187,8 @@ class PerturbDock(Dock):
         model = loaded.model
         self.about.setText(model.describe())
         self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
-        chosen = self.condition.currentData()
-        self.condition.blockSignals(True)
-        self.condition.clear()
-        for name in model.conditions:
-            self.condition.addItem(name, name)
-            cells = model.counts.get(name)
-            if cells:
-                self.condition.setItemData(
-                    self.condition.count() - 1, f"trained on {cells:,} cells", Qt.ItemDataRole.ToolTipRole
-                )
-        self.condition.setCurrentIndex(max(0, self.condition.findData(chosen)))
-        self.condition.blockSignals(False)
-        self.turn_into.setText("Correct to" if model.task == "batch" else "Turn into")
+        self.turn_into.set_model(loaded)
+        self.turn_into_label.setText(self.turn_into.label)
         self._ask()
         self.cells.set_model(model.channels, model.size)
 
@@ -209,6 +203,8 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.cells.show_found(found)
+        self.cells.overview.set_cell(self.session.cell)
+        self.changes.set_result(None)
         has_field = found is None or found.field is not None
         item = self.view.model().item(self.view.values.index(IN_PLACE))
         item.setEnabled(has_field)
@@ -224,24 +220,20 @@ class PerturbDock(Dock):
     # ---- requests and results ---------------------------------------------------------------------------------------
 
     def _ask(self, *_: Any) -> None:
-        condition = self.condition.currentData()
-        if condition is not None and self.session.loaded is not None:
-            self.session.set_request(
-                Request(
-                    (condition,), round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
-                )
-            )
-
-    def _restore_condition(self) -> None:
-        """A half-typed name that is no condition gives way to the one chosen."""
-        if self.condition.findText(self.condition.currentText(), Qt.MatchFlag.MatchFixedString) < 0:
-            self.condition.setEditText(self.condition.itemText(self.condition.currentIndex()))
+        targets = self.turn_into.targets
+        if targets and self.session.loaded is not None:
+            values = round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
+            self.session.set_request(Request(targets, *values))
 
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
         on = loaded.model.device.type.upper() if loaded is not None else ""
+        found, request = self.session.found, predicted.request
+        if found is not None:
+            by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
+            self.changes.set_result(found.cells, by_name, found.treated)
         self.status.say(
-            f"{predicted.request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}."
+            f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}."
         )
 
     def _on_failed(self, failure: Failure) -> None:
@@ -251,6 +243,8 @@ class PerturbDock(Dock):
     def _close(self) -> None:
         self.cells.close_form()
         self._preparing.cancel()
+        self.turn_into.set_model(None)
+        self.changes.set_result(None)
         self.session.close()
 
 
