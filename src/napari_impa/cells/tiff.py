@@ -18,7 +18,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 
 _NAMESPACE = "napari-impa"
-_OME_TYPES = frozenset("int8 int16 int32 uint8 uint16 uint32 float32 float64".split())
+_OME_TYPES = frozenset(["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"])
 
 
 @dataclass(frozen=True, eq=False)
