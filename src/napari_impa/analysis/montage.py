@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from napari_impa.analysis.selection import select_cells
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model import IMPA
 from napari_impa.errors import CellsError
+
+if TYPE_CHECKING:
+    from napari_impa.engine.model import IMPA
 
 COLOURS = {
     "blue": (0.25, 0.4, 1.0),
@@ -266,6 +267,8 @@ def evaluation_rows(
 
     Cells are drawn at random, by the seed alone, out of those that `evaluate` scores.
     """
+    from napari_impa.analysis.selection import select_cells
+
     chosen = select_cells(model, cells, where, seed=seed)
     rng = np.random.default_rng([seed, 5])
     before = "uncorrected" if chosen.control is None else "control"
