@@ -12,10 +12,10 @@ from napari.utils.colormaps import AVAILABLE_COLORMAPS
 from napari.utils.history import get_save_history, update_save_history
 from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.viewer.channels import ChannelLayers
-from napari_impa.viewer.docks import below, beside
+from napari_impa.viewer.docks import beside
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Failure, Job, Token, notify
 
@@ -71,7 +71,10 @@ class Keep(QWidget):
         self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.note.linkActivated.connect(_show_in_folder)
         self.note.hide()
-        self.setLayout(below(beside(self.save_button, self.copy_button, stretch=False), self.note).layout())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(beside(self.save_button, self.copy_button, stretch=False))
+        layout.addWidget(self.note)
         self.job: Job | None = None
         # All that is kept alive; let go of with the widget, whoever still holds its Python side.
         self._state: dict[str, Any] = {}
