@@ -31,7 +31,7 @@ def test_demo_shows_the_perturbation_beside_the_control(
     assert open_demo(viewer) is viewer
     dock = open_dock(viewer)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
-    assert dock.session.result.request.condition == CONDITION
+    assert dock.session.result.request.targets == (CONDITION,)
     assert dock.model.currentText() == "Simulated screen (bundled)"
     names = [layer.name for layer in viewer.layers if layer.visible]
     channels = ("DNA", "actin", "tubulin")

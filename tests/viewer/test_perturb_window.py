@@ -41,11 +41,11 @@ def dock(viewer: Any, model_path: Path, settle: Settle) -> PerturbDock:
 
 def choose(dock: PerturbDock, settle: Settle, condition: str) -> None:
     dock.condition.setCurrentIndex(dock.condition.findData(condition))
-    settle(lambda: not dock.session.busy and dock.session.result.request.condition == condition)
+    settle(lambda: not dock.session.busy and dock.session.result.request.targets == (condition,))
 
 
 def show(dock: PerturbDock, settle: Settle, view: str) -> None:
-    next(button for button in dock.views.buttons() if button.objectName() == view).click()
+    dock.view.setCurrentIndex(dock.view.values.index(view))
     settle(lambda: not dock.session.busy and dock.session.view is not None and dock.session.view.name == view)
 
 
@@ -58,10 +58,10 @@ def test_opening_the_dock_is_enough_to_see_a_prediction(viewer: Any, dock: Pertu
     assert result is not None
     assert [box.currentText() for box in dock._channels] == ["DNA", "actin", "tubulin"]
     assert dock.about.text() == "3 channels · 48 px · 5 conditions"
-    assert dock.count.text().startswith(f"{len(result.pixels)} cells")
-    assert len(result.pixels) >= 5
-    assert len(made(viewer, "control · ")) == len(made(viewer, f"{result.request.condition} · ")) == 3
-    assert result.request.condition in dock.status.text()
+    assert dock.count.text().startswith(f"{result.pixels.shape[1]} cells")
+    assert result.pixels.shape[1] >= 5
+    assert len(made(viewer, "control · ")) == len(made(viewer, f"{result.request.title()} · ")) == 3
+    assert result.request.title() in dock.status.text()
 
 
 def test_result_follows_every_control(viewer: Any, dock: PerturbDock, settle: Settle, model: IMPA) -> None:
@@ -140,7 +140,7 @@ def test_an_error_while_predicting_is_told_and_what_was_there_stays(
 
     def fail(*args: Any) -> Any:
         calls.append(args)
-        if len(calls) > 1 or len(encoded.found.cells) <= 16:
+        if len(calls) > 1:
             raise error
         return decode(*args)
 

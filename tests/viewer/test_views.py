@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from napari_impa.viewer.prediction import Block, EncodedCells, Predicted, Reques
 from napari_impa.viewer.views import Difference, InPlace, SideBySide, View
 
 FIELD = simulated_field(seed=3, size=320)
-REQUEST = Request("shrinkage", strength=0.7, variability=0.3, seed=5)
+REQUEST = Request(("shrinkage",), strength=0.7, variability=0.3, seed=5)
 
 
 def loaded(model: IMPA) -> Loaded:
@@ -44,12 +45,12 @@ def found(viewer: ViewerModel) -> Found:
 
 @pytest.fixture
 def predicted(model: IMPA, found: Found) -> Predicted:
-    return predict_cells(Token(), EncodedCells(loaded(model), found), REQUEST, 0, True)
+    return predict_cells(Token(), EncodedCells(loaded(model), found), REQUEST, True)
 
 
 @pytest.fixture
-def about(model: IMPA) -> dict[str, object]:
-    return made_by(loaded(model), REQUEST)
+def about(model: IMPA) -> Callable[[int], dict[str, object]]:
+    return lambda number: made_by(loaded(model), REQUEST, number)
 
 
 def panes_of(viewer: ViewerModel) -> list[list[str]]:
@@ -65,7 +66,7 @@ def panes_of(viewer: ViewerModel) -> list[list[str]]:
 
 
 def test_side_by_side_in_two_panes_whatever_else_is_open(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     left = [f"control · {name}" for name in FIELD.channels]
     right = [f"shrinkage ×0.7 · {name}" for name in FIELD.channels]
@@ -78,7 +79,7 @@ def test_side_by_side_in_two_panes_whatever_else_is_open(viewer, found, predicte
 
 
 def test_side_by_side_keeps_what_belongs_to_the_source(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     for channel, name in enumerate(FIELD.channels):
         source, control = viewer.layers[name], viewer.layers[f"control · {name}"]
@@ -94,13 +95,13 @@ def test_side_by_side_keeps_what_belongs_to_the_source(viewer, found, predicted,
             assert layer.blending == "additive"
             assert layer.name_overlay.visible
         assert np.array_equal(control.data, found.cells.pixels[:, channel])
-        assert np.array_equal(after.data, predicted.pixels[:, channel])
-        assert after.metadata[MADE_BY] == about
+        assert np.array_equal(after.data, predicted.pixels[0, :, channel])
+        assert after.metadata[MADE_BY] == about(0)
     assert viewer.dims.axis_labels[0] == "cell"
 
 
 def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     viewer.layers["control · actin"].contrast_limits = (7, 77)
     assert viewer.layers["shrinkage ×0.7 · actin"].contrast_limits == [7, 77]
@@ -109,21 +110,21 @@ def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) ->
 
 
 def test_blocks_are_shown_as_they_come(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
-    view.show_block(Block(REQUEST, slice(2, 4), predicted.pixels[2:4]), about)
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
+    view.show_block(Block(REQUEST, 0, slice(2, 4), predicted.pixels[0, 2:4]), about)
     after = viewer.layers["shrinkage ×0.7 · DNA"].data
-    assert np.array_equal(after[2:4], predicted.pixels[2:4, 0])
+    assert np.array_equal(after[2:4], predicted.pixels[0, 2:4, 0])
     assert not after[:2].any()
     assert not after[4:].any()
 
 
 def test_difference_is_predicted_minus_control(viewer, found, predicted, about) -> None:
-    view = Difference(viewer, found, list(viewer.layers))
+    view = Difference(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     assert panes_of(viewer) == [[f"Δ {name} · shrinkage ×0.7"] for name in FIELD.channels]
     for channel, name in enumerate(FIELD.channels):
         layer = viewer.layers[f"Δ {name} · shrinkage ×0.7"]
-        expected = predicted.pixels[:, channel].astype(int) - found.cells.pixels[:, channel]
+        expected = predicted.pixels[0, :, channel].astype(int) - found.cells.pixels[:, channel]
         assert np.array_equal(layer.data, expected)
         assert layer.contrast_limits == [-1000, 1000]  # half of the source's contrast
         assert np.allclose(layer.colormap.map(np.array([0.5])), (0, 0, 0, 1), atol=0.01)
@@ -131,18 +132,18 @@ def test_difference_is_predicted_minus_control(viewer, found, predicted, about) 
 
 def test_in_place_replaces_the_field_and_nothing_else(viewer, found, predicted, about) -> None:
     sources = [viewer.layers[name] for name in FIELD.channels]
-    view = InPlace(viewer, found, sources)
+    view = InPlace(viewer, found, REQUEST, sources)
     view.show(predicted, about)
     assert not viewer.canvas.grid.enabled
     assert not any(layer.visible for layer in sources)
     assert viewer.layers["something else"].visible
     for channel, source in enumerate(sources):
         layer = viewer.layers[f"shrinkage ×0.7 · {source.name}"]
-        assert np.array_equal(layer.data, predicted.field[channel])
+        assert np.array_equal(layer.data, predicted.fields[0][channel])
         assert layer.data.dtype == source.data.dtype
         assert np.array_equal(layer.extent.world, source.extent.world)
         assert layer.units == source.units
-        assert layer.metadata[MADE_BY] == about
+        assert layer.metadata[MADE_BY] == about(0)
 
 
 @pytest.mark.parametrize("kind", [SideBySide, InPlace, Difference])
@@ -152,7 +153,7 @@ def test_closing_puts_the_viewer_back(viewer, found, predicted, about, kind: typ
     camera.center, camera.zoom = (0.0, 12.0, 34.0), 5.0
     viewer.layers["tubulin"].visible = False
     before = [(layer.name, layer.visible) for layer in viewer.layers]
-    view = kind(viewer, found, list(viewer.layers))
+    view = kind(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     assert [(layer.name, layer.visible) for layer in viewer.layers] != before
     view.close()
@@ -162,7 +163,7 @@ def test_closing_puts_the_viewer_back(viewer, found, predicted, about, kind: typ
 
 
 def test_layers_are_freed(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     alive = [weakref.ref(layer) for layer in view.panes.layers]
     view.close()
@@ -173,7 +174,7 @@ def test_layers_are_freed(viewer, found, predicted, about) -> None:
 
 
 def test_a_deleted_layer_is_noticed(viewer, found, predicted, about) -> None:
-    view = SideBySide(viewer, found, list(viewer.layers))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
     assert view.whole
     viewer.layers.remove("control · DNA")

@@ -85,7 +85,7 @@ def wait_for_prediction(dock: Any, condition: str = CONDITION, seconds: float = 
     from qtpy.QtWidgets import QApplication
 
     until = time.monotonic() + seconds
-    while dock.session.result is None or dock.session.result.request.condition != condition or dock.session.busy:
+    while dock.session.result is None or dock.session.result.request.targets != (condition,) or dock.session.busy:
         QApplication.processEvents()
         time.sleep(0.01)
         if time.monotonic() > until:

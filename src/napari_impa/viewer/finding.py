@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import cut
+from napari_impa.cells.crops import cut, paste
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.channels import ChannelLayers
@@ -52,6 +52,20 @@ class Found:
         count = len(self.cells)
         text = f"{count:,} cell{'s' * (count != 1)}"
         return text + (f" · {self.left_out:,} at the border left out" if self.left_out else "")
+
+    def treated(self, condition: str) -> NDArray[Any] | None:
+        """(n, C, S, S) real cells of a condition, where the source has them."""
+        return None
+
+    def paste(self, pixels: NDArray[Any]) -> NDArray[Any] | None:
+        """(C, H, W) the field with cells (N, C, S, S) where they were cut; None where the cells have no field."""
+        if self.field is None:
+            return None
+        return paste(self.field, pixels, self.cells.table[["y", "x"]].to_numpy())
+
+    def taking(self, keep: NDArray[np.bool_]) -> Found:
+        """Take only some of the cells, (N,)."""
+        return replace(self, cells=self.cells.take(np.flatnonzero(keep)))
 
 
 def find_cells(

@@ -1,4 +1,4 @@
-"""Panes of napari's grid, and putting the user's own grid, camera and visible layers back afterwards.
+"""Panes of napari's grid, and putting the user's own grid, camera, dims and visible layers back afterwards.
 
 The grid counts layers: every `stride` of them make a pane.  Counted from the top of the list (a negative stride),
 our layers make whole panes however many layers of the user's lie below, as long as ours stay on top.  A pane without a
@@ -25,12 +25,16 @@ class Panes:
         self._hidden: list[Layer] = []
         self._grid: tuple[Any, ...] | None = None
         self._camera: tuple[Any, ...] | None = None
+        self._dims: tuple[Any, ...] = _dims_of(viewer)
+        self._selected: list[Layer] = []
         self._fitted: tuple[Any, ...] | None = None
         self._moving = False
         viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.inserted.connect(self._keep_on_top)
 
-    def show(self, layers: Sequence[Layer], *, hide: Sequence[Layer] = (), stride: int | None = None) -> None:
+    def show(
+        self, layers: Sequence[Layer], *, hide: Sequence[Layer] = (), stride: int | None = None, columns: int = 0
+    ) -> None:
         """Add layers on top and hide others.
 
         Parameters
@@ -41,9 +45,13 @@ class Panes:
             Layers to hide; those that are visible now are shown again by `restore`.
         stride
             Layers a pane; None leaves the grid as the user has it.
+        columns
+            Panes beside each other; 0 for as many as let the crops be largest.
         """
-        camera = self.viewer.scene.camera
+        camera, dims = self.viewer.scene.camera, self.viewer.dims
         before = camera.center, camera.zoom, camera.angles
+        self._dims = _dims_of(self.viewer)
+        self._selected = list(self.viewer.layers.selection)
         self.viewer.layers.selection.clear()
         for layer in hide:
             if layer.visible:
@@ -53,7 +61,8 @@ class Panes:
             self.layers.append(layer)
             self.viewer.add_layer(layer)
         if stride is not None:
-            self._borrow_grid(stride)
+            self._borrow_grid(stride, columns)
+            dims.ndisplay = 2
             self._camera = before
             self._fit()
 
@@ -74,6 +83,9 @@ class Panes:
             camera = self.viewer.scene.camera
             camera.center, camera.zoom, camera.angles = self._camera
             self._camera = self._fitted = None
+        _restore_dims(self.viewer, self._dims)
+        self.viewer.layers.selection = {layer for layer in self._selected if layer in self.viewer.layers}
+        self._selected = []
 
     def disconnect(self) -> None:
         """Follow the viewer no more."""
@@ -85,11 +97,39 @@ class Panes:
         """Whether all our layers are still in the viewer."""
         return all(layer in self.viewer.layers for layer in self.layers)
 
-    def _borrow_grid(self, stride: int) -> None:
-        grid = self.viewer.canvas.grid
+    @property
+    def cell_axis(self) -> int:
+        """Axis of the viewer along which the cells of a stack lie."""
+        return self.viewer.dims.ndim - 3
+
+    @property
+    def cell(self) -> int:
+        """Row of the cell on show."""
+        step = self.viewer.dims.current_step
+        return int(step[self.cell_axis]) if self.cell_axis >= 0 else 0
+
+    @property
+    def step_before(self) -> tuple[int, ...]:
+        """The viewer's step before the layers came, which says what plane of a source is meant."""
+        step: tuple[int, ...] = self._dims[0]
+        return step
+
+    def _borrow_grid(self, stride: int, columns: int) -> None:
+        grid, count = self.viewer.canvas.grid, -(-len(self.layers) // stride)
         self._grid = grid.enabled, grid.stride, grid.shape, grid.spacing
-        grid.stride, grid.shape, grid.spacing = -stride, (1, -1), 0.02
+        columns = columns or self._columns_for(count)
+        # Panes of layers that are shown later come after ours, so that only the number in a row is fixed.
+        grid.stride, grid.shape, grid.spacing = -stride, (1, -1) if columns >= count else (-1, columns), 0.02
         grid.enabled = True
+
+    def _columns_for(self, count: int) -> int:
+        """So many panes in a row that square crops are largest; up to three stay beside each other."""
+        if count <= 3:
+            return count
+        height, width = self.viewer.canvas.size
+        return max(
+            range(1, count + 1), key=lambda columns: (min(width / columns, height / -(-count // columns)), columns)
+        )
 
     def _fit(self) -> None:
         """Let one crop fill its pane."""
@@ -117,3 +157,17 @@ class Panes:
                 self.viewer.layers.move(event.index, min(ours))
             finally:
                 self._moving = False
+
+
+def _dims_of(viewer: ViewerModel) -> tuple[Any, ...]:
+    dims = viewer.dims
+    return dims.current_step, dims.ndim, dims.ndisplay, dims.order, dims.axis_labels
+
+
+def _restore_dims(viewer: ViewerModel, before: tuple[Any, ...]) -> None:
+    """Put the dims back, as far as layers that came or went meanwhile leave the same axes."""
+    step, ndim, ndisplay, order, labels = before
+    dims = viewer.dims
+    dims.ndisplay = ndisplay
+    if dims.ndim == ndim:
+        dims.order, dims.axis_labels, dims.current_step = order, labels, step

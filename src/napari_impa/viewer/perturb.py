@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QButtonGroup,
+    QDoubleSpinBox,
     QFileDialog,
     QLabel,
     QMenu,
     QPushButton,
-    QRadioButton,
     QSpinBox,
     QToolButton,
 )
@@ -21,19 +20,22 @@ from superqt import QLabeledDoubleSlider, QSearchableComboBox
 from napari_impa.viewer.channels import are_crops, guess_channels, is_mask, is_source
 from napari_impa.viewer.docks import Dock, Options, below, beside
 from napari_impa.viewer.finding import CROPS, LABELS, Found
+from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
 from napari_impa.viewer.session import CellChoice, PerturbSession
-from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
+from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 
 if TYPE_CHECKING:
     import napari
 
 VIEW_TIPS = {
-    SIDE_BY_SIDE: "Control and predicted crops in two panes under one camera; contrast limits are linked in pairs.",
+    SIDE_BY_SIDE: "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked.",
     IN_PLACE: "The field as it would look: predicted cells put back where they were cut, soft at the seams.",
     DIFFERENCE: "Predicted − control, one pane a channel: blue where darker, orange where brighter, black where equal.",
+    FLICKER: "Control and predicted crops take turns in one pane; the name on the canvas says whose turn it is.",
+    UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise.",
 }
 NO_IMAGE = "Open an image, or File ▸ Open Sample ▸ IMPA ▸ Simulated screen."
 
@@ -100,16 +102,18 @@ class PerturbDock(Dock):
         self.seed.setToolTip("Another seed draws another cell of the same condition.")
         self.row("Seed", self.seed, tip=self.seed.toolTip())
 
-        self.views = QButtonGroup(self)
-        buttons = []
-        for name in (SIDE_BY_SIDE, IN_PLACE, DIFFERENCE):
-            button = QRadioButton(name)
-            button.setToolTip(VIEW_TIPS[name])
-            button.setObjectName(name)
-            self.views.addButton(button)
-            buttons.append(button)
-        buttons[0].setChecked(True)
-        self.row("View", beside(*buttons, stretch=False), tip="How control and predicted cells are compared.")
+        self.view = Options([(name, name) for name in VIEW_TIPS], tip="How control and predicted cells are compared.")
+        for number, tip in enumerate(VIEW_TIPS.values()):
+            self.view.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
+        self.rate = QDoubleSpinBox()
+        self.rate.setRange(0.0, FASTEST)
+        self.rate.setSingleStep(0.5)
+        self.rate.setValue(RATE)
+        self.rate.setDecimals(1)
+        self.rate.setSuffix(" /s")
+        self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
+        self.rate.hide()
+        self.row("View", self.view, self.rate)
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -129,7 +133,8 @@ class PerturbDock(Dock):
         self.condition.lineEdit().editingFinished.connect(self._restore_condition)
         for widget in (self.strength, self.variability, self.seed):
             widget.valueChanged.connect(self._ask)
-        self.views.buttonClicked.connect(lambda button: self.session.set_view(button.objectName()))
+        self.view.currentIndexChanged.connect(self._on_view_chosen)
+        self.rate.valueChanged.connect(self.session.set_flicker_rate)
         session = self.session
         session.model_changed.connect(self._on_model)
         session.cells_changed.connect(self._on_cells)
@@ -292,9 +297,17 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.count.setText(found.describe() if found is not None else "")
-        place = self.views.buttons()[1]
-        place.setEnabled(found is None or found.field is not None)
-        place.setToolTip(VIEW_TIPS[IN_PLACE] if place.isEnabled() else "Crops have no field to be put back into.")
+        has_field = found is None or found.field is not None
+        item = self.view.model().item(self.view.values.index(IN_PLACE))
+        item.setEnabled(has_field)
+        item.setToolTip(VIEW_TIPS[IN_PLACE] if has_field else "Crops have no field to be put back into.")
+        if not has_field and self.view.value == IN_PLACE:
+            self.view.choose(SIDE_BY_SIDE)
+            self._on_view_chosen()
+
+    def _on_view_chosen(self, *_: Any) -> None:
+        self.rate.setVisible(self.view.value == FLICKER)
+        self.session.set_view(self.view.value)
 
     # ---- requests and results ---------------------------------------------------------------------------------------
 
@@ -303,7 +316,7 @@ class PerturbDock(Dock):
         if condition is not None and self.session.loaded is not None:
             self.session.set_request(
                 Request(
-                    condition, round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
+                    (condition,), round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
                 )
             )
 
@@ -316,7 +329,7 @@ class PerturbDock(Dock):
         loaded = self.session.loaded
         on = loaded.model.device.type.upper() if loaded is not None else ""
         self.status.say(
-            f"{predicted.request.title}: {len(predicted.pixels):,} cells in {predicted.seconds:.1f} s on {on}."
+            f"{predicted.request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}."
         )
 
     def _on_failed(self, failure: Failure) -> None:

@@ -1,122 +1,284 @@
-"""Predicting for the eye: cells are encoded once and decoded block by block for each request, those in sight first."""
+"""Predicting for the eye: cells are encoded once and decoded piece by piece for each request, those in sight first."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import paste
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.models import Loaded
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_impa.engine.conditions import Target
     from napari_impa.engine.model import Encoded
 
-BLOCK = 16
-"""Cells decoded at a time: few, so that the cell in sight comes soon and a newer request soon takes over."""
+PACE = 0.04
+"""Seconds that a block takes: short, so that a newer request soon takes over, and few enough for the event loop."""
+
+MOST_ENCODED = 2**30
+"""Bytes of encoded cells that are kept; those beyond are encoded again for each request."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the cells are to be turned into, as `IMPA.predict` takes it."""
+    """What the cells are to be turned into, each target in a pane of its own; the rest as `IMPA.predict` takes it."""
 
-    condition: str
+    targets: tuple[Target, ...]
     strength: float = 1.0
     variability: float = 0.1
     seed: int = 0
 
-    @property
-    def title(self) -> str:
-        """The condition, and the strength where it is not 1."""
-        return self.condition if self.strength == 1 else f"{self.condition} ×{self.strength:g}"
+    def name(self, number: int = 0) -> str:
+        """Name of a target."""
+        target = self.targets[number]
+        return target if isinstance(target, str) else target.name
+
+    def title(self, number: int = 0) -> str:
+        """Name of a target, and the strength where it is not 1."""
+        return self.name(number) if self.strength == 1 else f"{self.name(number)} ×{self.strength:g}"
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Predicted pixels of some rows, sent as soon as they are there."""
+    """Predicted pixels (n, C, S, S) of some rows for one of the targets, sent as soon as they are there."""
 
     request: Request
+    number: int
     rows: slice
     pixels: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class SpreadBlock(Block):
+    """How far some predicted pixels spread over draws of the noise, float32 in the camera's units."""
+
+
+@dataclass(frozen=True, eq=False)
 class Predicted:
-    """All cells predicted: `pixels` (N, C, S, S), and `field` (C, H, W) with them pasted in, where it was asked for."""
+    """All cells predicted.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    pixels
+        (T, N, C, S, S) for each target.
+    fields
+        For each target the field with the cells pasted in; None where it was not asked for or there is no field.
+    seconds
+        How long it took.
+    """
 
     request: Request
     pixels: NDArray[Any]
-    field: NDArray[Any] | None
+    fields: list[NDArray[Any]] | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far all predictions spread over draws of the noise: `pixels` (T, N, C, S, S) float32, camera's units."""
+
+    request: Request
+    pixels: NDArray[np.float32]
     seconds: float
 
 
 class EncodedCells:
-    """Cells as a model keeps them; each block is encoded when it is first needed, whatever it is turned into.
+    """Cells as a model keeps them; each is encoded when it is first needed, whatever it is turned into.
 
-    Only one job at a time may use it.
+    Only one job at a time may use it; `in_sight`, the row of the cell on show, may be set at any time.
+
+    Parameters
+    ----------
+    loaded, found
+        The model and the cells.
+    limit
+        Bytes that are kept.
     """
 
-    def __init__(self, loaded: Loaded, found: Found) -> None:
-        self.loaded, self.found = loaded, found
-        self._blocks: dict[int, Encoded] = {}
-        self._noise: tuple[tuple[float, int], Any] | None = None
+    def __init__(self, loaded: Loaded, found: Found, *, limit: int = MOST_ENCODED) -> None:
+        self.loaded, self.found, self.limit = loaded, found, limit
+        self.in_sight = 0
+        self.real: dict[str, NDArray[Any] | None] = {}
+        self._kept: Encoded | None = None
+        self._has = np.zeros(0, bool)
+        self._noises: dict[tuple[float, int], Tensor] = {}
 
-    def decode(self, number: int, request: Request) -> Block:
-        """Predict one block of cells."""
-        model, pixels = self.loaded.model, self.found.cells.pixels
-        rows = slice(number * BLOCK, min((number + 1) * BLOCK, len(pixels)))
-        if number not in self._blocks:
-            self._blocks[number] = model.encode(pixels[rows])
-        drawn = (request.variability, request.seed)
-        if self._noise is None or self._noise[0] != drawn:
-            self._noise = drawn, model.noise(len(pixels), variability=request.variability, seed=request.seed)
-        images = model.decode(self._blocks[number], request.condition, self._noise[1][rows], strength=request.strength)
-        return Block(request, rows, model.to_camera(images, pixels.dtype))
+    def __len__(self) -> int:
+        return len(self.found.cells)
 
-    def order(self, first: int) -> list[int]:
-        """Block numbers, the one that holds the cell `first` before the others."""
-        count = -(-len(self.found.cells) // BLOCK)
-        start = min(max(first, 0), len(self.found.cells) - 1) // BLOCK
-        return [start] + [number for number in range(count) if number != start]
+    def taking(self, found: Found, rows: NDArray[np.intp]) -> EncodedCells:
+        """Go on with some of the rows, which `found` holds, without encoding them again."""
+        fewer = EncodedCells(self.loaded, found, limit=self.limit)
+        if self._kept is not None and rows.max(initial=-1) < len(self._has):
+            fewer._kept = replace(self._kept, content=self._kept.content[rows], style=_rows(self._kept.style, rows))
+            fewer._has = self._has[rows]
+        return fewer
+
+    def encode(self, rows: slice) -> Encoded:
+        """Content and own styles of some rows."""
+        if self._kept is not None and rows.stop <= len(self._has) and self._has[rows].all():
+            kept = self._kept
+            return replace(kept, content=kept.content[rows], style=_rows(kept.style, rows))
+        encoded = self.loaded.model.encode(self.found.cells.pixels[rows])
+        assert encoded.style is not None
+        if self._kept is None:
+            room = min(len(self), int(self.limit // max(1, encoded.content[0].nbytes + encoded.style[0].nbytes)))
+            content, style = (one.new_empty((room, *one.shape[1:])) for one in (encoded.content, encoded.style))
+            self._kept = replace(encoded, content=content, style=style)
+            self._has = np.zeros(room, bool)
+        keep = slice(rows.start, min(rows.stop, len(self._has)))
+        if keep.start < keep.stop:
+            assert self._kept.style is not None
+            self._kept.content[keep] = encoded.content[: keep.stop - keep.start]
+            self._kept.style[keep] = encoded.style[: keep.stop - keep.start]
+            self._has[keep] = True
+        return encoded
+
+    def decode(self, rows: slice, request: Request, number: int = 0) -> Block:
+        """Predict some rows for one of the targets."""
+        model = self.loaded.model
+        noise = self.noise(request.variability, request.seed)[rows]
+        images = model.decode(self.encode(rows), request.targets[number], noise, strength=request.strength)
+        return Block(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
+
+    def spread(self, rows: slice, request: Request, number: int, draws: int) -> SpreadBlock:
+        """Spread of some rows for one of the targets."""
+        from napari_impa.analysis.certainty import spread_of
+
+        noises = [self.noise(request.variability, request.seed + draw)[rows] for draw in range(draws)]
+        target, encoded = request.targets[number], self.encode(rows)
+        pixels = spread_of(self.loaded.model, encoded, target, noises, strength=request.strength)
+        return SpreadBlock(request, number, rows, pixels)
+
+    def noise(self, variability: float, seed: int) -> Tensor:
+        """(N, n) noise of a seed; that of the last few is kept."""
+        key = (variability, seed)
+        if key not in self._noises:
+            if len(self._noises) > 8:
+                self._noises.clear()
+            self._noises[key] = self.loaded.model.noise(len(self), variability=variability, seed=seed)
+        return self._noises[key]
+
+    def look_up_real(self, request: Request) -> None:
+        """Take the source's real cells of each target, as many as there are predicted ones."""
+        real = {}
+        for number in range(len(request.targets)):
+            name = request.name(number)
+            real[name] = self.real[name] if name in self.real else self._treated(name)
+        self.real = real
+
+    def _treated(self, name: str) -> NDArray[Any] | None:
+        treated = self.found.treated(name)
+        if treated is None or not len(treated):
+            return None
+        return treated[np.arange(len(self)) % len(treated)]
+
+    def pieces(self, token: Token) -> Iterator[slice]:
+        """Rows still to do, those in sight first; as many at a time as take about `PACE` seconds.
+
+        Raises
+        ------
+        CancelledError
+            When the job is to stop.
+        """
+        todo, count = np.ones(len(self), bool), 1
+        while todo.any():
+            token.check()
+            sight = min(max(self.in_sight, 0), len(self) - 1)
+            first = int(np.argmax(todo[sight:])) + sight if todo[sight:].any() else int(np.argmax(todo))
+            run = todo[first : first + count]
+            stop = first + (len(run) if run.all() else int(np.argmin(run)))
+            began = time.perf_counter()
+            yield slice(first, stop)
+            seconds = time.perf_counter() - began
+            todo[first:stop] = False
+            if seconds > 2 * PACE:
+                count = max(1, count // 2)
+            elif stop - first == count and seconds < PACE / 2:
+                count *= 2
 
 
-def predict_cells(token: Token, encoded: EncodedCells, request: Request, first: int, in_place: bool) -> Predicted:
-    """Predict all cells, reporting each `Block`; with `in_place` paste them into the field."""
+def _rows(style: Tensor | None, rows: Any) -> Tensor | None:
+    return None if style is None else style[rows]
+
+
+def predict_cells(
+    token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, draws: int = 0
+) -> Predicted:
+    """Predict all cells, reporting each `Block`.
+
+    Parameters
+    ----------
+    token
+        Reports, and stops the job.
+    encoded
+        The cells.
+    request
+        What they are turned into.
+    in_place
+        Paste them into the field.
+    draws
+        Noise draws over which to report the `SpreadBlock` of the cell in sight; 0 for none.
+    """
     began = time.perf_counter()
-    pixels = np.empty_like(encoded.found.cells.pixels)
-    for number in encoded.order(first):
-        token.check()
-        block = encoded.decode(number, request)
-        pixels[block.rows] = block.pixels
-        token.report(block)
+    encoded.look_up_real(request)
+    targets = range(len(request.targets))
+    pixels = np.empty((len(targets), *encoded.found.cells.pixels.shape), encoded.found.cells.pixels.dtype)
+    for rows in encoded.pieces(token):
+        for number in targets:
+            block = encoded.decode(rows, request, number)
+            pixels[number, rows] = block.pixels
+            token.report(block)
+        if draws:
+            for number in targets:
+                token.report(encoded.spread(rows, request, number, draws))
+            draws = 0
     token.check()
-    field = field_with(encoded.found, pixels) if in_place else None
-    return Predicted(request, pixels, field, time.perf_counter() - began)
+    fields = fields_with(encoded.found, pixels) if in_place else None
+    return Predicted(request, pixels, fields, time.perf_counter() - began)
+
+
+def spread_cells(token: Token, encoded: EncodedCells, request: Request, draws: int) -> Spread:
+    """Spread of all predictions over draws of the noise, reporting each `SpreadBlock`."""
+    began = time.perf_counter()
+    encoded.look_up_real(request)
+    pixels = np.empty((len(request.targets), *encoded.found.cells.pixels.shape), np.float32)
+    for rows in encoded.pieces(token):
+        for number in range(len(request.targets)):
+            block = encoded.spread(rows, request, number, draws)
+            pixels[number, rows] = block.pixels
+            token.report(block)
+    return Spread(request, pixels, time.perf_counter() - began)
 
 
 def paste_cells(token: Token, found: Found, predicted: Predicted) -> Predicted:
     """Paste cells that are predicted already."""
-    return Predicted(predicted.request, predicted.pixels, field_with(found, predicted.pixels), predicted.seconds)
+    return replace(predicted, fields=fields_with(found, predicted.pixels))
 
 
-def field_with(found: Found, pixels: NDArray[Any]) -> NDArray[Any] | None:
-    """(C, H, W) the field with predicted cells where they were cut; None where the cells have no field."""
-    if found.field is None:
-        return None
-    return paste(found.field, pixels, found.cells.table[["y", "x"]].to_numpy())
+def fields_with(found: Found, pixels: NDArray[Any]) -> list[NDArray[Any]] | None:
+    """For each target the field with its predicted cells (T, N, C, S, S); None where the cells have no field."""
+    fields = [field for field in map(found.paste, pixels) if field is not None]
+    return fields or None
 
 
-def made_by(loaded: Loaded, request: Request) -> dict[str, Any]:
+def made_by(loaded: Loaded, request: Request, number: int = 0) -> dict[str, Any]:
     """What made a predicted layer, for its metadata."""
+    target = request.targets[number]
     return {
         "model": loaded.model.name,
         "model_hash": loaded.hash,
-        "condition": request.condition,
+        "condition": target if isinstance(target, str) else target.to_json(),
         "strength": request.strength,
         "variability": request.variability,
         "seed": request.seed,
