@@ -36,6 +36,7 @@ def demo_pictures(folder: Path) -> None:
     """The demo, side by side in both sizes, and in its other views."""
     from napari_impa.viewer.demo import open_demo, wait_for_prediction
     from napari_impa.viewer.perturb import open_dock
+    from napari_impa.viewer.views import DIFFERENCE, IN_PLACE
 
     viewer = open_demo()
     dock = open_dock(viewer)
@@ -43,10 +44,10 @@ def demo_pictures(folder: Path) -> None:
     wait_for_prediction(dock)
     picture(viewer, folder / "demo-1280x800.png", SMALL)
     picture(viewer, folder / "demo.png", LARGE)
-    for button in dock.views.buttons()[1:]:
-        button.click()
+    for view in (IN_PLACE, DIFFERENCE):
+        perturb_pictures.show(dock, view)
         wait_until(lambda: not dock.session.busy)
-        picture(viewer, folder / f"{button.objectName().replace(' ', '-')}.png", LARGE)
+        picture(viewer, folder / f"{view.replace(' ', '-')}.png", LARGE)
     viewer.close()
 
 

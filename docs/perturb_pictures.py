@@ -150,12 +150,8 @@ def choose(dock: Any, condition: str) -> None:
 
 
 def show(dock: Any, view: str) -> None:
-    """Choose a view, by its button where it has one."""
-    button = next((button for button in dock.views.buttons() if button.objectName() == view), None)
-    if button is not None:
-        button.click()
-    else:
-        dock.session.set_view(view)
+    """Choose a view, through the form."""
+    dock.view.setCurrentIndex(dock.view.values.index(view))
 
 
 def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 from PIL import Image
@@ -34,8 +35,9 @@ REQUEST = Request(("shrinkage", "mitotic arrest"), 1.5, 0.3, 4)
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
-    viewer = make_napari_viewer()
+def viewer() -> ViewerModel:
+    """Layers without a window: what is kept does not need one."""
+    viewer = ViewerModel()
     for data in simulated_screen(size=256):
         data[1]["translate"] = (12.5, -40.0)
         viewer.add_layer(Layer.create(*data))
@@ -43,14 +45,16 @@ def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def session(viewer: Any, model_path: Path, settle: Settle) -> Any:
-    dock = PerturbDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Perturb cells")
+def session(viewer: ViewerModel, model_path: Path, settle: Settle, qtbot: Any) -> Iterator[Any]:
+    dock = PerturbDock(viewer)  # type: ignore[arg-type]
+    qtbot.addWidget(dock)
     dock.use_model(model_path)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     dock.session.set_request(REQUEST)
     settle(lambda: dock.session.result.request == REQUEST and not dock.session.busy)
-    return dock.session
+    yield dock.session
+    dock.session.close()
+    settle(lambda: not dock.session.busy)
 
 
 @pytest.fixture
@@ -105,16 +109,15 @@ def test_nothing_to_keep_yet(qtbot: Any) -> None:
 
 @pytest.mark.parametrize("kind", [CELLS, OME_TIFF])
 def test_cells_open_in_a_fresh_viewer_as_they_were(
-    viewer: Any, session: Any, keep: Keep, settle: Settle, tmp_path: Path,
-    make_napari_viewer: Callable[..., Any], kind: str,
-) -> None:  # fmt: skip
+    viewer: ViewerModel, session: Any, keep: Keep, settle: Settle, tmp_path: Path, kind: str
+) -> None:
     paths = save(keep, settle, kind, tmp_path / "exp")
     assert [path.name.partition(".")[0] for path in paths] == [
         "exp control",
         "exp shrinkage ×1",
         "exp mitotic arrest ×1",
     ]
-    fresh = make_napari_viewer()
+    fresh = ViewerModel()
     for path in paths:
         for data in (read if kind == CELLS else read_placed)(str(path)):
             fresh.add_layer(Layer.create(*data))
@@ -127,9 +130,14 @@ def test_cells_open_in_a_fresh_viewer_as_they_were(
     assert MADE_BY not in fresh.layers["control · actin"].metadata  # may be turned again
 
 
-def test_field_opens_in_a_fresh_viewer_in_place(
-    viewer: Any, session: Any, keep: Keep, settle: Settle, tmp_path: Path, make_napari_viewer: Callable[..., Any]
-) -> None:
+def test_field_opens_in_the_real_window_in_place(
+    viewer: ViewerModel,
+    session: Any,
+    keep: Keep,
+    settle: Settle,
+    tmp_path: Path,
+    make_napari_viewer: Callable[..., Any],
+) -> None:  # fmt: skip
     paths = save(keep, settle, FIELD, tmp_path / "exp")
     session.set_view(IN_PLACE)
     settle(lambda: not session.busy and shown(viewer, "mitotic arrest ×1.5"))
@@ -156,7 +164,8 @@ def test_tiff_table_and_figure(session: Any, keep: Keep, settle: Settle, tmp_pat
     for name in ("figure.png", "figure.svg"):
         (path,) = save(keep, settle, FIGURE, tmp_path / name)
     assert "mitotic arrest ×1.5" in path.read_text(encoding="utf-8")
-    assert Image.open(tmp_path / "figure.png").size[0] > 300
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.size[0] > 300
     assert "show in folder" in keep.note.text()
 
 
@@ -228,13 +237,13 @@ def test_script_and_command_make_the_same_pixels(
 
 
 def test_a_script_starts_from_the_cells_that_the_layers_show(
-    make_napari_viewer: Callable[..., Any], cells_path: Path, model_path: Path, settle: Settle, qtbot: Any
+    cells_path: Path, model_path: Path, settle: Settle, qtbot: Any
 ) -> None:
-    viewer = make_napari_viewer()
+    viewer = ViewerModel()
     for data in read(str(cells_path)):
         viewer.add_layer(Layer.create(*data))
-    dock = PerturbDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock = PerturbDock(viewer)  # type: ignore[arg-type]
+    qtbot.addWidget(dock)
     dock.use_model(model_path)
     session = dock.session
     settle(lambda: session.result is not None and not session.busy)

@@ -22,6 +22,7 @@ from napari_impa.viewer.docks import Dock, Options, below, beside
 from napari_impa.viewer.finding import CROPS, LABELS, Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
+from napari_impa.viewer.keeping import Keep
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
 from napari_impa.viewer.session import CellChoice, PerturbSession
@@ -114,6 +115,8 @@ class PerturbDock(Dock):
         self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
         self.rate.hide()
         self.row("View", self.view, self.rate)
+        self.keep = Keep()
+        self.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -140,6 +143,7 @@ class PerturbDock(Dock):
         session.cells_changed.connect(self._on_cells)
         session.predicted.connect(self._on_predicted)
         session.failed.connect(self._on_failed)
+        session.cell_changed.connect(self.keep.show_cell)
         session.busy_changed.connect(self.status.busy)
         for event in (self._layer_events.inserted, self._layer_events.removed, self._layer_events.reordered):
             event.connect(self._on_layers)
@@ -297,6 +301,8 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.count.setText(found.describe() if found is not None else "")
+        if found is None:
+            self.keep.set_result(None, None, None)
         has_field = found is None or found.field is not None
         item = self.view.model().item(self.view.values.index(IN_PLACE))
         item.setEnabled(has_field)
@@ -327,6 +333,7 @@ class PerturbDock(Dock):
 
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
+        self.keep.set_result(self.session.found, predicted, loaded)
         on = loaded.model.device.type.upper() if loaded is not None else ""
         self.status.say(
             f"{predicted.request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}."
@@ -340,6 +347,7 @@ class PerturbDock(Dock):
         for event in (self._layer_events.inserted, self._layer_events.removed, self._layer_events.reordered):
             event.disconnect(self._on_layers)
         self._preparing.cancel()
+        self.keep.set_result(None, None, None)
         self.session.close()
 
 
