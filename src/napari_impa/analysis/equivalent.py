@@ -84,7 +84,7 @@ def script(recipe: Recipe, *, label: Sequence[str] = (), control: str | None = N
         f"to = [{', '.join(targets)}]",
         f"after = model.predict(cells, to, strength={recipe.strength}, variability={recipe.variability}, "
         f"seed={recipe.seed})",
-        f"print(after.save({recipe.out!r}))",
+        f"print(after.save({recipe.out!r}, overwrite=True))",
         "",
     ]
     return "\n".join(lines)

@@ -37,6 +37,8 @@ _OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
 _GAP = 4
 _FONT = 15
 _MOST_CONDITIONS = 12
+_PLAIN = str.maketrans("µ×", "ux")
+"""Letters that Pillow's own font does not have; SVG keeps them."""
 
 Row = tuple[str, NDArray[Any]]
 
@@ -136,7 +138,7 @@ class Montage:
         for left, top, strip in self.strips:
             canvas.paste(Image.fromarray(strip), (left, top))
         for left, middle, text, grey in self.words:
-            draw.text((left, middle), text, fill=(grey,) * 3, font=font, anchor="lm")
+            draw.text((left, middle), text.translate(_PLAIN), fill=(grey,) * 3, font=font, anchor="lm")
         if self.bar is not None:
             left, middle, length = self.bar
             draw.rectangle((left, middle - 1, left + length - 1, middle + 2), fill=(255,) * 3)
