@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_impa.catalog import load_model
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.settings import TrainingSettings
-from napari_impa.training import make_trainer, train
+from napari_impa.engine.training import Trainer
+from napari_impa.training import events, follow, make_trainer, train
 
 SMALL = {"size": 24, "batch_size": 2, "style_dim": 8}
 
@@ -60,3 +63,17 @@ def test_it_is_said_by_what_the_model_is_kept(
     trainer, said = make_trainer(cells, settings, tmp_path / "run")
     assert said.startswith(words)
     assert (trainer.best.score is None) == ("last" in words)
+
+
+def test_samples_are_drawn_ever_more_seldom(cells: Cells, tmp_path: Path) -> None:
+    settings = TrainingSettings(steps=12, recipe="paper", **SMALL)
+    trainer = Trainer(cells, settings, tmp_path / "run", sample_every=1)
+    assert follow(trainer, progress=False).startswith("Training finished")
+    names = [path.name for path in sorted((tmp_path / "run" / "samples").iterdir())]
+    assert names == [f"{step:06d}.png" for step in (1, 2, 3, 4, 5, 7, 9, 12)]
+    with Image.open(tmp_path / "run" / "samples" / names[-1]) as picture:
+        assert picture.width > 8 * 2 * 24
+        assert len(np.unique(np.asarray(picture))) > 20
+    longer = Trainer(cells, replace(settings, steps=14), tmp_path / "run", sample_every=1, resume=True)
+    assert [event.step for event in events(longer)] == [13, 14, 14]
+    assert sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()) == [*names, "000014.png"]

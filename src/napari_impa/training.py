@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_impa.analysis.held_out import HeldOutScore
+from napari_impa.analysis.montage import display_limits, montage, sample_rows, save_montage
 from napari_impa.cells.store import Cells
 from napari_impa.engine.distributed import Processes, processes
+from napari_impa.engine.events import TrainingEvent
 from napari_impa.engine.run import Run
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.engine.training import Trainer
@@ -17,6 +21,9 @@ from napari_impa.errors import ConditionError
 
 SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
 """Losses shown in the progress bar."""
+
+SELDOM = 1.25
+"""Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
 
 SCORE_STEPS = 10
 """Steps from score to score for as many scored cells as a batch has; scores then take about 2 % of the time."""
@@ -96,6 +103,26 @@ def make_trainer(
     return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
 
 
+def events(trainer: Trainer) -> Iterator[TrainingEvent]:
+    """Train, giving the trainer's events, and draw its samples into the run's `samples/`, ever more seldom.
+
+    Raises
+    ------
+    ImpaError
+        As `Trainer`; and a `CellsError` where a picture cannot be written.
+    """
+    folder, limits = trainer.run.folder / "samples", None
+    drawn = max((int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal()), default=0)
+    for event in trainer:
+        if event.samples is not None and (event.finished or event.step >= SELDOM * drawn):
+            if limits is None:  # the same contrast from the first picture to the last
+                limits = display_limits(np.concatenate([event.samples.control, event.samples.real]))
+            picture = montage(sample_rows(event.samples), trainer.model.channels, limits)
+            save_montage(folder / f"{event.step:06d}.png", picture)
+            drawn = event.step
+        yield event
+
+
 def follow(trainer: Trainer, *, progress: bool = True) -> str:
     """Train to the end under a progress bar; returns the sentence that says how it ended."""
     from tqdm.auto import tqdm
@@ -104,7 +131,7 @@ def follow(trainer: Trainer, *, progress: bool = True) -> str:
     shown: dict[str, str] = {}
     show = progress and trainer.group.is_first
     with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
-        for event in trainer:
+        for event in events(trainer):
             if event.scores:
                 shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
             if event.finished:

@@ -39,6 +39,13 @@ def test_area_and_place_are_told_apart(cells) -> None:
     assert abs(other_place["place"]) < 0.5
 
 
+def test_a_few_nuclei_parted_otherwise_do_not_decide(cells) -> None:
+    radii, shifts = cells
+    moved = shifts.copy()
+    moved[:2] += 15
+    assert nucleus_kept(discs(radii, shifts), discs(radii, moved))["place"] > 0.75
+
+
 def test_without_nuclei_there_is_nothing_to_compare(cells) -> None:
     images = discs(*cells)
     assert np.isnan(list(nucleus_kept(images, np.zeros_like(images)).values())).all()

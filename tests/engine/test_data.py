@@ -100,6 +100,7 @@ def test_parts_that_processes_draw_make_up_the_whole_batch(numbered: Cells, memo
         expected = whole.batch(step, RECIPES["default"])
         found = [part.batch(step, RECIPES["default"], rank, 3) for rank, part in enumerate(parts)]
         assert [batch.first for batch in found] == [0, 3, 6]
+        assert expected.at_target is None
         joined = {
             name: torch.cat([getattr(batch, name) for batch in found])
             for name in ("control", "treated", "y_treated", "y_target")

@@ -178,6 +178,8 @@ def test_controls_to_themselves(make_trainer: Make, undosed: Cells) -> None:
     batch = trainer.data.batch(0, replace(trainer.recipe, rotations=False))
     itself = batch.y_target == 0
     assert 0 < itself.sum() < 16
+    assert batch.at_target is not None
+    assert torch.equal(batch.at_target, itself)
     flips = [(), (-1,), (-2,), (-1, -2)]
     for before, after in zip(batch.control[itself], batch.treated[itself], strict=True):  # but for dither and flips
         assert min((before - after.flip(dims)).abs().max() for dims in flips) < 0.02

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from napari_impa.analysis.features import central_nucleus_mask
 from napari_impa.errors import CellsError
@@ -24,9 +25,10 @@ def nucleus_kept(before: NDArray[Any], after: NDArray[Any]) -> dict[str, float]:
 
     Returns
     -------
-    `area` and `place`: Pearson's correlation over the cells, before against after, of the nucleus's area and of its
-    centroid's distance from the crop's centre (the mean of the correlations of rows and columns); NaN where fewer than
-    five cells have a nucleus in both.
+    `area` and `place`: Spearman's rank correlation over the cells, before against after, of the nucleus's area and of
+    its centroid's distance from the crop's centre (the mean of the correlations of rows and columns); NaN where fewer
+    than five cells have a nucleus in both. Ranks, because in a few crowded crops in a hundred touching nuclei are
+    parted otherwise before and after, which puts the centroid many pixels away and alone decides about Pearson's.
 
     Raises
     ------
@@ -55,4 +57,4 @@ def _measured(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(spearmanr(a, b).statistic)

@@ -19,6 +19,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 
 if TYPE_CHECKING:
+    from napari_impa.engine.events import Samples
     from napari_impa.engine.model import IMPA
 
 COLOURS = {
@@ -213,6 +214,12 @@ def scale_bar(size: int, pixel_size: float) -> tuple[float, str]:
     micrometres = next(float(factor * power) for factor in (5, 2, 1) if factor * power <= most)
     text = f"{micrometres:g} µm" if micrometres >= 1 else f"{micrometres * 1000:g} nm"
     return micrometres / pixel_size, text
+
+
+def sample_rows(samples: Samples) -> list[Row]:
+    """Rows of what a training shows: control, predicted and real treated cells, one condition after the other."""
+    predicted = f"predicted: {', '.join(dict.fromkeys(samples.conditions))}"
+    return [("control", samples.control), (predicted, samples.predicted), ("real", samples.real)]
 
 
 def _strip(

@@ -78,7 +78,7 @@ def evaluate(
         `right_…`, the fraction taken for this very condition, of `…predicted`, `…control` and `…real` cells. `attrs`
         says how it was made. For a batch model a condition is a batch, and control are the uncorrected cells of the
         other batches; then `origin_control` and `origin_predicted` are the fractions taken for the batch that they came
-        from, and `kept_area` and `kept_place` how their nuclei correlate before and after, see `nucleus_kept`.
+        from, and `kept_area` and `kept_place` how their nuclei correlate in rank before and after, see `nucleus_kept`.
 
     Raises
     ------
@@ -273,7 +273,7 @@ def format_table(table: pd.DataFrame) -> str:
         lines += [
             "",
             f"Still taken for the batch that they came from, before and after (chance is {chance:.0f} %), and what has",
-            f"to stay: the nucleus's area and place ({made['nuclei']}), correlation before to after.",
+            f"to stay: the nucleus's area and place ({made['nuclei']}), rank correlation before to after.",
             _aligned(
                 table,
                 {"condition": "corrected to", "origin_control": "before", "origin_predicted": "after"}

@@ -26,8 +26,8 @@ class Batch:
 
     Parameters
     ----------
-    control, y_control
-        Cells to transform, (B, C, S, S) in [-1, 1], and, for batch correction, their own batches (B,).
+    control
+        Cells to transform, (B, C, S, S) in [-1, 1].
     treated, y_treated
         Real cells (B, C, S, S) and their conditions (B,).
     y_target
@@ -36,6 +36,9 @@ class Batch:
         Number of the kind of perturbation that the conditions belong to.
     first
         Place of the first cell in the whole batch, where several processes share one.
+    at_target
+        (B,) which of the cells to transform are of their target condition already: controls that stay controls. None
+        for none.
     """
 
     control: Tensor
@@ -44,6 +47,7 @@ class Batch:
     y_target: Tensor
     modality: int = 0
     first: int = 0
+    at_target: Tensor | None = None
 
 
 class TrainingCells:
@@ -127,12 +131,12 @@ class TrainingCells:
             ends = np.cumsum(labels.sizes[conditions])
             y = np.searchsorted(ends, rng.integers(ends[-1], size=count), side="right")
         treated = control = plan.draw(step, conditions[y], rng)
-        y_target = y
+        y_target, at_target = y, conditions[y] == labels.control[modality]
         if self.settings.task == "batch":
             y_target = (y + rng.integers(1, len(conditions), size=count)) % len(conditions)
         else:
             control = plan.draw(step, np.full(count, len(labels.sizes) + modality), rng)
-            control = np.where(conditions[y] == labels.control[modality], treated, control)
+            control = np.where(at_target, treated, control)
         mine = slice(rank * count // world, (rank + 1) * count // world)
 
         def images(rows: NDArray[np.intp]) -> Tensor:
@@ -147,6 +151,7 @@ class TrainingCells:
             torch.from_numpy(y_target[mine]).to(self.device),
             modality,
             mine.start,
+            torch.from_numpy(at_target[mine]).to(self.device) if labels.control[modality] >= 0 else None,
         )
         self.seconds += time.perf_counter() - began
         return batch

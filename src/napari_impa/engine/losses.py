@@ -54,11 +54,20 @@ def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def discriminator_losses(
-    nets: Networks, real: Tensor, y_real: Tensor, fake: Tensor, y_fake: Tensor, *, r1: bool = True, modality: int = 0
+    nets: Networks,
+    real: Tensor,
+    y_real: Tensor,
+    fake: Tensor,
+    y_fake: Tensor,
+    *,
+    mismatched: Tensor | None = None,
+    r1: bool = True,
+    modality: int = 0,
 ) -> dict[str, Tensor]:
-    """Losses of the discriminator: `real`, `fake` and, if asked for, `r1`.
+    """Losses of the discriminator: `real`, `fake` and, if asked for, `mismatch` and `r1`.
 
-    `fake` is taken as it is: no gradient flows back through it.
+    `fake` is taken as it is: no gradient flows back through it. `mismatched` are real cells that are not of `y_fake`
+    (the matching-aware discriminator of Reed et al., ICML 2016).
     """
     real = real.detach().requires_grad_(r1)
     # R1 squares gradients, which bfloat16 has too few digits for
@@ -66,6 +75,8 @@ def discriminator_losses(
         logits = nets.discriminator(real, y_real, modality)
     losses = {"real": adversarial(logits, True)}
     losses["fake"] = adversarial(nets.discriminator(fake.detach(), y_fake, modality), False)
+    if mismatched is not None:
+        losses["mismatch"] = adversarial(nets.discriminator(mismatched, y_fake, modality), False)
     if r1:
         losses["r1"] = r1_penalty(logits, real)
     return losses

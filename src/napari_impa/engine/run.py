@@ -154,6 +154,7 @@ HISTORY = (
     "stage",
     "real",
     "fake",
+    "mismatch",
     "r1",
     "adversarial",
     "style",

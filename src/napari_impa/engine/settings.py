@@ -49,6 +49,9 @@ class Recipe:
         Cycle and self-reconstruction in turns, each at twice its weight.
     critic_rate
         The discriminator's learning rate where it is another.
+    mismatch
+        Fraction of the discriminator's loss on cells that are not of their condition that real control cells make up;
+        the rest are generated cells.
     muon
         Learning rate of `Muon` for the convolutions of generator and style encoder; 0 for Adam.
     autoencoder
@@ -86,6 +89,7 @@ class Recipe:
     peaks: float = 0.0
     in_turns: bool = False
     critic_rate: float = 0.0
+    mismatch: float = 0.0
     muon: float = 0.0
     autoencoder: float = 0.0
     autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
@@ -101,7 +105,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     "default": Recipe(
         learning_rate=2e-4,
-        adversarial=0.5,
+        adversarial=0.7,
         weight_decay=0.0,
         diversity=0.0,
         r1=0.02,
@@ -113,6 +117,7 @@ RECIPES: dict[str, Recipe] = {
         peaks=0.3,
         in_turns=True,
         critic_rate=1e-3,
+        mismatch=0.5,
         muon=0.004,
         autoencoder=0.45,
         ramp=0.05,

@@ -103,6 +103,7 @@ class Step:
             treated=batch.treated.to(self.device).contiguous(memory_format=layout),
             y_treated=batch.y_treated.to(self.device),
             y_target=batch.y_target.to(self.device),
+            at_target=None if batch.at_target is None else batch.at_target.to(self.device),
         )
         if stage == "autoencoder":
             losses = self._autoencoder_step(batch, draws)
@@ -165,12 +166,20 @@ class Step:
 
     def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
+        mismatched = None
+        if recipe.mismatch:
+            mismatched = batch.control
+            if batch.at_target is not None:
+                made = fake.detach().to(mismatched.dtype)
+                mismatched = torch.where(batch.at_target[:, None, None, None], made, mismatched)
         with self._precision():
             losses = discriminator_losses(
                 self.networks, batch.treated, batch.y_treated, fake, batch.y_target,
-                r1=with_r1, modality=batch.modality,
+                mismatched=mismatched, r1=with_r1, modality=batch.modality,
             )  # fmt: skip
             total = losses["real"] + losses["fake"]
+            if mismatched is not None:
+                total = total + recipe.mismatch * (losses["mismatch"] - losses["fake"])
             if with_r1:
                 total = total + recipe.r1 * recipe.r1_every * losses["r1"]
         self._learn(total, "critic")

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from app_model import Application
-from app_model.types import Action
+from app_model.types import Action, MenuRule
 
 OURS = (f"*.cells{os.sep}", "*.impa.ome.tif")
 """Paths, as napari's preferences write them, that no other reader opens as they were meant."""
@@ -34,7 +34,7 @@ def add_context_entry(app: Application) -> Any:
             title="Perturb cells (IMPA)",
             tooltip="Open the Perturb dock on the cells of these images.",
             callback=perturb_layers,
-            menus=[{"id": _CONTEXT, "group": "navigation", "when": "num_selected_image_layers > 0"}],
+            menus=[MenuRule(id=_CONTEXT, group="navigation", when="num_selected_image_layers > 0")],
         )
     )
 

@@ -291,8 +291,9 @@ def write(
 
     if kind == FIELD:
         titles = [predicted.request.title(number) for number in range(len(predicted.request.targets))]
-        fields = predicted.fields or [found.paste(pixels) for pixels in predicted.pixels]
-        return keep.save_fields(replace(result, fields=dict(zip(titles, fields, strict=True))), path, tell)
+        fields = dict(zip(titles, predicted.fields or map(found.paste, predicted.pixels), strict=True))
+        there = {title: field for title, field in fields.items() if field is not None}
+        return keep.save_fields(replace(result, fields=there), path, tell)
     if kind == TABLE:
         return [keep.save_table(result, path)]
     if kind == FIGURE:

@@ -29,12 +29,11 @@ class Preview:
 
     def show(self, samples: Samples, step: int) -> None:
         """Draw samples."""
-        from napari_impa.analysis.montage import display_limits, montage
+        from napari_impa.analysis.montage import display_limits, montage, sample_rows
 
         if self._limits is None:  # the same contrast from the first picture to the last
             self._limits = display_limits(np.concatenate([samples.control, samples.real]))
-        rows = [("control", samples.control), ("predicted", samples.predicted), ("real", samples.real)]
-        picture = montage(rows, self.channels, self._limits, zoom=ZOOM)
+        picture = montage(sample_rows(samples), self.channels, self._limits, zoom=ZOOM)
         name = f"training preview · step {step:,}"
         about = {MADE_BY: {"step": step, "conditions": list(samples.conditions)}}
         if self.layer is None or self.layer not in self.viewer.layers:

@@ -246,7 +246,7 @@ def train_plan(token: Token, plan: Plan) -> Trained:
     ImpaError
         As `crop_source` and `Trainer`.
     """
-    from napari_impa.training import make_trainer
+    from napari_impa.training import events, make_trainer
 
     resume = (plan.folder / "config.json").is_file()
     cells = cells_of(token, plan, reuse=resume)
@@ -256,7 +256,7 @@ def train_plan(token: Token, plan: Plan) -> Trained:
     device = trainer.chosen_device.reason
     token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
     message, waiting, reported = "", [], 0.0
-    for event in trainer:
+    for event in events(trainer):
         if token.cancelled:
             trainer.stop()
         if event.losses:
