@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from app_model import Application
+from app_model.expressions import Expr
 from app_model.types import Action, MenuRule
 
 OURS = (f"*.cells{os.sep}", "*.impa.ome.tif")
@@ -34,7 +35,7 @@ def add_context_entry(app: Application) -> Any:
             title="Perturb cells (IMPA)",
             tooltip="Open the Perturb dock on the cells of these images.",
             callback=perturb_layers,
-            menus=[MenuRule(id=_CONTEXT, group="navigation", when="num_selected_image_layers > 0")],
+            menus=[MenuRule(id=_CONTEXT, group="navigation", when=Expr.parse("num_selected_image_layers > 0"))],
         )
     )
 
