@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import prediction, reading, steps
+from benchmarks import prediction, reading, steps, viewer
 from benchmarks.measure import Options, Row, bandwidth, machine, matrix_rate
 from napari_impa.engine.device import choose_device
 
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "waiting": reading.waiting_rows,
     "precision": steps.precision_rows,
     "step": steps.rows,
+    "viewer": viewer.rows,
 }
 
 

@@ -1,34 +1,26 @@
 """Make the pictures of the docs by driving the real window: `python docs/make_screenshots.py [FOLDER]`.
 
-Where there is no screen, the pictures are made on a virtual one (Xvfb).
+Where there is no screen, the pictures are made on a virtual one (Xvfb).  Real images (BBBC014, BBBC022) are shown where
+`--shared` or NAPARI_IMPA_SHARED names the folder that holds them.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import perturb_pictures
+import pooch
+from perturb_pictures import wait_until
 
 from napari_impa.viewer.display import virtual_screen
 
 IMAGES = Path(__file__).parent / "images"
-LARGE, SMALL = (1600, 1000), (1280, 800)
+LARGE, SMALL, SCREEN = (1600, 1000), (1280, 800), (2000, 1200)
 STEPS = 60
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
-    """Let the window work until a condition holds."""
-    from qtpy.QtWidgets import QApplication
-
-    until = time.monotonic() + seconds
-    while not condition():
-        QApplication.processEvents()
-        time.sleep(0.01)
-        if time.monotonic() > until:
-            raise TimeoutError("the window did not get there")
 
 
 def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
@@ -40,10 +32,11 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
     print(path)
 
 
-def perturb_pictures(folder: Path) -> None:
+def demo_pictures(folder: Path) -> None:
     """The demo, side by side in both sizes, and in its other views."""
     from napari_impa.viewer.demo import open_demo, wait_for_prediction
     from napari_impa.viewer.perturb import open_dock
+    from napari_impa.viewer.views import DIFFERENCE, IN_PLACE
 
     viewer = open_demo()
     dock = open_dock(viewer)
@@ -51,10 +44,10 @@ def perturb_pictures(folder: Path) -> None:
     wait_for_prediction(dock)
     picture(viewer, folder / "demo-1280x800.png", SMALL)
     picture(viewer, folder / "demo.png", LARGE)
-    for button in dock.views.buttons()[1:]:
-        button.click()
+    for view in (IN_PLACE, DIFFERENCE):
+        perturb_pictures.show(dock, view)
         wait_until(lambda: not dock.session.busy)
-        picture(viewer, folder / f"{button.objectName().replace(' ', '-')}.png", LARGE)
+        picture(viewer, folder / f"{view.replace(' ', '-')}.png", LARGE)
     viewer.close()
 
 
@@ -87,12 +80,28 @@ def train_pictures(folder: Path) -> None:
         viewer.close()
 
 
-def main(folder: Path = IMAGES) -> None:
+def main() -> None:
     """Make all pictures."""
-    with virtual_screen(*LARGE):
-        perturb_pictures(folder)
-        train_pictures(folder)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=IMAGES)
+    parser.add_argument("--only", choices=("demo", "train", "perturb"), action="append", help="some pictures alone")
+    parser.add_argument("--shared", type=Path, default=os.environ.get("NAPARI_IMPA_SHARED"), help="real images")
+    parser.add_argument("--minutes", type=float, default=4, help="to train a model on real images (default 4)")
+    parser.add_argument("--cache", type=Path, default=Path(pooch.os_cache("napari-impa")), help="keeps such models")
+    parser.add_argument("--model", action="append", default=[], metavar="SOURCE=PATH", help="a model for real images")
+    given = parser.parse_args()
+    models = {name: Path(path) for name, _, path in (pair.partition("=") for pair in given.model)}
+    wanted = given.only or ("demo", "train", "perturb")
+    with virtual_screen(*SCREEN):
+        if "demo" in wanted:
+            demo_pictures(given.folder)
+        if "train" in wanted:
+            train_pictures(given.folder)
+        if "perturb" in wanted:
+            perturb_pictures.make(
+                given.folder, given.shared, minutes=given.minutes, cache=given.cache, models=models
+            )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
+    main()

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("napari")
 
-import napari_impa.viewer.models as models
 from napari_impa.cells.simulated import CHANNELS, CONDITIONS, CONTROL, simulated_cells
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
@@ -20,8 +19,8 @@ from napari_impa.engine.networks import Networks, Shape
 @pytest.fixture(autouse=True)
 def own_list_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the user's list of recent models out of the tests."""
-    monkeypatch.setattr(models, "RECENT", tmp_path / "recent-models.json")
-    return models.RECENT
+    monkeypatch.setenv("NAPARI_IMPA_CACHE", str(tmp_path))
+    return tmp_path / "recent-models.json"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from napari_impa.analysis.selection import select_cells
+from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
-from napari_impa.engine.events import Samples
-from napari_impa.engine.model import IMPA
 from napari_impa.errors import CellsError
+
+if TYPE_CHECKING:
+    from napari_impa.engine.events import Samples
+    from napari_impa.engine.model import IMPA
 
 COLOURS = {
     "blue": (0.25, 0.4, 1.0),
@@ -32,6 +38,8 @@ _OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
 _GAP = 4
 _FONT = 15
 _MOST_CONDITIONS = 12
+_PLAIN = str.maketrans("µ×", "ux")
+"""Letters that Pillow's own font does not have; SVG keeps them."""
 
 Row = tuple[str, NDArray[Any]]
 
@@ -68,6 +76,7 @@ def montage(
     zoom: int = 2,
     group: int = 1,
     split: bool = False,
+    pixel_size: float | None = None,
 ) -> NDArray[np.uint8]:
     """Draw rows of cells with their titles, all on the same contrast.
 
@@ -85,6 +94,8 @@ def montage(
         After so many rows a wider gap.
     split
         Show after every cell its channels one by one, in grey.
+    pixel_size
+        µm a pixel, for a scale bar; None where it is not known.
 
     Returns
     -------
@@ -95,6 +106,79 @@ def montage(
     CellsError
         If there is nothing to draw, or the rows differ in channels or side.
     """
+    figure = arrange(rows, channels, limits, zoom=zoom, group=group, split=split, pixel_size=pixel_size)
+    return figure.draw()
+
+
+@dataclass(frozen=True, eq=False)
+class Montage:
+    """A montage before it is drawn: strips of cells, words and a scale bar, each with its place in pixels.
+
+    Parameters
+    ----------
+    width, height
+        Of the whole.
+    strips
+        (left, top, (h, w, 3) uint8).
+    words
+        (left, middle, text, grey level).
+    bar
+        (left, middle, length), or None.
+    """
+
+    width: int
+    height: int
+    strips: tuple[tuple[int, int, NDArray[np.uint8]], ...]
+    words: tuple[tuple[int, int, str, int], ...]
+    bar: tuple[int, int, int] | None
+
+    def draw(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8."""
+        canvas = Image.new("RGB", (self.width, self.height), (0, 0, 0))
+        draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT)
+        for left, top, strip in self.strips:
+            canvas.paste(Image.fromarray(strip), (left, top))
+        for left, middle, text, grey in self.words:
+            draw.text((left, middle), text.translate(_PLAIN), fill=(grey,) * 3, font=font, anchor="lm")
+        if self.bar is not None:
+            left, middle, length = self.bar
+            draw.rectangle((left, middle - 1, left + length - 1, middle + 2), fill=(255,) * 3)
+        return np.asarray(canvas)
+
+    def svg(self) -> str:
+        """Write the same as SVG, with the cells embedded as PNG and text that stays text."""
+        size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
+        lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="{_FONT}">',
+            f'<rect width="{self.width}" height="{self.height}" fill="#000"/>',
+        ]
+        for left, top, strip in self.strips:
+            file = BytesIO()
+            Image.fromarray(strip).save(file, "PNG", optimize=True)
+            lines.append(
+                f'<image x="{left}" y="{top}" width="{strip.shape[1]}" height="{strip.shape[0]}" '
+                f'href="data:image/png;base64,{b64encode(file.getvalue()).decode()}"/>'
+            )
+        for left, middle, text, grey in self.words:
+            place = f'x="{left}" y="{middle}" dominant-baseline="central"'
+            lines.append(f'<text {place} fill="rgb({grey},{grey},{grey})">{escape(text)}</text>')
+        if self.bar is not None:
+            left, middle, length = self.bar
+            lines.append(f'<rect x="{left}" y="{middle - 1}" width="{length}" height="4" fill="#fff"/>')
+        return "\n".join([*lines, "</svg>", ""])
+
+
+def arrange(
+    rows: Sequence[Row],
+    channels: Sequence[str],
+    limits: NDArray[np.float64],
+    *,
+    zoom: int = 2,
+    group: int = 1,
+    split: bool = False,
+    pixel_size: float | None = None,
+) -> Montage:
+    """Place what `montage` draws; the same arguments and errors."""
     shapes = {pixels.shape[1:] for _, pixels in rows}
     if len(shapes) != 1 or not any(len(pixels) for _, pixels in rows) or next(iter(shapes))[0] != len(channels):
         raise CellsError("A montage needs rows of cells of one crop side and of the channels named.")
@@ -103,17 +187,33 @@ def montage(
     font = ImageFont.load_default(_FONT)
     legend = "   ".join(f"{name}: {colour}" for name, colour in zip(channels, colours, strict=True))
     margin = 2 * _GAP + int(max(font.getlength(title) for title, _ in rows))
+    placed, words, top = [], [], 0
+    for number, ((title, _), strip) in enumerate(zip(rows, strips, strict=True)):
+        placed.append((margin, top, strip))
+        words.append((_GAP, top + strip.shape[0] // 2, title, 255))
+        top += strip.shape[0] + _GAP * (1 if (number + 1) % group else 4)
+    middle, bar = top + _FONT, None
+    words.append((_GAP, middle, legend, 200))
     width = max(margin + max(strip.shape[1] for strip in strips), int(font.getlength(legend)) + 2 * _GAP)
-    gaps = [_GAP * (1 if (number + 1) % group else 4) for number in range(len(rows))]
-    height = sum(strip.shape[0] for strip in strips) + sum(gaps)
-    canvas = Image.new("RGB", (width, height + 2 * _FONT), (0, 0, 0))
-    draw, top = ImageDraw.Draw(canvas), 0
-    for (title, _), strip, gap in zip(rows, strips, gaps, strict=True):
-        canvas.paste(Image.fromarray(strip), (margin, top))
-        draw.text((_GAP, top + strip.shape[0] // 2), title, fill=(255, 255, 255), font=font, anchor="lm")
-        top += strip.shape[0] + gap
-    draw.text((_GAP, top + _FONT), legend, fill=(200, 200, 200), font=font, anchor="lm")
-    return np.asarray(canvas)
+    if pixel_size:
+        length, text = scale_bar(rows[0][1].shape[-1], pixel_size)
+        bar = (max(margin, int(font.getlength(legend)) + 6 * _GAP), middle, round(length * zoom))
+        words.append((bar[0] + bar[2] + 2 * _GAP, middle, text, 255))
+        width = max(width, words[-1][0] + int(font.getlength(text)) + 2 * _GAP)
+    return Montage(width, top + 2 * _FONT, tuple(placed), tuple(words), bar)
+
+
+def scale_bar(size: int, pixel_size: float) -> tuple[float, str]:
+    """Length in pixels of a bar for crops of a side in pixels, the longest of 1, 2 or 5 · 10ⁿ within a third; its name.
+
+    >>> scale_bar(96, 0.65)
+    (30.76923076923077, '20 µm')
+    """
+    most = size * pixel_size / 3
+    power = 10.0 ** np.floor(np.log10(most))
+    micrometres = next(float(factor * power) for factor in (5, 2, 1) if factor * power <= most)
+    text = f"{micrometres:g} µm" if micrometres >= 1 else f"{micrometres * 1000:g} nm"
+    return micrometres / pixel_size, text
 
 
 def sample_rows(samples: Samples) -> list[Row]:
@@ -139,8 +239,8 @@ def _strip(
     return np.concatenate(shown, axis=1) if shown else np.zeros((size, 0, 3), np.uint8)
 
 
-def save_montage(path: str | Path, picture: NDArray[np.uint8]) -> Path:
-    """Write a montage as PNG (or by its suffix).
+def save_montage(path: str | Path, picture: NDArray[np.uint8] | Montage) -> Path:
+    """Write a montage as PNG (or by its suffix), or one that is arranged alone as SVG too.
 
     Raises
     ------
@@ -149,11 +249,15 @@ def save_montage(path: str | Path, picture: NDArray[np.uint8]) -> Path:
     """
     path = Path(path)
     path = path if path.suffix else path.with_suffix(".png")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
-    except (OSError, ValueError) as error:
-        raise CellsError(f"{path} cannot be written ({error}); choose another name, ending in .png.") from error
+    with written_beside(path) as partial:
+        if isinstance(picture, Montage) and path.suffix.lower() == ".svg":
+            partial.write_text(picture.svg(), encoding="utf-8")
+            return path
+        drawn = picture.draw() if isinstance(picture, Montage) else picture
+        try:
+            Image.fromarray(drawn).save(partial)
+        except ValueError as error:
+            raise CellsError(f"{path} cannot be written ({error}); choose another name, ending in .png.") from error
     return path
 
 
@@ -172,6 +276,8 @@ def evaluation_rows(
 
     Cells are drawn at random, by the seed alone, out of those that `evaluate` scores.
     """
+    from napari_impa.analysis.selection import select_cells
+
     chosen = select_cells(model, cells, where, seed=seed)
     rng = np.random.default_rng([seed, 5])
     before = "uncorrected" if chosen.control is None else "control"

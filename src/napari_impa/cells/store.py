@@ -173,15 +173,18 @@ class Cells:
         names = sorted(counts.index, key=lambda name: (self.control is None or name != shortest(self.control), name))
         return counts.loc[names]
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a `.cells` folder, beside and renamed, so that a full disk leaves nothing half-written.
+
+        Where a `.cells` folder stands there already it is replaced, if `overwrite`.
 
         Raises
         ------
         CellsError
             If the folder exists already or cannot be written.
         """
-        with CellsWriter(path, self.channels, self.size, self.pixels.dtype.newbyteorder("="), like=self) as writer:
+        dtype = self.pixels.dtype.newbyteorder("=")
+        with CellsWriter(path, self.channels, self.size, dtype, like=self, overwrite=overwrite) as writer:
             step = max(1, (64 << 20) // max(1, self.pixels[:1].nbytes))
             for start in range(0, len(self), step):
                 rows = np.arange(start, min(start + step, len(self)))

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pooch
+from napari.utils.notifications import show_warning
 
 from napari_impa.viewer.jobs import Token
+from napari_impa.viewer.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 
 if TYPE_CHECKING:
     from napari_impa.engine.model import IMPA
 
-RECENT = Path(pooch.os_cache("napari-impa")) / "recent-models.json"
+RECENT = "recent-models.json"
+"""File of the cache folder."""
+
 _MOST_RECENT = 8
 
 
@@ -28,12 +31,13 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model that was loaded, with what takes a while to say of it."""
+    """A model that was loaded, with what takes a while to say of it, and how many cells to predict at a time."""
 
     key: str
     model: IMPA
     hash: str
     device: str
+    batch_size: int = Settings.batch_size
 
 
 def choices(token: Token | None = None) -> list[Choice]:
@@ -56,36 +60,40 @@ def of_path(path: str | Path) -> Choice:
 def recent() -> list[Path]:
     """Models trained or opened lately, newest first; only those that still exist."""
     try:
-        paths = [Path(text) for text in json.loads(RECENT.read_text(encoding="utf-8"))]
+        file = read_settings().cache / RECENT
+        paths = [Path(text) for text in json.loads(file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return []
     return [path for path in paths if path.exists()]
 
 
 def remember(path: str | Path) -> None:
-    """Put a model at the top of the recent ones; where the list cannot be written, it is forgotten with the session."""
+    """Put a model at the top of the recent ones; where the list cannot be written, that is told."""
     path = Path(path).resolve()
     kept = [str(path)] + [str(other) for other in recent() if other != path]
     try:
-        RECENT.parent.mkdir(parents=True, exist_ok=True)
-        RECENT.write_text(json.dumps(kept[:_MOST_RECENT], indent=1), encoding="utf-8")
+        (cache_folder() / RECENT).write_text(json.dumps(kept[:_MOST_RECENT], indent=1), encoding="utf-8")
+    except SettingsError as error:
+        show_warning(str(error))
     except OSError:
         return
 
 
 def load(token: Token, key: str) -> Loaded:
-    """Load a model onto the best device, leaving torch one core less than there are.
+    """Load a model onto the device that the preferences name, leaving torch one core less than there are.
 
     Raises
     ------
     ModelError
         As `catalog.load_model`.
+    SettingsError
+        If that device is not there.
     """
     from napari_impa.catalog import load_model
-    from napari_impa.engine.device import choose_device, leave_a_core_free
+    from napari_impa.engine.device import leave_a_core_free
 
     leave_a_core_free()
     model = load_model(key)
     token.check()
-    device = choose_device("auto")
-    return Loaded(key, model.to(device.device), model.hash, device.reason)
+    device = chosen_device()
+    return Loaded(key, model.to(device.device), model.hash, device.reason, read_settings().batch_size)

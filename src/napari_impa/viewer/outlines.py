@@ -16,6 +16,8 @@ from napari_impa.viewer.sources import MADE_BY
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_impa.analysis.changes import Changes
+
 TAKEN, LEFT_OUT = "#ffd43b", "#ff3b30"
 """Told apart under additive channels too, which brighten what lies below them."""
 _WHAT = {LABELS: "Labels", POINTS: "Points"}
@@ -44,7 +46,7 @@ class Outlines:
         self.layer = Labels(
             found.marks,
             name=f"cells found ({_WHAT.get(found.method, found.method)})",
-            features=pd.DataFrame({"index": numbers, "cell": [reason or "taken" for reason in reasons]}),
+            features=self._features(),
             colormap=DirectLabelColormap(color_dict=colours),
             opacity=0.9,
             metadata={MADE_BY: {"segmenter": found.method, "left_out": dict(found.left_out)}},
@@ -57,6 +59,20 @@ class Outlines:
         viewer.add_layer(self.layer)
         viewer.layers.selection = chosen
         viewer.mouse_drag_callbacks.append(self._on_click)
+
+    def _features(self) -> pd.DataFrame:
+        reasons = self._found.candidates["reason"]
+        return pd.DataFrame(
+            {"index": np.arange(1, len(reasons) + 1), "cell": [reason or "taken" for reason in reasons]}
+        )
+
+    def describe(self, found: Found, changes: Changes) -> None:
+        """Put what was measured of cells into the layer's features; `changes` has a row for each of `found.cells`."""
+        from napari_impa.analysis.changes import features_table
+
+        measured = features_table(changes).drop(columns="index", errors="ignore")
+        if len(measured) == len(found.rows):
+            self.layer.features = self._features().join(measured.set_index(found.rows))
 
     def close(self) -> None:
         """Take the layer away and follow clicks no more."""

@@ -22,6 +22,7 @@ from napari_impa.viewer.docks import Dock, Options, beside, section
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
+from napari_impa.viewer.keeping import Keep
 from napari_impa.viewer.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.prediction import Predicted, Request
 from napari_impa.viewer.session import PerturbSession
@@ -108,6 +109,8 @@ class PerturbDock(Dock):
         self.changes = ChangesTable()
         self.what_changed = section("What changed", self.changes)
         self.form.addRow(self.what_changed)
+        self.keep = Keep()
+        self.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
         self.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -137,6 +140,7 @@ class PerturbDock(Dock):
         self.changes.measured.connect(session.describe_cells)
         session.predicted.connect(self._on_predicted)
         session.failed.connect(self._on_failed)
+        session.cell_changed.connect(self.keep.show_cell)
         session.busy_changed.connect(self.status.busy)
 
     # ---- models -----------------------------------------------------------------------------------------------------
@@ -205,6 +209,8 @@ class PerturbDock(Dock):
         self.cells.show_found(found)
         self.cells.overview.set_cell(self.session.cell)
         self.changes.set_result(None)
+        if found is None:
+            self.keep.set_result(None, None, None)
         has_field = found is None or found.field is not None
         item = self.view.model().item(self.view.values.index(IN_PLACE))
         item.setEnabled(has_field)
@@ -227,14 +233,13 @@ class PerturbDock(Dock):
 
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
+        self.keep.set_result(self.session.found, predicted, loaded)
         on = loaded.model.device.type.upper() if loaded is not None else ""
         found, request = self.session.found, predicted.request
         if found is not None:
             by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
             self.changes.set_result(found.cells, by_name, found.treated)
-        self.status.say(
-            f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}."
-        )
+        self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
@@ -245,6 +250,7 @@ class PerturbDock(Dock):
         self._preparing.cancel()
         self.turn_into.set_model(None)
         self.changes.set_result(None)
+        self.keep.set_result(None, None, None)
         self.session.close()
 
 

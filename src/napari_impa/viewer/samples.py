@@ -1,4 +1,4 @@
-"""Sample data: one control field of the simulated screen, as three channel layers."""
+"""Sample data: one control field of the simulated screen, as three channel layers; and the demo on it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def simulated_screen(condition: str | None = None, *, seed: int = 0, size: int =
         }
         layers.append((plane, options, "image"))
     return layers
+
+
+def show_demo() -> None:
+    """Open the demo in the current viewer."""
+    import napari
+
+    from napari_impa.viewer.demo import open_demo
+
+    open_demo(napari.current_viewer())
 
 
 def limits_to_show(plane: Any) -> tuple[float, float]:

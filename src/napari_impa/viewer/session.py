@@ -32,6 +32,8 @@ from napari_impa.viewer.views import IN_PLACE, UNCERTAINTY, Uncertainty
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_impa.analysis.changes import Changes
+
 DRAWS = 8
 """Noise draws of an uncertainty map."""
 
@@ -160,6 +162,11 @@ class PerturbSession(QObject):
         self._forget_cells(tell=False)
         self.everything, self.kept, self._all_encoded = everything, kept, all_encoded
         self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept)))
+
+    def describe_cells(self, changes: Changes) -> None:
+        """Put what was measured of each cell into the features of the layer that outlines them."""
+        if self._outlines is not None and self.found is not None:
+            self._outlines.describe(self.found, changes)
 
     def close(self) -> None:
         """Stop every job and put the viewer back as it was; may be called twice."""

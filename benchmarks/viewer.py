@@ -1,0 +1,234 @@
+"""How the Perturb dock feels in the real window: a choice until it is drawn, the slider, the gaps of the event loop.
+
+The bundled model on the CPU, with crops of 64 px in three channels.  Every ratio is of what was measured to its target.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from benchmarks.measure import Options, Row, shown
+from napari_impa.errors import MissingDependencyError
+
+SIZE, CELLS, MANY, CHOICES = 64, 150, 2000, 20
+HEARTBEAT = 5  # ms
+FIRST, ALL, UPDATES, GAPS, WORST = 0.150, 1.0, 10.0, 0.050, 0.250
+"""Targets: seconds to the first changed cell and to all; updates a second; 95th percentile and longest of the gaps."""
+
+PATIENCE = 300.0
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Seconds from a choice to the first changed cell on the canvas and to all; updates a second; gaps."""
+    try:
+        from napari_impa.viewer.display import virtual_screen
+
+        with virtual_screen(1600, 1000):
+            yield from _measured(options)
+    except MissingDependencyError as error:
+        print(f"viewer: left out. {error}", flush=True)
+
+
+def _measured(options: Options) -> Iterator[Row]:
+    count, many, choices, seconds = (12, 24, 2, 0.5) if options.quick else (CELLS, MANY, CHOICES, 5.0)
+    threads = torch.get_num_threads()
+    try:
+        with open_window(count) as window:
+            yield from choosing(window, choices)
+            yield sliding(window, seconds)
+        with open_window(many) as window:
+            yield from gaps(window, 2 if options.quick else 5)
+    finally:
+        torch.set_num_threads(threads)
+
+
+# ---- the window -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Window:
+    """A viewer with crops, its Perturb dock with a prediction, and what its canvas has drawn."""
+
+    viewer: Any
+    dock: Any
+    drawn: Signature | None = None
+    draws: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def session(self) -> Any:
+        return self.dock.session
+
+    def on_draw(self, event: Any = None) -> None:
+        """The canvas was drawn."""
+        for act in list(self.draws):
+            act()
+
+    def signature(self) -> Signature:
+        """Pixels of the predicted cell in sight, as the canvas has them when it has been drawn."""
+        from napari_impa.viewer.channels import MADE_BY
+
+        row = int(self.viewer.dims.current_step[0])
+        layers = [layer for layer in self.viewer.layers if layer.metadata.get(MADE_BY, {}).get("model_hash")]
+        return tuple(np.asarray(layer.data[row]).tobytes() for layer in layers)
+
+    def choose(self, condition: str, strength: float = 1.0) -> None:
+        """Turn the cells into a condition."""
+        from napari_impa.viewer.prediction import Request
+
+        self.session.set_request(Request((condition,), strength))
+
+
+Signature = tuple[bytes, ...]
+
+
+def crops(count: int) -> np.ndarray:
+    """(count, 3, 64, 64) control cells of the simulated screen, over and over where there are not enough."""
+    from napari_impa.cells.simulated import CONTROL, simulated_cells
+
+    cells = simulated_cells(min(count, CELLS), size=SIZE, conditions=(CONTROL,))
+    return cells.pixels[np.arange(count) % len(cells)]
+
+
+@contextmanager
+def open_window(count: int) -> Iterator[Window]:
+    """Open napari with so many crops and the dock, and wait for its first prediction; on the CPU."""
+    import napari
+
+    from napari_impa.cells.simulated import CHANNELS
+    from napari_impa.engine.device import choose_device
+    from napari_impa.viewer.perturb import open_dock
+
+    pixels = crops(count)
+    viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
+    viewer.window.resize(1280, 800)
+    for channel, name in enumerate(CHANNELS):
+        viewer.add_image(np.ascontiguousarray(pixels[:, channel]), name=name, blending="additive")
+    with patch("napari_impa.viewer.models.chosen_device", lambda: choose_device("cpu")):
+        window = Window(viewer, open_dock(viewer))
+        canvas = viewer.window._qt_viewer.canvas._scene_canvas
+        canvas.events.draw.connect(window.on_draw, position="last")
+        until(lambda: window.session.result is not None and not window.session.busy)
+    assert len(window.session.found.cells) == count
+    try:
+        yield window
+    finally:
+        viewer.close()
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Run Qt's own event loop until a condition holds, which is looked at every other millisecond."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    loop, end = QEventLoop(), time.monotonic() + seconds
+    timer = QTimer()
+    timer.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    timer.start(2)
+    loop.exec()
+    timer.stop()
+    if time.monotonic() > end:
+        raise TimeoutError("the window did not get there")
+
+
+# ---- what is measured -----------------------------------------------------------------------------------------------
+
+
+def choosing(window: Window, choices: int) -> Iterator[Row]:
+    """From choosing a condition to the first changed cell on the canvas, and to all cells."""
+    names = window.session.loaded.model.conditions
+    first, everything = [], []
+    for number in range(choices):
+        now = window.session.request.targets[0]
+        name = [other for other in names if other != now][number % (len(names) - 1)]
+        before, seen, done = window.signature(), [], []
+        look = lambda before=before, seen=seen: (  # noqa: E731
+            seen.append(time.perf_counter()) if not seen and window.signature() != before else None
+        )
+        finish = lambda *_, done=done: done.append(time.perf_counter())  # noqa: E731
+        window.draws.append(look)
+        window.session.predicted.connect(finish)
+        began = time.perf_counter()
+        window.choose(name)
+        until(lambda seen=seen, done=done: seen and done and not window.session.busy)
+        window.draws.remove(look)
+        window.session.predicted.disconnect(finish)
+        first.append(seen[0] - began)
+        everything.append(max(done[-1], seen[0]) - began)
+    for name, taken, target in (("first changed cell", first, FIRST), ("all cells", everything, ALL)):
+        yield row(name, taken, target, f"median of {choices}", len(window.session.found.cells))
+
+
+def sliding(window: Window, seconds: float) -> Row:
+    """Updates a second of the cell in sight while the strength slider moves."""
+    from qtpy.QtCore import QTimer
+
+    changes: list[float] = []
+    last = window.signature()
+
+    def look() -> None:
+        nonlocal last
+        now = window.signature()
+        if now != last:
+            changes.append(time.perf_counter())
+            last = now
+
+    steps = iter(range(1_000_000))
+
+    def move() -> None:
+        window.dock.strength.setValue(0.05 * (1 + next(steps) % 39))
+
+    timer = QTimer()
+    timer.timeout.connect(move)
+    window.draws.append(look)
+    began = time.perf_counter()
+    timer.start(16)  # as often as a screen is drawn
+    until(lambda: time.perf_counter() - began > seconds)
+    timer.stop()
+    window.draws.remove(look)
+    rate = len([at for at in changes if at - began <= seconds]) / seconds
+    until(lambda: not window.session.busy)
+    text = f"{rate:.1f} updates a second, {len(window.session.found.cells):,} cells"
+    ratio = UPDATES / rate if rate else float("inf")
+    return Row("strength slider", ratio, ratio, ratio, text, f"at least {UPDATES:g}", wanted=1.0, extra={"rate": rate})
+
+
+def gaps(window: Window, choices: int) -> Iterator[Row]:
+    """How long the event loop is kept waiting while all cells are predicted."""
+    from qtpy.QtCore import Qt, QTimer
+
+    beats: list[float] = []
+    found: list[float] = []
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
+    names = window.session.loaded.model.conditions
+    for number in range(choices):
+        name = next(name for name in names[number % 2 :] if name != window.session.request.targets[0])
+        beats.clear()
+        timer.start(HEARTBEAT)
+        window.choose(name)
+        until(lambda name=name: window.session.result.request.targets == (name,) and not window.session.busy)
+        timer.stop()
+        found += np.diff(beats).tolist()
+    cells = len(window.session.found.cells)
+    usual, worst = float(np.quantile(found, 0.95)), max(found)
+    for name, value, target in (("event loop, 95 %", usual, GAPS), ("event loop, longest", worst, WORST)):
+        ratio = value / target
+        text = f"{shown(value)} between beats of {HEARTBEAT} ms, predicting {cells:,} cells"
+        yield Row(name, ratio, ratio, ratio, text, f"at most {shown(target)}", wanted=1.0, extra={"seconds": value})
+
+
+def row(name: str, taken: list[float], target: float, how: str, cells: int) -> Row:
+    """A row of seconds against a target."""
+    ratios = [seconds / target for seconds in taken]
+    of = f"{shown(statistics.median(taken))}, {how}, {cells:,} cells"
+    result = Row(name, statistics.median(ratios), min(ratios), max(ratios), of, f"at most {shown(target)}", wanted=1.0)
+    return replace(result, extra={"seconds": taken})

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from napari_impa.analysis.equivalent import Recipe, command, matching_source, script
+from napari_impa.engine.conditions import NewCondition
+from napari_impa.errors import ConditionError
+
+RECIPE = Recipe("simulated-screen", "0123456789abcdef", Path("my cells.cells"), False, ("it's 'x' 5",), 1.25, 0.1, 7)
+
+
+def test_script_is_python_and_says_what_it_starts_from() -> None:
+    text = script(replace(RECIPE, saved=True))
+    compile(text, "script", "exec")
+    assert "saved from napari" in text
+    assert "strength=1.25, variability=0.1, seed=7" in text
+    assert "saved from" not in script(RECIPE)
+    controls = script(replace(RECIPE, controls=True), label=("compound", "dose"), control="DMSO")
+    assert ".labelled(['compound', 'dose'], 'DMSO').controls()" in controls
+
+
+def test_new_conditions_are_described() -> None:
+    new = NewCondition("CCO 5", smiles="CCO", dose=5.0)
+    assert "impa.NewCondition('CCO 5', smiles='CCO', dose=5.0)" in script(replace(RECIPE, targets=(new,)))
+    words = shlex.split(command(replace(RECIPE, targets=("a", new))))
+    assert words[words.index("--smiles") + 1] == "CCO"
+    assert words[words.index("--dose") + 1] == "5.0"
+    for targets in ((new, new), (NewCondition("v", vector=(1.0,)),)):
+        with pytest.raises(ConditionError, match="Python script"):
+            command(replace(RECIPE, targets=targets))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="quoted for another shell there")
+def test_command_is_quoted() -> None:
+    words = shlex.split(command(RECIPE))
+    assert words[:4] == ["napari-impa", "predict", "simulated-screen", "my cells.cells"]
+    assert words[words.index("--to") + 1] == "it's 'x' 5"
+    assert "--all-cells" in words
+    assert "--all-cells" not in command(replace(RECIPE, controls=True))
+
+
+def test_a_folder_matches_its_controls_or_all_of_its_cells(cells, double, tmp_path) -> None:
+    model = double(double.oracle)
+    path = cells.save(tmp_path / "all.cells")
+    assert matching_source(path, cells, model) is False
+    assert matching_source(path, cells.controls(), model) is True
+    assert matching_source(path, cells.take([1, 0]), model) is None
+    assert matching_source(tmp_path, cells, model) is None

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_impa.analysis.result import (
+    VIEW,
+    Part,
+    Result,
+    figure,
+    save_fields,
+    save_figure,
+    save_parts,
+    save_table,
+    table_of,
+)
+from napari_impa.cells.store import Cells, open_cells
+from napari_impa.cells.tiff import read_ome_tiff
+from napari_impa.errors import CellsError
+
+CHANNELS = ("DNA", "actin")
+
+
+def some_cells(count: int = 3, add: int = 0) -> Cells:
+    pixels = (np.arange(count * 2 * 64).reshape(count, 2, 8, 8) % 251 + add).astype(np.uint16)
+    table = pd.DataFrame({"y": np.arange(count) * 10, "x": 5, "field": "A01", "plate": "P1"})
+    return Cells(pixels, table, CHANNELS, 0.65, history={"layers": list(CHANNELS)})
+
+
+@pytest.fixture
+def result() -> Result:
+    made_by = {"model": "m", "condition": "a/b 1", "strength": 1.5}
+    parts = (
+        Part("control", "control", some_cells()),
+        Part("a/b 1 ×1.5", "a/b 1", some_cells(add=7), made_by, pd.DataFrame({"area": [1.0, 2.0, 3.0]})),
+        Part("real a/b 1", "a/b 1", some_cells(5, add=9)),
+    )
+    field = np.random.default_rng(0).integers(0, 200, (2, 30, 20)).astype(np.uint16)
+    place = {"scale": [0.65, 0.65], "translate": [10.0, -3.5], "units": ["micrometer", "micrometer"]}
+    looks = [{"colormap": name, "contrast_limits": [1.0, 200.0], "gamma": 0.9} for name in ("blue", "red")]
+    return Result(parts, {"a/b 1 ×1.5": field}, place, looks)
+
+
+def test_cells_come_back_with_place_look_and_maker(result, tmp_path) -> None:
+    told = []
+    paths = save_parts(result, tmp_path / "new" / "exp.cells", "cells", lambda *said: told.append(said))
+    assert [path.name for path in paths] == ["exp control.cells", "exp a_b 1 ×1.5.cells", "exp real a_b 1.cells"]
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    for path, part in zip(paths, result.parts, strict=True):
+        back = open_cells(path)
+        np.testing.assert_array_equal(back.pixels, part.cells.pixels)
+        assert back.history[VIEW] == result.view(part)
+        assert back.history["layers"] == list(CHANNELS)
+    assert result.view(result.parts[1])["made_by"]["strength"] == 1.5
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("tiff", ".tif"), ("ome-tiff", ".impa.ome.tif"), ("cells", ".cells")])
+def test_nothing_is_overwritten(result, tmp_path, kind, suffix) -> None:
+    first = save_parts(result, tmp_path / "exp", kind)
+    second = save_parts(result, tmp_path / f"exp{suffix}", kind)
+    assert first[0].name == f"exp control{suffix}"
+    assert second[0].name == f"exp 2 control{suffix}"
+    assert all(path.exists() for path in first + second)
+
+
+def test_tiff_opens_in_imagej_and_ome(result, tmp_path) -> None:
+    for part, path in zip(result.parts, save_parts(result, tmp_path / "exp", "tiff"), strict=True):
+        np.testing.assert_array_equal(tifffile.imread(path), part.cells.pixels)
+    for part, path in zip(result.parts, save_parts(result, tmp_path / "exp", "ome-tiff"), strict=True):
+        np.testing.assert_array_equal(read_ome_tiff(path).pixels, part.cells.pixels)
+        assert read_ome_tiff(path).about["title"] == part.title
+
+
+def test_field_in_place(result, tmp_path) -> None:
+    (path,) = save_fields(result, tmp_path / "exp")
+    back = read_ome_tiff(path)
+    np.testing.assert_array_equal(back.pixels, result.fields["a/b 1 ×1.5"])
+    assert back.about["translate"] == [10.0, -3.5]
+    with pytest.raises(CellsError, match="no field"):
+        save_fields(Result(result.parts), tmp_path / "exp")
+
+
+def test_table_has_a_row_a_cell_and_part(result, tmp_path) -> None:
+    table = pd.read_csv(save_table(result, tmp_path / "table"))
+    assert list(table.columns[:5]) == ["cell", "condition", "field", "y", "x"]
+    assert table["condition"].value_counts().to_dict() == {"control": 3, "a/b 1 ×1.5": 3, "real a/b 1": 5}
+    assert table.loc[table["condition"] == "a/b 1 ×1.5", "area"].tolist() == [1.0, 2.0, 3.0]
+    assert table["area"].isna().sum() == 8
+    assert set(table["plate"]) == set(table_of(result)["plate"]) == {"P1"}
+
+
+def test_figure_shows_the_same_cells_under_each_other(result, tmp_path) -> None:
+    drawn = figure(result, first=99, count=2)
+    assert [text for _, _, text, _ in drawn.words[:3]] == ["control", "a/b 1 ×1.5", "real a/b 1"]
+    assert drawn.bar is not None
+    np.testing.assert_array_equal(Image.open(save_figure(result, tmp_path / "f.png", first=99, count=2)), drawn.draw())
+    svg = save_figure(result, tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert "real a/b 1" in svg
+    assert "µm" in svg
+
+
+def test_everything_of_a_view_can_be_written_as_json(result) -> None:
+    view = result.view(result.parts[1])
+    assert json.loads(json.dumps(view)) == view
