@@ -16,10 +16,12 @@ from napari.components import ViewerModel
 from napari_impa.cells.simulated import CHANNELS, simulated_field
 from napari_impa.engine.model import IMPA
 from napari_impa.viewer.channels import MADE_BY
+from napari_impa.viewer.choice import CellChoice
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.prediction import Block, EncodedCells, Request, predict_cells
-from napari_impa.viewer.session import CellChoice, PerturbSession
+from napari_impa.viewer.session import PerturbSession
+from napari_impa.viewer.sources import offered_channels
 from napari_impa.viewer.views import DIFFERENCE, FLICKER, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 
 Settle = Callable[..., None]
@@ -31,12 +33,13 @@ def viewer() -> ViewerModel:
     viewer = ViewerModel()
     for name, plane in zip(FIELD.channels, FIELD.pixels, strict=True):
         viewer.add_image(plane, name=name, scale=(0.65, 0.65), units=("um", "um"), contrast_limits=(100, 2100))
-    viewer.add_labels(FIELD.labels, name="nuclei")
+    viewer.add_labels(FIELD.labels, name="nuclei", scale=(0.65, 0.65), units=("um", "um"))
     return viewer
 
 
 def choice(viewer: ViewerModel) -> CellChoice:
-    return CellChoice(tuple(viewer.layers[name] for name in CHANNELS), "labels", 0, viewer.layers["nuclei"])
+    offered = {channel.name: channel for channel in offered_channels(viewer.layers)}
+    return CellChoice(tuple(offered[name] for name in CHANNELS), "labels", 0, viewer.layers["nuclei"])
 
 
 @pytest.fixture
@@ -58,7 +61,8 @@ def ready(session: PerturbSession, model_path: Path, settle: Settle) -> None:
 
 
 def made(viewer: ViewerModel) -> list[str]:
-    return sorted(layer.name for layer in viewer.layers if MADE_BY in layer.metadata)
+    names = (layer.name for layer in viewer.layers if MADE_BY in layer.metadata)
+    return sorted(name for name in names if not name.startswith("cells found"))
 
 
 def test_several_targets_each_in_its_pane(session: PerturbSession, settle: Settle, model: IMPA) -> None:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.choice import CellChoice
-from napari_impa.viewer.docks import Options, below, beside
+from napari_impa.viewer.docks import Options, below, beside, section
 from napari_impa.viewer.finding import CROPS, LABELS, POINTS, Found
 from napari_impa.viewer.form_rows import AxisRow, number_box
 from napari_impa.viewer.guessing import axis_name, guess_sources
@@ -77,10 +77,19 @@ class CellsForm(QWidget):
         self.again.setToolTip("Find the cells again, after labels or images were changed.")
         self.count = QLabel()
         self.overview = Overview()
-        self._row("Region", self.region)
         self._row("Cells", beside(self.method, self.again), self.method.toolTip())
         self._results = below(self.count, self.overview)
         self.form.addRow("", self._results)
+        fine = QWidget()
+        self.fine = QFormLayout(fine)
+        self.fine.setContentsMargins(12, 0, 0, 0)
+        self.fine.setVerticalSpacing(6)
+        self.fine.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        name = QLabel("Region")
+        name.setToolTip(self.region.toolTip())
+        self.fine.addRow(name, self.region)
+        self.details = section("Region and settings", fine)
+        self.form.addRow(self.details)
         self.region.currentIndexChanged.connect(self._refresh)
         self.method.currentIndexChanged.connect(self._refresh)
         self.again.clicked.connect(lambda: self.changed.emit())
@@ -270,7 +279,7 @@ class CellsForm(QWidget):
             if first
             else []
         )
-        self.form.setRowVisible(self.region, self.method.value is None or self.method.value[0] != CROPS)
+        self.form.setRowVisible(self.details, self.method.value is None or self.method.value[0] != CROPS)
         if [(row.layer, row.axis, row.count) for row in self.axes] == [(first and first.layer, *one) for one in wanted]:
             return
         for row in self.axes:
@@ -296,7 +305,7 @@ class CellsForm(QWidget):
         if self.settings and self.settings[0].property("method") == name:
             return
         for box in self.settings:
-            self.form.removeRow(box)
+            self.fine.removeRow(box)
         self.settings = []
         wanted: list[Setting] = []
         if name in self._segmenters or name == LABELS:
@@ -307,8 +316,9 @@ class CellsForm(QWidget):
             box = number_box(setting, self._values.get((name, setting.name), setting.default))
             box.setProperty("method", name)
             box.valueChanged.connect(self._on_setting)
-            at = self.form.getWidgetPosition(self._results)[0]
-            self._row(setting.title, box, at=at)
+            label = QLabel(setting.title)
+            label.setToolTip(box.toolTip())
+            self.fine.addRow(label, box)
             self.settings.append(box)
 
     def _on_setting(self, *_: Any) -> None:

@@ -305,7 +305,7 @@ def find_recipe(token: Token, found: Found, predicted: Predicted, loaded: Loaded
     """Find the `.cells` folder that the layers show, or that was saved of these cells; None where there is none."""
     from napari_impa.analysis.equivalent import matching_source
 
-    shown = getattr(found.layers.data[0], "filename", None)
+    shown = getattr(found.layers.planes[0].data, "filename", None)
     for path, is_saved in ((Path(shown).parent if shown else None, False), (saved, True)):
         controls = None if path is None else matching_source(path, found.cells, loaded.model)
         if path is not None and controls is not None:

@@ -18,6 +18,9 @@ DIFFERENCE, UNCERTAINTY = "difference", "uncertainty"
 CHANGE = Colormap([[0.25, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.55, 0.1]], name="less to more")
 """Blue where the predicted cell is darker, black where nothing changed, orange where it is brighter."""
 
+ONE_ROW, MORE_ROWS = (20, 110), (12, 44)
+"""Width and height of colour bars in pixels of the screen, so that they leave the crops free."""
+
 _HIGH = 0.999
 """Quantile of the first cell's spread at which the colour of an uncertainty map ends."""
 
@@ -43,6 +46,7 @@ class _Maps(Stacks):
         layer.colorbar.visible = True
         layer.colorbar.position = "bottom_center"
         layer.colorbar.font_size = TEXT
+        layer.colorbar.size = ONE_ROW if len(self.targets) == 1 else MORE_ROWS
         return layer
 
     def _colours(self, channel: int) -> tuple[Any, tuple[float, float]]:

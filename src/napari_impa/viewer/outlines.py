@@ -85,6 +85,12 @@ class Outlines:
         if self._on_click in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_click)
 
+    def put_on_top(self) -> None:
+        """Put the layer above all others, which would brighten its colours."""
+        layers = self.viewer.layers
+        if self.layer in layers and layers[-1] is not self.layer:
+            layers.move(layers.index(self.layer), len(layers))
+
     def candidate_at(self, position: Any) -> int | None:
         """Row of the candidate at a point of the world, or None."""
         at = tuple(round(float(value)) for value in self.layer.world_to_data(position))

@@ -11,8 +11,8 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLabel,
     QMenu,
-    QPushButton,
     QSpinBox,
+    QToolButton,
 )
 from superqt import QLabeledDoubleSlider
 
@@ -70,7 +70,11 @@ class PerturbDock(Dock):
 
     def _build(self) -> None:
         self.model = Options(tip="The model that turns cells: bundled, trained lately, or opened from a file.")
-        self.open = QPushButton("Open")
+        self.open = QToolButton()
+        self.open.setText("⋯")
+        self.open.setAccessibleName("Open a model")
+        self.open.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.open.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.open.setToolTip("Open a model file (.impa), a run folder or a published checkpoint.")
         menu = QMenu(self.open)
         menu.addAction("Open a model file …", self._open_file)

@@ -268,12 +268,17 @@ class PerturbSession(QObject):
             self.spread_changed.emit(result)
             return
         self.result, self.spread = result, None
-        view = self._open_view(result.request)
-        if view is not None:
-            view.show(result, self._about(result.request))
+        self._show(result)
         self.predicted.emit(result)
         if self.view_name == UNCERTAINTY:
             self._measure_spread()
+
+    def _show(self, result: Predicted) -> None:
+        view = self._open_view(result.request)
+        if view is not None:
+            view.show(result, self._about(result.request))
+            if self._outlines is not None and self._outlines.layer.visible:
+                self._outlines.put_on_top()
 
     def _measure_spread(self) -> None:
         if self._encoded is not None and self.request is not None and not self._waiting:
@@ -290,9 +295,7 @@ class PerturbSession(QObject):
         if self.spread is not None and self.view_name == UNCERTAINTY:
             self._show_spread(self.spread)
         elif self.result is not None:
-            view = self._open_view(self.result.request)
-            if view is not None:
-                view.show(self.result, self._about(self.result.request))
+            self._show(self.result)
 
     def _show_again(self) -> None:
         """Show the result there is in another view; a result that is under way will come by itself."""
@@ -306,9 +309,7 @@ class PerturbSession(QObject):
         elif self.view_name == UNCERTAINTY:
             self._measure_spread()
         else:
-            view = self._open_view(self.result.request)
-            if view is not None:
-                view.show(self.result, self._about(self.result.request))
+            self._show(self.result)
 
     def _on_step(self, event: Any = None) -> None:
         if self._stage.cell is not None:

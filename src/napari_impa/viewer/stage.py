@@ -75,8 +75,9 @@ class Stage:
             return view
         with self.viewer.layers.batched_update():  # one scene to be drawn, not one a layer
             self.close()
-            # The grid shows crops; everything else that is visible would make panes of its own.
-            hide = list(self.viewer.layers) if kind.shows_cells else list(sources)
+            # In the grid everything else that is visible would make panes of its own.
+            in_grid = kind.shows_cells or len(request.targets) > 1
+            hide = list(self.viewer.layers) if in_grid else list(sources)
             self.view = kind(self.viewer, found, request, hide, real)
         self.set_rate(self._rate)
         self.show_cell(row)

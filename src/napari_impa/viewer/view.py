@@ -99,9 +99,6 @@ class View:
         extra = data.ndim - 2
         options: dict[str, Any] = {
             "name": name,
-            "scale": (1.0,) * extra + place.scale,
-            "translate": (0.0,) * extra + place.translate,
-            "units": ("pixel",) * extra + tuple(str(unit) for unit in place.units),
             "axis_labels": ((leading,) * extra + ("y", "x")) if extra else None,
             "colormap": look.colormap,
             "contrast_limits": look.contrast_limits,
@@ -109,7 +106,7 @@ class View:
             "blending": "additive",
             "metadata": {MADE_BY: {}},
         }
-        return Image(data, **(options | more))
+        return Image(data, **(place.options(extra) | options | more))
 
     def _control(self) -> list[Image]:
         """Layers of the cells as they are, one a channel."""
