@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,14 @@ import torch
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
-from napari_impa.cells.simulated import simulated_field
+from napari_impa.cells.simulated import CHANNELS, simulated_field
+from napari_impa.cells.store import open_cells
+from napari_impa.engine.conditions import Description, NewCondition
 from napari_impa.engine.model import IMPA
+from napari_impa.engine.networks import Networks, Shape
 from napari_impa.viewer.channels import MADE_BY
 from napari_impa.viewer.perturb import PerturbDock
+from napari_impa.viewer.reader import read
 from napari_impa.viewer.samples import simulated_screen
 from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
 
@@ -204,3 +210,100 @@ def test_what_changed_is_measured_when_it_is_opened(dock: PerturbDock, settle: S
     settle(lambda: dock.changes.changes is not None)
     dock.what_changed.toggleButton().click()
     assert dock.changes.isHidden()
+
+
+def test_the_parts_of_the_dock_show_one_cell(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    dock.what_changed.toggleButton().click()
+    settle(lambda: dock.changes.changes is not None)
+    measured = viewer.layers["cells found (nuclei)"].features
+    assert measured["DNA mean intensity (predicted)"].notna().sum() == len(dock.session.found.cells)
+    dock.cells.overview.cell_clicked.emit(3)
+    assert viewer.dims.current_step[0] == 3
+    viewer.dims.set_current_step(0, 5)
+    assert dock.session.cell == dock.cells.overview._cell == dock.changes._row == 5
+    show(dock, settle, IN_PLACE)
+    assert viewer.layers[-1].name == "cells found (nuclei)"  # not brightened by the channels
+    show(dock, settle, SIDE_BY_SIDE)
+    assert viewer.dims.current_step[0] == 5
+
+
+def test_several_conditions_have_a_pane_each(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    dock.turn_into.choose("shrinkage", "mitotic arrest")
+    settle(lambda: not dock.session.busy and len(dock.session.result.pixels) == 2)
+    visible = [layer.name for layer in viewer.layers if layer.visible][::-1]
+    assert visible == [f"{what} · {c}" for what in ("control", "shrinkage", "mitotic arrest") for c in CHANNELS]
+    show(dock, settle, IN_PLACE)
+    visible = [layer.name for layer in viewer.layers if layer.visible][::-1]
+    assert visible == [f"{what} · {c}" for what in ("shrinkage", "mitotic arrest") for c in CHANNELS]
+    assert viewer.canvas.grid.enabled
+    assert viewer.canvas.grid.stride == -3
+
+
+def test_real_treated_cells_stand_beside(
+    make_napari_viewer: Callable[..., Any], cells_path: Path, model_path: Path, settle: Settle
+) -> None:
+    viewer = make_napari_viewer()
+    for data in read(str(cells_path)):
+        viewer.add_layer(Layer.create(*data))
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.use_model(model_path)
+    settle(lambda: dock.session.result is not None and not dock.session.busy)
+    stored = open_cells(cells_path)
+    assert len(dock.session.found.cells) == stored.is_control.sum()
+    choose(dock, settle, "shrinkage")
+    visible = [layer.name for layer in viewer.layers if layer.visible][::-1]
+    assert visible == [f"{what} · {c}" for what in ("control", "shrinkage", "real shrinkage") for c in CHANNELS]
+    real = stored.pixels[np.flatnonzero(stored.conditions == "shrinkage")]
+    shown = viewer.layers["real shrinkage · DNA"].data
+    assert np.array_equal(shown[: len(real)], real[: len(shown), 0])
+    choose(dock, settle, "actin inhibitor")  # which the source has none of
+    assert not [layer for layer in viewer.layers if layer.name.startswith("real")]
+
+
+def test_a_compound_by_its_smiles(viewer: Any, dock: PerturbDock, settle: Settle, tmp_path: Path) -> None:
+    names = {"aspirin": "CC(=O)Oc1ccccc1C(=O)O", "caffeine": "Cn1cnc2c1c(=O)n(C)c(=O)n2C"}
+    kind = Description("count")
+    vectors = [kind.vector(NewCondition(name, smiles), 1024) for name, smiles in names.items()]
+    networks = Networks(Shape(48, 3, width=4, embedding_dims=(1024,), conditions=(2,)))
+    networks.describe(torch.tensor(np.stack(vectors)), 0)
+    limits = np.array([[100.0, 3000.0]] * 3)
+    model = IMPA(networks, channels=CHANNELS, conditions=list(names), limits=limits, descriptions=[kind])
+    dock.use_model(model.save(tmp_path / "compounds.impa"))
+    settle(lambda: dock.session.loaded.model.name != "small" and dock.session.result and not dock.session.busy)
+    box = dock.turn_into.compound
+    box.text.setText("CC(C)Cc1ccc(cc1)C(C)C(=O)O ibuprofen")
+    box.text.returnPressed.emit()
+    settle(lambda: not dock.session.busy and dock.session.result.request.name(0) == "ibuprofen")
+    layer = viewer.layers["ibuprofen · DNA"]
+    assert "smiles" in str(layer.metadata[MADE_BY]["condition"]) or "smiles" in str(layer.metadata[MADE_BY])
+    expected = dock.session.loaded.model.predict(
+        dock.session.found.cells, NewCondition("ibuprofen", "CC(C)Cc1ccc(cc1)C(C)C(=O)O")
+    )
+    assert np.abs(layer.data.astype(int) - expected.pixels[:, 0]).max() <= 1
+
+
+def used_and_closed(viewer: Any, model_path: Path, settle: Settle) -> list[Any]:
+    """Open the dock, look at everything, close it; references to what it held."""
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.use_model(model_path)
+    settle(lambda: dock.session.result is not None and not dock.session.busy)
+    dock.what_changed.toggleButton().click()
+    settle(lambda: dock.changes.changes is not None)
+    held = [weakref.ref(dock.session.loaded.model), weakref.ref(dock.session.found.cells)]
+    held += [weakref.ref(layer) for layer in viewer.layers if MADE_BY in layer.metadata]
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    return held
+
+
+def test_closing_the_dock_lets_go_of_model_and_layers(viewer: Any, model_path: Path, settle: Settle) -> None:
+    held = used_and_closed(viewer, model_path, settle)
+    assert len(held) == 9
+
+    def gone() -> bool:
+        gc.collect()
+        return not any(reference() for reference in held)
+
+    settle(gone)
