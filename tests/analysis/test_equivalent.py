@@ -11,7 +11,7 @@ from napari_impa.analysis.equivalent import Recipe, command, matching_source, sc
 from napari_impa.engine.conditions import NewCondition
 from napari_impa.errors import ConditionError
 
-RECIPE = Recipe("simulated-screen", "0123456789abcdef", Path("my cells.cells"), False, ("it's 'x' 5",), 1.25, 0.1, 7)
+RECIPE = Recipe("simulated-screen", "0123456789abcdef", Path("my cells.cells"), (), None, ("it's 'x' 5",), 1.25, 0.1, 7)
 
 
 def test_script_is_python_and_says_what_it_starts_from() -> None:
@@ -20,7 +20,7 @@ def test_script_is_python_and_says_what_it_starts_from() -> None:
     assert "saved from napari" in text
     assert "strength=1.25, variability=0.1, seed=7" in text
     assert "saved from" not in script(RECIPE)
-    controls = script(replace(RECIPE, controls=True), label=("compound", "dose"), control="DMSO")
+    controls = script(replace(RECIPE, label=("compound", "dose"), control="DMSO"))
     assert ".labelled(['compound', 'dose'], 'DMSO').controls()" in controls
 
 
@@ -41,13 +41,13 @@ def test_command_is_quoted() -> None:
     assert words[:4] == ["napari-impa", "predict", "simulated-screen", "my cells.cells"]
     assert words[words.index("--to") + 1] == "it's 'x' 5"
     assert "--all-cells" in words
-    assert "--all-cells" not in command(replace(RECIPE, controls=True))
+    assert "--all-cells" not in command(replace(RECIPE, label=("compound",), control="DMSO"))
 
 
 def test_a_folder_matches_its_controls_or_all_of_its_cells(cells, double, tmp_path) -> None:
     model = double(double.oracle)
     path = cells.save(tmp_path / "all.cells")
-    assert matching_source(path, cells, model) is False
-    assert matching_source(path, cells.controls(), model) is True
+    assert matching_source(path, cells, model) == ((), None)
+    assert matching_source(path, cells.controls(), model) == (model.label, model.control)
     assert matching_source(path, cells.take([1, 0]), model) is None
     assert matching_source(tmp_path, cells, model) is None

@@ -23,6 +23,15 @@ def own_list_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recent-models.json"
 
 
+@pytest.fixture(autouse=True)
+def no_dialogs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file dialog that no test expects fail, instead of waiting for a user for ever."""
+    from qtpy.QtWidgets import QFileDialog
+
+    for name in ("getOpenFileName", "getExistingDirectory", "getSaveFileName"):
+        monkeypatch.setattr(QFileDialog, name, lambda *_: pytest.fail("a file dialog was opened"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Small networks are faster on one thread."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import list2cmdline
@@ -32,8 +31,8 @@ class Recipe:
         Of its weights.
     source
         The `.cells` folder that holds the cells to turn.
-    controls
-        Turn its controls alone; else all.
+    label, control
+        Label columns and control whose cells alone are turned; all cells where there is no control.
     targets
         Names of conditions, or new ones.
     strength, variability, seed
@@ -45,7 +44,8 @@ class Recipe:
     model: str
     model_hash: str
     source: Path
-    controls: bool
+    label: tuple[str, ...]
+    control: str | None
     targets: tuple[Target, ...]
     strength: float
     variability: float
@@ -59,14 +59,8 @@ class Recipe:
         return "".join(letter if letter.isalnum() or letter in " -_.+" else "_" for letter in names)[:80] + ".cells"
 
 
-def script(recipe: Recipe, *, label: Sequence[str] = (), control: str | None = None) -> str:
-    """Write a Python script that runs as it stands and saves the predicted cells in the folder it is run in.
-
-    Parameters
-    ----------
-    label, control
-        The model's, where the source's controls are meant.
-    """
+def script(recipe: Recipe) -> str:
+    """Write a Python script that runs as it stands and saves the predicted cells in the folder it is run in."""
     where = "saved from napari's Perturb dock, for the images they were cut from may be anywhere"
     lines = [
         '"""Turn the same cells again, as napari-impa did."""',
@@ -77,8 +71,8 @@ def script(recipe: Recipe, *, label: Sequence[str] = (), control: str | None = N
         *([f"# {where}"] if recipe.saved else []),
         f"cells = impa.open_cells({str(recipe.source)!r})",
     ]
-    if recipe.controls:
-        lines.append(f"cells = cells.labelled({list(label)!r}, {control!r}).controls()")
+    if recipe.control is not None:
+        lines.append(f"cells = cells.labelled({list(recipe.label)!r}, {recipe.control!r}).controls()")
     targets = [_python(target) for target in recipe.targets]
     lines += [
         f"to = [{', '.join(targets)}]",
@@ -111,25 +105,27 @@ def command(recipe: Recipe) -> str:
     arguments += ["--out", recipe.out]
     for name, value in (("strength", recipe.strength), ("variability", recipe.variability), ("seed", recipe.seed)):
         arguments += [f"--{name}", f"{value}"]
-    if not recipe.controls:
+    if recipe.control is None:
         arguments.append("--all-cells")
     return list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
 
 
-def matching_source(path: Path, cells: Cells, model: IMPA) -> bool | None:
+def matching_source(path: Path, cells: Cells, model: IMPA) -> tuple[tuple[str, ...], str | None] | None:
     """Whether a `.cells` folder, as the model takes it, holds exactly these cells.
 
     Returns
     -------
-    True if its controls are these cells, False if all of its cells are, None if neither.
+    Label columns and control, the model's or else the folder's own, if its controls are these cells; no columns and
+    None if all of its cells are; None if neither.
     """
     try:
         stored = open_cells(path)
+        label, control = stored.label, stored.control
         if model.label and model.control is not None and set(model.label) <= set(stored.table.columns):
-            controls = stored.labelled(model.label, model.control).controls()
-            if _same(model.fit(controls), cells):
-                return True
-        return False if _same(model.fit(stored), cells) else None
+            label, control = model.label, model.control
+        if label and control is not None and _same(model.fit(stored.labelled(label, control).controls()), cells):
+            return tuple(label), control
+        return ((), None) if _same(model.fit(stored), cells) else None
     except ImpaError:
         return None
 

@@ -188,9 +188,9 @@ class Keep(QWidget):
     def _copy(self, recipe: Recipe) -> None:
         from napari_impa.analysis.equivalent import command, script
 
-        kind, model = self._state["copying"], self._state["loaded"].model
+        kind = self._state["copying"]
         try:
-            text = command(recipe) if kind == COMMAND else script(recipe, label=model.label, control=model.control)
+            text = command(recipe) if kind == COMMAND else script(recipe)
         except Exception as error:
             self._on_failed(Failure.of(error))
             return
@@ -307,9 +307,9 @@ def find_recipe(token: Token, found: Found, predicted: Predicted, loaded: Loaded
 
     shown = getattr(found.layers.planes[0].data, "filename", None)
     for path, is_saved in ((Path(shown).parent if shown else None, False), (saved, True)):
-        controls = None if path is None else matching_source(path, found.cells, loaded.model)
-        if path is not None and controls is not None:
-            return _recipe(path, controls, predicted, loaded, saved=is_saved)
+        start = None if path is None else matching_source(path, found.cells, loaded.model)
+        if path is not None and start is not None:
+            return _recipe(path, *start, predicted, loaded, saved=is_saved)
     return None
 
 
@@ -326,16 +326,18 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     token.report("Saving the cells …")
     view = Result((), {}, _place(found.layers), _looks(found.layers)).view(Part(CONTROL, CONTROL, found.cells))
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
-    return _recipe(cells.save(path, overwrite=True), False, predicted, loaded, saved=True)
+    return _recipe(cells.save(path, overwrite=True), (), None, predicted, loaded, saved=True)
 
 
-def _recipe(source: Path, controls: bool, predicted: Predicted, loaded: Loaded, *, saved: bool) -> Recipe:
+def _recipe(
+    source: Path, label: tuple[str, ...], control: str | None, predicted: Predicted, loaded: Loaded, *, saved: bool
+) -> Recipe:
     from napari_impa.analysis.equivalent import Recipe
 
     request, key = predicted.request, loaded.key
     key = str(Path(key).resolve()) if Path(key).exists() else key
     how = (request.targets, request.strength, request.variability, request.seed)
-    return Recipe(key, loaded.hash, source.resolve(), controls, *how, saved=saved)
+    return Recipe(key, loaded.hash, source.resolve(), label, control, *how, saved=saved)
 
 
 def _place(layers: ChannelLayers) -> dict[str, Any]:
