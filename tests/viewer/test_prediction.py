@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from napari.layers import Image
 
 from napari_impa.cells.crops import cut, paste
@@ -138,3 +143,14 @@ def test_what_made_a_layer(model: IMPA) -> None:
 def test_cells_keep_the_models_channel_names() -> None:
     assert isinstance(found().cells, Cells)
     assert found().cells.channels == FIELD.channels
+
+
+@given(st.integers(0, 40), st.integers(1, 8))
+def test_pieces_are_every_row_once_the_cell_in_sight_first(in_sight: int, most: int) -> None:
+    cells = Cells(np.zeros((30, 1, 2, 2), np.uint8), pd.DataFrame(index=range(30)), ("DNA",))
+    encoded = EncodedCells(SimpleNamespace(batch_size=most), SimpleNamespace(cells=cells))  # type: ignore[arg-type]
+    encoded.in_sight = in_sight
+    pieces = list(encoded.pieces(Token()))
+    assert pieces[0] == slice(min(in_sight, 29), min(in_sight, 29) + 1)
+    assert sorted(row for piece in pieces for row in range(piece.start, piece.stop)) == list(range(30))
+    assert max(piece.stop - piece.start for piece in pieces) <= most

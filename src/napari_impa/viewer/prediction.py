@@ -184,7 +184,7 @@ class EncodedCells:
         return treated[np.arange(len(self)) % len(treated)]
 
     def pieces(self, token: Token) -> Iterator[slice]:
-        """Rows still to do, those in sight first; as many at a time as take about `PACE` seconds.
+        """Rows still to do, those in sight first; as many at a time as take about `PACE` seconds, up to the batch size.
 
         Raises
         ------
@@ -205,7 +205,7 @@ class EncodedCells:
             if seconds > 2 * PACE:
                 count = max(1, count // 2)
             elif stop - first == count and seconds < PACE / 2:
-                count *= 2
+                count = min(2 * count, self.loaded.batch_size)
 
 
 def _rows(style: Tensor | None, rows: Any) -> Tensor | None:

@@ -33,12 +33,12 @@ class Settings:
     cache
         Folder of the list of recent models.
     batch_size
-        Cells predicted at a time; fewer where memory is short.
+        Cells predicted at a time at most.
     """
 
     device: str = "auto"
     cache: Path = Path(pooch.os_cache(PLUGIN))
-    batch_size: int = 16
+    batch_size: int = 256
 
 
 def read_settings() -> Settings:
