@@ -269,7 +269,8 @@ def test_a_click_in_the_field(viewer: Any, form: CellsForm) -> None:
     add_labels(viewer, form)
     found = find(form)
     asked: list[tuple[int, bool]] = []
-    outlines = Outlines(viewer, found, lambda row, out: asked.append((row, out)))
+    brought_up: list[int] = []
+    outlines = Outlines(viewer, found, lambda row, out: asked.append((row, out)), brought_up.append)
     assert outlines.layer.name == "cells found (Labels)"
     row = int(found.rows[2])
     at = found.candidates.iloc[row][["y", "x"]].to_numpy(float) * 0.65
@@ -281,9 +282,12 @@ def test_a_click_in_the_field(viewer: Any, form: CellsForm) -> None:
             event.type = "mouse_release"
 
     click()
-    assert asked == []
+    assert (asked, brought_up) == ([], [2])
     click("Shift")
-    assert asked == [(row, True)]
+    assert (asked, brought_up) == ([(row, True)], [2])
+    outlines.layer.visible = False  # as while crops are shown
+    click()
+    assert brought_up == [2]
     features = outlines.layer.features
     assert features["cell"][row] == "taken"
     assert BORDER in set(features["cell"])

@@ -199,6 +199,38 @@ def test_viewer_closed_in_the_middle(viewer: Any, dock: PerturbDock, settle: Set
     settle(lambda: session.loaded is None)
 
 
+def test_dock_closed_in_the_middle(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    dock.condition.setCurrentIndex(dock.condition.findData("mitotic arrest"))
+    session = dock.session
+    assert session.busy
+    viewer.window.remove_dock_widget(dock)
+    settle(lambda: not session.busy)
+    assert sorted(layer.name for layer in viewer.layers) == ["DNA", "actin", "tubulin"]
+    assert all(layer.visible for layer in viewer.layers)
+    assert session.loaded is None
+    assert session.result is None
+
+
+def test_the_model_is_changed_while_it_predicts(
+    viewer: Any, dock: PerturbDock, settle: Settle, tmp_path: Path, model: IMPA
+) -> None:
+    shape = Shape(48, 3, width=4, embedding_dims=(8,), conditions=(2,))
+    networks = Networks(shape).initialize(torch.Generator().manual_seed(1))
+    limits = np.array([[100.0, 3000.0]] * 3)
+    other = IMPA(networks, channels=CHANNELS, conditions=("cold", "heat"), limits=limits, name="other")
+    dock.use_model(other.save(tmp_path / "other.impa"))
+    for strength in (0.5, 1.5):  # requests of the model that is still there
+        dock.strength.setValue(strength)
+    settle(lambda: dock.session.loaded.key.endswith("other.impa"))
+    settle(lambda: dock.session.result is not None and not dock.session.busy)
+    assert dock.session.result.request.targets == ("cold",)
+    expected = other.predict(dock.session.found.cells, "cold", strength=1.5).pixels[:, 0]
+    layer = viewer.layers["cold ×1.5 · DNA"]
+    assert np.abs(layer.data.astype(int) - expected).max() <= 1
+    assert layer.metadata[MADE_BY]["model_hash"] == other.hash != model.hash
+    assert len(made(viewer, " · ")) == 6
+
+
 def test_what_changed_is_measured_when_it_is_opened(dock: PerturbDock, settle: Settle) -> None:
     assert dock.changes.changes is None
     assert dock.changes.isHidden()

@@ -24,7 +24,7 @@ _WHAT = {LABELS: "Labels", POINTS: "Points"}
 
 
 class Outlines:
-    """A contour around every cell seen; Shift and a click leave it out or take it in again.
+    """A contour around every cell seen; a click brings its crop up, Shift and a click leave it out or take it in again.
 
     Parameters
     ----------
@@ -34,11 +34,19 @@ class Outlines:
         Must have marks.
     leave_out
         Called with a row of `found.candidates` and whether it is to be left out.
+    bring_up
+        Called with a row of `found.cells`.
     """
 
-    def __init__(self, viewer: ViewerModel, found: Found, leave_out: Callable[[int, bool], None]) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        found: Found,
+        leave_out: Callable[[int, bool], None],
+        bring_up: Callable[[int], None],
+    ) -> None:
         assert found.marks is not None
-        self.viewer, self._found, self._leave_out = viewer, found, leave_out
+        self.viewer, self._found, self._leave_out, self._bring_up = viewer, found, leave_out, bring_up
         reasons = found.candidates["reason"].to_numpy()
         numbers = np.arange(1, len(reasons) + 1)
         colours: dict[int | None, str] = {0: "transparent", None: TAKEN}
@@ -54,7 +62,7 @@ class Outlines:
         )
         self.layer.contour = 1
         self.layer.editable = False
-        self.layer.help = "Shift+click a cell to leave it out or to take it in again"
+        self.layer.help = "Click a cell to bring its crop up, Shift+click to leave it out or take it in again"
         chosen = set(viewer.layers.selection)
         viewer.add_layer(self.layer)
         viewer.layers.selection = chosen
@@ -100,14 +108,16 @@ class Outlines:
         return int(data[at]) - 1 if data[at] else None
 
     def _on_click(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        if event.button != 1 or "Shift" not in event.modifiers or not self.layer.visible:
+        if event.button != 1 or not self.layer.visible:
             return
-        pressed = event.pos
+        pressed, with_shift = event.pos, "Shift" in event.modifiers
         yield
         while event.type == "mouse_move":
             yield
         if np.abs(np.subtract(event.pos, pressed)).max() > 3:  # it was dragged
             return
         row = self.candidate_at(event.position)
-        if row is not None:
+        if row is not None and with_shift:
             self._leave_out(row, self._found.candidates["reason"][row] != BY_HAND)
+        elif row is not None and row in self._found.rows:
+            self._bring_up(int(np.flatnonzero(self._found.rows == row)[0]))

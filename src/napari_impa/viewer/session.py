@@ -228,7 +228,7 @@ class PerturbSession(QObject):
         self.found, self._encoded = found, encoded
         self.cell = encoded.in_sight = min(self.cell, len(found.cells) - 1)
         if found.marks is not None:
-            self._outlines = Outlines(self.viewer, found, self.leave_out)
+            self._outlines = Outlines(self.viewer, found, self.leave_out, self.show_cell)
         self.cells_changed.emit(found)
         self._predict()
 
