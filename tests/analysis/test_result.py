@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def test_cells_come_back_with_place_look_and_maker(result, tmp_path) -> None:
     for path, part in zip(paths, result.parts, strict=True):
         back = open_cells(path)
         np.testing.assert_array_equal(back.pixels, part.cells.pixels)
-        assert back.history[VIEW] == result.view(part)
+        assert back.history[VIEW] == {**result.view(part), "axis": "cell"}
         assert back.history["layers"] == list(CHANNELS)
     assert result.view(result.parts[1])["made_by"]["strength"] == 1.5
 
@@ -107,3 +108,22 @@ def test_figure_shows_the_same_cells_under_each_other(result, tmp_path) -> None:
 def test_everything_of_a_view_can_be_written_as_json(result) -> None:
     view = result.view(result.parts[1])
     assert json.loads(json.dumps(view)) == view
+
+
+def test_places_in_the_table_are_those_in_the_whole_image(result) -> None:
+    origin = {"origin": [100, 200]}
+    parts = [
+        replace(part, cells=replace(part.cells, history=origin if number == 0 else {"cells": origin}))
+        for number, part in enumerate(result.parts[:2])
+    ]
+    table = table_of(replace(result, parts=tuple(parts)))
+    assert table["y"].tolist() == [100, 110, 120] * 2
+    assert table["x"].tolist() == [205] * 6
+    assert result.parts[0].cells.table["y"].tolist() == [0, 10, 20]
+
+
+def test_parts_of_one_name_have_files_of_their_own(result, tmp_path) -> None:
+    cis, trans, control = (replace(result.parts[1], title=title) for title in ("C/C=C/C", "C\\C=C\\C", "Control"))
+    paths = save_parts(replace(result, parts=(result.parts[0], cis, trans, control)), tmp_path / "x", "ome-tiff")
+    assert len({path.name.casefold() for path in paths}) == 4
+    np.testing.assert_array_equal(read_ome_tiff(paths[0]).pixels, result.parts[0].cells.pixels)

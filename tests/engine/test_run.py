@@ -69,3 +69,10 @@ def test_no_run(tmp_path: Path) -> None:
     assert not Run(tmp_path).exists
     with pytest.raises(TrainingError, match="holds no run"):
         _ = Run(tmp_path).settings
+
+
+def test_a_run_that_another_version_began_keeps_its_columns(run: Run) -> None:
+    (run.folder / "history.csv").write_text("step,seconds,stage,real\n1,0.5,adversarial,0.7\n", encoding="utf-8")
+    run.append_history([{"step": 2, "seconds": 1.0, "stage": "adversarial", "real": 0.6, "mismatch": 0.3}])
+    assert run.history["real"].tolist() == [0.7, 0.6]
+    assert "mismatch" not in run.history

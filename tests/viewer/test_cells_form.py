@@ -117,6 +117,8 @@ def test_one_step_of_a_series_and_all(viewer: Any, form: CellsForm) -> None:
     for name, plane in zip(FIELD.channels, FIELD.pixels, strict=True):
         series = np.stack([plane, plane[::-1], plane[:, ::-1]])
         viewer.add_image(series, name=name, axis_labels=("t", "y", "x"))
+    for layer in viewer.layers:
+        layer.scale, layer.translate = (5.0, 1.0, 1.0), (-3.0, 0.0, 0.0)
     viewer.dims.set_current_step(0, 1)
     form.set_model(CHANNELS, SIZE)
     assert len(form.axes) == 1
@@ -133,6 +135,9 @@ def test_one_step_of_a_series_and_all(viewer: Any, form: CellsForm) -> None:
     assert every.field.shape == (3, 3, 320, 320)
     assert sorted(set(every.cells.table["step"])) == [0, 1, 2]
     assert every.marks.shape == (3, 320, 320)
+    outlines = Outlines(viewer, every, lambda row, out: None, lambda row: None)
+    assert np.array_equal(outlines.layer.extent.world, viewer.layers["DNA"].extent.world)  # at the times of the source
+    outlines.close()
     at = every.cells.table["step"].to_numpy() == 1
     assert np.array_equal(every.cells.pixels[at], one.cells.pixels)
     back = every.paste(every.cells.pixels)
@@ -325,3 +330,18 @@ def test_no_layer_is_kept(viewer: Any, form: CellsForm) -> None:
     form.close_form()
     gc.collect()
     assert layer() is None
+
+
+def test_outlines_of_a_series_with_channels_behind_its_steps(viewer: Any, form: CellsForm) -> None:
+    series = np.stack([FIELD.pixels, FIELD.pixels[:, ::-1]])  # (t, c, y, x)
+    viewer.add_image(series, name="movie", axis_labels=("t", "c", "y", "x"), scale=(2.0, 1.0, 1.0, 1.0))
+    form.set_model(CHANNELS, SIZE)
+    form.axes[0].all.setChecked(True)
+    found = find(form)
+    outlines = Outlines(viewer, found, lambda row, out: None, lambda row: None)
+    assert outlines.layer.data.shape == (2, 3, 320, 320)
+    for row in (0, len(found.rows) - 1):
+        step, y, x = found.candidates.iloc[found.rows[row]][["step", "y", "x"]]
+        for channel in (0, 2):
+            assert outlines.candidate_at((2.0 * step, channel, y, x)) == found.rows[row]
+    outlines.close()

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.utils import Colormap
 from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtWidgets import QApplication, QFileDialog
@@ -229,7 +231,8 @@ def test_script_and_command_make_the_same_pixels(
         words = shlex.split(copied[0])
         assert words[0] == "napari-impa"
         run([sys.executable, "-m", "napari_impa", *words[1:]], tmp_path)
-    assert_predicted(tmp_path / "shrinkage mitotic arrest.cells", session.result.pixels)
+    (made,) = tmp_path.glob("shrinkage mitotic arrest*.cells")
+    assert_predicted(made, session.result.pixels)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: pytest.fail("it was saved already"))
     keep.copy(kind)
     settle(lambda: len(copied) == 2)
@@ -263,6 +266,7 @@ def test_real_treated_cells_are_kept_too(session: Any, keep: Keep, settle: Settl
     real = SimpleNamespace(
         cells=found.cells, layers=found.layers, field=found.field, paste=found.paste,
         treated=lambda condition: found.cells.pixels[:2] if condition == "shrinkage" else None,
+        treated_table=lambda condition: found.cells.table[:2],
     )  # fmt: skip
     keep.set_result(real, session.result, session.loaded)  # type: ignore[arg-type]
     paths = save(keep, settle, OME_TIFF, tmp_path / "exp")
@@ -276,3 +280,31 @@ def test_nothing_is_kept_alive(session: Any, keep: Keep) -> None:
     keep.set_result(None, None, None)
     assert not state
     assert not keep.copy_button.isEnabled()
+
+
+def test_nothing_is_replaced_without_being_asked(session: Any, keep: Keep, settle: Settle, tmp_path: Path) -> None:
+    before = session.found.cells.take([0]).save(tmp_path / "start.cells")
+    copied: list[str] = []
+    keep.copied.connect(copied.append)
+    keep.copy_from(SCRIPT, tmp_path / "start")
+    settle(lambda: copied)
+    assert len(open_cells(before)) == 1
+    assert len(open_cells(tmp_path / "start 2.cells")) == len(session.found.cells)
+    assert "start 2.cells" in copied[0]
+
+
+def test_rotated_layers_and_colours_of_one_s_own_come_back(
+    keep: Keep, session: Any, settle: Settle, tmp_path: Path
+) -> None:
+    angle = np.deg2rad(30)
+    turned = np.array([[np.cos(angle), -np.sin(angle), 3], [np.sin(angle), np.cos(angle), -2], [0, 0, 1]])
+    own = Colormap([[0, 0, 0, 1], [0.2, 0.4, 0.9, 1]], name="my own")
+    layers = session.found.layers
+    looks = tuple(replace(look, colormap=own) for look in layers.looks)
+    found = replace(session.found, layers=replace(layers, place=replace(layers.place, affine=turned), looks=looks))
+    keep.set_result(found, session.result, session.loaded)
+    for path in save(keep, settle, OME_TIFF, tmp_path / "turned")[:1]:
+        images = [Layer.create(*data) for data in read_placed(str(path))]
+        assert len({image.colormap.name for image in images}) == 3
+        np.testing.assert_allclose(images[0].colormap.colors, own.colors, atol=1e-3)
+        np.testing.assert_allclose(images[0].affine.affine_matrix[-3:, -3:], turned, atol=1e-6)

@@ -180,6 +180,7 @@ def test_a_model_that_cannot_be_read(dock: PerturbDock, settle: Settle, tmp_path
     settle(lambda: "⚠" in dock.status.text())
     settle(lambda: not dock.session.busy)
     assert dock.session.result is not None
+    assert dock.model.value == dock.session.loaded.key  # which goes on
 
 
 def test_no_images(make_napari_viewer: Callable[..., Any], model_path: Path, settle: Settle) -> None:
@@ -231,17 +232,26 @@ def test_the_model_is_changed_while_it_predicts(
     assert len(made(viewer, " · ")) == 6
 
 
-def test_what_changed_is_measured_when_it_is_opened(dock: PerturbDock, settle: Settle) -> None:
+def test_what_changed_is_measured_when_it_is_opened(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     assert dock.changes.changes is None
     assert dock.changes.isHidden()
     dock.what_changed.toggleButton().click()
     settle(lambda: dock.changes.changes is not None)
     assert len(dock.changes.changes.predicted) == len(dock.session.found.cells)
+    assert dock.keep._state["features"]["control"].notna().any(axis=None)
     assert dock.changes.table.height() > 300
     choose(dock, settle, "shrinkage")
     settle(lambda: dock.changes.changes is not None)
+    assert set(dock.keep._state["features"]) == {"control", "shrinkage"}
+    outlined = viewer.layers["cells found (nuclei)"].features
+    assert set(outlined["predicted"].dropna()) == {"shrinkage"}
     dock.what_changed.toggleButton().click()
     assert dock.changes.isHidden()
+    choose(dock, settle, "actin inhibitor")
+    assert list(viewer.layers["cells found (nuclei)"].features.columns) == [
+        "index",
+        "cell",
+    ]  # nothing of the one before
 
 
 def test_the_parts_of_the_dock_show_one_cell(viewer: Any, dock: PerturbDock, settle: Settle) -> None:

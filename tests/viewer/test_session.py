@@ -241,3 +241,31 @@ def test_what_does_not_fit_is_encoded_again(session: PerturbSession, monkeypatch
     assert sum(encoded_cells) >= 3 * len(found.cells) - 3
     assert np.abs(results[1].astype(int) - results[2]).max() <= 1
     assert few._kept.content.nbytes <= room
+
+
+def test_the_slider_names_the_cell_that_is_shown(session: PerturbSession, settle: Settle) -> None:
+    stack = np.zeros((9, 32, 32), np.uint8)  # whose axis shares the slider with the cells
+    session.viewer.add_image(stack, name="z", scale=(0.3, 1, 1), translate=(-2, 0, 0), units=("um", "um", "um"))
+    session.show_cell(3)
+    layer = session.viewer.layers["control · DNA"]
+    assert session.cell == 3
+    assert np.array_equal(layer._slice.image.raw, session.found.cells.pixels[3, 0])
+
+
+def test_leaving_an_earlier_cell_out_stays_at_the_same_cell(session: PerturbSession, settle: Settle) -> None:
+    session.show_cell(4)
+    seen = session.found.cells.pixels[4]
+    session.leave_out(int(session.everything.rows[1]))
+    settle(lambda: not session.busy)
+    assert session.cell == 3
+    assert np.array_equal(session.found.cells.pixels[session.cell], seen)
+
+
+def test_outlines_that_are_shown_leave_the_panes_whole(session: PerturbSession, settle: Settle) -> None:
+    outlines = session.viewer.layers["cells found (Labels)"]
+    outlines.visible = True
+    session.set_request(Request(("mitotic arrest",)))
+    settle(lambda: not session.busy)
+    assert [layer.name.split(" · ")[0] for layer in list(session.viewer.layers)[:-7:-1]] == (
+        ["control"] * 3 + ["mitotic arrest"] * 3
+    )

@@ -266,6 +266,13 @@ def test_in_place_has_a_pane_a_target(viewer, found) -> None:
     assert np.array_equal(viewer.layers["new ×0.7 · DNA"].data, found.field[0] // 3)
 
 
+def test_flicker_has_the_first_target_on_the_left(viewer, found) -> None:
+    view = Flicker(viewer, found, Request(("shrinkage", "mitotic arrest")), [])
+    on_top = [view.panes.layers[-1], view.panes.layers[-7]]
+    assert on_top == [view.controls[0][0], view.controls[1][0]]
+    view.close()
+
+
 def test_flicker_shows_one_of_the_two_and_says_which(viewer, found, predicted, about, qtbot) -> None:
     view = Flicker(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)

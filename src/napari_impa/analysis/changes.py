@@ -162,6 +162,11 @@ class Changes:
         table["control"], table["predicted"] = self.control.ravel(), self.predicted.ravel()
         return table.assign(change=table["predicted"] - table["control"])
 
+    def wide(self, values: NDArray[np.float64]) -> pd.DataFrame:
+        """Return measures (n, M) as a table, one row a cell and one column a measure: `channel feature unit`."""
+        words = self.columns[["channel", "feature", "unit"]].itertuples(index=False)
+        return pd.DataFrame(values, columns=[" ".join(filter(None, row)) for row in words])
+
     def summary(self) -> pd.DataFrame:
         """Return one row a measure, of the population.
 

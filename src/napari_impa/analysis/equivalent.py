@@ -56,6 +56,8 @@ class Recipe:
     def out(self) -> str:
         """Name of the `.cells` folder to write."""
         names = " ".join(name_of(target) for target in self.targets)
+        names += f" x{self.strength:g}" if self.strength != 1 else ""
+        names += f" seed {self.seed}" if self.seed else ""
         return "".join(letter if letter.isalnum() or letter in " -_.+" else "_" for letter in names)[:80] + ".cells"
 
 
@@ -78,7 +80,7 @@ def script(recipe: Recipe) -> str:
         f"to = [{', '.join(targets)}]",
         f"after = model.predict(cells, to, strength={recipe.strength}, variability={recipe.variability}, "
         f"seed={recipe.seed})",
-        f"print(after.save({recipe.out!r}, overwrite=True))",
+        f"print(after.save({recipe.out!r}))",
         "",
     ]
     return "\n".join(lines)

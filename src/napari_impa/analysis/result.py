@@ -100,7 +100,7 @@ def save_parts(result: Result, path: str | Path, kind: CellsKind, progress: Tell
     for number, (part, target) in enumerate(zip(result.parts, paths, strict=True)):
         cells, view = part.cells, result.view(part)
         if kind == "cells":
-            replace(cells, history={**cells.history, VIEW: view}).save(target)
+            replace(cells, history={**cells.history, VIEW: {**view, "axis": "cell"}}).save(target)
         elif kind == "tiff":
             save_cells_tiff(cells, target)
         else:
@@ -112,7 +112,7 @@ def save_parts(result: Result, path: str | Path, kind: CellsKind, progress: Tell
 
 def save_fields(result: Result, path: str | Path, progress: Tell | None = None) -> list[Path]:
     """Write each field with its predicted cells in place as OME-TIFF; names and errors as `save_parts`."""
-    parts = [part for part in result.parts if part.title in result.fields]
+    parts = [part for part in result.parts if part.made_by and part.title in result.fields]
     if not parts:
         raise CellsError("These cells have no field to be put back into; save the cells instead.")
     paths = _free(Path(path), [f"{part.title} in place" for part in parts], PLACED)
@@ -129,6 +129,9 @@ def table_of(result: Result) -> pd.DataFrame:
     tables = []
     for part in result.parts:
         table = part.cells.table.assign(cell=np.arange(len(part.cells)), condition=part.title)
+        origin = part.cells.history.get("origin") or dict(part.cells.history.get("cells", {})).get("origin")
+        if origin is not None and {"y", "x"} <= set(table.columns):  # of a region: places are those in the whole image
+            table[["y", "x"]] += list(origin)
         if part.features is not None:
             table = pd.concat([table, part.features.set_axis(table.index)], axis=1)
         tables.append(table)
@@ -140,7 +143,7 @@ def table_of(result: Result) -> pd.DataFrame:
 def save_table(result: Result, path: str | Path) -> Path:
     """Write `table_of` as CSV."""
     path = Path(path)
-    path = path if path.suffix else path.with_suffix(".csv")
+    path = path if path.suffix.lower() == ".csv" else path.with_name(f"{path.name}.csv")
     with written_beside(path) as partial:
         table_of(result).to_csv(partial, index=False)
     return path
@@ -178,13 +181,27 @@ def save_figure(result: Result, path: str | Path, *, first: int = 0, count: int 
 def _free(path: Path, titles: Sequence[str], suffix: str) -> list[Path]:
     """Paths that begin with `path`, one a title, none of which exists."""
     name = path.name.removesuffix(suffix).removesuffix(".ome.tif").removesuffix(".tif").removesuffix(".cells")
-    number = 1
+    number, plain = 1, _unique([_plain(title) for title in titles])
     while True:
         begin = name if number == 1 else f"{name} {number}"
-        paths = [path.with_name(f"{begin} {_plain(title)}{suffix}") for title in titles]
+        paths = [path.with_name(f"{begin} {title}{suffix}") for title in plain]
         if not any(one.exists() for one in paths):
             return paths
         number += 1
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Names of which no two are equal but for case, as file systems may want: the later ones get a number."""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        number, one = 1, name
+        while one.casefold() in taken:
+            number += 1
+            one = f"{name} {number}"
+        taken.add(one.casefold())
+        unique.append(one)
+    return unique
 
 
 def _plain(title: str) -> str:

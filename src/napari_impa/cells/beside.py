@@ -10,6 +10,17 @@ from pathlib import Path
 from napari_impa.errors import CellsError
 
 
+def free(path: str | Path) -> Path:
+    """Return the path, or where it exists with the next free number before its ending (` 2`, ` 3` …)."""
+    path = Path(path)
+    name, dot, ending = path.name.partition(".")
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{name} {number}{dot}{ending}")
+    return path
+
+
 @contextmanager
 def written_beside(path: str | Path) -> Iterator[Path]:
     """Give the name of a hidden file in the same folder, which takes the place of `path` when all went well.

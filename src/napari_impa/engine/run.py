@@ -127,7 +127,9 @@ class Run:
         new = not path.is_file() or not path.stat().st_size
         try:
             with open(path, "a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+                # a run begun by another version has other columns, which it keeps
+                columns = columns if new else next(csv.reader(io.StringIO(_whole_lines(path))), columns)
+                writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
                 if new:
                     writer.writeheader()
                 writer.writerows(rows)

@@ -33,7 +33,7 @@ def add_context_entry(app: Application) -> Any:
         Action(
             id=PERTURB_LAYERS,
             title="Perturb cells (IMPA)",
-            tooltip="Open the Perturb dock on the cells of these images.",
+            tooltip="Open the Perturb dock.",
             callback=perturb_layers,
             menus=[MenuRule(id=_CONTEXT, group="navigation", when=Expr.parse("num_selected_image_layers > 0"))],
         )

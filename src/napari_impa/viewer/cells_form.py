@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
@@ -41,13 +41,20 @@ class CellsForm(QWidget):
     -------
     changed
         The choice is another one, or the cells are to be found again.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are offered.
+    step
+        Gives the step of the viewer's axes to begin with, where that is not the viewer's own.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, step: Callable[[], Sequence[int]] | None = None) -> None:
         super().__init__()
-        self.viewer = viewer
+        self.viewer, self._step = viewer, step or (lambda: viewer.dims.current_step)
         self.channels: list[Options] = []
         self.axes: list[AxisRow] = []
         self.settings: list[QSpinBox | QDoubleSpinBox] = []
@@ -135,6 +142,7 @@ class CellsForm(QWidget):
         self._unfollow()
         self._model = self._last = None
         self._values.clear()
+        self.overview.set_found(None)
         for row in self.axes:
             self.form.removeRow(row)
         self.axes = []
@@ -287,7 +295,7 @@ class CellsForm(QWidget):
         self.axes = []
         for number, (axis, count) in enumerate(wanted):
             assert first is not None
-            row = AxisRow(self.viewer, first.layer, axis, count)
+            row = AxisRow(first.layer, axis, count, self._step())
             row.changed.connect(self._on_step)
             title = axis_name(first.layer, axis).capitalize() or "Step"
             self._row({"T": "Time"}.get(title, title), row, row.spin.toolTip(), at=len(self.channels) + number)

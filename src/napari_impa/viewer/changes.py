@@ -123,6 +123,7 @@ class ChangesTable(QWidget):
         self._stale = False  # events come before the widget is ready
         super().__init__()
         self.changes: Changes | None = None
+        self._failure: str | None = None
         self._one: tuple[int, Changes] | None = None
         self._predicted: Mapping[str, NDArray[Any]] = {}
         self._measured: Measured | None = None
@@ -207,7 +208,7 @@ class ChangesTable(QWidget):
     # ---- measuring --------------------------------------------------------------------------------------------------
 
     def _ask(self, *_: Any) -> None:
-        self.changes = self._one = None
+        self.changes = self._one = self._failure = None
         pixels = self._predicted.get(self.target.value)
         if self._measured is None or pixels is None:
             self._stale = False
@@ -230,13 +231,14 @@ class ChangesTable(QWidget):
         self.measured.emit(changes)
 
     def _on_failed(self, failure: Failure) -> None:
-        self.caption.setText(f"⚠ {failure.message}")
+        self._failure = failure.message
+        self._show()
 
     # ---- showing ----------------------------------------------------------------------------------------------------
 
     def _show(self, *_: Any) -> None:
         self._say()
-        if self._measured is None:
+        if self._measured is None or self._failure is not None:
             self._fill(None)
         elif self.all_cells.isChecked():
             if self.changes is not None:
@@ -252,6 +254,8 @@ class ChangesTable(QWidget):
         """Name the cells that the numbers are of."""
         if self._measured is None:
             text = "Nothing is predicted yet."
+        elif self._failure is not None:
+            text = f"⚠ {self._failure}"
         elif self.this_cell.isChecked():
             text = f"cell {self._row + 1:,} of {len(self._measured.cells):,}"
         elif self.changes is None:

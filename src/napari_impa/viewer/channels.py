@@ -84,6 +84,16 @@ class Plane:
         return read_on_grid(lambda slices: self.cut(slices, step), self.shape, self.matrix, window, nearest=nearest)
 
 
+@dataclass(frozen=True)
+class SeriesAxis:
+    """An axis of a series: how many steps it has, and where they lie in the viewer."""
+
+    count: int
+    scale: float
+    translate: float
+    unit: str
+
+
 @dataclass(frozen=True, eq=False)
 class ChannelLayers:
     """The layers chosen as channels, as plain values that a background job may read.
@@ -104,6 +114,8 @@ class ChannelLayers:
         How many steps there are along the axis of which all are taken, or None.
     axis
         That axis's name.
+    series
+        That axis and those behind it, but rows and columns, as the viewer has them.
     remarks
         What was done to make them fit, in a few words each.
     table, label, control
@@ -117,6 +129,7 @@ class ChannelLayers:
     window: Window
     steps: int | None = None
     axis: str = ""
+    series: tuple[SeriesAxis, ...] = ()
     remarks: tuple[str, ...] = ()
     are_stacks: bool = False
     table: pd.DataFrame | None = None
@@ -127,6 +140,22 @@ class ChannelLayers:
     def dtype(self) -> np.dtype[Any]:
         """The smallest type that holds all channels' values."""
         return np.result_type(*(plane.dtype for plane in self.planes))
+
+    def in_series(self, data: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Lay (H, W), or (T, H, W) of all steps, where it came from: the array, and a layer's options.
+
+        Along the axes behind that of the steps (that of the channels, say) the array repeats without being copied.
+        """
+        if data.ndim == 2 or not self.series:
+            return data, self.place.options(data.ndim - 2)
+        behind = self.series[1:]
+        data = data.reshape(len(data), *(1,) * len(behind), *data.shape[1:])
+        data = np.broadcast_to(data, (len(data), *(axis.count for axis in behind), *data.shape[-2:]))
+        return data, self.place.options(len(self.series)) | {
+            "scale": (*(axis.scale for axis in self.series), *self.place.scale),
+            "translate": (*(axis.translate for axis in self.series), *self.place.translate),
+            "units": (*(axis.unit for axis in self.series), *(str(unit) for unit in self.place.units)),
+        }
 
     def read(self, window: Window | None = None, step: int | None = None) -> NDArray[Any]:
         """Read (C, H, W) pixels of a window, all there is by default, at a step."""
@@ -196,7 +225,20 @@ def channel_layers(
         raise CellsError(f"The layers {_listed(names)} do not overlap; choose channels of one image.")
     leading = sources[0].axes[:-2]
     label = "" if axis is None or axis >= len(leading) else str(sources[0].layer.axis_labels[leading[-1 - axis]])
-    return ChannelLayers(tuple(planes), names, looks, place, window, count, label, _remarks(planes, names, window))
+    series = () if not label else _series(sources[0], leading[-1 - (axis or 0)])
+    remarks = _remarks(planes, names, window)
+    return ChannelLayers(tuple(planes), names, looks, place, window, count, label, series, remarks)
+
+
+def _series(source: Channel, first: int) -> tuple[SeriesAxis, ...]:
+    layer = source.layer
+    axes = [axis for axis in range(first, source.data.ndim) if axis not in source.axes[-2:]]
+    return tuple(
+        SeriesAxis(
+            source.data.shape[axis], float(layer.scale[axis]), float(layer.translate[axis]), str(layer.units[axis])
+        )
+        for axis in axes
+    )
 
 
 def labels_plane(layer: Labels, place: Place, steps: Sequence[int | None] = ()) -> Plane:
@@ -219,9 +261,12 @@ def centres_of(layer: Points, first: Channel, steps: Sequence[int | None] = ()) 
     keep, at_step = np.ones(len(points), bool), None
     leading = first.axes[:-2]
     for number, step in enumerate(reversed(steps)):
-        if number + 3 > layer.ndim or number >= len(leading):
+        if number >= len(leading):
             break
-        own, axis = layer.ndim - 3 - number, leading[-1 - number]
+        axis = leading[-1 - number]
+        own = axis if layer.ndim == first.layer.ndim else layer.ndim - 3 - number
+        if own < 0:
+            break
         world = data[:, own] * layer.scale[own] + layer.translate[own]
         at = np.rint((world - first.layer.translate[axis]) / first.layer.scale[axis]).astype(np.intp)
         if step is None:
@@ -321,7 +366,7 @@ def _stacks(
     window = Window(0, 0, *planes[0].shape)
     remarks = _remarks(planes[:1], names, window) if len({plane.dtype for plane in planes}) == 1 else ("types mixed",)
     return ChannelLayers(
-        tuple(planes), names, looks, place, window, count, "cell", remarks, True, table, tuple(label or ()), control
+        tuple(planes), names, looks, place, window, count, "cell", (), remarks, True, table, tuple(label or ()), control
     )
 
 
@@ -340,14 +385,15 @@ def _remarks(planes: Sequence[Plane], names: Sequence[str], window: Window) -> t
 
 
 def _looks(layers: Sequence[Layer]) -> tuple[Look, ...]:
-    looks = tuple(_look(layer) for layer in layers)
+    looks = tuple(look_of(layer) for layer in layers)
     if len({look.colormap.name for look in looks}) == len(looks):
         return looks
     # several channels of one colour could not be told apart
     return tuple(replace(look, colormap=_DISTINCT[i % len(_DISTINCT)]) for i, look in enumerate(looks))
 
 
-def _look(layer: Layer) -> Look:
+def look_of(layer: Layer) -> Look:
+    """How a layer is shown."""
     low, high = (float(value) for value in layer.contrast_limits)
     return Look(layer.colormap, (low, high), float(layer.gamma))
 

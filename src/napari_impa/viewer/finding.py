@@ -87,11 +87,19 @@ class Found:
 
     def treated(self, condition: str) -> NDArray[Any] | None:
         """Read (n, C, S, S) real cells of a condition; None where the layers have none."""
-        if self.layers.table is None or not self.layers.label:
-            return None
-        names = condition_names(self.layers.table, self.layers.label, self.layers.control)
-        rows = np.flatnonzero(names == condition)
+        rows = self._treated_rows(condition)
         return self.layers.read_cells(rows, self.cells.size) if len(rows) else None
+
+    def treated_table(self, condition: str) -> pd.DataFrame:
+        """What the source's table says of the cells that `treated` reads."""
+        table = pd.DataFrame() if self.layers.table is None else self.layers.table
+        return table.iloc[self._treated_rows(condition)].reset_index(drop=True)
+
+    def _treated_rows(self, condition: str) -> NDArray[np.intp]:
+        if self.layers.table is None or not self.layers.label:
+            return np.empty(0, np.intp)
+        names = condition_names(self.layers.table, self.layers.label, self.layers.control)
+        return np.flatnonzero(names == condition)
 
     def paste(self, pixels: NDArray[Any]) -> NDArray[Any] | None:
         """Return the field with (N, C, S, S) pixels where the cells were cut; None where the cells have no field."""

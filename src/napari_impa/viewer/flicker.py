@@ -26,10 +26,10 @@ class Flicker(Stacks):
         channels = range(len(self._channels))
         self.controls: list[list[Image]] = [self._control() for _ in self.targets]
         self.stacks = [[self._empty(channel, "predicted") for channel in channels] for _ in self.targets]
-        layers = []
+        layers: list[Image] = []
         for control, stack in zip(self.controls, self.stacks, strict=True):
             self._tell(stack, "predicted", {})
-            layers += [*reversed(stack), *reversed(control)]
+            layers = [*reversed(stack), *reversed(control), *layers]  # the first target on top, in the left pane
         for layer in layers:
             self._name_on_canvas(layer)
         self._link([*self.controls, *self.stacks], [name for name in LINKED if name != "opacity"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
 from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
-    import napari
+    from collections.abc import Sequence
+
     from napari.layers import Layer
 
     from napari_impa.cells.segmentation import Setting
@@ -21,7 +21,7 @@ class AxisRow(QWidget):
 
     changed = Signal(int)
 
-    def __init__(self, viewer: napari.viewer.Viewer, layer: Layer, axis: int, count: int) -> None:
+    def __init__(self, layer: Layer, axis: int, count: int, step: Sequence[int]) -> None:
         super().__init__()
         self.layer, self.axis, self.count = layer, axis, count
         self.spin = QSpinBox()
@@ -31,8 +31,8 @@ class AxisRow(QWidget):
         self.spin.setToolTip("The step that cells are taken from; the viewer's slider does not change it.")
         self.all = QCheckBox("all")
         self.all.setToolTip("Find the cells of every step.")
-        at = float(layer.world_to_data(viewer.dims.point)[axis])
-        self.spin.setValue(int(np.clip(round(at), 0, count - 1)))
+        at = axis - layer.ndim  # the viewer's axes are counted from the last
+        self.spin.setValue(min(max(int(step[at]), 0), count - 1) if -at <= len(step) else 0)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.spin, 1)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
-from napari.utils.colormaps import AVAILABLE_COLORMAPS
+from napari.utils import Colormap
 from napari.utils.history import get_save_history, update_save_history
 from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from napari_impa.viewer.channels import ChannelLayers
+from napari_impa.cells.beside import free
+from napari_impa.viewer.channels import ChannelLayers, Look
 from napari_impa.viewer.docks import beside
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Failure, Job, Token, notify
@@ -76,6 +79,7 @@ class Keep(QWidget):
         layout.addWidget(beside(self.save_button, self.copy_button, stretch=False))
         layout.addWidget(self.note)
         self.job: Job | None = None
+        self.looks_now: Callable[[], tuple[Look, ...] | None] = lambda: None
         # All that is kept alive; let go of with the widget, whoever still holds its Python side.
         self._state: dict[str, Any] = {}
         self.destroyed.connect(self._state.clear)
@@ -100,12 +104,14 @@ class Keep(QWidget):
         else:
             if self._state.get("found") is not found:
                 self._state.clear()
+            self._state.pop("features", None)  # of the prediction before
             self._state.update(found=found, predicted=predicted, loaded=loaded)
         self._enable()
 
     def set_features(self, features: Mapping[str, pd.DataFrame] | None) -> None:
-        """Take measured features for the table: by the title of a part (`control`, …) a row a cell."""
-        self._state["features"] = dict(features or {})
+        """Take measured features for the table: by the title of a part (`control`, …) a row a cell; None for none."""
+        known = self._state.get("features", {}) if features else {}
+        self._state["features"] = {**known, **(features or {})}
 
     def show_cell(self, row: int) -> None:
         """Say which cell is in sight; a figure begins with it."""
@@ -121,8 +127,11 @@ class Keep(QWidget):
 
     def ask_and_save(self, kind: str) -> None:
         """Ask for a name, and save under it."""
+        shown = self._state["predicted"]
         path = self._ask(kind, _SAVE[kind][0].removesuffix(" …"), _SAVE[kind][1])
-        if path is not None:
+        if path is not None and self._state.get("predicted") is not shown:  # the dialog lets the window go on
+            self._say("⚠ The prediction changed meanwhile; look at it, and save again.")
+        elif path is not None:
             self.save(kind, path)
 
     def save(self, kind: str, path: str | Path) -> None:
@@ -130,7 +139,10 @@ class Keep(QWidget):
         state = self._state
         if "predicted" in state and self.job is None:
             # plain values: what is shown goes on to change while these are written
-            work = (state["found"], state["predicted"], state["loaded"], state.get("features", {}))
+            found, looks = state["found"], self.looks_now()
+            if looks is not None:
+                found = replace(found, layers=replace(found.layers, looks=looks))
+            work = (found, state["predicted"], state["loaded"], state.get("features", {}))
             self._run(write, self._on_saved, kind, Path(path), state.get("row", 0), *work)
 
     def _on_saved(self, paths: list[Path]) -> None:
@@ -145,8 +157,9 @@ class Keep(QWidget):
         if not path:
             return None
         update_save_history(path)
-        if filters and not Path(path).suffix:
-            path += chosen.rpartition("*")[2].rstrip(")")
+        endings = re.findall(r"\*([.\w]+)", filters)
+        if endings and not path.lower().endswith(tuple(endings)):  # the dialog asked about another name
+            return free(path + (re.findall(r"\*([.\w]+)", chosen) or endings)[0])
         return Path(path)
 
     # ---- copying ----------------------------------------------------------------------------------------------------
@@ -168,9 +181,10 @@ class Keep(QWidget):
         if "copying" not in self._state:
             return
         if recipe is None:
+            kind = self._state["copying"]
             path = self._ask(CELLS, "Save the cells that the script starts from", "Cells (*.cells)")
             if path is not None:
-                self.copy_from(self._state["copying"], path)
+                self.copy_from(kind, path)
             return
         self._copy(recipe)
 
@@ -257,7 +271,7 @@ def result_of(
         parts.append(Part(title, name, cells, about, measured.get(title)))
         real = found.treated(name)
         if real is not None and len(real):
-            table = pd.DataFrame({"field": found.layers.names[0], "condition of": [name] * len(real)})
+            table = found.treated_table(name)
             cells = replace(control, pixels=real, table=table, history=dict(control.history))
             treated.append(Part(f"real {name}", name, cells, features=measured.get(f"real {name}")))
     return Result(tuple(parts + treated), {}, _place(found.layers), _looks(found.layers))
@@ -326,7 +340,8 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     token.report("Saving the cells …")
     view = Result((), {}, _place(found.layers), _looks(found.layers)).view(Part(CONTROL, CONTROL, found.cells))
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
-    return _recipe(cells.save(path, overwrite=True), (), None, predicted, loaded, saved=True)
+    path = path if path.suffix == ".cells" else path.with_name(f"{path.name}.cells")
+    return _recipe(cells.save(free(path)), (), None, predicted, loaded, saved=True)
 
 
 def _recipe(
@@ -343,14 +358,18 @@ def _recipe(
 def _place(layers: ChannelLayers) -> dict[str, Any]:
     place = layers.place
     units = [str(unit) for unit in place.units]
-    return {"scale": list(place.scale), "translate": list(place.translate), "units": units}
+    affine = None if place.affine is None else np.asarray(place.affine).tolist()
+    return {"scale": list(place.scale), "translate": list(place.translate), "units": units, "affine": affine}
 
 
 def _looks(layers: ChannelLayers) -> list[dict[str, Any]]:
     looks = []
     for look in layers.looks:
-        name = str(getattr(look.colormap, "name", look.colormap))
-        colormap = name if name in AVAILABLE_COLORMAPS else look.colormap.colors.tolist()
+        colormap: Any = look.colormap
+        if isinstance(colormap, Colormap):  # its name may be known to this window alone
+            parts = {"colors": colormap.colors, "controls": colormap.controls}
+            colormap = {key: np.round(values, 4).tolist() for key, values in parts.items()}
+            colormap |= {"name": look.colormap.name, "interpolation": str(look.colormap.interpolation)}
         limits = [float(value) for value in look.contrast_limits]
         looks.append({"colormap": colormap, "contrast_limits": limits, "gamma": look.gamma})
     return looks

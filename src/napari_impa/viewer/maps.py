@@ -38,6 +38,10 @@ class _Maps(Stacks):
         every = [layer for layers in self.stacks for layer in layers]
         self.panes.show(every[::-1], hide=hide, stride=1, columns=len(channels))
 
+    @property
+    def _coloured(self) -> Sequence[Image]:
+        return ()
+
     def _map(self, channel: int) -> Image:
         colormap, limits = self._colours(channel)
         options = {"colormap": colormap, "contrast_limits": limits, "gamma": 1.0, "blending": "opaque"}

@@ -51,14 +51,15 @@ class Outlines:
         numbers = np.arange(1, len(reasons) + 1)
         colours: dict[int | None, str] = {0: "transparent", None: TAKEN}
         colours |= dict.fromkeys(numbers[reasons != ""].tolist(), LEFT_OUT)
+        marks, options = found.layers.in_series(found.marks)
         self.layer = Labels(
-            found.marks,
+            marks,
             name=f"cells found ({_WHAT.get(found.method, found.method)})",
             features=self._features(),
             colormap=DirectLabelColormap(color_dict=colours),
             opacity=0.9,
             metadata={MADE_BY: {"segmenter": found.method, "left_out": dict(found.left_out)}},
-            **found.layers.place.options(found.marks.ndim - 2),
+            **options,
         )
         self.layer.contour = 1
         self.layer.editable = False
@@ -74,12 +75,19 @@ class Outlines:
             {"index": np.arange(1, len(reasons) + 1), "cell": [reason or "taken" for reason in reasons]}
         )
 
-    def describe(self, found: Found, changes: Changes) -> None:
-        """Put what was measured of cells into the layer's features; `changes` has a row for each of `found.cells`."""
+    def describe(self, found: Found, changes: Changes | None, condition: str = "") -> None:
+        """Put what was measured of cells under a condition into the layer's features; None takes it away.
+
+        `changes` has a row for each of `found.cells`.
+        """
         from napari_impa.analysis.changes import features_table
 
+        if changes is None:
+            self.layer.features = self._features()
+            return
         measured = features_table(changes).drop(columns="index", errors="ignore")
         if len(measured) == len(found.rows):
+            measured.insert(0, "predicted", condition)
             self.layer.features = self._features().join(measured.set_index(found.rows))
 
     def close(self) -> None:
@@ -108,7 +116,7 @@ class Outlines:
         return int(data[at]) - 1 if data[at] else None
 
     def _on_click(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        if event.button != 1 or not self.layer.visible:
+        if event.button != 1 or self.layer not in viewer.layers or not self.layer.visible:
             return
         pressed, with_shift = event.pos, "Shift" in event.modifiers
         yield

@@ -98,6 +98,11 @@ class Panes:
         return all(layer in self.viewer.layers for layer in self.layers)
 
     @property
+    def in_grid(self) -> bool:
+        """Whether our layers make panes of the grid."""
+        return self._grid is not None
+
+    @property
     def cell_axis(self) -> int:
         """Axis of the viewer along which the cells of a stack lie."""
         return self.viewer.dims.ndim - 3
@@ -105,8 +110,8 @@ class Panes:
     @property
     def cell(self) -> int:
         """Row of the cell on show."""
-        step = self.viewer.dims.current_step
-        return int(step[self.cell_axis]) if self.cell_axis >= 0 else 0
+        # our stacks lie at scale 1 from 0 there, whatever steps a source of the user's gives the slider
+        return round(self.viewer.dims.point[self.cell_axis]) if self.cell_axis >= 0 else 0
 
     @property
     def step_before(self) -> tuple[int, ...]:

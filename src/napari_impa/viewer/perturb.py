@@ -32,6 +32,7 @@ from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTA
 if TYPE_CHECKING:
     import napari
 
+    from napari_impa.analysis.changes import Changes
     from napari_impa.cells.segmentation import Segmenter
 
 VIEW_TIPS = {
@@ -39,7 +40,8 @@ VIEW_TIPS = {
     IN_PLACE: "The field as it would look: predicted cells put back where they were cut, soft at the seams.",
     DIFFERENCE: "Predicted − control, one pane a channel: blue where darker, orange where brighter, black where equal.",
     FLICKER: "Control and predicted crops take turns in one pane; the name on the canvas says whose turn it is.",
-    UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise.",
+    UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise, "
+    "at the variability chosen; at 0 there is none.",
 }
 
 
@@ -62,6 +64,7 @@ class PerturbDock(Dock):
         self._wanted: str | None = None
         self._preparing = Latest(self)
         self._preparing.succeeded.connect(self._on_prepared)
+        self._preparing.failed.connect(lambda _: self.status.busy(""))
         self._preparing.failed.connect(self._on_failed)
         self._preparing.submit(prepare)
         self.status.busy("Starting torch …")
@@ -83,7 +86,7 @@ class PerturbDock(Dock):
         self.about = QLabel()
         self.row("Model", beside(self.model, self.open))
         self.form.addRow("", self.about)
-        self.cells = CellsForm(self.viewer)
+        self.cells = CellsForm(self.viewer, lambda: self.session.step)
         self.form.addRow(self.cells)
 
         self.turn_into = TurnInto()
@@ -114,6 +117,7 @@ class PerturbDock(Dock):
         self.what_changed = section("What changed", self.changes)
         self.form.addRow(self.what_changed)
         self.keep = Keep()
+        self.keep.looks_now = self.session.looks_now
         self.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
         self.form.addRow(self.status)
 
@@ -138,10 +142,11 @@ class PerturbDock(Dock):
         self.rate.valueChanged.connect(self.session.set_flicker_rate)
         session = self.session
         session.model_changed.connect(self._on_model)
+        session.model_failed.connect(self._on_model_failed)
         session.cells_changed.connect(self._on_cells)
         session.cell_changed.connect(self.cells.overview.set_cell)
         session.cell_changed.connect(self.changes.set_cell)
-        self.changes.measured.connect(session.describe_cells)
+        self.changes.measured.connect(self._on_measured)
         session.predicted.connect(self._on_predicted)
         session.failed.connect(self._on_failed)
         session.cell_changed.connect(self.keep.show_cell)
@@ -181,6 +186,11 @@ class PerturbDock(Dock):
         if key is not None:
             self.session.set_model(key)
 
+    def _on_model_failed(self) -> None:
+        """Let the list say which model goes on."""
+        if self.session.loaded is not None:
+            self.model.choose(self.session.loaded.key)
+
     def _open_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "IMPA models (*.impa)")
         if path:
@@ -213,6 +223,7 @@ class PerturbDock(Dock):
         self.cells.show_found(found)
         self.cells.overview.set_cell(self.session.cell)
         self.changes.set_result(None)
+        self.changes.set_cell(self.session.cell)
         if found is None:
             self.keep.set_result(None, None, None)
         has_field = found is None or found.field is not None
@@ -238,12 +249,25 @@ class PerturbDock(Dock):
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
         self.keep.set_result(self.session.found, predicted, loaded)
+        self.keep.show_cell(self.session.cell)
         on = loaded.model.device.type.upper() if loaded is not None else ""
         found, request = self.session.found, predicted.request
         if found is not None:
             by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
+            self.session.describe_cells(None)
             self.changes.set_result(found.cells, by_name, found.treated)
         self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
+
+    def _on_measured(self, changes: Changes) -> None:
+        """Let the outlines' features and the saved table say what was measured."""
+        if self.session.result is None:
+            return
+        request, name = self.session.result.request, self.changes.target.value
+        titles = {request.name(number): request.title(number) for number in range(len(request.targets))}
+        if name in titles:
+            self.session.describe_cells(changes, titles[name])
+            values = {"control": changes.control, titles[name]: changes.predicted}
+            self.keep.set_features({title: changes.wide(measured) for title, measured in values.items()})
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
@@ -262,6 +286,10 @@ def open_dock(viewer: napari.viewer.Viewer) -> PerturbDock:
     """Return the viewer's Perturb dock, opened where it was not."""
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, PerturbDock):
+            outer = widget.parentWidget()
+            if outer is not None:  # it may lie behind another tab
+                outer.show()
+                outer.raise_()
             return widget
     dock = PerturbDock(viewer)
     viewer.window.add_dock_widget(dock, name="Perturb cells", area="right", tabify=True)

@@ -119,9 +119,10 @@ class EncodedCells:
     def taking(self, found: Found, rows: NDArray[np.intp]) -> EncodedCells:
         """Go on with some of the rows, which `found` holds, without encoding them again."""
         fewer = EncodedCells(self.loaded, found, limit=self.limit)
-        if self._kept is not None and rows.max(initial=-1) < len(self._has):
-            fewer._kept = replace(self._kept, content=self._kept.content[rows], style=_rows(self._kept.style, rows))
-            fewer._has = self._has[rows]
+        kept, has = self._kept, self._has.copy()  # in this order: a job that is ending may still fill rows
+        if kept is not None and rows.max(initial=-1) < len(has):
+            fewer._has = has[rows]
+            fewer._kept = replace(kept, content=kept.content[rows], style=_rows(kept.style, rows))
         return fewer
 
     def encode(self, rows: slice) -> Encoded:

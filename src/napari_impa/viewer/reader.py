@@ -87,6 +87,8 @@ def _layers(
     metadata: Mapping[str, Any],
 ) -> list[LayerData]:
     """Layers of (C, H, W), or (N, C, H, W) whose first axis is cells, placed as a view says."""
+    import numpy as np
+
     from napari_impa.analysis.montage import channel_colours
     from napari_impa.viewer.channels import MADE_BY
     from napari_impa.viewer.samples import limits_to_show
@@ -94,6 +96,11 @@ def _layers(
     size, leading = pixel_size or 1.0, pixels.ndim - 3
     units = ["um", "um"] if pixel_size else ["pixel", "pixel"]
     colours, looks = channel_colours(channels), view.get("looks") or [{}] * len(channels)
+    axis = "step" if "title" in view and view.get("axis") != "cell" else "cell"
+    affine = None
+    if view.get("affine"):
+        affine = np.eye(leading + 3)
+        affine[leading:, leading:] = view["affine"]
     made_by = {MADE_BY: dict(view["made_by"])} if view.get("made_by") else {}
     layers: list[LayerData] = []
     for channel in reversed(range(len(channels))):
@@ -104,21 +111,35 @@ def _layers(
             "scale": (1.0,) * leading + tuple(view.get("scale", (size, size))),
             "translate": (0.0,) * leading + tuple(view.get("translate", (0.0, 0.0))),
             "units": ("pixel",) * leading + tuple(view.get("units", units)),
-            "axis_labels": ("cell",) * leading + ("y", "x") if leading else None,
-            "colormap": _colormap(look.get("colormap", colour)),
+            "axis_labels": (axis,) * leading + ("y", "x") if leading else None,
+            "colormap": _colormap(look.get("colormap", colour), channels[channel]),
             "contrast_limits": tuple(look["contrast_limits"] if look else limits_to_show(planes[:200])),
             "gamma": look.get("gamma", 1.0),
             "blending": "additive",
+            "affine": affine,
             "metadata": {**metadata, **made_by},
         }
         layers.append((planes, options, "image"))
     return layers
 
 
-def _colormap(colours: Any) -> Any:
+def _colormap(colours: Any, channel: str) -> Any:
+    """A colormap by name, where this napari knows the same; else as it was saved, under a name of the channel's own."""
+    import numpy as np
     from napari.utils import Colormap
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
-    return colours if isinstance(colours, str) else Colormap(colours, name="saved")
+    if isinstance(colours, str):
+        return colours
+    saved = Colormap(**{**colours, "name": f"{channel} (saved)"})
+    known = AVAILABLE_COLORMAPS.get(colours.get("name"))
+    if (
+        known is not None
+        and known.colors.shape == saved.colors.shape
+        and np.allclose(known.colors, saved.colors, atol=1e-3)
+    ):
+        return known.name
+    return saved
 
 
 def _paths(path: str | Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from napari_impa.viewer.prediction import (
     predict_cells,
     spread_cells,
 )
+from napari_impa.viewer.sources import Look
 from napari_impa.viewer.stage import Stage
 from napari_impa.viewer.view import About, View
 from napari_impa.viewer.views import IN_PLACE, UNCERTAINTY, Uncertainty
@@ -53,6 +54,8 @@ class PerturbSession(QObject):
         `Spread`, when the view `uncertainty` has that of all cells.
     failed
         `Failure`; what was shown before stays.
+    model_failed
+        A model could not be loaded; the one before stays.
     busy_changed
         What is being done in words, or an empty text.
     """
@@ -63,6 +66,7 @@ class PerturbSession(QObject):
     predicted = Signal(object)
     spread_changed = Signal(object)
     failed = Signal(object)
+    model_failed = Signal()
     busy_changed = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -84,6 +88,7 @@ class PerturbSession(QObject):
         self._seen, self._waiting = True, False
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
+        self._loading.failed.connect(lambda _: self.model_failed.emit())
         self._finding.succeeded.connect(self._on_found)
         self._finding.failed.connect(self._on_nothing_found)
         self._predicting.reported.connect(self._on_block)
@@ -159,14 +164,20 @@ class PerturbSession(QObject):
         except ImpaError as error:
             self.failed.emit(Failure.of(error))
             return
+        in_sight = 0 if self.found is None else self.found.rows[min(self.cell, len(self.found.rows) - 1)]
         self._forget_cells(tell=False)
         self.everything, self.kept, self._all_encoded = everything, kept, all_encoded
+        self.cell = int(np.searchsorted(found.rows, in_sight))  # the same cell, or the next
         self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept)))
 
-    def describe_cells(self, changes: Changes) -> None:
-        """Put what was measured of each cell into the features of the layer that outlines them."""
+    def describe_cells(self, changes: Changes | None, condition: str = "") -> None:
+        """Put what was measured of each cell under a condition into the features of the layer that outlines them."""
         if self._outlines is not None and self.found is not None:
-            self._outlines.describe(self.found, changes)
+            self._outlines.describe(self.found, changes, condition)
+
+    def looks_now(self) -> tuple[Look, ...] | None:
+        """How each channel is shown at present, which the user may have changed; None where no channel is."""
+        return None if self.view is None else self.view.looks_now()
 
     def close(self) -> None:
         """Stop every job and put the viewer back as it was; may be called twice."""
@@ -277,7 +288,7 @@ class PerturbSession(QObject):
         view = self._open_view(result.request)
         if view is not None:
             view.show(result, self._about(result.request))
-            if self._outlines is not None and self._outlines.layer.visible:
+            if self._outlines is not None and not view.panes.in_grid:
                 self._outlines.put_on_top()
 
     def _measure_spread(self) -> None:
@@ -296,6 +307,8 @@ class PerturbSession(QObject):
             self._show_spread(self.spread)
         elif self.result is not None:
             self._show(self.result)
+        else:
+            self._stage.close()
 
     def _show_again(self) -> None:
         """Show the result there is in another view; a result that is under way will come by itself."""
@@ -316,7 +329,7 @@ class PerturbSession(QObject):
             self._on_cell(self._stage.cell)
 
     def _on_cell(self, row: int) -> None:
-        if self.found is not None and row != self.cell and row < len(self.found.cells):
+        if self.found is not None and row != self.cell and 0 <= row < len(self.found.cells):
             self.cell = row
             if self._encoded is not None:
                 self._encoded.in_sight = row

@@ -51,7 +51,7 @@ class Stage:
     def show_cell(self, row: int) -> None:
         """Bring a crop up, where crops are on show."""
         if self.view is not None and self.view.shows_cells:
-            self.viewer.dims.set_current_step(self.view.panes.cell_axis, row)
+            self.viewer.dims.set_point(self.view.panes.cell_axis, row)
 
     def open(self, request: Request, encoded: EncodedCells, sources: Sequence[Layer], row: int) -> View:
         """Return a view that can show a request; made anew where another is wanted or a layer of it was deleted.

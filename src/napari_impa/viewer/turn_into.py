@@ -185,6 +185,9 @@ class TurnInto(QWidget):
         elif had:
             item.setData(target, Qt.ItemDataRole.UserRole)
             item.setText(target.name)
+            if all(box.currentIndex() != last for box in self.boxes):
+                self._before_compound = self.condition.currentData()
+                self.condition.choose(last)
             for box in self.boxes:
                 box.restore()
         else:

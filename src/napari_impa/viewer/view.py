@@ -10,7 +10,7 @@ from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
-from napari_impa.viewer.channels import MADE_BY
+from napari_impa.viewer.channels import MADE_BY, Look, look_of
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.panes import Panes
 from napari_impa.viewer.prediction import Block, Predicted, Request
@@ -89,6 +89,15 @@ class View:
         """Whether none of the layers was deleted."""
         return self.panes.whole
 
+    def looks_now(self) -> tuple[Look, ...] | None:
+        """How each channel is shown at present; None where no channel is shown in its own colours."""
+        return tuple(map(look_of, self._coloured)) or None
+
+    @property
+    def _coloured(self) -> Sequence[Image]:
+        """Layers that show the channels in their own colours, one a channel."""
+        return ()
+
     @property
     def _channels(self) -> tuple[str, ...]:
         return self.found.cells.channels
@@ -154,6 +163,10 @@ class Stacks(View):
     def _empty(self, channel: int, name: str, *, dtype: Any = None, **more: Any) -> Image:
         pixels = self.found.cells.pixels[:, channel]
         return self._image(np.zeros(pixels.shape, dtype or pixels.dtype), channel, name, **more)
+
+    @property
+    def _coloured(self) -> Sequence[Image]:
+        return self.stacks[0]
 
     def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
         return pixels[:, channel]

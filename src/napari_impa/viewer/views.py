@@ -86,14 +86,21 @@ class InPlace(View):
         self._hide = hide
         self.fields = []
 
+    @property
+    def _coloured(self) -> Sequence[Image]:
+        return self.fields[0] if self.fields else ()
+
     def show(self, predicted: Predicted, about: About) -> None:
         """Show a field for each target; several are panes of the grid."""
         if predicted.fields is None:
             return
-        fields = [np.moveaxis(field, -3, 0) for field in predicted.fields]
+        layers_of = self.found.layers
+        laid = [[layers_of.in_series(plane)[0] for plane in np.moveaxis(field, -3, 0)] for field in predicted.fields]
+        options = layers_of.in_series(predicted.fields[0][..., 0, :, :])[1]
         if not self.fields:
             self.fields = [
-                [self._image(plane, c, "in place", leading="step") for c, plane in enumerate(field)] for field in fields
+                [self._image(plane, c, "in place", leading="step", **options) for c, plane in enumerate(field)]
+                for field in laid
             ]
             top_down = [layer for layers in self.fields for layer in layers]
             several = len(self.fields) > 1
@@ -103,7 +110,7 @@ class InPlace(View):
                     self._name_on_canvas(layer)
             self.panes.show(top_down[::-1], hide=self._hide, stride=len(self._channels) if several else None)
         else:
-            for layers, field in zip(self.fields, fields, strict=True):
+            for layers, field in zip(self.fields, laid, strict=True):
                 for layer, plane in zip(layers, field, strict=True):
                     layer.data = plane
         for number in self.targets:
