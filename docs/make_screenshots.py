@@ -33,21 +33,14 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
 
 
 def demo_pictures(folder: Path) -> None:
-    """The demo, side by side in both sizes, and in its other views."""
+    """The demo: the first thing that a user sees."""
     from napari_impa.viewer.demo import open_demo, wait_for_prediction
     from napari_impa.viewer.perturb import open_dock
-    from napari_impa.viewer.views import DIFFERENCE, IN_PLACE
 
     viewer = open_demo()
-    dock = open_dock(viewer)
     viewer.window.resize(*LARGE)
-    wait_for_prediction(dock)
-    picture(viewer, folder / "demo-1280x800.png", SMALL)
+    wait_for_prediction(open_dock(viewer))
     picture(viewer, folder / "demo.png", LARGE)
-    for view in (IN_PLACE, DIFFERENCE):
-        perturb_pictures.show(dock, view)
-        wait_until(lambda: not dock.session.busy)
-        picture(viewer, folder / f"{view.replace(' ', '-')}.png", LARGE)
     viewer.close()
 
 
