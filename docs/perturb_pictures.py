@@ -86,7 +86,7 @@ def trained(source: Source, data: Path, cache: Path, minutes: float) -> Path:
     if not (run / "model.impa").is_file():
         cells = impa.read_cells(data, **(source.reading or {}))
         print(f"training {minutes:g} minutes on {cells}", flush=True)
-        impa.train(cells, run, task=source.task, minutes=minutes, preset="small")
+        impa.train(cells, run, task=source.task, minutes=minutes)
     return run / "model.impa"
 
 
