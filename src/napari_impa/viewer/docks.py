@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 from superqt.utils import signals_blocked
 
-WIDTH = 340
+WIDTH = 360
 """Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
 
 
