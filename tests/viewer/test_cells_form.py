@@ -345,3 +345,12 @@ def test_outlines_of_a_series_with_channels_behind_its_steps(viewer: Any, form: 
         for channel in (0, 2):
             assert outlines.candidate_at((2.0 * step, channel, y, x)) == found.rows[row]
     outlines.close()
+    painted = np.zeros((2, 3, 320, 320), int)  # as on a new Labels layer, while the second channel was in sight
+    painted[1, 1] = FIELD.labels[::-1]
+    viewer.add_labels(painted, name="painted", scale=(2.0, 1.0, 1.0, 1.0))
+    form.axes[0].all.setChecked(False)
+    form.axes[0].spin.setValue(1)
+    choose(form.method, "Labels: painted")
+    mine = find(form)
+    assert np.array_equal(mine.labels, FIELD.labels[::-1])
+    assert len(mine.cells) > 5

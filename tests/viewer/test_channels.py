@@ -207,7 +207,7 @@ def test_labels_of_another_scale_and_type() -> None:
     truth = np.zeros((20, 30), np.uint64)
     truth[4:10, 6:12] = 2**60 + 1
     labels = Labels(truth[::2, ::2], scale=(1, 1), translate=(0.25, 0.25))
-    read = labels_plane(labels, place_of(Channel(plane()))).read(Window(0, 0, 20, 30), nearest=True)
+    read = labels_plane(labels, Channel(plane())).read(Window(0, 0, 20, 30), nearest=True)
     assert np.array_equal(read, truth)
 
 

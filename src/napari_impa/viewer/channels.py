@@ -241,9 +241,20 @@ def _series(source: Channel, first: int) -> tuple[SeriesAxis, ...]:
     )
 
 
-def labels_plane(layer: Labels, place: Place, steps: Sequence[int | None] = ()) -> Plane:
-    """Take what is needed from a Labels layer to read it on the first channel's pixels."""
-    return _plane(Channel(layer), place, steps)
+def labels_plane(layer: Labels, first: Channel, steps: Sequence[int | None] = ()) -> Plane:
+    """Take what is needed from a Labels layer to read it on the first channel's pixels.
+
+    Where it has the axes of a layer that holds several channels, they were painted beside one channel: the first that
+    has any, or the first channel's own of lazy labels.
+    """
+    source = Channel(layer)
+    if first.axis is not None and layer.ndim == first.layer.ndim:
+        position = first.position
+        if isinstance(layer.data, np.ndarray):
+            others = tuple(axis for axis in range(layer.ndim) if axis != first.axis)
+            position = int(layer.data.any(axis=others).argmax())
+        source = Channel(layer, position, first.axis)
+    return _plane(source, place_of(first), steps)
 
 
 @dataclass(frozen=True, eq=False)

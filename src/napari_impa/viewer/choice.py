@@ -60,7 +60,7 @@ class CellChoice:
         first = self.channels[0]
         mask: Any = None
         if isinstance(self.mask, Labels):
-            mask = labels_plane(self.mask, place_of(first), self.steps)
+            mask = labels_plane(self.mask, first, self.steps)
         elif isinstance(self.mask, Points):
             mask = centres_of(self.mask, first, self.steps)
         region = None if self.region is None or self.method == CROPS else region_of(self.region, place_of(first))
