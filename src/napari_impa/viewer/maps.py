@@ -26,7 +26,7 @@ _HIGH = 0.999
 
 
 class _Maps(Stacks):
-    """Maps that share colours: a row a target, a column a channel, each with its colour bar."""
+    """Maps that share colours, each with its colour bar: a row a target and a column a channel, or as they fit best."""
 
     def _open(self, hide: Sequence[Layer]) -> None:
         channels = range(len(self._channels))
@@ -36,7 +36,8 @@ class _Maps(Stacks):
         if len(self.targets) > 1:
             self._link(self.stacks)
         every = [layer for layers in self.stacks for layer in layers]
-        self.panes.show(every[::-1], hide=hide, stride=1, columns=len(channels))
+        columns = len(channels) if len(self.targets) > 1 else 0
+        self.panes.show(every[::-1], hide=hide, stride=1, columns=columns)
 
     @property
     def _coloured(self) -> Sequence[Image]:
@@ -50,7 +51,8 @@ class _Maps(Stacks):
         layer.colorbar.visible = True
         layer.colorbar.position = "bottom_center"
         layer.colorbar.font_size = TEXT
-        layer.colorbar.size = ONE_ROW if len(self.targets) == 1 else MORE_ROWS
+        one_row = len(self.targets) == 1 and len(self._channels) <= 3
+        layer.colorbar.size = ONE_ROW if one_row else MORE_ROWS
         return layer
 
     def _colours(self, channel: int) -> tuple[Any, tuple[float, float]]:
