@@ -18,7 +18,7 @@ DIFFERENCE, UNCERTAINTY = "difference", "uncertainty"
 CHANGE = Colormap([[0.25, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.55, 0.1]], name="less to more")
 """Blue where the predicted cell is darker, black where nothing changed, orange where it is brighter."""
 
-ONE_ROW, MORE_ROWS = (20, 110), (12, 44)
+ONE_ROW, MORE_ROWS = (20, 110), (12, 64)
 """Width and height of colour bars in pixels of the screen, so that they leave the crops free."""
 
 _HIGH = 0.999
