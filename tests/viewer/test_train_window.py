@@ -22,6 +22,7 @@ from napari_impa.viewer.perturb import PerturbDock
 from napari_impa.viewer.samples import simulated_screen
 from napari_impa.viewer.train import READY, STOPPING, TRAINING, TrainDock
 from napari_impa.viewer.training_job import Progress
+from napari_impa.viewer.views import IN_PLACE
 
 Settle = Callable[..., None]
 
@@ -75,12 +76,12 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     settle(lambda: perturb.session.result is not None and not perturb.session.busy)
     assert perturb.model.value == str(tmp_path / "run" / "model.impa")
     perturb.condition.setCurrentIndex(perturb.condition.findData("shrinkage"))
-    settle(lambda: not perturb.session.busy and perturb.session.result.request.condition == "shrinkage")
+    settle(lambda: not perturb.session.busy and perturb.session.result.request.name(0) == "shrinkage")
 
     grid, layers = viewer.canvas.grid, viewer.layers
     assert grid.enabled
     assert grid.actual_shape(layers) == (1, 2)
-    assert perturb.count.text().startswith(f"{len(perturb.session.result.pixels)} cells")
+    assert perturb.cells.count.text().startswith(f"{perturb.session.result.pixels.shape[1]} cells")
     model = IMPA.load(tmp_path / "run" / "model.impa")
     for channel, name in enumerate(("DNA", "actin", "tubulin")):
         source, control, predicted = layers[name], layers[f"control · {name}"], layers[f"shrinkage · {name}"]
@@ -106,9 +107,10 @@ def test_model_is_tried_on_control_cells_where_nothing_is_open(
     settle(lambda: train.state == READY)
     perturb = train.use_in_perturb()
     settle(lambda: perturb.session.result is not None and not perturb.session.busy)
-    assert len(perturb.session.result.pixels) == 8
-    assert "crops" in perturb.method.currentText()
-    assert not perturb.views.buttons()[1].isEnabled()  # crops have no field to be put back into
+    assert perturb.session.result.pixels.shape[1] == 8
+    assert "crops" in perturb.cells.method.currentText()
+    place = perturb.view.model().item(perturb.view.values.index(IN_PLACE))
+    assert not place.isEnabled()  # crops have no field to be put back into
 
 
 def test_stop_and_resume(
