@@ -74,7 +74,7 @@ class Window:
 
     def signature(self) -> Signature:
         """Pixels of the predicted cell in sight, as the canvas has them when it has been drawn."""
-        from napari_impa.viewer.channels import MADE_BY
+        from napari_impa.viewer.sources import MADE_BY
 
         row = int(self.viewer.dims.current_step[0])
         layers = [layer for layer in self.viewer.layers if layer.metadata.get(MADE_BY, {}).get("model_hash")]

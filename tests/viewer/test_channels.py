@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
 from napari_impa.errors import CellsError
-from napari_impa.viewer.channels import channel_layers, labels_plane, place_of
+from napari_impa.viewer.channels import channel_layers
 from napari_impa.viewer.geometry import Window
 from napari_impa.viewer.guessing import guess_channels, guess_sources
-from napari_impa.viewer.sources import MADE_BY, Channel, are_crops, is_mask, is_source, offered_channels
+from napari_impa.viewer.masks import labels_plane
+from napari_impa.viewer.sources import MADE_BY, Channel, are_crops, is_mask, is_source, offered_channels, place_of
 
 STAINS = ["DNA", "actin", "tubulin", "mito"]
 OTHERS = {"DNA": "w1 Hoechst", "actin": "Phalloidin 568", "tubulin": "c3-tubulin", "mito": "MitoTracker"}

@@ -24,12 +24,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_impa.cells.store import open_cells
 from napari_impa.cells.tiff import read_ome_tiff
 from napari_impa.viewer import keeping
-from napari_impa.viewer.channels import MADE_BY
 from napari_impa.viewer.keeping import CELLS, COMMAND, FIELD, FIGURE, OME_TIFF, SCRIPT, TABLE, TIFF, Keep
 from napari_impa.viewer.perturb import PerturbDock
 from napari_impa.viewer.prediction import Request
 from napari_impa.viewer.reader import read, read_placed
 from napari_impa.viewer.samples import simulated_screen
+from napari_impa.viewer.sources import MADE_BY
 from napari_impa.viewer.views import IN_PLACE
 
 Settle = Callable[..., None]

@@ -19,10 +19,10 @@ from napari_impa.cells.store import open_cells
 from napari_impa.engine.conditions import Description, NewCondition
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
-from napari_impa.viewer.channels import MADE_BY
 from napari_impa.viewer.perturb import PerturbDock
 from napari_impa.viewer.reader import read
 from napari_impa.viewer.samples import simulated_screen
+from napari_impa.viewer.sources import MADE_BY
 from napari_impa.viewer.views import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
 
 Settle = Callable[..., None]

@@ -15,13 +15,12 @@ from napari.components import ViewerModel
 
 from napari_impa.cells.simulated import CHANNELS, simulated_field
 from napari_impa.engine.model import IMPA
-from napari_impa.viewer.channels import MADE_BY
 from napari_impa.viewer.choice import CellChoice
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.prediction import Block, EncodedCells, Request, predict_cells
 from napari_impa.viewer.session import PerturbSession
-from napari_impa.viewer.sources import offered_channels
+from napari_impa.viewer.sources import MADE_BY, offered_channels
 from napari_impa.viewer.views import DIFFERENCE, FLICKER, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 
 Settle = Callable[..., None]

@@ -17,9 +17,9 @@ import napari_impa.engine.steps as steps
 from napari_impa.cells.simulated import write_simulated_screen
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.run import Run
-from napari_impa.viewer.channels import MADE_BY
 from napari_impa.viewer.perturb import PerturbDock
 from napari_impa.viewer.samples import simulated_screen
+from napari_impa.viewer.sources import MADE_BY
 from napari_impa.viewer.train import READY, STOPPING, TRAINING, TrainDock
 from napari_impa.viewer.training_job import Progress
 from napari_impa.viewer.views import IN_PLACE

@@ -15,20 +15,16 @@ from napari_impa.engine.run import Run
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import ConditionError, SourceError, TrainingError
 from napari_impa.viewer.jobs import CancelledError, Token
-from napari_impa.viewer.training_job import (
-    Cropping,
-    Plan,
-    Progress,
-    Started,
+from napari_impa.viewer.looking import (
     ask_engine,
     conditions_table,
     default_hold_out,
     free_folder,
     label_columns,
     look,
-    train_plan,
     values_of,
 )
+from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, train_plan
 
 TABLE = pd.DataFrame(
     {

@@ -12,7 +12,7 @@ from napari.layers import Image
 from napari_impa.cells.simulated import simulated_field
 from napari_impa.engine.conditions import NewCondition
 from napari_impa.engine.model import IMPA
-from napari_impa.viewer.channels import MADE_BY, channel_layers
+from napari_impa.viewer.channels import channel_layers
 from napari_impa.viewer.finding import LABELS, Found, find_cells
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.models import Loaded
@@ -27,6 +27,7 @@ from napari_impa.viewer.prediction import (
     predict_cells,
     spread_cells,
 )
+from napari_impa.viewer.sources import MADE_BY
 from napari_impa.viewer.views import Difference, Flicker, InPlace, SideBySide, Uncertainty, View
 
 FIELD = simulated_field(seed=3, size=320)
@@ -305,7 +306,7 @@ def test_uncertainty_shows_the_spread_and_says_its_limits(viewer, found, predict
     view.show(predicted, about)
     encoded = EncodedCells(loaded(model), found)
     blocks: list[SpreadBlock] = []
-    result = spread_cells(Token(blocks.append), encoded, REQUEST, 3)
+    result = spread_cells(Token(blocks.append), encoded, REQUEST)
     for block in blocks:
         view.show_block(block, about)
     layer = viewer.layers["± actin · shrinkage ×0.7"]

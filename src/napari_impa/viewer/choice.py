@@ -8,8 +8,9 @@ from typing import Any
 
 from napari.layers import Labels, Layer, Points, Shapes
 
-from napari_impa.viewer.channels import centres_of, channel_layers, labels_plane, region_of
+from napari_impa.viewer.channels import channel_layers
 from napari_impa.viewer.finding import CROPS
+from napari_impa.viewer.masks import centres_of, labels_plane, region_of
 from napari_impa.viewer.sources import Channel, place_of
 
 

@@ -15,9 +15,10 @@ from napari_impa.cells.crops import cut_at, fits, nucleus_centres, paste
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.errors import CellsError, ModelError
-from napari_impa.viewer.channels import Centres, ChannelLayers, Plane
+from napari_impa.viewer.channels import ChannelLayers, Plane
 from napari_impa.viewer.geometry import Region, Window
 from napari_impa.viewer.jobs import Token
+from napari_impa.viewer.masks import Centres
 from napari_impa.viewer.thumbnail import thumbnail
 
 LABELS = "labels"

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_impa.viewer.channels import Channel
+    from napari_impa.viewer.sources import Channel
 
 _ALIKE: tuple[tuple[str, ...], ...] = (
     ("dna", "dapi", "hoechst", "nuclei", "nucleus", "nuclear", "draq5", "h2b"),

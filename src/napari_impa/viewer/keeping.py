@@ -17,10 +17,11 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.cells.beside import free
-from napari_impa.viewer.channels import ChannelLayers, Look
+from napari_impa.viewer.channels import ChannelLayers
 from napari_impa.viewer.docks import beside
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Failure, Job, Token, notify
+from napari_impa.viewer.sources import Look
 
 if TYPE_CHECKING:
     from napari_impa.analysis.equivalent import Recipe

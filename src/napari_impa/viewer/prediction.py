@@ -152,11 +152,11 @@ class EncodedCells:
         images = model.decode(self.encode(rows), request.targets[number], noise, strength=request.strength)
         return Block(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
 
-    def spread(self, rows: slice, request: Request, number: int, draws: int) -> SpreadBlock:
+    def spread(self, rows: slice, request: Request, number: int) -> SpreadBlock:
         """Spread of some rows for one of the targets."""
-        from napari_impa.analysis.certainty import spread_of
+        from napari_impa.analysis.certainty import DRAWS, spread_of
 
-        noises = [self.noise(request.variability, request.seed + draw)[rows] for draw in range(draws)]
+        noises = [self.noise(request.variability, request.seed + draw)[rows] for draw in range(DRAWS)]
         target, encoded = request.targets[number], self.encode(rows)
         pixels = spread_of(self.loaded.model, encoded, target, noises, strength=request.strength)
         return SpreadBlock(request, number, rows, pixels)
@@ -214,7 +214,7 @@ def _rows(style: Tensor | None, rows: Any) -> Tensor | None:
 
 
 def predict_cells(
-    token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, draws: int = 0
+    token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, with_spread: bool = False
 ) -> Predicted:
     """Predict all cells, reporting each `Block`.
 
@@ -228,8 +228,8 @@ def predict_cells(
         What they are turned into.
     in_place
         Paste them into the field.
-    draws
-        Noise draws over which to report the `SpreadBlock` of the cell in sight; 0 for none.
+    with_spread
+        Report the `SpreadBlock` of the cell in sight too.
     """
     began = time.perf_counter()
     encoded.look_up_real(request)
@@ -240,23 +240,23 @@ def predict_cells(
             block = encoded.decode(rows, request, number)
             pixels[number, rows] = block.pixels
             token.report(block)
-        if draws:
+        if with_spread:
             for number in targets:
-                token.report(encoded.spread(rows, request, number, draws))
-            draws = 0
+                token.report(encoded.spread(rows, request, number))
+            with_spread = False
     token.check()
     fields = fields_with(encoded.found, pixels) if in_place else None
     return Predicted(request, pixels, fields, time.perf_counter() - began)
 
 
-def spread_cells(token: Token, encoded: EncodedCells, request: Request, draws: int) -> Spread:
+def spread_cells(token: Token, encoded: EncodedCells, request: Request) -> Spread:
     """Spread of all predictions over draws of the noise, reporting each `SpreadBlock`."""
     began = time.perf_counter()
     encoded.look_up_real(request)
     pixels = np.empty((len(request.targets), *encoded.found.cells.pixels.shape), np.float32)
     for rows in encoded.pieces(token):
         for number in range(len(request.targets)):
-            block = encoded.spread(rows, request, number, draws)
+            block = encoded.spread(rows, request, number)
             pixels[number, rows] = block.pixels
             token.report(block)
     return Spread(request, pixels, time.perf_counter() - began)

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_impa.viewer.channels import MADE_BY
+from napari_impa.viewer.sources import MADE_BY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

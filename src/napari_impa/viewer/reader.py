@@ -90,8 +90,8 @@ def _layers(
     import numpy as np
 
     from napari_impa.analysis.montage import channel_colours
-    from napari_impa.viewer.channels import MADE_BY
     from napari_impa.viewer.samples import limits_to_show
+    from napari_impa.viewer.sources import MADE_BY
 
     size, leading = pixel_size or 1.0, pixels.ndim - 3
     units = ["um", "um"] if pixel_size else ["pixel", "pixel"]

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
     from napari_impa.analysis.changes import Changes
 
-DRAWS = 8
-"""Noise draws of an uncertainty map."""
-
 
 class PerturbSession(QObject):
     """One model on some cells of a viewer; every setting that changes makes the result follow.
@@ -254,8 +251,8 @@ class PerturbSession(QObject):
             self._waiting = True
             return
         self._seen = self._waiting = False
-        draws = DRAWS if self.view_name == UNCERTAINTY else 0
-        self._predicting.submit(predict_cells, self._encoded, self.request, self.view_name == IN_PLACE, draws)
+        with_spread = self.view_name == UNCERTAINTY
+        self._predicting.submit(predict_cells, self._encoded, self.request, self.view_name == IN_PLACE, with_spread)
         self._say_busy()
 
     def _predict_newest(self) -> None:
@@ -293,7 +290,7 @@ class PerturbSession(QObject):
 
     def _measure_spread(self) -> None:
         if self._encoded is not None and self.request is not None and not self._waiting:
-            self._predicting.submit(spread_cells, self._encoded, self.request, DRAWS)
+            self._predicting.submit(spread_cells, self._encoded, self.request)
             self._say_busy()
 
     def _show_spread(self, spread: Spread) -> None:

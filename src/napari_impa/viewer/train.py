@@ -15,21 +15,14 @@ from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.curves import LossCurves
 from napari_impa.viewer.docks import Dock, Options, beside
 from napari_impa.viewer.jobs import Failure, notify
+from napari_impa.viewer.looking import Engine, Looked, free_folder
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.preview import Preview
 from napari_impa.viewer.reader import cells_layers
 from napari_impa.viewer.sources import is_source
-from napari_impa.viewer.training_form import CellsForm, SettingsForm
-from napari_impa.viewer.training_job import (
-    Cropping,
-    Engine,
-    Looked,
-    Plan,
-    Progress,
-    Started,
-    Trained,
-    free_folder,
-)
+from napari_impa.viewer.training_cells import CellsForm
+from napari_impa.viewer.training_form import SettingsForm
+from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, Trained
 from napari_impa.viewer.training_session import TrainingSession
 
 if TYPE_CHECKING:

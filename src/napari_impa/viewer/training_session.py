@@ -8,7 +8,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_impa.cells.source import Kind
 from napari_impa.viewer.jobs import Failure, Job, Latest
-from napari_impa.viewer.training_job import Plan, Trained, ask_engine, look, train_plan
+from napari_impa.viewer.looking import ask_engine, look
+from napari_impa.viewer.training_job import Plan, Trained, train_plan
 
 
 class TrainingSession(QObject):

@@ -10,10 +10,11 @@ from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
-from napari_impa.viewer.channels import MADE_BY, Look, look_of
+from napari_impa.viewer.channels import look_of
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.panes import Panes
 from napari_impa.viewer.prediction import Block, Predicted, Request
+from napari_impa.viewer.sources import MADE_BY, Look
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
