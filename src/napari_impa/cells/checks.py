@@ -142,18 +142,15 @@ def _parted(names: pd.Series, held: NDArray[np.bool_], control: str | None, plat
         )
     without = sorted(trained - scored)
     if control is not None and control in without:
-        found.append(
-            Concern("unscored", f"No control cell ({control}) is held out, so the model cannot be scored: hold out more.")
-        )
+        text = f"No control cell ({control}) is held out, so the model cannot be scored: hold out more."
+        found.append(Concern("unscored", text))
     elif without:
-        what = f"a {plate}" if plate is not None else "cells"
         them = "it" if len(without) == 1 else "them"
-        found.append(
-            Concern(
-                "unscored",
-                f"No cell of {listed(without)} is held out, so {them} the scores leave out: hold out {what} with {them}.",
-            )
+        text = (
+            f"No cell of {listed(without)} is held out, so the scores say nothing of {them}: "
+            f"hold out {'cells' if plate is None else f'a {plate}'} with {them}."
         )
+        found.append(Concern("unscored", text))
     return found
 
 
@@ -163,27 +160,23 @@ def _by_plate(names: pd.Series, plates: pd.Series, plate: str, control: str | No
     if control is not None:
         without = sorted(set(plates[names != control]) - set(plates[names == control]))
         if without:
-            which = _which(plate, without)
-            found.append(
-                Concern(
-                    "no control",
-                    f"{which[0].upper()}{which[1:]} {'has' if len(without) == 1 else 'have'} treated cells but no control "
-                    f"({control}), so a difference between plates passes for an effect: add control images or leave "
-                    f"{'it' if len(without) == 1 else 'them'} out.",
-                )
+            which, one = _which(plate, without), len(without) == 1
+            text = (
+                f"{which[0].upper()}{which[1:]} {'has' if one else 'have'} treated cells but no control ({control}), "
+                f"so what is peculiar to the {plate} passes for an effect: add control images, or leave "
+                f"{'it' if one else 'them'} out."
             )
+            found.append(Concern("no control", text))
     counts = plates.groupby(names).nunique()
     alone = [name for name in counts.index[counts == 1] if name != control]
     if alone:
-        where = _which(plate, [plates[names == alone[0]].iloc[0]]) if len(alone) == 1 else f"one {plate} each"
-        found.append(
-            Concern(
-                "one plate",
-                f"{listed(alone)} {'is' if len(alone) == 1 else 'are'} on {where} only: what the condition does and what "
-                f"is peculiar to the {plate} cannot be told apart, nor can it be held out by {plate}; add another "
-                f"{plate} with {'it' if len(alone) == 1 else 'them'}.",
-            )
+        one = len(alone) == 1
+        where = _which(plate, [plates[names == alone[0]].iloc[0]]) if one else f"one {plate} each"
+        text = (
+            f"{listed(alone)} {'is' if one else 'are'} on {where} only, so what the {plate} does cannot be told from "
+            f"what the condition does, nor can {'it' if one else 'they'} be held out by {plate}: add another {plate}."
         )
+        found.append(Concern("one plate", text))
     return found
 
 

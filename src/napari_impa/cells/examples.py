@@ -113,8 +113,8 @@ def read_examples(
     size
         Crop side in whole fields.
     segment, nuclei_channel
-        How nuclei are found in whole fields, as `crop_source` takes it; a field without masks and without a channel that
-        is known to show nuclei gives its middle.
+        How nuclei are found in whole fields, as `crop_source` takes it; a field without masks and without a channel
+        that is known to show nuclei gives its middle.
 
     Raises
     ------

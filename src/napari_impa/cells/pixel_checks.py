@@ -100,7 +100,7 @@ def saturated_share(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
     """
     shares = np.zeros(pixels.shape[1])
     for number in range(pixels.shape[1]):
-        values = pixels[:, number].ravel()
+        values = np.asarray(pixels[:, number], np.float64).ravel()
         top = float(np.nanmax(values))
         at_top = float(np.mean(values == top))
         below = float(np.mean((values < top) & (values >= 0.98 * top))) / max(1.0, 0.02 * abs(top))
@@ -120,14 +120,12 @@ class Swap:
     score: float
 
 
-def swapped_channels(
-    pixels: NDArray[np.generic], groups: NDArray[np.object_], least: float = SWAPPED
-) -> list[Swap]:
+def swapped_channels(pixels: NDArray[np.generic], groups: NDArray[np.object_], least: float = SWAPPED) -> list[Swap]:
     """Find groups in which two channels look exchanged.
 
-    For each two channels a linear discriminant (Fisher 1936) is fitted on the other groups, from texture and correlation
-    with further channels, which do not change with exposure. Of a group whose channels are exchanged, the images of
-    *both* lie at the other's place; what a compound does moves one of them, or both the same way.
+    For each two channels a linear discriminant (Fisher 1936) is fitted on the other groups, from texture and
+    correlation with further channels, which do not change with exposure. Of a group whose channels are exchanged, the
+    images of *both* lie at the other's place; what a compound does moves one of them, or both the same way.
 
     Parameters
     ----------
@@ -237,8 +235,8 @@ def _swapped(swap: Swap, channels: Sequence[str], what: str, groups: int) -> str
 
 def _saturated(name: str, share: float) -> str:
     return (
-        f"The channel {name} is saturated ({100 * share:.1f} % of its pixels are at the maximum): brightness above it is "
-        "lost to the model; image with less exposure if you can."
+        f"The channel {name} is saturated ({100 * share:.1f} % of its pixels are at the maximum), so the brightest "
+        "parts are lost to the model: image with less exposure if you can."
     )
 
 

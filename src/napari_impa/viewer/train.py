@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QProgressBar, QPushButton, QToolButton
 
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.curves import LossCurves
@@ -38,7 +38,7 @@ class TrainDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = TrainingSession()
-        super().__init__(on_close=self.session.stop, on_viewer_closed=self.session.stop)
+        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.stop)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
         self._trained: Trained | None = None
@@ -62,13 +62,12 @@ class TrainDock(Dock):
         self.choose.clicked.connect(self._choose_source)
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self.row("Folder", self.source, self.choose, tip=tip)
-        self.found = QLabel()
-        self.found.setWordWrap(True)
-        self.form.addRow(self.found)
         self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
         self.kind.currentIndexChanged.connect(self._look)
         self._kind_name = self.row("Images are", self.kind, tip=self.kind.toolTip())
         self.cells = CellsForm(self)
+        self.cells.failed.connect(self._on_failed)
+        self.found = self.cells.panel.summary
         self.settings = SettingsForm(self)
         self.folder = QLineEdit()
         self.folder.textChanged.connect(lambda _: self._set_state(self.state))
@@ -96,6 +95,10 @@ class TrainDock(Dock):
         self.viewer.events.theme.connect(self._on_theme)
         self.form.addRow(self.curves)
         self.form.addRow(self.curves.names)
+
+    def _on_closed(self) -> None:
+        self.session.stop()
+        self.cells.stop()
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
@@ -138,7 +141,6 @@ class TrainDock(Dock):
     def _on_looked(self, looked: Looked) -> None:
         self.status.busy("")
         self.status.say("")
-        self.found.setText(looked.source.describe())
         ready = looked.source.kind == "cells"
         self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
         self.kind.choose(looked.source.kind)
