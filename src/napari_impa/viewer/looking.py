@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -198,7 +199,8 @@ class _Closer:
         examples = {name: joined(parts) for name, parts in self._shown.items() if parts}
         if not examples:
             return replace(looked, checks=checks)
-        some = joined([pixels[:2] for pixels in examples.values()][:60])
+        each = max(1, 60 // len(examples))
+        some = joined([pixels[:each] for pixels in list(examples.values())[:60]])
         return replace(looked, examples=examples, limits=display_limits(some), checks=checks)
 
     def concerns(
@@ -250,7 +252,7 @@ def conditions_table(
     control: str | None,
     hold_out: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """Count rows and plates of each condition; the control first, then by name.
+    """Count rows and plates of each condition; the control first, then by name, numbers in it by size.
 
     Returns
     -------
@@ -266,7 +268,14 @@ def conditions_table(
     found["control"] = found["condition"] == (None if control is None else shortest(control))
     found["training"] = found["count"] - found["held"]
     columns = ["condition", "count", "plates", "control", "held", "training"]
-    return found.sort_values(["control", "condition"], ascending=[False, True], ignore_index=True)[columns]
+    order = sorted(range(len(found)), key=lambda row: (not found["control"][row], _natural(found["condition"][row])))
+    return found.loc[order, columns].reset_index(drop=True)
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """A key by which `taxol 5` comes before `taxol 15`."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [(float(part), "") if number % 2 else (-1.0, part) for number, part in enumerate(parts)]
 
 
 def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str | None) -> tuple[str, tuple[str, ...]]:

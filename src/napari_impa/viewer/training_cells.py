@@ -10,7 +10,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.cells.checks import PLATES
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.docks import Dock, Options
+from napari_impa.viewer.docks import Options, Page
 from napari_impa.viewer.found_panel import FoundPanel
 from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.looking import (
@@ -77,7 +77,7 @@ class CellsForm(QObject):
     looked_closer = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self.looked: Looked | None = None
         self._segment: str | None = None
@@ -94,18 +94,18 @@ class CellsForm(QObject):
             tip="Cells kept out of the training, to judge the model by: hold out by plate, never by cell."
         )
         self.held = CheckList(tip="Values of that column whose cells the training never sees.")
-        dock.form.addRow(self.panel)
-        dock.row("Task", self.task, tip=self.task.toolTip())
-        dock.row("Label", self.label, tip=self.label.toolTip())
-        self._control_name = dock.row("Control", self.control, tip=self.control.toolTip())
-        dock.row("Hold out", self.column, tip=self.column.toolTip())
-        self._held_name = dock.row("", self.held)
+        page.form.addRow(self.panel)
+        page.row("Task", self.task, tip=self.task.toolTip())
+        page.row("Label", self.label, tip=self.label.toolTip())
+        self._control_name = page.row("Control", self.control, tip=self.control.toolTip())
+        page.row("Hold out", self.column, tip=self.column.toolTip())
+        self._held_name = page.row("", self.held)
         self.task.currentIndexChanged.connect(self._guess_again)
         self.label.changed.connect(self._on_label)
         self.control.currentIndexChanged.connect(self._count)
         self.column.currentIndexChanged.connect(self._on_column)
         self.held.changed.connect(self._count)
-        dock.destroyed.connect(self._closer.cancel)
+        page.destroyed.connect(self._closer.cancel)
         self._show_held(False)
 
     def fill(self, looked: Looked) -> None:
