@@ -63,7 +63,7 @@ def test_ready_crops_of_several_sizes_are_cut_to_the_smallest(tmp_path: Path) ->
 def test_nuclei_of_whole_fields(tmp_path: Path, masks: bool) -> None:
     conditions = ("DMSO", "shrinkage")
     folder = write_simulated_screen(tmp_path / "s", size=256, batches=1, conditions=conditions, masks=masks)
-    read = list(read_examples(open_source(folder), [0, 1], size=48))
+    read = list(read_examples(open_source(folder, kind="fields"), [0, 1], size=48))
     for one in read:
         assert one.pixels.shape[1:] == (3, 48, 48)
         assert len(one.pixels) >= 2
@@ -90,7 +90,7 @@ def test_of_a_large_field_the_middle_only(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     for number in range(2):
         np.save(tmp_path / f"{number}.npy", np.ones((32, 32, 3), np.uint16))
-    (tmp_path / "1.npy").write_bytes((tmp_path / "1.npy").read_bytes()[:-500])
     source = open_source(tmp_path, kind="crops")
+    (tmp_path / "1.npy").write_bytes((tmp_path / "1.npy").read_bytes()[:-500])
     with pytest.raises(SourceError, match=r"1\.npy"):
         list(read_examples(source, [0, 1]))

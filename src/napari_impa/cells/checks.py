@@ -106,7 +106,8 @@ def few_cells(counts: pd.Series, *, about: bool = False) -> list[Concern]:
         return []
     word = "about " if about else ""
     if len(few) == 1:
-        what = f"Only {word}{few.iloc[0]:,} cell{'s' * (few.iloc[0] != 1)} of {few.index[0]} to train on"
+        count = int(few.iloc[0])
+        what = f"Only {word}{count:,} cell{'s' * (count != 1)} of {few.index[0]} to train on"
     else:
         each = listed([f"{name} {word}{count:,}" for name, count in few.items()])
         what = f"{len(few)} conditions have few cells to train on ({each})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -60,9 +60,10 @@ def pixel_concerns(
         return ()
     empty = [name for name, bare in zip(channels, empty_channels(pixels), strict=True) if bare]
     found = [Concern("empty", _empty(empty))] if empty else []
-    for name, share in zip(channels, saturated_share(pixels), strict=True):
-        if share >= SATURATED and name not in empty:
-            found.append(Concern("saturated", _saturated(name, share)))
+    shares = dict(zip(channels, saturated_share(pixels), strict=True))
+    bright = {name: share for name, share in shares.items() if share >= SATURATED and name not in empty}
+    if bright:
+        found.append(Concern("saturated", _saturated(bright)))
     swaps: list[Swap] = []
     if plates is not None:
         chosen = _controls(plates, conditions, control)
@@ -233,10 +234,11 @@ def _swapped(swap: Swap, channels: Sequence[str], what: str, groups: int) -> str
     )
 
 
-def _saturated(name: str, share: float) -> str:
+def _saturated(shares: Mapping[str, float]) -> str:
+    each, several = listed([f"{name} ({100 * share:.1f} %)" for name, share in shares.items()]), len(shares) > 1
     return (
-        f"The channel {name} is saturated ({100 * share:.1f} % of its pixels are at the maximum), so the brightest "
-        "parts are lost to the model: image with less exposure if you can."
+        f"The channel{'s' * several} {each} {'are' if several else 'is'} saturated: so many of the pixels are at the "
+        "maximum, and the brightest parts are lost to the model; image with less exposure if you can."
     )
 
 
