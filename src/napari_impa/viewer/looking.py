@@ -258,10 +258,12 @@ def conditions_table(
     -------
     Columns condition, count, plates (0 where no plate is known), control, held (rows held out) and training.
     """
-    names = pd.Series(condition_names(table, label, control), name="condition")
     column = plate_column(table, label)
-    held = pd.Series(held_rows(table, hold_out or {}))
-    found = pd.DataFrame({"count": names.groupby(names).size(), "plates": 0, "held": held.groupby(names).sum()})
+    table, counts = distinct(table, [*label, *(hold_out or {}), *([] if column is None else [column])])
+    names = pd.Series(condition_names(table, label, control), name="condition")
+    rows = pd.DataFrame({"count": counts, "held": np.where(held_rows(table, hold_out or {}), counts, 0)})
+    found = rows.groupby(names).sum()
+    found["plates"] = 0
     if column is not None:
         found["plates"] = pd.Series(condition_names(table, [column])).groupby(names).nunique()
     found = found.rename_axis("condition").reset_index()
@@ -270,6 +272,26 @@ def conditions_table(
     columns = ["condition", "count", "plates", "control", "held", "training"]
     order = sorted(range(len(found)), key=lambda row: (not found["control"][row], _natural(found["condition"][row])))
     return found.loc[order, columns].reset_index(drop=True)
+
+
+def distinct(table: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """Rows that differ in some columns, in order, and how often each occurs: a million cells are few conditions.
+
+    Raises
+    ------
+    ConditionError
+        If a column is missing.
+    """
+    wanted = list(dict.fromkeys(columns))
+    if wanted:
+        condition_names(table.iloc[:0], wanted)  # refuses columns that are not there
+    codes = np.zeros(len(table), np.intp)
+    for name in wanted:
+        own, values = pd.factorize(table[name], use_na_sentinel=False)
+        codes = pd.factorize(codes * len(values) + own)[0]
+    first = np.empty(codes.max(initial=-1) + 1, np.intp)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return table[wanted].iloc[first].reset_index(drop=True), np.bincount(codes, minlength=len(first))
 
 
 def _natural(name: str) -> list[tuple[float, str]]:
@@ -288,11 +310,12 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
     for column in PLATES:
         if column not in table.columns or column in label:
             continue
-        texts = pd.Series(condition_names(table, [column]))
+        few, _ = distinct(table, [column, *label])
+        texts = pd.Series(condition_names(few, [column]))
         values = sorted(set(texts))
         if len(values) < 3:
             continue
-        names = pd.Series(condition_names(table, label, control))
+        names = pd.Series(condition_names(few, label, control))
         if set(names[texts != values[-1]]) == set(names):
             return column, (values[-1],)
     return "", ()
@@ -300,7 +323,7 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
 
 def values_of(table: pd.DataFrame, column: str) -> list[str]:
     """The different values of a column, as `hold_out` takes them."""
-    return sorted(set(map(str, condition_names(table, [column]))))
+    return sorted(set(map(str, condition_names(distinct(table, [column])[0], [column]))))
 
 
 def free_folder(source: Path) -> Path:
