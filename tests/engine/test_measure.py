@@ -83,7 +83,7 @@ def test_real_steps_are_made_and_can_be_cancelled() -> None:
     measured = measure(Outline(2, 3), SMALL, seconds=0.3)
     assert 0 < measured.seconds_per_step < 5
     assert measured.model_bytes > 100_000
-    made: list[int] = []
+    made: list[int] = []  # blocks of layers
 
     def check() -> None:
         made.append(1)

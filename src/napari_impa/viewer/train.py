@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
 
 from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.curves import LossCurves
+from napari_impa.viewer.curves import LossCurves, ScoreCurves, read_past
 from napari_impa.viewer.docks import Dock, Options, beside
-from napari_impa.viewer.jobs import Failure, notify
+from napari_impa.viewer.estimate import Estimator
+from napari_impa.viewer.jobs import Failure, Latest, notify
 from napari_impa.viewer.looking import Engine, Looked, free_folder
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.preview import Preview
@@ -37,8 +39,10 @@ class TrainDock(Dock):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.session = TrainingSession()
-        super().__init__(on_close=self.session.stop, on_viewer_closed=self.session.stop)
+        self.session, self.estimator, self._past = TrainingSession(), Estimator(), Latest()
+        self._stops: list[Callable[[], None]] = [self.session.stop, self.estimator.stop, self._past.cancel]
+        leave = _all_of(self._stops)
+        super().__init__(on_close=leave, on_viewer_closed=leave)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
         self._trained: Trained | None = None
@@ -50,6 +54,11 @@ class TrainDock(Dock):
         session.reported.connect(self._on_report)
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
+        self.settings.changed.connect(self._estimate)
+        self.cells.task.currentIndexChanged.connect(lambda _: self.settings.follow_task(self.cells.task.value))
+        self.estimator.said.connect(self.settings.show_estimate)
+        self.estimator.suggested.connect(self.settings.suggest)
+        self._past.succeeded.connect(self._show_past)
         self.status.busy("Starting torch …")
         self._set_state(READY)
 
@@ -96,9 +105,32 @@ class TrainDock(Dock):
         self.viewer.events.theme.connect(self._on_theme)
         self.form.addRow(self.curves)
         self.form.addRow(self.curves.names)
+        self.scores = ScoreCurves(str(self.viewer.theme))
+        self.form.addRow(self.scores)
+        self.form.addRow(beside(self.scores.best, self.scores.each))
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
+        self.scores.take_colours(str(event.value))
+
+    def _show_past(self, past: Any) -> None:
+        self.curves.show_past(past)
+        self.scores.show_past(past)
+
+    def _estimate(self) -> None:
+        """Say what the budget gives, or what contradicts what."""
+        from napari_impa.engine.settings import TrainingSettings
+
+        looked, form = self.cells.looked, self.settings
+        if looked is None or self.state != READY or form.size.value is None or not form.offered.conditions:
+            return
+        try:
+            settings = TrainingSettings(task=self.cells.task.value, **form.values())
+        except ImpaError as error:
+            self.estimator.complain(str(error))
+            return
+        channels = len(looked.source.channels)
+        self.estimator.ask(channels, form.offered.conditions, settings, choose_preset=not form.preset_chosen)
 
     # ---- the folder -------------------------------------------------------------------------------------------------
 
@@ -189,7 +221,10 @@ class TrainDock(Dock):
         except ImpaError as error:
             self._on_failed(Failure.of(error))
             return
+        self.estimator.stop()
         self.curves.clear_curves()
+        self.scores.clear_curves()
+        self._past.submit(read_past, plan.folder)
         self.progress.setValue(0)
         self.status.say("Reading the folder …")
         self._set_state(TRAINING)
@@ -203,6 +238,7 @@ class TrainDock(Dock):
             self._about = f"{report.cells:,} cells · {report.device}"
             self.status.say(f"Training starts\n{self._about}")
             self._preview = Preview(self.viewer, report.channels, report.pixel_size)
+            self._stops.append(self._preview.composing.cancel)
             self.progress.setValue(0)
         else:
             event = report.event
@@ -213,8 +249,9 @@ class TrainDock(Dock):
             left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
             self.status.say(f"Step {steps}{left} · {event.stage} stage\n{self._about}")
             if event.samples is not None and self._preview is not None:
-                self._preview.show(event.samples, event.step)
+                self._preview.draw(event.samples, event.step)
                 self.show_preview.setEnabled(True)
+            self.scores.extend([(event.step, event.scores)])
 
     def _on_ended(self, outcome: Trained | Failure | None) -> None:
         self._set_state(READY)
@@ -269,13 +306,23 @@ class TrainDock(Dock):
         self.start.setText("Resume" if state == READY and held else state)
         self.start.setEnabled(state != STOPPING and (state == TRAINING or self.cells.looked is not None))
         self.use.setEnabled(self._trained is not None)
-        self.show_preview.setEnabled(self._preview is not None and self._preview.layer is not None)
+        self.show_preview.setEnabled(self._preview is not None and self._preview.available)
         for widget in (
             self.source, self.choose, self.kind, self.folder, self.choose_folder,
             self.cells.task, self.cells.label, self.cells.control, self.cells.column, self.cells.held,
-            self.settings.preset, self.settings.size, self.settings.amount, self.settings.unit, self.settings.more,
         ):  # fmt: skip
             widget.setEnabled(state == READY)
+        self.settings.set_enabled(state == READY)
+
+
+def _all_of(stops: list[Callable[[], None]]) -> Callable[[], None]:
+    """Call all of them, those added later too; nothing of the dock is held."""
+
+    def stop_all() -> None:
+        for stop in stops:
+            stop()
+
+    return stop_all
 
 
 def duration(seconds: float) -> str:
