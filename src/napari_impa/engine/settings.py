@@ -163,7 +163,7 @@ class TrainingSettings:
     )  # fmt: skip
     recipe: RecipeName = option(
         "default", "how a step is made: default, or paper for the published step", label="Recipe",
-        choices=(("default", "default: better at equal time"), ("paper", "paper: the published step")),
+        choices=(("default", "default: learns faster"), ("paper", "paper: as published")),
     )  # fmt: skip
     steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
     minutes: float | None = option(None, "minutes to train", group="budget")
@@ -191,9 +191,23 @@ class TrainingSettings:
     where: Mapping[str, Sequence[str]] = option(
         dict, "cells that the training is about, by column and values; all if empty", group="data"
     )
-    style_dim: int = option(64, "dimension of the style", label="Style size", low=1, high=1024)
-    noise_dim: int = option(16, "dimension of the noise", label="Noise size", low=1, high=1024)
-    embedding_dim: int = option(64, "dimension of a learned condition", label="Condition size", low=1, high=1024)
+    style_dim: int = option(
+        64,
+        "dimension of the style: numbers that say how cells of a condition look",
+        label="Style size",
+        low=1,
+        high=1024,
+    )
+    noise_dim: int = option(
+        16, "dimension of the noise, which makes cells of a condition differ", label="Noise size", low=1, high=1024
+    )
+    embedding_dim: int = option(
+        64,
+        "dimension of a learned condition: numbers that stand for its name",
+        label="Condition size",
+        low=1,
+        high=1024,
+    )
     description: str | Mapping[str, str] = option(
         "learned",
         "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -16,9 +16,6 @@ from qtpy.QtWidgets import QCheckBox, QLabel
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.live_plot import LivePlot
 from napari_impa.viewer.series import Series
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN = {
     "reconstruction": ("#77aadd", "#004488"),
@@ -33,7 +30,7 @@ SCORE = ("#66ccee", "#004488")
 BEST = ("#ddcc77", "#bb5500")
 
 RIGHT_OR_LEFT = [(0, 0.5), (1, 0.5)]
-ABOVE_OR_BELOW = [(1, 1), (1, 0)]
+ABOVE_OR_BELOW = [(1, 0), (1, 1)]
 """Where a label stands beside its line: on one side, or on the other where there is no room."""
 
 SMOOTHING = 0.9
@@ -95,18 +92,10 @@ class LossCurves(LivePlot):
 
     def show_past(self, past: Past) -> None:
         """Show what a run that is resumed had already, before what it adds."""
-        live, self._series = self._series, {}
-        for name in SHOWN:
-            if name in past.history:
-                rows = past.history[["step", name]].dropna()
-                if len(rows):
-                    self._series[name] = Series(SMOOTHING)
-                    self._series[name].extend(rows["step"].to_numpy(), rows[name].to_numpy())
-        if "adversarial" in past.history:
-            steps = past.history["step"][past.history["adversarial"].notna()]
-            self._second_stage = float(steps.iloc[0]) if len(steps) else self._second_stage
+        live, self._series = self._series, dict(past.losses)
+        self._second_stage = self._second_stage if past.second_stage is None else past.second_stage
         for name, series in live.items():
-            self._series.setdefault(name, Series(0)).join(series)
+            self._series.setdefault(name, Series()).join(series)
         self._add_lines()
         self.draw_soon()
 
@@ -146,7 +135,7 @@ class LossCurves(LivePlot):
             f'<span style="color:{self._colour(SHOWN[name])}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
             for name in self._lines
         )
-        self.names.setText(" &nbsp; ".join(names))
+        self.names.setText("&nbsp;&nbsp; ".join(names))
 
 
 class ScoreCurves(LivePlot):
@@ -167,7 +156,6 @@ class ScoreCurves(LivePlot):
         self.each.setToolTip("One thin line for each condition, named by the order at the right edge.")
         self.each.toggled.connect(self.draw)
         self.best = QLabel()
-        self.best.setWordWrap(True)
         self._level = self._mark(
             pg.InfiniteLine(
                 0, angle=0, label="cells left as they are", labelOpts={"position": 0.98, "anchors": ABOVE_OR_BELOW}
@@ -217,8 +205,7 @@ class ScoreCurves(LivePlot):
         live = list(zip(self._steps, zip(*self._scores.values(), strict=True), strict=True)) if self._steps else []
         names = tuple(self._scores)
         self._steps, self._scores = [], {}
-        rows = past.scores.drop(columns=["seconds", "mean"], errors="ignore")
-        self.extend((int(row["step"]), row.drop("step").dropna().to_dict()) for _, row in rows.iterrows())
+        self.extend(past.scores)
         self.extend((step, dict(zip(names, values, strict=True))) for step, values in live)
 
     def draw(self) -> None:
@@ -226,7 +213,7 @@ class ScoreCurves(LivePlot):
         steps, best = np.array(self._steps), self.best_step
         self._mean.setData(steps, np.maximum(self._means(), 1e-4))
         self._star.setData(*([[value] for value in best] if best else ([], [])))
-        self.best.setText(f"★ best so far: {best[1]:.2f} at step {best[0]:,}" if best else "")
+        self.best.setText(f"★ best {best[1]:.2f}, step {best[0]:,}" if best else "")
         self._level.setVisible(best is not None)
         self.each.setVisible(len(self._scores) > 1)
         if best:
@@ -272,15 +259,46 @@ class ScoreCurves(LivePlot):
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What a run had recorded before it is resumed: `history.csv` and `scores.csv`, empty where there are none."""
+    """What a run had recorded before it is resumed; empty where it is new.
 
-    history: pd.DataFrame = field(repr=False)
-    scores: pd.DataFrame = field(repr=False)
+    Parameters
+    ----------
+    losses
+        The lines of the losses shown, by name.
+    second_stage
+        The first step of the adversarial stage.
+    scores
+        Steps and held-out scores by condition.
+    """
+
+    losses: Mapping[str, Series]
+    second_stage: int | None
+    scores: Sequence[tuple[int, Mapping[str, float]]]
 
 
 def read_past(token: Token, folder: Path) -> Past:
-    """Read the curves of a run folder; for a background job."""
-    from napari_impa.engine.run import Run
+    """Read the curves of a run folder, from `history.csv` and `scores.csv`; for a background job.
 
-    run = Run(folder)
-    return Past(run.history, run.scores)
+    Raises
+    ------
+    TrainingError
+        If a file holds something else.
+    """
+    from napari_impa.engine.run import Run
+    from napari_impa.errors import TrainingError
+
+    run, losses, second = Run(folder), dict[str, Series](), None
+    try:
+        history, scores = run.history, run.scores.drop(columns=["seconds", "mean"], errors="ignore")
+        for name in SHOWN:
+            token.check()
+            rows = history[["step", name]].dropna() if name in history else history[:0]
+            if len(rows):
+                losses[name] = Series(SMOOTHING)
+                losses[name].extend(rows["step"], rows[name])
+        if "adversarial" in losses:
+            second = int(history["step"][history["adversarial"].notna()].iloc[0])
+        found = [(int(row["step"]), row.drop("step").dropna().to_dict()) for _, row in scores.iterrows()]
+    except (ValueError, KeyError, OSError) as error:
+        raise TrainingError(f"The curves of {folder} cannot be read ({error}); it is resumed without them.") from error
+    return Past(losses, second, found)

@@ -96,11 +96,10 @@ class Estimator(QObject):
         """
         self._asked = (channels, conditions), settings, choose_preset
         if self._key() in self._known:
-            self.stop()
+            self._leave()
             self._say(self._known[self._key()])
         elif self._under_way != self._key():
-            self._measuring.cancel()
-            self._under_way = None
+            self._leave()
             self._write("Measuring how long a step takes …")
             self._timer.start()
 
@@ -112,6 +111,11 @@ class Estimator(QObject):
 
     def stop(self) -> None:
         """Measure no more: a training starts, or the dock is closed."""
+        if self.busy:
+            self._write("")
+        self._leave()
+
+    def _leave(self) -> None:
         self._timer.stop()
         self._measuring.cancel()
         self._under_way = None

@@ -25,7 +25,7 @@ class DecadeAxis(pg.AxisItem):
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """Names of the ticks."""
-        return [f"{10**value:.2g}" if value < 3 else f"{10**value:.0e}" for value in values]
+        return [f"{10**value:.2g}" if value < 1.5 else step_name(round(10**value)) for value in values]
 
 
 class StepAxis(pg.AxisItem):
@@ -44,7 +44,8 @@ def step_name(step: float) -> str:
     """
     if step != int(step):
         return ""
-    return f"{step:.0f}" if abs(step) < 1000 else f"{step / 1000:.6g}k"
+    size, unit = (1e6, "M") if step >= 1e6 else (1e3, "k") if step >= 1e3 else (1, "")
+    return f"{step / size:.6g}{unit}"
 
 
 class LivePlot(pg.PlotWidget):

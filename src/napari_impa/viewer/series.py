@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MOST = 1200
+MOST = 800
 """Points kept; with twice a dock's width in pixels none is missed."""
 
 
@@ -23,17 +23,17 @@ class Series:
         self._steps: list[float] = []
         self._values: list[float] = []
         self._stride, self._waiting = 1, list[tuple[float, float]]()
-        self._last: float | None = None
+        self._newest: tuple[float, float] | None = None
 
     def __len__(self) -> int:
-        return len(self._steps) + bool(self._waiting)
+        return len(self._steps) + self._newest_is_apart
 
     def append(self, step: float, value: float) -> None:
         """Add a value; one that is not finite is passed over."""
         if not np.isfinite(value):
             return
-        self._last = value if self._last is None else self._smoothing * self._last + (1 - self._smoothing) * value
-        self._add(float(step), self._last)
+        before = value if self._newest is None else self._newest[1]
+        self._add(float(step), self._smoothing * before + (1 - self._smoothing) * value)
 
     def extend(self, steps: ArrayLike, values: ArrayLike) -> None:
         """Add many values."""
@@ -43,19 +43,25 @@ class Series:
     def join(self, later: Series) -> None:
         """Add the points of another line that goes on from this one, as smooth as they are."""
         for step, value in zip(*later.points(), strict=True):
-            if not len(self) or step > self.points()[0][-1]:
+            if self._newest is None or step > self._newest[0]:
                 self._add(float(step), float(value))
-        self._last, self._smoothing = later._last, later._smoothing
+        self._smoothing = later._smoothing
 
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Steps and values, at most `MOST` + 1 of each, the newest value last."""
         steps, values = self._steps, self._values
-        if self._waiting:
-            steps, values = [*steps, self._waiting[-1][0]], [*values, self._waiting[-1][1]]
+        if self._newest_is_apart and self._newest is not None:
+            steps, values = [*steps, self._newest[0]], [*values, self._newest[1]]
         return np.array(steps), np.array(values)
 
+    @property
+    def _newest_is_apart(self) -> bool:
+        """Whether the newest value lies behind the last point, which is the mean of several or of those before."""
+        return self._newest is not None and (not self._steps or self._steps[-1] < self._newest[0])
+
     def _add(self, step: float, value: float) -> None:
-        self._waiting.append((step, value))
+        self._newest = step, value
+        self._waiting.append(self._newest)
         if len(self._waiting) < self._stride:
             return
         steps, values = zip(*self._waiting, strict=True)

@@ -59,6 +59,7 @@ class TrainDock(Dock):
         self.estimator.said.connect(self.settings.show_estimate)
         self.estimator.suggested.connect(self.settings.suggest)
         self._past.succeeded.connect(self._show_past)
+        self._past.failed.connect(notify)
         self.status.busy("Starting torch …")
         self._set_state(READY)
 
@@ -266,6 +267,7 @@ class TrainDock(Dock):
         else:
             self._on_failed(outcome)
         self._set_state(READY)
+        self._estimate()
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)

@@ -121,7 +121,13 @@ class SettingsForm(QObject):
 
     def fill(self, engine: Engine) -> None:
         """Offer what the engine can do: devices, crop sides and segmenters."""
-        self.device.refill([(f"auto: {words}" if name == "auto" else words, name) for name, words in engine.devices])
+        short = {words: words.partition(":")[0] for _, words in engine.devices}
+        self.device.refill(
+            [(f"auto: {short[words]}" if name == "auto" else short[words], name) for name, words in engine.devices]
+        )
+        self.device.setToolTip(
+            "\n".join(["What computes; auto takes a GPU where there is one.", *dict.fromkeys(short)])
+        )
         self.device.choose(engine.defaults.device)
         self._sizes, self._engine = engine.sizes, True
         self.size.refill([(f"{size} px", size) for size in engine.sizes])
