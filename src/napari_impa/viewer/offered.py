@@ -56,7 +56,7 @@ def offer_columns(
 
 
 def looks_like_smiles(name: str, column: pd.Series) -> bool:
-    """Whether a column holds SMILES: it is called so, or most of its texts can only be that."""
+    """Whether a column holds SMILES: it is called so, or half of its texts can only be that."""
     if pd.api.types.is_numeric_dtype(column):
         return False
     texts = [str(value).strip() for value in column.dropna().unique()[:_LOOKED_AT]]
@@ -66,7 +66,7 @@ def looks_like_smiles(name: str, column: pd.Series) -> bool:
     if "smiles" in name.casefold():
         return True
     likely = [text for text in texts if _SMILES.fullmatch(text) and _STRUCTURE.search(text)]
-    return all(_SMILES.fullmatch(text) for text in texts) and 2 * len(likely) > len(texts)
+    return all(_SMILES.fullmatch(text) for text in texts) and 2 * len(likely) >= len(texts)
 
 
 def kinds_in(column: pd.Series, conditions: pd.Series) -> tuple[str, ...]:
