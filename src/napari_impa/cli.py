@@ -128,6 +128,7 @@ def train(
     segment: Segment | None = None,
     description: Annotated[list[str] | None, Several] = None,
     resume: bool = False,
+    dry_run: bool = False,
     **settings: Any,
 ) -> None:
     """Train a model on labelled cells into a run folder; Ctrl-C stops it and keeps the model.
@@ -153,6 +154,8 @@ def train(
         condition, its name first; MODALITY=KIND for one of several modalities.
     resume
         Go on where the run folder's training stopped.
+    dry_run
+        Make a few steps on networks that are thrown away, say how long the training would take, and write nothing.
     **settings
         Fields of `TrainingSettings`.
     """
@@ -170,6 +173,11 @@ def train(
         )
         cells = read_source(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
         say(crop_summary(cells))
+        if dry_run:
+            from napari_impa.engine.measure import dry_run as lines_of
+
+            say("\n".join(lines_of(cells, chosen)))
+            return
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group)
         say(
             f"Conditions ({' '.join(cells.label)}): "
