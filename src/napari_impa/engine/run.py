@@ -85,9 +85,17 @@ class Run:
         history = checkpoint.read_header(self.model_path)["history"]
         return (history["steps"], history["score"]) if "score" in history else None
 
-    def start(self, settings: TrainingSettings, source: Mapping[str, Any]) -> None:
+    @property
+    def started_from(self) -> dict[str, Any] | None:
+        """What was taken over from which model, where the training goes on from one."""
+        return self.config.get("start_from")
+
+    def start(
+        self, settings: TrainingSettings, source: Mapping[str, Any], started_from: Mapping[str, Any] | None = None
+    ) -> None:
         """Make the folder and write `config.json`."""
         config = {"settings": settings.to_json(), "source": source, "versions": versions()}
+        config |= {"start_from": started_from} if started_from else {}
         try:
             for name in ("samples", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
