@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.docks import Dock, Options
+from napari_impa.viewer.docks import Options, Page
 from napari_impa.viewer.looking import (
     PLATES,
     Looked,
@@ -96,7 +96,7 @@ class ConditionsTable(QTableWidget):
 class CellsForm:
     """Task, labels, control and hold out of what a folder holds, as rows of a dock."""
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, page: Page) -> None:
         self.looked: Looked | None = None
         self.task = Options(TASKS, tip="Turn control cells into treated ones, or move cells between batches.")
         self.label = CheckList(tip="Columns whose values, joined, name the condition of a cell.")
@@ -104,12 +104,12 @@ class CellsForm:
         self.column = Options(tip="Cells kept out of the training, to judge the model by: by which column.")
         self.held = CheckList(tip="Values of that column whose cells the training never sees.")
         self.table = ConditionsTable()
-        dock.form.addRow(self.table)
-        dock.row("Task", self.task, tip=self.task.toolTip())
-        dock.row("Label", self.label, tip=self.label.toolTip())
-        self._control_name = dock.row("Control", self.control, tip=self.control.toolTip())
-        dock.row("Hold out", self.column, tip=self.column.toolTip())
-        self._held_name = dock.row("", self.held)
+        page.form.addRow(self.table)
+        page.row("Task", self.task, tip=self.task.toolTip())
+        page.row("Label", self.label, tip=self.label.toolTip())
+        self._control_name = page.row("Control", self.control, tip=self.control.toolTip())
+        page.row("Hold out", self.column, tip=self.column.toolTip())
+        self._held_name = page.row("", self.held)
         self.task.currentIndexChanged.connect(self._guess_again)
         self.label.changed.connect(self._on_label)
         self.control.currentIndexChanged.connect(self._count)

@@ -12,28 +12,28 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_impa.viewer.docks import Dock, Options, beside
+from napari_impa.viewer.docks import Options, Page, beside
 from napari_impa.viewer.looking import Engine, Looked
 
 
 class SettingsForm:
     """The engine's settings, as rows of a dock; what is seldom changed is folded away."""
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, page: Page) -> None:
         self.preset, self.size = Options(), Options()
         self.amount, self.unit = QDoubleSpinBox(), Options([("minutes", "minutes"), ("steps", "steps")])
         self.device, self.recipe = Options(), Options()
         self.batch_size, self.seed = QSpinBox(), QSpinBox()
         self.segment, self.nuclei = Options(), Options()
-        self.preset_name = dock.row("Preset", self.preset)
-        self.size_name = dock.row("Crop side", self.size)
+        self.preset_name = page.row("Preset", self.preset)
+        self.size_name = page.row("Crop side", self.size)
         self.amount.setDecimals(0)
         self.amount.setRange(1, 1_000_000)
         self.amount.setValue(30)
         self.amount.setToolTip("When the training ends; it can be stopped and resumed at any time.")
         self.unit.setToolTip(self.amount.toolTip())
         self.unit.currentIndexChanged.connect(self._on_unit)
-        dock.row("Train for", beside(self.amount, self.unit), tip=self.amount.toolTip())
+        page.row("Train for", beside(self.amount, self.unit), tip=self.amount.toolTip())
         self.more = QCollapsible("More settings")
         self.more.setDuration(0)
         self.more.layout().setContentsMargins(0, 0, 0, 0)
@@ -52,7 +52,7 @@ class SettingsForm:
         self.segment.setToolTip("How nuclei are found in whole fields.")
         self.nuclei.setToolTip("The channel that shows nuclei.")
         self.more.addWidget(body)
-        dock.form.addRow(self.more)
+        page.form.addRow(self.more)
 
     def fill(self, engine: Engine) -> None:
         """Offer what the engine can do, under its own words."""
