@@ -178,6 +178,8 @@ def train(
         say(crop_summary(cells))
         model = None if start_from is None else load_model(start_from)
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group, start_from=model)
+        if group.is_first:
+            trainer.run.keep_source(source, cells.label, cells.control, segment=segment)
         if model is not None and trainer.started_from is not None:
             say(words_of(trainer.started_from))
         say(

@@ -131,6 +131,7 @@ def events(trainer: Trainer) -> Iterator[TrainingEvent]:
         if event.samples is not None and (event.finished or event.step >= SELDOM * drawn):
             if limits is None:  # the same contrast from the first picture to the last
                 limits = display_limits(np.concatenate([event.samples.control, event.samples.real]))
+            trainer.run.require_there()
             picture = montage(sample_rows(event.samples), trainer.model.channels, limits)
             save_montage(folder / f"{event.step:06d}.png", picture)
             drawn = event.step

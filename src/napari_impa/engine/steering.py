@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-from torch.nn import Conv2d, Module
+if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
+    from torch import Tensor
+    from torch.nn import Module
 
 GRACE = 0.6
 """Seconds that a training which is to be left has to end its step and to save; then it is left where it is."""
@@ -86,6 +87,8 @@ class Steering:
 
     def watch(self, networks: Module) -> None:
         """Look, before and after every convolution of these networks, forward and backward, whether to leave."""
+        from torch.nn import Conv2d
+
         for module in networks.modules():
             if isinstance(module, Conv2d):
                 module.register_forward_hook(self._after_forward)

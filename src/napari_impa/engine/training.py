@@ -411,6 +411,7 @@ class Trainer:
         if not self.group.is_first:
             return
         began = time.monotonic()
+        self.run.require_there()
         self._require_finite()
         self.run.append_history(self._rows)
         self._rows = []
@@ -424,6 +425,7 @@ class Trainer:
     def _scored(self) -> dict[str, float]:
         if self.best.score is None:
             return {}
+        self.run.require_there()
         self._require_finite()
         model = self.model.to(self.device)
         self.steering.watch(model.networks)
