@@ -77,9 +77,12 @@ def check_run(tmp_path: Path) -> None:
     assert 1 <= IMPA.load(run.model_path).history["steps"] < 900
 
 
-def user_closes(window: Any) -> None:
+def user_closes(viewer: Any) -> None:
     """Close a window as napari's command does, whose own question was answered already."""
+    window = viewer.window._qt_window
     window.close(quit_app=False, confirm_need=False)
+    if not window.isVisible():
+        del viewer.window._qt_window  # as `viewer.close()` does, which is called after the test otherwise
 
 
 def test_the_window_stays_if_the_user_keeps_training(
@@ -88,7 +91,7 @@ def test_the_window_stays_if_the_user_keeps_training(
     viewer, dock = training
     window = viewer.window._qt_window
     answers.append(KEEP)
-    user_closes(window)
+    user_closes(viewer)
     assert not answers
     assert window.isVisible()
     assert dock.session.state == "training"
@@ -105,7 +108,7 @@ def test_the_window_closes_and_the_run_can_be_resumed(
 ) -> None:
     viewer, _ = training
     answers.append(CLOSE)
-    user_closes(viewer.window._qt_window)
+    user_closes(viewer)
     ends_within_a_second(settle)
     assert not answers
     check_run(tmp_path)
@@ -174,4 +177,4 @@ def test_nothing_is_asked_without_a_training(training: tuple[Any, TrainDock], se
     viewer, dock = training
     dock.session.stop()
     settle(lambda: not dock.session.busy)
-    user_closes(viewer.window._qt_window)
+    user_closes(viewer)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QDockWidget, QMessageBox, QPushButton, QWidget
 
 from napari_impa.viewer.training_session import STOPPING, TrainingSession
 
@@ -54,20 +54,22 @@ class CloseGuard(QObject):
 
     def __init__(self, viewer: napari.viewer.Viewer, dock: QWidget, session: TrainingSession) -> None:
         window = viewer.window._qt_window
-        super().__init__(window)
-        self._window: QMainWindow = window
-        self._canvas: QWidget = window._qt_viewer
+        super().__init__(window)  # and by nothing else is the window held: it must be freed when it is closed
         self._dock: QWidget | None = dock
         self._session = session
         self._watched: QDockWidget | None = None
         self._agreed = False
         window.installEventFilter(self)
+        window._qt_viewer.installEventFilter(self)
         dock.destroyed.connect(self._forget_dock)
         session.state_changed.connect(self._watch_title)
 
     def remove(self) -> None:
         """Guard no longer, as the dock was closed."""
-        self._window.removeEventFilter(self)
+        window = self.parent()
+        if window is not None:
+            window.removeEventFilter(self)
+            window._qt_viewer.removeEventFilter(self)
         self._session.state_changed.disconnect(self._watch_title)
         self._dock = None
         self.deleteLater()
@@ -75,13 +77,15 @@ class CloseGuard(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Look at what closes the window, hides it, or presses the dock's close button."""
         kind = event.type()
-        if kind == QEvent.Type.Close and watched is self._window:
+        if kind == QEvent.Type.Close and watched is self.parent()._qt_viewer:  # closed by a script, before the window
+            self._session.abandon()
+        elif kind == QEvent.Type.Close and watched is self.parent():
             if self._asks and not self._may_close():
                 event.ignore()
                 return True
             self._agreed = True
             self._soon(self._after_close)
-        elif kind == QEvent.Type.Hide and watched is self._window and self._agreed:
+        elif kind == QEvent.Type.Hide and self._agreed and watched is self.parent():
             self._session.abandon()
         elif kind == QEvent.Type.MouseButtonPress and watched.objectName() == CLOSE_BUTTON and self._asks:
             self._soon(self._close_dock)
@@ -92,14 +96,16 @@ class CloseGuard(QObject):
     def _asks(self) -> bool:
         """Whether there is something to lose, and someone to ask: a script closes the canvas before the window."""
         session = self._session
-        return session.busy and session.state != STOPPING and not self._agreed and not self._canvas.isHidden()
+        if not session.busy or session.state == STOPPING or self._agreed:
+            return False
+        return not self.parent()._qt_viewer.isHidden()
 
     def _may_close(self) -> bool:
-        return ask_to_close(self._window, self._session.step)
+        return ask_to_close(self.parent(), self._session.step)
 
     def _after_close(self) -> None:
         """Ask again next time, where napari's own question kept the window open."""
-        if self._window.isVisible():
+        if self.parent().isVisible():
             self._agreed = False
 
     # ---- the dock ---------------------------------------------------------------------------------------------------
