@@ -171,6 +171,13 @@ class LayersBox(QWidget):
         """Take the task by which labels are guessed; tell what there is again."""
         self.task = task
 
+    def tell(self) -> None:
+        """Tell again what the cells added so far hold."""
+        if self.groups:
+            self._told(self.groups)
+        else:
+            self.looked.emit(None)
+
     def close_form(self) -> None:
         """Follow the viewer no more, and forget the cells."""
         for event in self._list_events:
