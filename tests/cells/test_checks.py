@@ -140,7 +140,7 @@ def test_channels_swapped_on_one_plate_are_found(cells: Cells, one: int, other: 
     pixels = swapped(cells, plates == "sim-B", one, other)
     concern = pixel_concerns(pixels, cells.channels, plates, cells.conditions, control="DMSO")[0]
     assert concern.kind == "swapped"
-    assert "In plate sim-B, the channels" in concern.message
+    assert "On plate sim-B, the channels" in concern.message
 
 
 def test_too_few_images_say_nothing(cells: Cells) -> None:
