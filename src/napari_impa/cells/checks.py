@@ -19,8 +19,8 @@ PLATES = ("plate", "batch", "week", "experiment", "run", "replicate")
 """Columns, by preference, that say which cells were stained and imaged together (compared without case)."""
 
 KINDS = (
-    "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate", "unscored",
-    "nothing held out",
+    "damaged", "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate",
+    "unscored", "nothing held out",
 )  # fmt: skip
 """Kinds of concerns, the gravest first."""
 
@@ -112,6 +112,14 @@ def few_cells(counts: pd.Series, *, about: bool = False) -> list[Concern]:
         each = listed([f"{name} {word}{count:,}" for name, count in few.items()])
         what = f"{len(few)} conditions have few cells to train on ({each})"
     return [Concern("few", f"{what}; with fewer than {FEW_CELLS} a model learns these cells by heart: add images.")]
+
+
+def damaged_concerns(errors: Sequence[Exception], looked_at: int) -> tuple[Concern, ...]:
+    """Say which image cannot be read, of so many that were looked at."""
+    if not errors:
+        return ()
+    more = "" if len(errors) == 1 else f"{len(errors)} of {looked_at:,} images looked at cannot be read; the first: "
+    return (Concern("damaged", f"{more}{errors[0]}"),)
 
 
 def listed(names: Sequence[str]) -> str:
