@@ -211,7 +211,7 @@ def _overlaps(table: pd.DataFrame, held: NDArray[np.bool_], size: int | None, fi
     if places is not None and size is not None:
         trained = cKDTree(places[~held])
         nearest, _ = trained.query(places[held], distance_upper_bound=size, p=np.inf)
-        count = int(np.sum(nearest < size))
+        count = int(np.isfinite(nearest).sum())
         if not count:
             return []
         text = f"{count:,} of {int(held.sum()):,} held-out crops overlap crops that are trained on, {advice}"
