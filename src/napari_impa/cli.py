@@ -128,6 +128,7 @@ def train(
     segment: Segment | None = None,
     description: Annotated[list[str] | None, Several] = None,
     resume: bool = False,
+    dry_run: bool = False,
     start_from: Annotated[str | None, Parameter(name="--from")] = None,
     **settings: Any,
 ) -> None:
@@ -154,6 +155,8 @@ def train(
         condition, its name first; MODALITY=KIND for one of several modalities.
     resume
         Go on where the run folder's training stopped.
+    dry_run
+        Make a few steps on networks that are thrown away, say how long the training would take, and write nothing.
     start_from
         A trained model to go on from, with the weights that fit: a `.impa` file, a run folder, or the name of a bundled
         model.
@@ -176,6 +179,11 @@ def train(
         )
         cells = read_source(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
         say(crop_summary(cells))
+        if dry_run:
+            from napari_impa.engine.measure import dry_run as lines_of
+
+            say("\n".join(lines_of(cells, chosen)))
+            return
         model = None if start_from is None else load_model(start_from)
         trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group, start_from=model)
         if group.is_first:

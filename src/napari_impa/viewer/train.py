@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.closing import CloseGuard
 from napari_impa.viewer.curves import LossCurves
 from napari_impa.viewer.docks import Dock, Options, Page, below, beside
 from napari_impa.viewer.jobs import Failure, notify
@@ -31,7 +30,7 @@ from napari_impa.viewer.reader import cells_layers
 from napari_impa.viewer.sources import is_source
 from napari_impa.viewer.training_cells import CellsForm
 from napari_impa.viewer.training_form import SettingsForm
-from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained
+from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, Trained
 from napari_impa.viewer.training_session import TrainingSession
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ class TrainDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = TrainingSession()
-        super().__init__(on_close=self._on_close, on_viewer_closed=self.session.abandon)
-        self._guard = CloseGuard(napari_viewer, self, self.session)
+        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.stop)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
         self._trained: Trained | None = None
@@ -62,10 +60,6 @@ class TrainDock(Dock):
         session.failed.connect(self._on_failed)
         self.status.busy("Starting torch …")
         self._set_state(READY)
-
-    def _on_close(self) -> None:
-        self.session.stop()
-        self._guard.remove()
 
     def _build(self) -> None:
         self.pages = QTabWidget()
@@ -91,13 +85,12 @@ class TrainDock(Dock):
         self.choose.clicked.connect(self._choose_source)
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         page.row("Folder", self.source, self.choose, tip=tip)
-        self.found = QLabel()
-        self.found.setWordWrap(True)
-        page.form.addRow(self.found)
         self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
         self.kind.currentIndexChanged.connect(self._look)
         self._kind_name = page.row("Images are", self.kind, tip=self.kind.toolTip())
         self.cells = CellsForm(page)
+        self.cells.failed.connect(self._on_failed)
+        self.found = self.cells.panel.summary
         self.settings = SettingsForm(page)
         self.folder = QLineEdit()
         self.folder.textChanged.connect(lambda _: self._set_state(self.state))
@@ -130,6 +123,10 @@ class TrainDock(Dock):
         foot = below(beside(self.start, self.show_preview, self.use), self.progress, self.status)
         foot.layout().setContentsMargins(8, 6, 8, 6)
         return foot
+
+    def _on_closed(self) -> None:
+        self.session.stop()
+        self.cells.stop()
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
@@ -172,7 +169,6 @@ class TrainDock(Dock):
     def _on_looked(self, looked: Looked) -> None:
         self.status.busy("")
         self.status.say("")
-        self.found.setText(looked.source.describe())
         ready = looked.source.kind == "cells"
         self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
         self.kind.choose(looked.source.kind)
@@ -215,10 +211,11 @@ class TrainDock(Dock):
     def _on_start(self) -> None:
         if self.state == TRAINING:
             self._set_state(STOPPING)
-            self.session.stop()
+            if self.session.job is not None:
+                self.session.job.cancel()
             return
         try:
-            self.session.start(self.plan())
+            plan = self.plan()
         except ImpaError as error:
             self._on_failed(Failure.of(error))
             return
@@ -227,8 +224,9 @@ class TrainDock(Dock):
         self.status.say("Reading the folder …")
         self._set_state(TRAINING)
         self.pages.setCurrentWidget(self.watch)
+        self.session.start(plan)
 
-    def _on_report(self, report: Cropping | Started | Progress | Paused) -> None:
+    def _on_report(self, report: Cropping | Started | Progress) -> None:
         if isinstance(report, Cropping):
             self.progress.setValue(round(1000 * report.done / max(1, report.total)))
             self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
@@ -237,7 +235,7 @@ class TrainDock(Dock):
             self.status.say(f"Training starts\n{self._about}")
             self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
-        elif isinstance(report, Progress):
+        else:
             event = report.event
             if self.curves.extend(report.points):
                 QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
@@ -255,18 +253,16 @@ class TrainDock(Dock):
             self._trained = outcome
             remember(outcome.model_path)
             self.status.say(outcome.message)
+            show_info(outcome.message)
         elif outcome is None:
             self.progress.setValue(0)
             self.status.say("Stopped before the first step; nothing was written.")
         else:
-            self._show(outcome)
+            self._on_failed(outcome)
         self._set_state(READY)
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
-        self._show(failure)
-
-    def _show(self, failure: Failure) -> None:
         self.status.busy("")
         self.status.warn(failure.message)
 
