@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.errors import ConditionError, ImpaError
+from napari_impa.viewer.closing import CloseGuard
 from napari_impa.viewer.curves import LossCurves
 from napari_impa.viewer.docks import Dock, Options, Page, below, beside
 from napari_impa.viewer.jobs import Failure, notify
@@ -30,7 +30,7 @@ from napari_impa.viewer.reader import cells_layers
 from napari_impa.viewer.sources import is_source
 from napari_impa.viewer.training_cells import CellsForm
 from napari_impa.viewer.training_form import SettingsForm
-from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, Trained
+from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained
 from napari_impa.viewer.training_session import TrainingSession
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class TrainDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = TrainingSession()
-        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.stop)
+        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.abandon)
+        self._guard = CloseGuard(napari_viewer, self, self.session)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
         self._trained: Trained | None = None
@@ -127,6 +128,7 @@ class TrainDock(Dock):
     def _on_closed(self) -> None:
         self.session.stop()
         self.cells.stop()
+        self._guard.remove()
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
@@ -211,11 +213,10 @@ class TrainDock(Dock):
     def _on_start(self) -> None:
         if self.state == TRAINING:
             self._set_state(STOPPING)
-            if self.session.job is not None:
-                self.session.job.cancel()
+            self.session.stop()
             return
         try:
-            plan = self.plan()
+            self.session.start(self.plan())
         except ImpaError as error:
             self._on_failed(Failure.of(error))
             return
@@ -224,9 +225,8 @@ class TrainDock(Dock):
         self.status.say("Reading the folder …")
         self._set_state(TRAINING)
         self.pages.setCurrentWidget(self.watch)
-        self.session.start(plan)
 
-    def _on_report(self, report: Cropping | Started | Progress) -> None:
+    def _on_report(self, report: Cropping | Started | Progress | Paused) -> None:
         if isinstance(report, Cropping):
             self.progress.setValue(round(1000 * report.done / max(1, report.total)))
             self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
@@ -235,7 +235,7 @@ class TrainDock(Dock):
             self.status.say(f"Training starts\n{self._about}")
             self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
-        else:
+        elif isinstance(report, Progress):
             event = report.event
             if self.curves.extend(report.points):
                 QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
@@ -253,16 +253,18 @@ class TrainDock(Dock):
             self._trained = outcome
             remember(outcome.model_path)
             self.status.say(outcome.message)
-            show_info(outcome.message)
         elif outcome is None:
             self.progress.setValue(0)
             self.status.say("Stopped before the first step; nothing was written.")
         else:
-            self._on_failed(outcome)
+            self._show(outcome)
         self._set_state(READY)
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
+        self._show(failure)
+
+    def _show(self, failure: Failure) -> None:
         self.status.busy("")
         self.status.warn(failure.message)
 
