@@ -244,7 +244,7 @@ class TrainDock(Dock):
             left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
             self.status.say(f"Step {steps}{left} · {event.stage} stage\n{self._about}")
             if event.samples is not None and self._preview is not None:
-                self._preview.show(event.samples, event.step)
+                self._preview.draw(event.samples, event.step)
                 self.show_preview.setEnabled(True)
 
     def _on_ended(self, outcome: Trained | Failure | None) -> None:
