@@ -23,7 +23,7 @@ from benchmarks.measure import ROOT, Options, Row, shown
 from benchmarks.viewer import until
 from napari_impa.errors import MissingDependencyError
 
-SIZE, CELLS, STEPS, BATCH = 64, 40, 60, 16
+SIZE, CELLS, STEPS, BATCH = 64, 40, 30, 16
 HEARTBEAT = 5  # ms
 GAPS, WORST, PACE, CLOSED = 0.050, 0.250, 0.85, 1.0
 """Targets: 95th percentile and longest of the gaps, pace beside the command line's, seconds to close."""

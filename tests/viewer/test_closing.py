@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.run import Run
+from napari_impa.engine.settings import TrainingSettings
 from napari_impa.viewer.closing import CLOSE, CLOSE_BUTTON, KEEP
 from napari_impa.viewer.train import TrainDock
-from napari_impa.viewer.training_job import Progress
+from napari_impa.viewer.training_job import Plan, Progress
 
 Settle = Callable[..., None]
 
@@ -41,23 +42,19 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def training(
     make_napari_viewer: Callable[..., Any], cells_path: Path, tmp_path: Path, settle: Settle
-) -> tuple[Any, TrainDock]:
+) -> Iterator[tuple[Any, TrainDock]]:
     """A shown window in which a training has made some steps."""
     viewer = make_napari_viewer(show=True)
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock, name="Train on a folder")
-    dock.setup.set_source(cells_path)
-    settle(lambda: dock.setup.cells.looked is not None)
-    dock.setup.folder.setText(str(tmp_path / "run"))
-    dock.setup.settings.size.choose(48)
-    dock.setup.settings.unit.setCurrentIndex(1)
-    dock.setup.settings.amount.setValue(900)
-    dock.setup.settings.batch_size.setValue(2)
+    settings = TrainingSettings(size=48, steps=900, batch_size=2, device="cpu")
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
-    dock.start.click()
+    dock.session.start(Plan(cells_path, ("compound",), "DMSO", settings, tmp_path / "run"))
     settle(lambda: any(isinstance(report, Progress) for report in reports))
-    return viewer, dock
+    yield viewer, dock
+    dock.session.abandon()
+    settle(lambda: not dock.session.busy)
 
 
 def threads() -> list[str]:
