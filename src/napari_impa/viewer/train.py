@@ -109,6 +109,7 @@ class TrainDock(Dock):
         self.scores = ScoreCurves(str(self.viewer.theme))
         self.form.addRow(self.scores)
         self.form.addRow(beside(self.scores.best, self.scores.each))
+        self.form.addRow(self.scores.names)
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
