@@ -138,7 +138,7 @@ def test_each_condition_is_drawn_where_that_is_ticked(scores: ScoreCurves) -> No
     assert scores.names.text().index("a&nbsp;0.20") < scores.names.text().index("b&nbsp;0.40")
     scores.each.setChecked(False)
     assert not scores._thin
-    assert scores.names.isHidden()
+    assert scores.names.text() == ""
 
 
 def test_of_many_conditions_the_best_are_named(scores: ScoreCurves) -> None:

@@ -267,7 +267,6 @@ class ScoreCurves(LivePlot):
             texts.append(f'<span style="color:{colours[name]}">■</span>&nbsp;{named}&nbsp;{newest[name]:.2f}')
         more = [f"and {len(ranked) - MOST_NAMES} more"] if len(ranked) > MOST_NAMES else []
         self.names.setText("&nbsp;&nbsp; ".join([*texts, *more]))
-        self.names.setVisible(bool(texts))
 
     def _means(self) -> np.ndarray:
         if not self._steps:

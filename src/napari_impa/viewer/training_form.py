@@ -13,7 +13,7 @@ from superqt.utils import signals_blocked
 from napari_impa.engine.options import About, about_settings
 from napari_impa.engine.settings import KINDS, TrainingSettings
 from napari_impa.viewer.description_box import DescriptionBox
-from napari_impa.viewer.docks import Dock, Options, beside, section
+from napari_impa.viewer.docks import Options, Page, beside, section
 from napari_impa.viewer.jobs import Latest
 from napari_impa.viewer.looking import Engine, Looked
 from napari_impa.viewer.offered import Offered, offer_columns
@@ -45,8 +45,8 @@ class SettingsForm(QObject):
 
     changed = Signal()
 
-    def __init__(self, dock: Dock, settings: type = TrainingSettings) -> None:
-        super().__init__(dock)
+    def __init__(self, page: Page, settings: type = TrainingSettings) -> None:
+        super().__init__(page)
         self._about = about_settings(settings)
         self._names: dict[str, QWidget] = {}
         self._task, self._sizes, self._engine = "perturbation", tuple[int, ...](), False
@@ -58,7 +58,7 @@ class SettingsForm(QObject):
         }
         self.segment, self.nuclei = Options(), Options()
         self._segmenters: list[tuple[str, str]] = []
-        self._build(dock)
+        self._build(page)
         self._finding = Latest(self)
         self._finding.succeeded.connect(self._on_offered)
         self.preset_chosen = False
@@ -71,7 +71,7 @@ class SettingsForm(QObject):
             return widgets[name]
         raise AttributeError(name)
 
-    def _build(self, dock: Dock) -> None:
+    def _build(self, page: Page) -> None:
         self.amount, self.unit = QDoubleSpinBox(), Options([("minutes", "minutes"), ("steps", "steps")])
         self.amount.setDecimals(0)
         self.amount.setRange(1, 10_000_000)
@@ -86,10 +86,10 @@ class SettingsForm(QObject):
         folded = QFormLayout(self._more)
         folded.setContentsMargins(0, 0, 0, 0)
         folded.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._add_rows("essential", dock.form)
-        self._names["amount"] = dock.row("Train for", beside(self.amount, self.unit), tip=tip)
-        dock.form.addRow(self.estimate)
-        self._add_rows("conditions", dock.form)
+        self._add_rows("essential", page.form)
+        self._names["amount"] = page.row("Train for", beside(self.amount, self.unit), tip=tip)
+        page.form.addRow(self.estimate)
+        self._add_rows("conditions", page.form)
         self._add_rows("advanced", folded)
         self.segment.setToolTip("How nuclei are found in whole fields.")
         self.nuclei.setToolTip("The channel that shows nuclei, around which cells are cut.")
@@ -99,7 +99,7 @@ class SettingsForm(QObject):
             folded.addRow(name, widget)
             widget.currentIndexChanged.connect(self._on_changed)
         self.more = section("More settings", self._more)
-        dock.form.addRow(self.more)
+        page.form.addRow(self.more)
         self.unit.currentIndexChanged.connect(self._on_unit)
         self.amount.valueChanged.connect(self._on_changed)
 
