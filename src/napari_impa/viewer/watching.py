@@ -42,7 +42,7 @@ class WatchPage(Page):
         self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
         self.show_preview.clicked.connect(self._look_at_preview)
         self.show_preview.setEnabled(False)
-        for widget in (self.about, self.curves, self.curves.names, self.scores):
+        for widget in (self.about, self.curves, self.curves.names, self.scores, self.scores.names):
             self.form.addRow(widget)
         self.form.addRow(beside(self.scores.best, self.scores.each))
         self.form.addRow(self.show_preview)
