@@ -188,7 +188,7 @@ def test_saturation_at_what_a_camera_can_give(bits: int) -> None:
     assert saturated_share(np.minimum(pixels, top - 1))[0] == 0  # no camera ends there
     even = rng.integers(0, top, (10, 1, 32, 32), endpoint=True)
     even[0, 0, 0, 0] = top  # the brightest values are as many as any other
-    assert saturated_share(even.astype(pixels.dtype))[0] == 0
+    assert saturated_share(even.astype(pixels.dtype))[0] < 0.001
     dim = np.clip(bright / 2, 0, top - 1)
     dim[0, 0, 0, 0] = top  # one bright pixel is none
     assert saturated_share(dim.astype(pixels.dtype))[0] < 0.001
