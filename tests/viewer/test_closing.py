@@ -14,7 +14,8 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
 
-from napari_impa.engine.model import IMPA
+from napari_impa.engine import checkpoint
+from napari_impa.engine.lock import is_locked
 from napari_impa.engine.run import Run
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.viewer.closing import CLOSE, CLOSE_BUTTON, KEEP
@@ -62,16 +63,16 @@ def threads() -> list[str]:
 
 
 def ends_within_a_second(settle: Settle) -> None:
-    """After the answer; twice as long on a machine that others use too."""
+    """Here with patience for a machine that others use too; `python -m benchmarks train-dock` measures it."""
     began = time.monotonic()
     settle(lambda: not threads(), 10)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def check_run(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    assert run.checkpoint_path.is_file()
-    assert 1 <= IMPA.load(run.model_path).history["steps"] < 900
+    assert checkpoint.read_header(run.checkpoint_path)["step"] < 900
+    assert not is_locked(run.folder)
 
 
 def user_closes(viewer: Any) -> None:
