@@ -1,4 +1,4 @@
-"""The models that IMPA was published with: their members of the archive at Zenodo, their names, and making `.impa` of them."""
+"""The models that IMPA was published with: their members of the archive at Zenodo, their names, making `.impa`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_impa.engine.card import Card
 from napari_impa.errors import FetchError, ImpaError
-from napari_impa.fetching.members import Member, fetch_member, list_members
+from napari_impa.fetching.members import Member, fetch_member, is_fetched, list_members
 from napari_impa.fetching.ranges import PATIENCE, RemoteFile
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ PUBLISHED = (
         conditions=("AZ138", "AZ258", "cytochalasin B", "taxol", "vincristine"),
     ),
     Published(
-        "impa-bbbc021-all", "IMPA: 88 drugs on MCF-7 (BBBC021)", "bbbc021_all", 128, _BBBC021, 88, 219_900_000,
+        "impa-bbbc021-all", "IMPA: all drugs on MCF-7 (BBBC021)", "bbbc021_all", 128, _BBBC021, 89, 219_900_000,
         description="bit", table="metadata/bbbc021_df_all.csv", column="CPD_NAME",
     ),
     Published(
@@ -104,7 +104,7 @@ PUBLISHED = (
         task="batch", control=None, epoch=100, table="metadata/rxrx1_df.csv", column="BATCH",
     ),
 )  # fmt: skip
-"""Conditions of the six-drug model: its published configuration (`config_hydra/config/bbbc021_six.yaml`, `mol_list`)."""
+"""The names of the six-drug model are those of its published configuration, `config_hydra/config/bbbc021_six.yaml`."""
 
 
 def find_checkpoint(members: Sequence[Member], model: Published, member: str | None = None) -> dict[str, Member]:
@@ -162,6 +162,7 @@ def fetch_published(
     column: str | None = None,
     channels: Sequence[str] | None = None,
     tell: Tell = lambda what, done, all: None,
+    alive: Callable[[], object] = lambda: None,
     patience: Sequence[float] = PATIENCE,
 ) -> tuple[Path, str]:
     """Fetch a model's members of the archive into a cache folder and make its `.impa` file of them.
@@ -181,8 +182,9 @@ def fetch_published(
     channels
         Names of the channels, in order.
     tell
-        Called with what is done, and bytes so far and in all; what it raises ends the fetching, which another
-        call goes on with.
+        Called with what is done, and bytes so far and in all (0 where there are none).
+    alive
+        Called often; what it raises ends the fetching, which another call goes on with.
     patience
         Seconds to wait before each further attempt.
 
@@ -198,8 +200,10 @@ def fetch_published(
         If the members make no model, or the names do not fit.
     """
     folder = cache / MODELS / model.name
+    if names is not None and member is None and model.path(cache).is_file() and _are_whole(folder):
+        return convert(model, folder, cache, names=names, column=column, channels=channels, sure=True)
     tell("the archive's contents", 0, 0)
-    with RemoteFile(url, alive=lambda: tell("", 0, 0), patience=patience) as remote:
+    with RemoteFile(url, alive=alive, patience=patience) as remote:
         members = list_members(remote)
         parts = find_checkpoint(members, model, member)
         total, before = sum(one.packed for one in parts.values()), 0
@@ -215,6 +219,12 @@ def fetch_published(
         if other.name not in {PurePosixPath(one.name).name for one in parts.values()}:
             other.unlink()
     return convert(model, folder, cache, names=names or table, column=column, channels=channels, sure=names is not None)
+
+
+def _are_whole(folder: Path) -> bool:
+    """Whether the members that a model was made of are still there as they were fetched."""
+    parts = list(folder.glob("*.ckpt"))
+    return len(parts) > 1 and all(is_fetched(path) for path in parts)
 
 
 def _training_table(
@@ -238,7 +248,7 @@ def convert(
     channels: Sequence[str] | None = None,
     sure: bool = False,
 ) -> tuple[Path, str]:
-    """Make the `.impa` file of members that were fetched; as `fetch_published`, `sure` where the user gave the names."""
+    """Make the `.impa` file of members that were fetched; `sure` where names that do not fit are an error."""
     from napari_impa.engine.naming import Naming
     from napari_impa.engine.published import model_of
 
@@ -249,7 +259,7 @@ def convert(
     how: dict[str, Any] = {"channels": channels or model.channels, "task": model.task, "description": model.description}
     remark = ""
     try:
-        naming = None if names is None else Naming(names, column or (model.column or None), model.control)
+        naming = None if names is None else Naming(names, column or (None if sure else model.column), model.control)
         made = model_of(folder, naming=naming, **how)
     except ImpaError as error:
         if sure or names is None:
