@@ -83,24 +83,24 @@ _CPG0000 = tuple(f"channel {number}" for number in range(1, 6))
 
 PUBLISHED = (
     Published(
-        "impa-bbbc021-six", "IMPA: five drugs on MCF-7 (BBBC021)", "bbbc021_six", 96, _BBBC021, 5, 212_100_000,
+        "impa-bbbc021-six", "BBBC021, five drugs (IMPA)", "bbbc021_six", 96, _BBBC021, 5, 212_100_000,
         description="count", epoch=200,
         conditions=("AZ138", "AZ258", "cytochalasin B", "taxol", "vincristine"),
     ),
     Published(
-        "impa-bbbc021-all", "IMPA: all drugs on MCF-7 (BBBC021)", "bbbc021_all", 128, _BBBC021, 89, 219_900_000,
+        "impa-bbbc021-all", "BBBC021, all drugs (IMPA)", "bbbc021_all", 128, _BBBC021, 89, 219_900_000,
         description="bit", table="metadata/bbbc021_df_all.csv", column="CPD_NAME",
     ),
     Published(
-        "impa-cpg0000", "IMPA: drugs, CRISPR and ORF on U2OS (cpg0000)", "cpg0000", 96, _CPG0000, 763, 216_000_000,
+        "impa-cpg0000", "cpg0000, U2OS (IMPA)", "cpg0000", 96, _CPG0000, 763, 216_000_000,
         epoch=90, table="metadata/metadata_large_gene2vec.csv", column="CPD_NAME",
     ),
     Published(
-        "impa-cpg0000-batch", "IMPA: plates of cpg0000 (U2OS)", "cpg0000_batch", 96, _CPG0000, 10, 213_300_000,
+        "impa-cpg0000-batch", "cpg0000 plates (IMPA)", "cpg0000_batch", 96, _CPG0000, 10, 213_300_000,
         task="batch", control=None, table="metadata/metadata_large.csv", column="PLATE",
     ),
     Published(
-        "impa-rxrx1-batch", "IMPA: batches of RxRx1", "rxrx1_batch", 96, _RXRX1, 3, 211_900_000,
+        "impa-rxrx1-batch", "RxRx1 batches (IMPA)", "rxrx1_batch", 96, _RXRX1, 3, 211_900_000,
         task="batch", control=None, epoch=100, table="metadata/rxrx1_df.csv", column="BATCH",
     ),
 )  # fmt: skip
