@@ -82,8 +82,8 @@ def _words(name: str) -> set[str]:
 def guess_sources(channels: Sequence[str], offered: Sequence[Channel]) -> list[Channel | None]:
     """Guess which of the channels on offer shows each channel of a model.
 
-    As `guess_channels`, layers whose metadata says that they show no control last; where no name says anything, one layer that holds as many channels, or more, gives them in
-    their order.
+    As `guess_channels`, layers whose metadata says that they show no control last; where no name says anything, one
+    layer that holds as many channels, or more, gives them in their order.
     """
     offered = sorted(offered, key=lambda one: one.layer.metadata.get("control") in (0, False))
     names = ["" if one.position is not None else one.name for one in offered]
