@@ -77,11 +77,12 @@ def test_goes_on_where_the_connection_broke(server: Server, tmp_path: Path) -> N
     with opened(server) as remote:
         member = by_name(remote)
         server.sent = 0
+        server.requests.clear()
         server.faults.extend([None, ("cut", 1_000_000), 503, ("cut", 700_000), ("cut", 0)])
         path = fetch_member(remote, member, tmp_path / "nets.ckpt")
         assert path.read_bytes() == NOISE
         assert server.sent < len(NOISE) + 2 * (1 << 16)  # a break costs the piece under way
-        assert sum(not one.startswith("bytes=-") for one in server.requests) == 6
+        assert len(server.requests) == 6
 
 
 def test_another_process_goes_on(server: Server, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_fingerprint_of_the_other_kind_is_refused(server: Server, tmp_path: Pa
 
 
 def test_fetching_goes_on(server: Server, tmp_path: Path) -> None:
-    server.faults.extend([None, None, ("cut", 100_000), *[("cut", 0)] * 9])
+    server.faults.extend([None, None, None, ("cut", 100_000), *[("cut", 0)] * 9])
     with pytest.raises(FetchError):
         fetch(server, SIX, tmp_path)
     held = next((tmp_path / "models" / SIX.name).glob("*.partial")).stat().st_size

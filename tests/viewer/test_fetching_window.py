@@ -135,8 +135,8 @@ def test_fields_of_bbbc022_are_stacked(tmp_path: Path) -> None:
             tifffile.imwrite(path, np.full((count, 20, 30), top + number, np.uint16), photometric="minisblack")
             paths.append(path)
     layers = samples.bbbc022_layers(paths)
-    assert [kind for _, _, kind in layers] == ["image"] * 5 + ["labels"] * 2
-    assert [options["name"] for _, options, _ in layers[:5]] == list(reversed(BBBC022.channels))
+    assert [kind for _, _, kind in layers] == ["labels"] * 2 + ["image"] * 5
+    assert [options["name"] for _, options, _ in layers[2:]] == list(reversed(BBBC022.channels))
     for data, options, _ in layers:
         assert data.shape == (2, 20, 30)
         assert options["scale"] == (1.0, 0.656, 0.656)
@@ -180,7 +180,8 @@ def test_a_published_model_is_fetched_from_the_dock(
     assert dock.fetch.isHidden()
     choose(dock, NAME)
     assert not dock.fetch.isHidden()
-    assert dock.fetch.text.text() == "Not on this computer yet: 212 MB."
+    said_there = "Not on this computer yet (212 MB); simulated-screen is used meanwhile."
+    assert dock.fetch.text.text() == said_there
     assert dock.session.loaded is before
     assert "fetch 212 MB" in dock.model.currentText()
     assert not archive.requests  # nothing is fetched unasked

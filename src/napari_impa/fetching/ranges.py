@@ -64,7 +64,10 @@ class RemoteFile:
         self._alive, self._patience = alive, patience
         self._session = requests.Session()
         self._version: Version | None = None
-        self._tail = b"".join(self._stream(f"bytes=-{TAIL}", None))
+        self._tail = b""
+        for _ in self.stream(0, 1):  # tells the size; not every server counts from the end
+            pass
+        self._tail = b"".join(self.stream(max(self.version.size - TAIL, 0), self.version.size))
 
     def __enter__(self) -> RemoteFile:
         return self
@@ -95,27 +98,13 @@ class RemoteFile:
         FetchError
             If the connection breaks more often in a row than there is patience for.
         """
-        yield from self._stream(start, stop)
-
-    def _stream(self, start: int | str, stop: int | None) -> Iterator[bytes]:
-        """Yield a part; one from the end, given as a header's text, is asked for again from its beginning."""
-        failures, at = 0, start
-        while stop is None or (isinstance(at, int) and at < stop):
-            wanted = at if isinstance(at, str) else f"bytes={at}-{(stop or 0) - 1}"
-            pieces: list[bytes] = []
+        failures = 0
+        while start < stop:
             try:
-                for piece in self._ask(wanted):
+                for piece in self._ask(f"bytes={start}-{stop - 1}"):
                     self._alive()
-                    failures, self.moved = 0, self.moved + len(piece)
-                    if isinstance(at, int):
-                        at += len(piece)
-                        yield piece
-                    else:
-                        pieces.append(piece)
-                if stop is None:
-                    yield from pieces
-                    return
-                continue  # all came, or the server ended it early without a word
+                    failures, self.moved, start = 0, self.moved + len(piece), start + len(piece)
+                    yield piece
             except _Again as again:
                 if failures >= len(self._patience):
                     raise FetchError(str(again)) from again.__cause__

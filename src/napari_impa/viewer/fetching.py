@@ -94,16 +94,22 @@ def fetch_sample(
         if event.value.metadata.get(FETCHING) is job:
             job.cancel()
 
-    def on_ended() -> None:
-        bar.close()
+    def remove_placeholder() -> None:
         viewer.layers.events.removed.disconnect(on_removed)
         layer = find()
         if layer is not None:
             viewer.layers.remove(layer)
+        viewer.layers.events.removed.connect(on_removed)
+
+    def on_ended() -> None:
+        bar.close()
+        remove_placeholder()
+        viewer.layers.events.removed.disconnect(on_removed)
 
     def on_succeeded(layers: list[LayerData]) -> None:
         if job.token.cancelled:  # after it had come
             return
+        remove_placeholder()  # its units would be others than theirs
         for data in layers:
             viewer.add_layer(Layer.create(*data))
         viewer.reset_view()
@@ -195,12 +201,15 @@ class FetchRow(QWidget):
         """Whether a model is being fetched."""
         return self._running.job is not None
 
-    def offer(self, name: str, size: str) -> None:
-        """Offer a model of the catalog; nothing changes while another one is on its way."""
+    def offer(self, name: str, size: str, meanwhile: str) -> None:
+        """Offer a model of the catalog and say which one is used meanwhile; not while another is on its way."""
         if self.busy:
             return
         self.name = name
-        self._say(f"Not on this computer yet: {size}.", "Fetch", "Fetch the model from Zenodo, in the background.")
+        goes_on = f"; {meanwhile} is used meanwhile" if meanwhile else ""
+        self._say(
+            f"Not on this computer yet ({size}){goes_on}.", "Fetch", "Fetch the model from Zenodo, in the background."
+        )
 
     def withdraw(self) -> None:
         """Offer nothing any more, unless a model is on its way."""

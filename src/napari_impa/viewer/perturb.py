@@ -208,7 +208,8 @@ class PerturbDock(Dock):
         choice = self._choices.get(key)
         self.model.setToolTip(choice.about if choice is not None and choice.about else str(key))
         if choice is not None and choice.to_fetch:
-            self.fetch.offer(choice.key, choice.to_fetch)
+            loaded = self.session.loaded
+            self.fetch.offer(choice.key, choice.to_fetch, "" if loaded is None else loaded.model.name)
             return
         self.fetch.withdraw()
         if key is not None:

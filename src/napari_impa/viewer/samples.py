@@ -96,10 +96,11 @@ def bbbc022_layers(paths: list[Path]) -> list[LayerData]:
     for name, colour, stack in reversed(list(zip(BBBC022.channels, _BBBC022_COLORMAPS, images, strict=True))):
         layers.append(_image(stack, name, colour, about, pixel_size=_BBBC022_PIXEL, axis="field"))
     placed = {key: layers[0][1][key] for key in ("scale", "units", "axis_labels")}
-    for name, number in (("cells", 0), ("nuclei", 2)):
-        labels = masks[number].astype(np.int32)
-        layers.append((labels, {"name": name, "visible": False, "metadata": about, **placed}, "labels"))
-    return layers
+    shown = {"visible": False, "metadata": about, **placed}
+    hidden = [
+        (masks[at].astype(np.int32), {"name": name, **shown}, "labels") for at, name in ((0, "cells"), (2, "nuclei"))
+    ]
+    return [*hidden, *layers]
 
 
 def _here_or_fetched(images: ImageSet) -> list[LayerData]:
