@@ -91,6 +91,11 @@ def test_a_sample_comes_in_the_background(
     assert not progress._all_instances
     put(viewer, samples.bbbc014())  # now it is here, and opens at once
     assert len(viewer.layers) == 8
+    viewer.layers.clear()
+    wells.paths(own_list_of_models.parent)[0].write_bytes(b"damaged")
+    put(viewer, samples.bbbc014())
+    assert len(viewer.layers) == 1
+    settle(lambda: len(viewer.layers) == 4)
 
 
 def test_a_sample_without_a_network_is_told(

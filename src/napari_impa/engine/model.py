@@ -62,6 +62,8 @@ class IMPA:
         What the user calls it.
     card
         Its model card, Markdown that `Card.parse` reads; empty where it has none.
+    has_discriminator
+        Whether the discriminator's weights are those of the training; a compact file lacks them.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class IMPA:
         name: str = "model",
         descriptions: Sequence[Description] = (),
         card: str = "",
+        has_discriminator: bool = True,
     ) -> None:
         self.networks = networks.eval().requires_grad_(False)
+        self.has_discriminator = has_discriminator
         self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
         self.limits = np.asarray(limits, float).reshape(-1, 2)
         self.task, self.control, self.pixel_size, self.name, self.card = task, control, pixel_size, name, card

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from napari_impa.errors import FetchError
 from napari_impa.fetching.files import fetch_file
-from napari_impa.fetching.members import Progress
+from napari_impa.fetching.members import Progress, sha256_of
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,13 @@ class ImageSet:
         return [folder / "images" / self.name / one.file for one in self.files]
 
     def is_here(self, folder: Path) -> bool:
-        """Whether all files lie in a cache folder; their SHA-256 are checked when they are opened."""
+        """Whether all files lie in a cache folder."""
         return all(path.is_file() for path in self.paths(folder))
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether they are, besides, the files they ought to be, so that `fetch` needs no network."""
+        pairs = zip(self.files, self.paths(folder), strict=True)
+        return self.is_here(folder) and all(sha256_of(path) == one.sha256 for one, path in pairs)
 
     def fetch(self, folder: Path, progress: Progress = lambda done, all: None) -> list[Path]:
         """Fetch what is not there yet into a cache folder.

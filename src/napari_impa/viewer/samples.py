@@ -111,7 +111,7 @@ def _here_or_fetched(images: ImageSet) -> list[LayerData]:
     from napari_impa.viewer.settings import cache_folder
 
     folder, viewer = cache_folder(), napari.current_viewer()
-    if viewer is None or images.is_here(folder):
+    if viewer is None or images.is_whole(folder):
         return READERS[images.name](images.fetch(folder))
     return [fetch_sample(viewer, images, folder, READERS[images.name])]
 
