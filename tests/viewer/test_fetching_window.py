@@ -14,7 +14,9 @@ import tifffile
 import torch
 from local_server import Server, sparse_archive
 from napari.utils import progress
+from npe2 import PluginManifest
 
+import napari_impa
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.published import NETWORKS
 from napari_impa.fetching import files, published
@@ -102,15 +104,16 @@ def test_a_sample_without_a_network_is_told(
     make_napari_viewer: Callable[..., Any],
     settle: Callable[..., None],
     wells: Any,
-    server: Server,
+    npe2pm: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    npe2pm.register(PluginManifest.from_file(Path(napari_impa.__file__).parent / "napari.yaml"))
     said: list[str] = []
     monkeypatch.setattr(fetching, "notify", lambda failure: said.append(failure.message))
     gone = replace(wells, files=tuple(replace(one, url="http://127.0.0.1:9/x.tif") for one in wells.files))
     monkeypatch.setattr(samples, "BBBC014", gone)
     viewer = make_napari_viewer()
-    put(viewer, samples.bbbc014())
+    viewer.open_sample("napari-impa", "bbbc014")  # as from the menu
     settle(lambda: said and not viewer.layers)
     assert "cannot be reached" in said[0]
     assert said[0].startswith("BBBC014")
