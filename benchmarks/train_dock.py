@@ -117,8 +117,8 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
     viewer.window.resize(1280, 800)
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock, name="Train on a folder")
-    dock.set_source(source)
-    until(lambda: dock.cells.looked is not None)
+    dock.setup.set_source(source)
+    until(lambda: dock.setup.cells.looked is not None)
     session, beats, ends = dock.session, [], []
     steps_seen: list[int] = []
 

@@ -60,7 +60,7 @@ def test_cells_under_labels_are_named_by_a_text() -> None:
 def test_cells_are_named_by_a_feature_of_their_label(with_index: bool) -> None:
     images, mask = layers()
     labels = np.arange(1, mask.data.max() + 1)
-    names = np.where(labels % 2, "odd", "even")
+    names = np.where(labels < labels.mean(), "first", "rest")
     if with_index:
         mask.features = pd.DataFrame({"index": labels[::-1], "kind": names[::-1]})
     else:
@@ -68,7 +68,7 @@ def test_cells_are_named_by_a_feature_of_their_label(with_index: bool) -> None:
     choice = choice_of(images, mask)
     found = cut_group(Token(), choice.plain(NAMES, 48, "batch"), namings(choice)["kind"], None)
     table = found.cells.table
-    assert (table["condition"] == np.where(table["label"] % 2, "odd", "even")).all()
+    assert (table["condition"] == np.where(table["label"] < labels.mean(), "first", "rest")).all()
     assert found.describe() == f"2 conditions · {len(table)} cells"
 
 

@@ -17,9 +17,9 @@ import napari_impa.engine.steps as steps
 from napari_impa.cells.simulated import write_simulated_screen
 from napari_impa.viewer.jobs import Failure
 from napari_impa.viewer.problem import DetailsDialog, Problem
-from napari_impa.viewer.train import READY, TrainDock
+from napari_impa.viewer.train import TrainDock
 from napari_impa.viewer.training_job import Progress
-from napari_impa.viewer.training_session import TrainingSession
+from napari_impa.viewer.training_session import READY, TrainingSession
 
 Settle = Callable[..., None]
 Open = Callable[..., TrainDock]
@@ -31,13 +31,13 @@ def open_train(make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: S
         viewer = make_napari_viewer()
         dock = TrainDock(viewer)
         viewer.window.add_dock_widget(dock, name="Train on a folder")
-        dock.set_source(source)
-        settle(lambda: dock.cells.looked is not None)
-        dock.folder.setText(str(tmp_path / folder))
-        dock.settings.size.choose(48)
-        dock.settings.unit.setCurrentIndex(1)
-        dock.settings.amount.setValue(count)
-        dock.settings.batch_size.setValue(2)
+        dock.setup.set_source(source)
+        settle(lambda: dock.setup.cells.looked is not None)
+        dock.setup.folder.setText(str(tmp_path / folder))
+        dock.setup.settings.size.choose(48)
+        dock.setup.settings.unit.setCurrentIndex(1)
+        dock.setup.settings.amount.setValue(count)
+        dock.setup.settings.batch_size.setValue(2)
         return dock
 
     return opened
@@ -49,14 +49,14 @@ def said(words: str) -> bool:
 
 def check_ready(dock: TrainDock, *words: str) -> None:
     """The dock shows one sentence with these words, and everything can be pressed again."""
-    (text,) = dock.status.text().splitlines()
+    (text,) = dock.problem.message.text().splitlines()
     assert all(word in text for word in words), text
     assert said(words[0])
     assert dock.session.state == "ready"
     assert TrainingSession.current is None
     assert not progress._all_instances
     assert dock.start.isEnabled()
-    assert dock.source.isEnabled()
+    assert dock.setup.source.isEnabled()
 
 
 def fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch, at: int = 2) -> None:
@@ -187,7 +187,7 @@ def test_two_trainings_at_once_are_refused(open_train: Open, cells_path: Path, s
     first.start.click()
     second = open_train(cells_path, folder="other")
     second.start.click()
-    assert "one at a time" in second.status.text()
+    assert "one at a time" in second.problem.message.text()
     assert said("one at a time")
     assert second.state == READY
     assert second.start.isEnabled()

@@ -124,6 +124,7 @@ class LayersBox(QWidget):
         self.size = Options([(f"{side} px", side) for side in SIZES], tip="Side of the crops cut around each cell.")
         self.size.choose(SIDE)
         self.cells = CellsForm(self.viewer)
+        self.cells.count.hide()
         self.condition = NamingRow(hint="e.g. DMSO", tip="What was done to these cells: the name of their condition.")
         self.plate = NamingRow(
             hint="e.g. plate 1 (optional)",
@@ -170,6 +171,13 @@ class LayersBox(QWidget):
     def set_task(self, task: str) -> None:
         """Take the task by which labels are guessed; tell what there is again."""
         self.task = task
+
+    def tell(self) -> None:
+        """Tell again what the cells added so far hold."""
+        if self.groups:
+            self._told(self.groups)
+        else:
+            self.looked.emit(None)
 
     def close_form(self) -> None:
         """Follow the viewer no more, and forget the cells."""
@@ -230,9 +238,9 @@ class LayersBox(QWidget):
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
         self.add.setEnabled(not missing and not self._finding.busy)
-        name = self.condition.column.value
-        text = self.condition.text.text().strip()
-        as_what = f" by {name}" if name is not None else f" as “{text}”" if text else ""
+        naming = self.condition.naming(self._columns)
+        text = "" if naming is None else naming.text
+        as_what = f" as “{text}”" if text else "" if naming is None else f" by {self.condition.column.value}"
         self.add.setText("Finding cells …" if self._finding.busy else f"Add these cells{as_what}")
 
     def _missing(self) -> str:

@@ -14,12 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.analysis.montage import display_limits
-from napari_impa.cells.checks import PLATES, Concern, few_cells, plate_column, ranked, table_concerns
+from napari_impa.cells.checks import PLATES, Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
+from napari_impa.errors import SourceError
 from napari_impa.viewer.jobs import Token
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def look(token: Token, path: Path, task: str, kind: Kind | None = None) -> Looke
     source = open_source(path, kind=kind)
     stored = open_cells(source.path) if source.kind == "cells" else None
     token.check()
-    return looked_at(source, task, stored)
+    return replace(looked_at(source, task, stored), cells=None)  # they are read from their files
 
 
 def looked_at(source: Source, task: str, cells: Cells | None = None) -> Looked:
@@ -148,7 +149,7 @@ def look_closer(
     Raises
     ------
     ImpaError
-        If a label column is missing or a file cannot be read.
+        If a label column is missing, or cells cannot be read.
     """
     source, table = looked.source, looked.source.table
     looked = replace(looked, labels=tuple(label), control=control)
@@ -162,15 +163,18 @@ def look_closer(
     own = None if control is None else shortest(control)
     closer = _Closer(names, own)
     rows = rows_to_read(names, plates, own, fields=fields)
+    damaged: list[SourceError] = []
     reported = time.monotonic()
-    for example in read_examples(source, rows, cells=looked.cells, segment=segment, nuclei_channel=nuclei_channel):
+    for example in read_examples(
+        source, rows, cells=looked.cells, segment=segment, nuclei_channel=nuclei_channel, damaged=damaged
+    ):
         token.check()
         closer.add(example)
         if time.monotonic() - reported > REPORT_EVERY:
             token.report(closer.seen(looked, checks))
             reported = time.monotonic()
     token.report(closer.seen(looked, checks))
-    checks += closer.concerns(source, plates, plate or "plate", held)
+    checks += damaged_concerns(damaged, len(rows)) + closer.concerns(source, plates, plate or "plate", held)
     return closer.seen(looked, ranked(checks))
 
 

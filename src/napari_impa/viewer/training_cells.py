@@ -58,6 +58,10 @@ class CheckList(QListWidget):
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
 
 
+def _plate_rank(name: str) -> int:
+    return PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES)
+
+
 class CellsForm(QObject):
     """Task, labels, control and hold out of what was found, as rows of a dock under a picture of it.
 
@@ -174,8 +178,7 @@ class CellsForm(QObject):
         names = sorted({name for column in label for name in values_of(table, column)})
         self.control.refill([(name, name) for name in names])
         self.control.choose(before if before in names else guess(table, self.task.value)[1])
-        columns = [name for name in label_columns(table) if name not in label or batch]
-        columns.sort(key=lambda name: PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES))
+        columns = sorted(label_columns(table), key=lambda name: (name in label, _plate_rank(name)))
         column, values = default_hold_out(table, label, self.chosen_control)
         self.column.refill([("nothing", ""), *((name, name) for name in columns)])
         self.column.choose(column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,11 +93,12 @@ class Started:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """How the training ended, and the cells it was trained on."""
+    """How the training ended, the cells it was trained on, and which of them were held out."""
 
     model_path: Path
     message: str
     cells: Cells
+    hold_out: Mapping[str, Sequence[str]]
 
 
 @dataclass(eq=False)
@@ -185,7 +186,7 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
             waiting, reported = [], time.monotonic()
     if steering.abandoned:
         raise CancelledError
-    return Trained(trainer.run.model_path, message, cells)
+    return Trained(trainer.run.model_path, message, cells, plan.settings.hold_out)
 
 
 def plan_of(folder: str | Path) -> Plan:
