@@ -149,6 +149,7 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     from napari_impa.engine.run import Run
     from napari_impa.engine.steering import Steering
     from napari_impa.training import events, make_trainer
+    from napari_impa.viewer.settings import read_settings
 
     steering = steering or Steering()
     run = Run(plan.folder)
@@ -157,7 +158,8 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     check_conditions(cells, plan.settings.task)
     token.check()
     needed = plan.start_from is not None and not (resume and run.checkpoint_path.is_file())
-    model = load_model(plan.start_from) if needed and plan.start_from is not None else None
+    folder = read_settings().cache
+    model = load_model(plan.start_from, folder) if needed and plan.start_from is not None else None
     token.check()
     trainer, kept = make_trainer(
         cells, plan.settings, plan.folder, resume=resume, start_from=model, steering=steering
