@@ -75,7 +75,7 @@ class Dock(QWidget):
         super().__init__()
         self._on_close, self._docked = on_close, False
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(0)
         self.status = StatusLine()
         self.destroyed.connect(lambda *_: on_viewer_closed())

@@ -38,7 +38,7 @@ PICTURE = 50
 SHOWN = 3
 """Warnings shown at once; the others fold away."""
 
-_HIGHEST = 330  # of the table, in pixels; more rows scroll
+_HIGHEST = 254  # of the table, in pixels; more rows scroll
 _GAP = 2
 _LARGE = 130  # side of a crop in the tooltip, in pixels
 _COLUMNS = (

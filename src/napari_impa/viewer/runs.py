@@ -178,6 +178,10 @@ class RunsList(QWidget):
                 return True
         return False
 
+    def is_complete(self, folder: Path) -> bool:
+        """Whether a run came to the end of its steps or minutes, as far as was seen."""
+        return folder in self.runs and self.runs[folder].state == "complete"
+
     def show_folder(self, folder: Path | None) -> None:
         """List the runs in another folder, and those trained lately."""
         self.folder = folder

@@ -72,6 +72,7 @@ class TrainDock(Dock):
         self.layout().addWidget(self._foot())
         self.setup.changed.connect(self._follow_state)
         self.setup.look_asked.connect(self._look)
+        self.setup.estimator.said.connect(self._on_estimate)
         self.setup.failed.connect(self._on_failed)
         self.pages.currentChanged.connect(self._on_page)
         self.runs.resume_asked.connect(self.resume)
@@ -125,6 +126,11 @@ class TrainDock(Dock):
         self.setup.show_looked(looked)
         self.runs.show_folder(looked.source.path.resolve().parent)
 
+    def _on_estimate(self, text: str, tip: str) -> None:
+        """Say beside Start, too, how long it would take."""
+        if self.state == READY:
+            self.status.say(text.partition("\n")[0])
+
     # ---- the training -----------------------------------------------------------------------------------------------
 
     def _on_start(self) -> None:
@@ -140,7 +146,7 @@ class TrainDock(Dock):
 
     def begin(self, plan: Plan) -> None:
         """Start a training, or go on with the one in the plan's folder, and watch it."""
-        self.setup.set_enabled(False)  # a measurement would slow the training's first steps
+        self.setup.set_enabled(False)  # neither measuring nor looking is to slow the training down
         try:
             self.session.start(plan)
         except ImpaError as error:
@@ -154,14 +160,18 @@ class TrainDock(Dock):
         self.pages.setCurrentWidget(self.watch)
 
     def resume(self, folder: Path) -> None:
-        """Go on with the run in a folder."""
+        """Go on with the run in a folder; one that is complete is first asked for more steps or minutes."""
         try:
             plan = plan_of(folder)
         except ImpaError as error:
             self._on_failed(Failure.of(error))
             return
         self.setup.folder.setText(str(folder))
-        self.begin(plan)
+        if self.runs.is_complete(folder):
+            self.setup.extend(plan)
+            self.pages.setCurrentWidget(self.setup)
+        else:
+            self.begin(plan)
 
     def _train_again(self, folder: Path) -> None:
         self.setup.repeat(folder)
@@ -204,6 +214,8 @@ class TrainDock(Dock):
             self._trained = outcome
             remember(outcome.model_path)
             self.status.say(outcome.message)
+            if outcome.complete:
+                self.setup.choose_free_folder()  # the next start is another run
         elif outcome is None:
             self.progress.setValue(0)
             self.status.say("Stopped before the first step; nothing was written.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_impa.cells.folder import crop_source
-from napari_impa.cells.source import Kind, open_source
+from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names
 from napari_impa.errors import ConditionError, TrainingError
@@ -93,12 +93,13 @@ class Started:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """How the training ended, the cells it was trained on, and which of them were held out."""
+    """How the training ended, on which cells, which were held out, and whether it came to the end of its budget."""
 
     model_path: Path
     message: str
     cells: Cells
     hold_out: Mapping[str, Sequence[str]]
+    complete: bool
 
 
 @dataclass(eq=False)
@@ -186,7 +187,7 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
             waiting, reported = [], time.monotonic()
     if steering.abandoned:
         raise CancelledError
-    return Trained(trainer.run.model_path, message, cells, plan.settings.hold_out)
+    return Trained(trainer.run.model_path, message, cells, plan.settings.hold_out, not token.cancelled)
 
 
 def plan_of(folder: str | Path) -> Plan:
@@ -236,9 +237,16 @@ def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
         if reuse and (path / "meta.json").is_file():
             cells = open_cells(path)
         else:
+            _require_ours(path, source)
             size = plan.settings.size if source.kind == "fields" else None
             cells = crop_source(
                 source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
                 label=plan.label, control=plan.control, overwrite=True, progress=tell,
             )  # fmt: skip
     return cells.labelled(plan.label, plan.control)
+
+
+def _require_ours(path: Path, source: Source) -> None:
+    """Check that cells which would be replaced were cut from the same source, and are not the user's own."""
+    if (path / "meta.json").is_file() and open_cells(path).history.get("source") != source.name:
+        raise TrainingError(f"{path} holds cells of something else, which would be lost; choose another run folder.")

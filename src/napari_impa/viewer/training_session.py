@@ -98,7 +98,7 @@ class TrainingSession(QObject):
         self._quiet, self.step = False, 0
         self._steering = Steering()
         self._activity = progress(total=PARTS, desc=f"Training {plan.folder.name}", file=_Nowhere())
-        self.job = Job(train_plan, plan, self._steering, afterwards=give_memory_back)
+        self.job = Job(train_plan, plan, self._steering)
         self.job.reported.connect(self._on_report)
         self.job.succeeded.connect(self._end)
         self.job.failed.connect(self._end)
@@ -162,6 +162,7 @@ class TrainingSession(QObject):
         self.job = self._steering = None
         TrainingSession.current = None
         self._close_activity()
+        give_memory_back()
         self._set_state(READY)
         if not self._quiet and isinstance(outcome, Trained):
             show_info(outcome.message)
@@ -204,7 +205,10 @@ class _Nowhere(io.TextIOBase):
 
 
 def give_memory_back() -> None:
-    """Free what a training left behind, and let the GPU have the memory that torch keeps for later."""
+    """Free what a training left behind, and let the GPU have the memory that torch keeps for later.
+
+    In the main thread, as garbage may hold widgets, which only that thread may delete.
+    """
     gc.collect()
     if "torch" not in sys.modules:
         return

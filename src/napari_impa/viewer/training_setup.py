@@ -57,6 +57,8 @@ class SetupPage(Page):
         self.estimator = Estimator()
         self._engine: Engine | None = None
         self._source: Path | None = None
+        self._named_after: Path | None = None
+        self._notes = {"settings": "", "run": ""}
         self._reading = Latest()
         self._reading.succeeded.connect(self._on_settings)
         self._reading.failed.connect(self.failed)
@@ -118,6 +120,7 @@ class SetupPage(Page):
             self.origin.choose(FOLDER)
             self._show_rows()
         self._source = Path(path)
+        self._note("settings", "")
         self.source.setText(str(path))
         self.kind.refill([])
         self.look()
@@ -144,8 +147,8 @@ class SetupPage(Page):
             self.kind.choose(looked.source.kind)
             self.cells.fill(looked)
             self._fit()
-            if not self.folder.text() or not self._holds_run:
-                self.folder.setText(str(free_folder(looked.source.path)))
+            if looked.source.path != self._named_after:  # else the user may have chosen another
+                self.choose_free_folder()
         self._show_rows()
         self.changed.emit()
 
@@ -221,6 +224,17 @@ class SetupPage(Page):
         """Whether a start goes on with the run in the folder."""
         return self._holds_run
 
+    def choose_free_folder(self) -> None:
+        """Choose a run folder that does not exist yet, beside the source."""
+        if self.cells.looked is not None:
+            self._named_after = self.cells.looked.source.path
+            self.folder.setText(str(free_folder(self._named_after)))
+
+    def extend(self, plan: Plan) -> None:
+        """Show the settings of a run that is complete, to be trained for longer."""
+        self.settings.take(plan.settings)
+        self._note("run", f"{plan.folder.name} is complete: ask for more minutes or steps above, then Resume.")
+
     def repeat(self, folder: Path) -> None:
         """Fill the form from a run, to train anew with some settings changed."""
         self._reading.submit(read_plan, folder)
@@ -241,9 +255,9 @@ class SetupPage(Page):
             self.settings.take(found.settings)
             self.cells.task.choose(found.settings.task)
             self.start_from.refill([NEW_NETWORKS])
-            self.folder.clear()
+            self._named_after = None
             self.set_source(found.source)
-            self.note.setText(f"Settings of {found.folder.name}; change some, then start a new run.")
+            self._note("settings", f"Settings of {found.folder.name}: change some, then start a new run.")
             return
         try:
             self.settings.take(replace(TrainingSettings(**self.settings.values()), **found))
@@ -251,10 +265,14 @@ class SetupPage(Page):
             self.failed.emit(Failure.of(error))
 
     def _on_folder(self) -> None:
-        holds = self._holds_run
-        self.note.setText("This folder holds a run: Resume goes on with it, by its own settings." if holds else "")
-        self.note.setVisible(bool(self.note.text()))
+        text = "This folder holds a run: Resume goes on with it, by its own settings and on its own cells."
+        self._note("run", text if self._holds_run else "")
         self.changed.emit()
+
+    def _note(self, about: str, text: str) -> None:
+        self._notes[about] = text
+        self.note.setText("\n".join(filter(None, self._notes.values())))
+        self.note.setVisible(bool(self.note.text()))
 
     def _choose_folder(self) -> None:
         start = "" if self.run_folder is None else str(self.run_folder.parent)
@@ -307,6 +325,7 @@ class SetupPage(Page):
         self._enabled = enabled
         if not enabled:
             self.estimator.stop()
+            self.cells.stop()
         self.body.setEnabled(enabled)
 
 
