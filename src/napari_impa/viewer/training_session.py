@@ -17,7 +17,7 @@ from napari_impa.engine.steering import Steering
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.jobs import Failure, Job, Latest, notify
 from napari_impa.viewer.looking import ask_engine, look
-from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained, train_plan
+from napari_impa.viewer.training_job import Cropping, Paused, Plan, Started, Trained, train_plan
 
 READY, STARTING, CROPPING, TRAINING, PAUSED, STOPPING = (
     "ready", "starting", "cropping", "training", "paused", "stopping",
@@ -142,21 +142,24 @@ class TrainingSession(QObject):
 
     def _on_report(self, report: Any) -> None:
         if isinstance(report, Cropping):
-            self._show(report.done / max(1, report.total), "Finding cells")
             self._go_to(CROPPING)
+            done, text = report.done / max(1, report.total), "Finding cells"
         elif isinstance(report, Started):
             self.step = report.steps_done
-            self._show(0.0, "Training")
             self._go_to(TRAINING)
+            done, text = 0.0, "Training"
         elif isinstance(report, Paused):
             self.step = report.step
             if self._steering is not None and self._steering.paused:  # it may go on again by now
                 self._go_to(PAUSED)
-        elif isinstance(report, Progress):
+            self.reported.emit(report)
+            return
+        else:
             self.step = report.event.step
-            self._show(report.event.progress, f"Training · step {self.step:,}")
             self._go_to(TRAINING)
+            done, text = report.event.progress, f"Training · step {self.step:,}"
         self.reported.emit(report)
+        self._show(done, text)  # last: napari handles other events meanwhile, and the training's end may be among them
 
     def _end(self, outcome: Trained | Failure | None = None) -> None:
         self.job = self._steering = None
