@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
@@ -85,18 +86,27 @@ class Steering:
         if self.abandoned and self.seconds_left <= 0:
             raise Abandoned
 
-    def watch(self, networks: Module) -> None:
-        """Look, before and after every convolution of these networks, forward and backward, whether to leave."""
-        from torch.nn import Conv2d
 
-        for module in networks.modules():
-            if isinstance(module, Conv2d):
-                module.register_forward_hook(self._after_forward)
+def watch(networks: Module, check: Callable[[], object]) -> None:
+    """Call `check` after every convolution of these networks and before its gradient; what it raises leaves the pass.
 
-    def _after_forward(self, module: Module, inputs: Any, output: Tensor) -> None:
-        self.check()
+    Parameters
+    ----------
+    networks
+        The networks, whose numbers stay the same.
+    check
+        `Steering.check`, or whatever raises when nobody waits any more.
+    """
+    from torch.nn import Conv2d
+
+    def before_backward(gradient: Tensor) -> None:
+        check()
+
+    def after_forward(module: Module, inputs: Any, output: Tensor) -> None:
+        check()
         if output.requires_grad:
-            output.register_hook(self._after_backward)
+            output.register_hook(before_backward)
 
-    def _after_backward(self, gradient: Tensor) -> None:
-        self.check()
+    for module in networks.modules():
+        if isinstance(module, Conv2d):
+            module.register_forward_hook(after_forward)

@@ -35,7 +35,7 @@ from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.run import Run, versions
 from napari_impa.engine.settings import MAY_CHANGE, RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.steering import Abandoned, Steering
+from napari_impa.engine.steering import Abandoned, Steering, watch
 from napari_impa.engine.steps import Step
 from napari_impa.errors import OutOfMemoryError, TrainingError
 
@@ -138,11 +138,7 @@ class Trainer:
         if self.started_from is not None:
             self.recipe = recipe_after(self.recipe, self.started_from)
         share = self._share_gradients if self.group.count > 1 else None
-        self._step = Step(networks.to(self.device), self.recipe, settings, share)
-        if self.group.count == 1:  # several processes stop together, at the end of a step
-            for watched in (self._step.networks, self._step.average):
-                if watched is not None:
-                    self.steering.watch(watched)
+        self._step = Step(networks.to(self.device), self.recipe, settings, share, check=self._check)
         self._about = {
             "channels": cells.channels,
             "conditions": self.data.conditions,
@@ -202,6 +198,10 @@ class Trainer:
         before when it is resumed.
         """
         self.steering.abandon()
+
+    def _check(self) -> None:
+        if self.group.count == 1:  # several processes stop together, at the end of a step
+            self.steering.check()
 
     @property
     def waiting(self) -> float:
@@ -428,7 +428,7 @@ class Trainer:
         self.run.require_there()
         self._require_finite()
         model = self.model.to(self.device)
-        self.steering.watch(model.networks)
+        watch(model.networks, self._check)
         return self.best.consider(model, self.step, self.seconds)
 
     def _write_checkpoint(self) -> None:
