@@ -87,6 +87,35 @@ class Steering:
             raise Abandoned
 
 
+class Steered:
+    """A training that is steered; every method may be called from any thread."""
+
+    steering: Steering
+
+    def stop(self) -> None:
+        """Stop at the end of the step that is being made."""
+        self.steering.stop()
+
+    def pause(self) -> None:
+        """Save after the step that is being made and wait for `go_on`.
+
+        The time until then does not count. Not for a training that several processes share.
+        """
+        self.steering.pause()
+
+    def go_on(self) -> None:
+        """Go on after a pause."""
+        self.steering.go_on()
+
+    def abandon(self) -> None:
+        """Leave within a second, even a step that takes longer.
+
+        Where step and checkpoint can be ended in this time, they are; otherwise the run goes on from the checkpoint
+        before when it is resumed.
+        """
+        self.steering.abandon()
+
+
 def watch(networks: Module, check: Callable[[], object]) -> None:
     """Call `check` after every convolution of these networks and before its gradient; what it raises leaves the pass.
 
