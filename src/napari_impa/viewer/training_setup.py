@@ -89,8 +89,8 @@ class SetupPage(Page):
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self._source_row = self.row("Folder", self.source, self.choose, tip=tip)
         self.hint = QLabel(
-            "Images with a metadata.csv beside them, or one subfolder a condition. You see what is in the folder before "
-            "anything is trained, and nothing in it is changed."
+            "Images with a metadata.csv beside them, or one subfolder a condition. What is in the folder is shown first; "
+            "nothing in it is changed."
         )
         self.hint.setWordWrap(True)
         self.form.addRow(self.hint)
