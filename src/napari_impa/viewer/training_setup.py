@@ -89,7 +89,7 @@ class SetupPage(Page):
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self._source_row = self.row("Folder", self.source, self.choose, tip=tip)
         self.hint = QLabel(
-            "Images with a metadata.csv beside them, or one subfolder a condition. What the folder holds is shown first; "
+            "Images with a metadata.csv beside them, or one subfolder a condition. What is in it is shown first; "
             "nothing in it is changed."
         )
         self.hint.setWordWrap(True)
