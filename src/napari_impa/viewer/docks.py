@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -119,6 +120,11 @@ class StatusLine(QLabel):
         """Show what went wrong."""
         self.say(f"⚠ {text}")
 
+    @property
+    def said(self) -> str:
+        """What was said last."""
+        return self._text
+
     def busy(self, text: str) -> None:
         """Show what is being done, a little later; an empty text brings the last one back."""
         self._busy = text
@@ -129,7 +135,12 @@ class StatusLine(QLabel):
             self._show()
 
     def _show(self) -> None:
-        self.setText(self._busy or self._text)
+        self.setText(breakable(self._busy or self._text))
+
+
+def breakable(text: str) -> str:
+    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are."""
+    return re.sub(r"\S{30,}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
 
 
 def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
