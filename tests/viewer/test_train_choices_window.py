@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,29 @@ def test_a_long_path_does_not_make_the_dock_wide(dock: TrainDock) -> None:
     dock.problem.show_failure(Failure(f"{long} cannot be read.", ""))
     dock.status.say(f"The model is {long}.")
     assert dock.minimumSizeHint().width() <= before
+
+
+@pytest.mark.parametrize("when", ["found", "looking"])
+def test_nothing_of_a_closed_dock_is_held(
+    make_napari_viewer: Callable[..., Any], cells_path: Path, settle: Settle, when: str
+) -> None:
+    viewer = make_napari_viewer()
+    dock: Any = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Train on a folder")
+    dock.setup.set_source(cells_path)
+    if when == "found":
+        cells = dock.setup.cells
+        settle(lambda: cells.looked is not None)
+        del cells
+    held = [weakref.ref(one) for one in (dock, dock.setup, dock.setup.cells, dock.watch, dock.runs)]
+    viewer.window.remove_dock_widget(dock)
+    dock = None
+
+    def freed() -> bool:
+        gc.collect()
+        return not any(one() for one in held)
+
+    settle(freed, 20)
 
 
 def test_the_theme_can_change_when_the_dock_is_gone(dock: TrainDock, qtbot: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
@@ -79,8 +80,15 @@ class Dock(QWidget):
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(0)
         self.status = StatusLine()
-        self.destroyed.connect(lambda *_: on_viewer_closed())
         app = QApplication.instance()
+
+        def leave(*_: object) -> None:
+            on_viewer_closed()
+            if app is not None:
+                with suppress(TypeError, RuntimeError):  # the application is going, too
+                    app.aboutToQuit.disconnect(on_viewer_closed)  # which would hold it for good
+
+        self.destroyed.connect(leave)
         if app is not None:
             app.aboutToQuit.connect(on_viewer_closed)
 

@@ -289,6 +289,7 @@ class TrainDock(Dock):
         _leaving(self.session.stop, self._stops)()
         self.setup.layers.close_form()
         self._guard.remove()
+        self.deleteLater()  # with what its signals hold: cells, tables, pictures
 
 
 def _leaving(session: Callable[[], None], stops: list[Sequence[Callable[[], None]]]) -> Callable[[], None]:
