@@ -86,6 +86,8 @@ def test_a_complete_run_asks_for_more(dock: TrainDock, cells_path: Path, tmp_pat
     settle(lambda: dock.runs.is_complete(run))
     dock.runs.resume_asked.emit(run)
     assert dock.setup.settings.amount.value() == 4
+    bar = dock.setup.verticalScrollBar()
+    settle(lambda: not dock.setup.note.visibleRegion().isEmpty() or not bar.maximum())
     dock.setup.settings.amount.setValue(2)
     dock.start.click()
     assert "run has 2 steps already" in dock.problem.message.text()
@@ -104,13 +106,14 @@ def test_what_was_left_for_a_training_is_looked_at_after_it(
     dock.setup.settings.unit.setCurrentIndex(1)
     dock.setup.settings.amount.setValue(2)
     dock.setup.cells.panel.clear()
-    dock.setup.cells.column.setCurrentIndex(0)  # looked at anew
+    dock.setup.cells.column.setCurrentIndex(0)  # nothing is held out; looked at anew
     dock.start.click()
     assert dock.state != READY
     assert not dock.setup.cells.panel.table._pictures
     settle(lambda: dock.state == READY)
     settle(lambda: dock.setup.cells.panel.table._pictures and dock.setup.settings.estimate.text())
     assert "finished after 2 steps" in dock.status.text()
+    assert "no cells are held out" in dock.watch.scores._note.toPlainText()
 
 
 def test_another_kind_of_images_keeps_what_was_chosen(dock: TrainDock, cells_path: Path, settle: Settle) -> None:

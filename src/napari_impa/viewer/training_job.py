@@ -81,7 +81,7 @@ class Cropping:
 
 @dataclass(frozen=True)
 class Started:
-    """The training begins: on which cells, what it computes on, and by what the model is kept."""
+    """The training begins: on which cells, what it computes on, by what the model is kept, and whether it is scored."""
 
     cells: int
     channels: tuple[str, ...]
@@ -89,6 +89,7 @@ class Started:
     device: str
     steps_done: int
     kept: str
+    scored: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +172,8 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
         source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind
     )
     device = trainer.chosen_device.reason
-    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
+    scored = trainer.best.score is not None
+    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept, scored))
     message, waiting, reported = "", [], 0.0
     for event in events(trainer):
         if token.cancelled:

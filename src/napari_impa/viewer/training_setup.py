@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
 from napari_impa.cells.segmentation import SEGMENTERS
 from napari_impa.engine.settings import MAY_CHANGE, TrainingSettings
@@ -262,6 +262,7 @@ class SetupPage(Page):
         amount.setValue(2 * amount.value())
         text = f"{plan.folder.name} is complete. Twice its {self.settings.unit.value} are proposed above, counted from"
         self._note("run", f"{text} its beginning: say how many it is to have in all, then Resume.")
+        self._bring_into_sight(self.note)
 
     def repeat(self, folder: Path) -> None:
         """Fill the form from a run, to train anew with some settings changed."""
@@ -273,6 +274,7 @@ class SetupPage(Page):
         self.start_from.refill(options)
         self.start_from.choose(model)
         self._on_start_from()
+        self._bring_into_sight(self.start_from)
 
     def _on_start_from(self) -> None:
         if self.start_from.value is not None:
@@ -302,6 +304,14 @@ class SetupPage(Page):
         text = "This folder holds a run: Resume goes on with it, by its own settings and on its own cells."
         self._note("run", text if self._holds_run else "")
         self.changed.emit()
+
+    def _bring_into_sight(self, widget: QWidget) -> None:
+        """Scroll to a widget when the form has been laid out anew."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(lambda: self.ensureWidgetVisible(widget))
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(0)
 
     def _note(self, about: str, text: str) -> None:
         self._notes[about] = text

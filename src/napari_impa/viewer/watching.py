@@ -58,6 +58,8 @@ class WatchPage(Page):
     def started(self, report: Started) -> None:
         """Say what is trained on and on what device."""
         self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
+        if not report.scored:
+            self.scores.explain("There are no scores: no cells are held out.")
         before = None
         if self.preview is not None:
             self.preview.composing.cancel()
