@@ -112,6 +112,7 @@ class CellsForm(QObject):
         self.column.currentIndexChanged.connect(self._on_column)
         self.held.changed.connect(self._count)
         page.destroyed.connect(self._closer.cancel)
+        self.label.fill([], [])
         self._show_held(False)
 
     def fill(self, looked: Looked) -> None:

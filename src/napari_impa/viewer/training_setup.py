@@ -90,6 +90,12 @@ class SetupPage(Page):
         self.choose = tool_button("Choose …", self._choose_source)
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self._source_row = self.row("Folder", self.source, self.choose, tip=tip)
+        self.hint = QLabel(
+            "Images with a metadata.csv beside them, or one subfolder a condition. What is in it is shown first; "
+            "nothing in it is changed."
+        )
+        self.hint.setWordWrap(True)
+        self.form.addRow(self.hint)
         self.layers = LayersBox(self.viewer)
         self.layers.looked.connect(self.show_looked)
         self.layers.failed.connect(self.failed)
@@ -199,6 +205,7 @@ class SetupPage(Page):
     def _show_rows(self) -> None:
         folder = self.origin.value == FOLDER
         self.form.setRowVisible(self._source_row, folder)
+        self.form.setRowVisible(self.hint, folder and self.cells.looked is None)
         self.form.setRowVisible(self.layers, not folder)
         self.form.setRowVisible(self._kind_row, folder and bool(self.kind.values))
 
