@@ -165,6 +165,20 @@ def channels_from(box: LayersBox, suffix: str) -> None:
         combo.setCurrentIndex(combo.findText(name + suffix))
 
 
+def test_cells_that_were_added_are_known(box: LayersBox, settle: Settle) -> None:
+    assert not box.hint.text()
+    box.add.click()
+    settle(lambda: len(box.groups) == 1 and not box._finding.busy)
+    assert "added already" in box.hint.text()
+    assert "again" in box.add.text()
+    for combo, name in zip(box.cells.channels, NAMES, strict=True):
+        combo.setCurrentIndex(combo.findText(name))
+    assert not box.hint.text()
+    assert "again" not in box.add.text()
+    box.remove.click()
+    assert not box.hint.text()
+
+
 def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle) -> None:
     looks: list[Looked | None] = []
     box.looked.connect(looks.append)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
-from napari_impa.analysis.montage import display_limits
+from napari_impa.analysis.montage import channel_colours, composite, display_limits
 from napari_impa.cells.checks import PLATES, Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 200
 """A column with more different values is no label."""
+
+LARGEST = 260
+"""Pixels of the largest example crop that is kept to be shown."""
 
 REPORT_EVERY = 0.5
 """Seconds between pictures that are shown while more are read."""
@@ -86,6 +90,8 @@ class Looked:
         Of open layers, which have no files.
     examples
         Crops (n, C, S, S) of each condition; `look_closer` fills them in.
+    pictures
+        The same in colour, (n, S, S, 3), no larger than they are ever shown.
     limits
         (C, 2) intensities shown as black and as full colour, for all conditions alike.
     checks
@@ -98,6 +104,7 @@ class Looked:
     control: str | None
     cells: Cells | None = None
     examples: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     limits: NDArray[np.float64] | None = None
     checks: tuple[Concern, ...] = ()
 
@@ -161,7 +168,7 @@ def look_closer(
     plate = plate_column(table, label)
     plates = None if plate is None else condition_names(table, [plate])
     own = None if control is None else shortest(control)
-    closer = _Closer(names, own)
+    closer = _Closer(names, own, source.channels)
     rows = rows_to_read(names, plates, own, fields=fields)
     damaged: list[SourceError] = []
     reported = time.monotonic()
@@ -181,8 +188,8 @@ def look_closer(
 class _Closer:
     """Crops read so far: those shown of each condition, and those that the channels are compared by."""
 
-    def __init__(self, names: NDArray[np.object_], control: str | None) -> None:
-        self._names, self._control = names, control
+    def __init__(self, names: NDArray[np.object_], control: str | None, channels: Sequence[str]) -> None:
+        self._names, self._control, self._channels = names, control, channels
         self._shown: dict[str, list[NDArray[np.generic]]] = {}
         self._counted: dict[str, list[int]] = {}
         self._pool: list[tuple[int, NDArray[np.generic]]] = []
@@ -205,7 +212,9 @@ class _Closer:
             return replace(looked, checks=checks)
         each = max(1, 60 // len(examples))
         some = joined([pixels[:each] for pixels in list(examples.values())[:60]])
-        return replace(looked, examples=examples, limits=display_limits(some), checks=checks)
+        limits, colours = display_limits(some), channel_colours(self._channels)
+        pictures = {name: shrunk(composite(pixels, limits, colours), LARGEST) for name, pixels in examples.items()}
+        return replace(looked, examples=examples, pictures=pictures, limits=limits, checks=checks)
 
     def concerns(
         self, source: Source, plates: NDArray[np.object_] | None, plate: str, held: NDArray[np.bool_]
@@ -223,6 +232,12 @@ class _Closer:
                 pixels, source.channels, of_plate, self._names[rows], control=self._control, plate=plate
             )
         return found
+
+
+def shrunk(crops: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """Crops (n, S, S, 3) at most so many pixels high."""
+    step = -(-crops.shape[1] // most)
+    return crops if step == 1 else np.stack([np.asarray(Image.fromarray(crop).reduce(step)) for crop in crops])
 
 
 def held_rows(table: pd.DataFrame, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_impa.viewer.docks import breakable
 from napari_impa.viewer.jobs import Failure, Latest, Token
 from napari_impa.viewer.models import recent
 
@@ -217,7 +218,7 @@ class RunsList(QWidget):
         self._choose()
 
     def _on_failed(self, failure: Failure) -> None:
-        self.about.setText(f"⚠ {failure.message}")
+        self.about.setText(breakable(f"⚠ {failure.message}"))
         self.failed.emit(failure)
 
     def _on_double_click(self, *_: object) -> None:
@@ -230,7 +231,7 @@ class RunsList(QWidget):
                 "Choose a run." if self.runs else "No run was found here; those trained here are listed."
             )
         else:
-            self.about.setText(_about(one))
+            self.about.setText(breakable(_about(one)))
         usable = one is not None and one.has_model and one.state != "damaged"
         self.use.setEnabled(usable)
         self.resume.setEnabled(one is not None and one.can_resume and train)

@@ -21,7 +21,7 @@ from napari_impa.viewer.runs import RunsList
 from napari_impa.viewer.sources import is_source
 from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained, plan_of
 from napari_impa.viewer.training_session import PAUSED, READY, STOPPING, TRAINING, TrainingSession
-from napari_impa.viewer.training_setup import SetupPage
+from napari_impa.viewer.training_setup import FOLDER, SetupPage
 from napari_impa.viewer.trying import ToTry, cells_to_try, of_run
 from napari_impa.viewer.watching import WatchPage
 
@@ -42,6 +42,7 @@ class TrainDock(Dock):
         super().__init__(on_close=self._on_close, on_viewer_closed=_leaving(session.abandon, self._stops))
         self._trained: Trained | None = None
         self._closed = False
+        self._estimate = ""
         self._build()
         self._guard = CloseGuard(napari_viewer, self, session)
         self._stops += [self.setup.stops, self.watch.stops, [self.runs.close_jobs]]
@@ -119,17 +120,23 @@ class TrainDock(Dock):
         self.status.busy("Looking at the folder …")
         self.session.look(path, task, kind)
 
-    def _on_looked(self, looked: Looked) -> None:
+    def _on_looked(self, looked: Looked | None) -> None:
         self.status.busy("")
-        self.status.say("")
-        self.problem.clear()
+        if self.setup.origin.value != FOLDER:  # layers were chosen meanwhile
+            return
+        if self.state == READY:
+            self.status.say("")
+            self.problem.clear()
         self.setup.show_looked(looked)
-        self.runs.show_folder(looked.source.path.resolve().parent)
+        if looked is not None:
+            self.runs.show_folder(looked.source.path.resolve().parent)
 
     def _on_estimate(self, text: str, tip: str) -> None:
-        """Say beside Start, too, how long it would take."""
-        if self.state == READY:
-            self.status.say(text.partition("\n")[0])
+        """Say beside Start, too, how long it would take, but not over how the last training ended."""
+        line = text.partition("\n")[0]
+        if self.state == READY and (self.pages.currentWidget() is self.setup or self.status.said == self._estimate):
+            self.status.say(line)
+        self._estimate = line
 
     # ---- the training -----------------------------------------------------------------------------------------------
 
@@ -282,6 +289,7 @@ class TrainDock(Dock):
         _leaving(self.session.stop, self._stops)()
         self.setup.layers.close_form()
         self._guard.remove()
+        self.deleteLater()  # with what its signals hold: cells, tables, pictures
 
 
 def _leaving(session: Callable[[], None], stops: list[Sequence[Callable[[], None]]]) -> Callable[[], None]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_impa.cells.folder import crop_source
 from napari_impa.cells.source import Kind, Source, open_source
@@ -81,7 +81,7 @@ class Cropping:
 
 @dataclass(frozen=True)
 class Started:
-    """The training begins: on which cells, what it computes on, and by what the model is kept."""
+    """The training begins: on which cells, what it computes on, by what the model is kept, and whether it is scored."""
 
     cells: int
     channels: tuple[str, ...]
@@ -89,6 +89,7 @@ class Started:
     device: str
     steps_done: int
     kept: str
+    scored: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,8 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
         source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind
     )
     device = trainer.chosen_device.reason
-    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
+    scored = trainer.best.score is not None
+    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept, scored))
     message, waiting, reported = "", [], 0.0
     for event in events(trainer):
         if token.cancelled:
@@ -217,6 +219,41 @@ def plan_of(folder: str | Path) -> Plan:
         path, tuple(source.get("label", config["label"])), source.get("control", config["control"]), settings,
         run.folder, source.get("segment"), source.get("nuclei_channel"), source.get("kind"),
     )  # fmt: skip
+
+
+def check_budget(plan: Plan) -> None:
+    """Check that a run that is to be resumed has not come to the end of the plan's budget already.
+
+    Raises
+    ------
+    TrainingError
+        If it has.
+    """
+    from napari_impa.engine.runs import summary
+
+    run, asked = summary(plan.folder), plan.settings
+    if asked.steps is not None and run.steps >= asked.steps:
+        done = f"{run.steps:,} steps"
+    elif asked.minutes is not None and run.minutes >= asked.minutes:
+        done = f"been trained for {run.minutes:.3g} min"
+    else:
+        return
+    raise TrainingError(
+        f"{run.name} has {done} already; ask for more in all to resume it, or choose another run folder."
+    )
+
+
+def read_plan(token: Token, folder: Path) -> Plan:
+    """Read the plan of a run; for a background job, as settings need torch."""
+    return plan_of(folder)
+
+
+def read_settings_of(token: Token, model: Path) -> dict[str, Any]:
+    """Read the settings that a training shares with the model it goes on from; for a background job."""
+    from napari_impa.catalog import load_model
+    from napari_impa.engine.fine_tuning import settings_of
+
+    return settings_of(load_model(model))
 
 
 def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:

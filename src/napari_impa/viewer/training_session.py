@@ -34,8 +34,10 @@ class TrainingSession(QObject):
 
     Signals
     -------
-    engine_known, looked
-        `Engine`; `Looked`.
+    engine_known
+        `Engine`.
+    looked
+        `Looked`, or None where a folder could not be looked at; why is told by `failed` then.
     reported
         `Cropping`, `Started`, `Progress` or `Paused`.
     ended
@@ -67,6 +69,7 @@ class TrainingSession(QObject):
         self._asking, self._looking = Latest(self), Latest(self)
         self._asking.succeeded.connect(self.engine_known)
         self._looking.succeeded.connect(self.looked)
+        self._looking.failed.connect(self._on_not_looked)
         for latest in (self._asking, self._looking):
             latest.failed.connect(self.failed)
         self._asking.submit(ask_engine)
@@ -137,6 +140,9 @@ class TrainingSession(QObject):
         if at_once:
             self._close_activity()
         self._set_state(STOPPING)
+
+    def _on_not_looked(self, failure: Failure) -> None:
+        self.looked.emit(None)
 
     # ---- what comes back --------------------------------------------------------------------------------------------
 

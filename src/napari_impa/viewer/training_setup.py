@@ -7,20 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QToolButton, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
 from napari_impa.cells.segmentation import SEGMENTERS
 from napari_impa.engine.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.docks import Options, Page
+from napari_impa.viewer.asking import ask_for_folder, open_dialog, tool_button
+from napari_impa.viewer.docks import Options, Page, breakable
 from napari_impa.viewer.estimate import Estimator
-from napari_impa.viewer.jobs import Failure, Latest, Token
+from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.layers_box import LayersBox
 from napari_impa.viewer.looking import Engine, Looked, free_folder
 from napari_impa.viewer.training_cells import CellsForm
 from napari_impa.viewer.training_form import SettingsForm
-from napari_impa.viewer.training_job import Plan, plan_of
+from napari_impa.viewer.training_job import Plan, check_budget, plan_of, read_plan, read_settings_of
 
 if TYPE_CHECKING:
     import napari
@@ -58,6 +59,7 @@ class SetupPage(Page):
         self._engine: Engine | None = None
         self._source: Path | None = None
         self._named_after: Path | None = None
+        self._like: Plan | None = None
         self._notes = {"settings": "", "run": ""}
         self._reading = Latest()
         self._reading.succeeded.connect(self._on_settings)
@@ -85,9 +87,15 @@ class SetupPage(Page):
         self.source = QLineEdit()
         self.source.setPlaceholderText("a folder of images, or .cells")
         self.source.editingFinished.connect(self._on_source_typed)
-        self.choose = _button("Choose …", self._choose_source)
+        self.choose = tool_button("Choose …", self._choose_source)
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self._source_row = self.row("Folder", self.source, self.choose, tip=tip)
+        self.hint = QLabel(
+            "Images with a metadata.csv beside them, or one subfolder a condition. What is in it is shown first; "
+            "nothing in it is changed."
+        )
+        self.hint.setWordWrap(True)
+        self.form.addRow(self.hint)
         self.layers = LayersBox(self.viewer)
         self.layers.looked.connect(self.show_looked)
         self.layers.failed.connect(self.failed)
@@ -101,11 +109,11 @@ class SetupPage(Page):
         tip = "Train new networks, or go on from a trained model with the weights that fit these cells."
         self.start_from = Options([NEW_NETWORKS], tip=tip)
         self.start_from.currentIndexChanged.connect(self._on_start_from)
-        self.choose_model = _button("⋯", self._choose_model, "Choose a model file (.impa) to go on from.")
+        self.choose_model = tool_button("⋯", self._choose_model, "Choose a model file (.impa) to go on from.")
         self.row("Start from", self.start_from, self.choose_model, tip=tip)
         self.folder = QLineEdit()
         self.folder.textChanged.connect(self._on_folder)
-        self.choose_folder = _button("⋯", self._choose_folder, "Choose another run folder.")
+        self.choose_folder = tool_button("⋯", self._choose_folder, "Choose another run folder.")
         tip = "Model, history and checkpoints are kept in this folder; one that holds a run is resumed."
         self.row("Run folder", self.folder, self.choose_folder, tip=tip)
         self.note = QLabel()
@@ -119,9 +127,10 @@ class SetupPage(Page):
         if self.origin.value != FOLDER:
             self.origin.choose(FOLDER)
             self._show_rows()
-        self._source = Path(path)
+        self._source = Path(path).expanduser()
+        self._like = None
         self._note("settings", "")
-        self.source.setText(str(path))
+        self.source.setText(str(self._source))
         self.kind.refill([])
         self.look()
 
@@ -141,20 +150,42 @@ class SetupPage(Page):
         """Show what a folder or layers hold; None where nothing does."""
         if looked is None:
             self.cells.clear()
+            self.estimator.stop()
+            self.settings.show_estimate("")
         else:
             ready = looked.source.kind == "cells"
             self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
             self.kind.choose(looked.source.kind)
+            before, chosen = (
+                self.cells.looked,
+                (self.cells.label.ticked, self.cells.chosen_control, self.cells.hold_out),
+            )
             self.cells.fill(looked)
+            if before is not None and looked.cells is None and before.source.path == looked.source.path:
+                self.cells.take(*chosen)
+            self._take_choices(looked)
             self._fit()
             if looked.source.path != self._named_after:  # else the user may have chosen another
                 self.choose_free_folder()
         self._show_rows()
         self.changed.emit()
 
+    def _take_choices(self, looked: Looked) -> None:
+        """Choose what the run chose whose settings are shown, once its cells are found."""
+        like, self._like = self._like, None
+        if like is None or like.source.resolve() != looked.source.path.resolve():
+            return
+        self.cells.take(like.label, like.control, like.settings.hold_out)
+        self.settings.find_nuclei(like.segment, like.nuclei_channel)
+        lost = [name for name in like.settings.hold_out if name not in self.cells.hold_out]
+        if lost:
+            self._note(
+                "settings", f"{self._notes['settings']} It also held out by {', '.join(lost)}, which is not kept."
+            )
+
     def _on_source_typed(self) -> None:
         text = self.source.text().strip()
-        if text and Path(text) != self._source:
+        if text and Path(text).expanduser() != self._source:
             self.set_source(text)
 
     def _choose_source(self) -> None:
@@ -174,6 +205,7 @@ class SetupPage(Page):
     def _show_rows(self) -> None:
         folder = self.origin.value == FOLDER
         self.form.setRowVisible(self._source_row, folder)
+        self.form.setRowVisible(self.hint, folder and self.cells.looked is None)
         self.form.setRowVisible(self.layers, not folder)
         self.form.setRowVisible(self._kind_row, folder and bool(self.kind.values))
 
@@ -233,7 +265,11 @@ class SetupPage(Page):
     def extend(self, plan: Plan) -> None:
         """Show the settings of a run that is complete, to be trained for longer."""
         self.settings.take(plan.settings)
-        self._note("run", f"{plan.folder.name} is complete: ask for more minutes or steps above, then Resume.")
+        amount = self.settings.amount
+        amount.setValue(2 * amount.value())
+        text = f"{plan.folder.name} is complete. Twice its {self.settings.unit.value} are proposed above, counted from"
+        self._note("run", f"{text} its beginning: say how many it is to have in all, then Resume.")
+        self._bring_into_sight(self.note)
 
     def repeat(self, folder: Path) -> None:
         """Fill the form from a run, to train anew with some settings changed."""
@@ -245,6 +281,7 @@ class SetupPage(Page):
         self.start_from.refill(options)
         self.start_from.choose(model)
         self._on_start_from()
+        self._bring_into_sight(self.start_from)
 
     def _on_start_from(self) -> None:
         if self.start_from.value is not None:
@@ -254,10 +291,16 @@ class SetupPage(Page):
         if isinstance(found, Plan):
             self.settings.take(found.settings)
             self.cells.task.choose(found.settings.task)
+            self._on_task()
             self.start_from.refill([NEW_NETWORKS])
             self._named_after = None
             self.set_source(found.source)
             self._note("settings", f"Settings of {found.folder.name}: change some, then start a new run.")
+            self._like = found
+            if found.kind is not None:
+                self.kind.refill([("whole fields", "fields"), ("ready crops", "crops")])
+                self.kind.choose(found.kind)
+                self.look()
             return
         try:
             self.settings.take(replace(TrainingSettings(**self.settings.values()), **found))
@@ -269,9 +312,17 @@ class SetupPage(Page):
         self._note("run", text if self._holds_run else "")
         self.changed.emit()
 
+    def _bring_into_sight(self, widget: QWidget) -> None:
+        """Scroll to a widget when the form has been laid out anew."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(lambda: self.ensureWidgetVisible(widget))
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(0)
+
     def _note(self, about: str, text: str) -> None:
         self._notes[about] = text
-        self.note.setText("\n".join(filter(None, self._notes.values())))
+        self.note.setText(breakable("\n".join(filter(None, self._notes.values()))))
         self.note.setVisible(bool(self.note.text()))
 
     def _choose_folder(self) -> None:
@@ -282,7 +333,7 @@ class SetupPage(Page):
         dialog = QFileDialog(self, "Choose a model to go on from", "", "Models (*.impa)")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda path: self.go_on_from(Path(path)))
-        _open(dialog)
+        open_dialog(dialog)
 
     # ---- the plan ---------------------------------------------------------------------------------------------------
 
@@ -301,7 +352,9 @@ class SetupPage(Page):
             held = plan_of(folder)
             budget = {"steps": None, "minutes": None}
             new = {**budget, **{k: v for k, v in self.settings.values().items() if k in MAY_CHANGE}}
-            return replace(held, settings=replace(held.settings, **new))
+            plan = replace(held, settings=replace(held.settings, **new))
+            check_budget(plan)
+            return plan
         if looked is None:
             raise ConditionError("No folder is chosen; choose one with labelled images or cells.")
         if folder is None:
@@ -322,43 +375,12 @@ class SetupPage(Page):
 
     def set_enabled(self, enabled: bool) -> None:
         """Let everything be changed, or nothing."""
-        self._enabled = enabled
+        was, self._enabled = self._enabled, enabled
+        self.body.setEnabled(enabled)
         if not enabled:
             self.estimator.stop()
-            self.cells.stop()
-        self.body.setEnabled(enabled)
-
-
-def read_plan(token: Token, folder: Path) -> Plan:
-    """Read the plan of a run; for a background job, as settings need torch."""
-    return plan_of(folder)
-
-
-def read_settings_of(token: Token, model: Path) -> dict[str, Any]:
-    """Read the settings that a training shares with the model it goes on from; for a background job."""
-    from napari_impa.catalog import load_model
-    from napari_impa.engine.fine_tuning import settings_of
-
-    return settings_of(load_model(model))
-
-
-def ask_for_folder(parent: QWidget, title: str, start: str, use: Callable[[str], object]) -> None:
-    """Ask for a folder and use what is chosen; the window goes on meanwhile."""
-    dialog = QFileDialog(parent, title, start)
-    dialog.setFileMode(QFileDialog.FileMode.Directory)
-    dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-    dialog.fileSelected.connect(use)
-    _open(dialog)
-
-
-def _open(dialog: QFileDialog) -> None:
-    dialog.finished.connect(dialog.deleteLater)
-    dialog.open()
-
-
-def _button(text: str, act: Callable[[], object], tip: str = "") -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.clicked.connect(act)
-    return button
+            self.cells.rest()
+            self._note("settings", "")
+        elif not was:
+            self.cells.go_on()
+            self.estimate()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_impa.viewer.curves import LossCurves, Past, ScoreCurves, read_past
-from napari_impa.viewer.docks import Page, beside
+from napari_impa.viewer.docks import Page, beside, breakable
 from napari_impa.viewer.jobs import Latest
 from napari_impa.viewer.preview import Preview
 from napari_impa.viewer.training_job import Progress, Started
@@ -57,11 +57,16 @@ class WatchPage(Page):
 
     def started(self, report: Started) -> None:
         """Say what is trained on and on what device."""
-        self.about.setText(f"{report.cells:,} cells · {report.device}\n{report.kept}")
+        self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
+        if not report.scored:
+            self.scores.explain("There are no scores: no cells are held out.")
+        before = None
         if self.preview is not None:
             self.preview.composing.cancel()
-        self.preview = Preview(self.viewer, report.channels, report.pixel_size)
-        self.stops.append(self.preview.composing.cancel)
+            before = self.preview.layer if self.preview.shown else None
+        self.preview = Preview(self.viewer, report.channels, report.pixel_size, replaces=before)
+        self.show_preview.setEnabled(False)
+        self.stops[1:] = [self.preview.composing.cancel]
 
     def follow(self, report: Progress) -> None:
         """Draw what has come."""
