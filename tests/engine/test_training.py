@@ -24,7 +24,7 @@ def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([value.flatten() for value in trainer.model.networks.state_dict().values()])
 
 
-@pytest.mark.parametrize("recipe", ["default", "paper"])
+@pytest.mark.parametrize("recipe", ["default", "relative", "paper"])
 def test_one_event_a_step_then_one_that_ends(make_trainer: Make, recipe: str) -> None:
     trainer = make_trainer(recipe=recipe)
     events = list(trainer)
@@ -53,6 +53,11 @@ def test_the_model_of_a_run(make_trainer: Make) -> None:
     assert model.control == "DMSO"
     assert model.hash == trainer.model.hash
     assert model.history["steps"] == 4
+
+
+def test_batches_have_no_control_to_start_from(make_trainer: Make) -> None:
+    with pytest.raises(TrainingError, match="choose default"):
+        make_trainer(task="batch", recipe="relative")
 
 
 def test_stop_is_obeyed_at_the_step_and_resume_gives_the_same_weights(make_trainer: Make) -> None:

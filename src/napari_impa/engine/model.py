@@ -230,18 +230,19 @@ class IMPA:
     def encode(self, pixels: NDArray[Any], *, style: bool = True) -> Encoded:
         """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into.
 
-        Their own styles take about as long as their content, and are needed for strengths other than 1 alone.
+        Their own styles take about as long as their content, and are needed for strengths other than 1 alone, or where
+        the model's styles are relative (`Shape.relative_style`): then they are always computed.
         """
         images = normalize(to_levels(pixels, self.limits)).to(self.device)
-        own = self.networks.style_encoder(images) if style else None
+        own = self.networks.style_encoder(images) if style or self.shape.relative_style else None
         return Encoded(self.networks.generator.content(images), own)
 
     @torch.inference_mode()
     def decode(self, encoded: Encoded, condition: Target, noise: Tensor, *, strength: float = 1.0) -> Tensor:
         """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
 
-        The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
-        `noise` is (n, noise dimension), see `noise`.
+        The style slides linearly from the cell's own at strength 0 to the condition's at 1 (`Networks.moved`); past 1
+        it extrapolates. `noise` is (n, noise dimension), see `noise`.
 
         Raises
         ------
@@ -252,8 +253,9 @@ class IMPA:
             raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
         embedding, modality = self.embedding(condition)
         target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
+        whole = strength == 1 and not self.shape.relative_style
         own = encoded.style
-        style = target if strength == 1 or own is None else own + strength * (target - own)
+        style = target if whole or own is None else self.networks.moved(own, target, strength, modality)
         return self.networks.generator.render(encoded.content, style)
 
     def weights(self, *, compact: bool = False) -> dict[str, Tensor]:

@@ -44,6 +44,9 @@ class Shape:
         Linear layers of the mapping network.
     modality_dim
         Dimension m of a learned embedding of the modality beside the condition's; 0 for none.
+    relative_style
+        Whether a condition moves a cell's own style by what parts it from the controls' mean style, rather than
+        replacing it.
     """
 
     size: int
@@ -55,6 +58,7 @@ class Shape:
     conditions: tuple[int, ...] = (1,)
     mapping_layers: int = 1
     modality_dim: int = 0
+    relative_style: bool = False
 
     @property
     def generator_downs(self) -> int:
@@ -269,6 +273,8 @@ class Networks(nn.Module):
         self.embedding_matrix: nn.Module = tables[0] if len(tables) == 1 else nn.ModuleList(tables)
         if shape.modality_dim:
             self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
+        if shape.relative_style:
+            self.control_style = nn.Parameter(torch.zeros(len(tables), shape.style_dim))
 
     def initialize(self, generator: torch.Generator) -> Networks:
         """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
@@ -308,3 +314,12 @@ class Networks(nn.Module):
     def style(self, y: Tensor, z: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""
         return self.style_of(self.embed(y, modality), z, modality)
+
+    def moved(self, own: Tensor, target: Tensor, strength: float = 1.0, modality: int = 0) -> Tensor:
+        """Styles (B, d) of cells on their way from their own to their condition's: 0 their own, 1 all the way.
+
+        Where styles are relative, the way is from the controls' mean style to the condition's, so that what sets one
+        cell apart from others of its condition stays.
+        """
+        start = self.control_style[modality] if self.shape.relative_style else own
+        return own + strength * (target - start)

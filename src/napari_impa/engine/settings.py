@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +13,7 @@ from napari_impa.errors import TrainingError
 
 Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
-RecipeName = Literal["default", "paper"]
+RecipeName = Literal["default", "paper", "relative"]
 Kind = Literal["learned", "bit", "count", "table"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -70,6 +70,8 @@ class Recipe:
         Fraction of the training from which the learning rate falls linearly to a tenth.
     mixed_precision
         Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
+    relative_style
+        A condition moves a cell's own style by what parts it from the controls', see `Networks.moved`.
     """
 
     learning_rate: float = 1e-4
@@ -99,6 +101,7 @@ class Recipe:
     rotations: bool = False
     decay_from: float = 1.0
     mixed_precision: bool = False
+    relative_style: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -128,7 +131,9 @@ RECIPES: dict[str, Recipe] = {
         mixed_precision=True,
     ),
 }
-"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""
+RECIPES["relative"] = replace(RECIPES["default"], relative_style=True)
+"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes; `relative` is
+`default` with styles that leave each cell its own brightness, which needs controls."""
 
 
 def _option(default: Any, help: str) -> Any:
@@ -154,7 +159,10 @@ class TrainingSettings:
     )
     size: int = _option(64, "crop side in pixels")
     preset: Preset = _option("tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64")
-    recipe: RecipeName = _option("default", "how a step is made: default, or paper for the published step")
+    recipe: RecipeName = _option(
+        "default",
+        "how a step is made: default; relative, which leaves a cell its own brightness; or paper, the published step",
+    )
     steps: int | None = _option(None, "steps to train; 3000 where neither steps nor minutes are given")
     minutes: float | None = _option(None, "minutes to train")
     batch_size: int = _option(16, "cells a step")
@@ -219,6 +227,8 @@ class TrainingSettings:
             raise TrainingError(f"A training takes at least 1 step, not {self.steps}.")
         if self.minutes is not None and not self.minutes > 0:
             raise TrainingError(f"A training takes more than 0 minutes, not {self.minutes}.")
+        if self.task == "batch" and self.recipe == "relative":
+            raise TrainingError("The recipe relative starts from controls, which batches have not; choose default.")
         self._check_conditions()
 
     def _check_conditions(self) -> None:

@@ -161,8 +161,27 @@ class Step:
     def _draw(self, batch: Batch, draws: _Draws) -> _Drawn:
         """The control cells under their target conditions."""
         content = self.networks.generator.content(batch.control)
-        style = self.networks.style(batch.y_target, draws.noise[0], batch.modality)
-        return _Drawn(content, style, *self._render(content, style))
+        own = self._own_style(batch.control)
+        style = self._style(batch, draws.noise[0], own)
+        return _Drawn(content, style, *self._render(content, style), own)
+
+    def _own_style(self, cells: Tensor) -> Tensor | None:
+        """Styles of cells as they are, where conditions move them; what moves them learns, they do not."""
+        if not self.recipe.relative_style:
+            return None
+        with torch.no_grad():
+            return self.networks.style_encoder(cells)
+
+    def _style(self, batch: Batch, noise: Tensor, own: Tensor | None) -> Tensor:
+        """Styles of the control cells under their target conditions."""
+        target = self.networks.style(batch.y_target, noise, batch.modality)
+        if own is None:
+            return target
+        return own + target - self.networks.control_style[batch.modality].detach()
+
+    def _control_match(self, own: Tensor, modality: int) -> Tensor:
+        """Mean squared distance of the controls' learned mean style from theirs."""
+        return (self.networks.control_style[modality] - own.float()).square().mean()
 
     def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
@@ -200,7 +219,7 @@ class Step:
             other = None
             if diversity:
                 with torch.no_grad():
-                    style = nets.style(batch.y_target, draws.noise[1], batch.modality)
+                    style = self._style(batch, draws.noise[1], drawn.own)
                     other = nets.generator.render(drawn.content, style)
             losses = generator_losses(
                 nets, batch.control, batch.y_target, drawn.style, drawn.fake, other,
@@ -208,6 +227,9 @@ class Step:
             )  # fmt: skip
             total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
             total = total + recipe.peaks * drawn.excess
+            if drawn.own is not None:
+                losses["control_match"] = self._control_match(drawn.own, batch.modality)
+                total = total + losses["control_match"]
             if other is not None:
                 total = total - diversity * losses["diversity"]
             if "cycle" in losses:
@@ -239,6 +261,10 @@ class Step:
             losses["style_match"] = (style.float() - treated).square().mean()
             total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
             total = total + self.recipe.peaks * excess
+            controls = self._own_style(batch.control)
+            if controls is not None:
+                losses["control_match"] = self._control_match(controls, batch.modality)
+                total = total + losses["control_match"]
         self._learn(total, "maker", "kernels")
         return losses
 
@@ -266,7 +292,10 @@ class Step:
         """Predicted images of a few cells, by the averaged weights where there are any."""
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
-        return nets.generator(control, nets.style(y, noise, modality)).cpu()
+        style = nets.style(y, noise, modality)
+        if self.recipe.relative_style:
+            style = nets.moved(nets.style_encoder(control), style, modality=modality)
+        return nets.generator(control, style).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The weights to predict with."""
@@ -298,6 +327,7 @@ class _Drawn(NamedTuple):
     style: Tensor
     fake: Tensor
     excess: Tensor | float
+    own: Tensor | None = None
 
 
 @contextmanager

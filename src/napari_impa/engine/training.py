@@ -109,6 +109,7 @@ class Trainer:
             conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
             mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
             modality_dim=settings.modality_dim,
+            relative_style=self.recipe.relative_style,
         )
         networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
         for number, (_, vectors) in enumerate(described):
