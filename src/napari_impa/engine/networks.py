@@ -300,6 +300,18 @@ class Networks(nn.Module):
         del table.weight
         table.register_buffer("weight", vectors)
 
+    def forget_absent(self, modality: int = 0) -> None:
+        """Let what none of a modality's descriptions has (a substructure) say nothing, rather than something random.
+
+        No gradient ever reaches the weights of such a feature, so that it would move a new condition by the chance
+        that they were initialised with.
+        """
+        net = self.mapping_network.mapping_network
+        first = (net[modality] if isinstance(net, nn.ModuleList) else net).layers[0]  # type: ignore[index]
+        vectors = self.table(modality).weight
+        with torch.no_grad():
+            first.weight[:, : vectors.shape[1]] *= (vectors != 0).any(0)  # type: ignore[union-attr]
+
     def embed(self, y: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) → embeddings (B, e)."""
         return self.table(modality)(y)

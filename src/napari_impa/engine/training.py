@@ -115,6 +115,8 @@ class Trainer:
         for number, (_, vectors) in enumerate(described):
             if vectors is not None:
                 networks.describe(torch.from_numpy(vectors), number)
+                if settings.recipe != "paper":
+                    networks.forget_absent(number)
         share = self._share_gradients if self.group.count > 1 else None
         self._step = Step(networks.to(self.device), self.recipe, settings, share)
         self._about = {
