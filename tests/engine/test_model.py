@@ -148,7 +148,18 @@ def test_relative_styles_are_kept_in_the_file(
         np.testing.assert_array_equal(before, after)
     encoded = again.encode(controls.pixels, style=False)  # which is not enough to predict here
     target = again.networks.style_of(again.embedding("low")[0].expand(len(controls), -1), again.noise(len(controls)))
-    expected = again.networks.generator.render(
-        encoded.content, encoded.style + target - again.networks.control_style[0]
-    )
+    expected = again.networks.generator.render(encoded.content, encoded.style + target - again.networks.start_style[0])
     torch.testing.assert_close(again.decode(encoded, "low", again.noise(len(controls))), expected)
+
+
+def test_relative_styles_leave_a_cell_that_is_of_the_batch_as_it_is(cells: Cells, make_trainer: Callable[..., Trainer]):
+    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", recipe="relative", steps=1)
+    list(trainer)
+    model = trainer.model
+    assert model.shape.relative_style == 2
+    torch.nn.init.normal_(model.networks.start_style)
+    encoded = model.encode(model.fit(cells).pixels)
+    start = model.networks.start(encoded.style, None)
+    target = model.networks.style_of(model.embedding("two")[0].expand(len(cells), -1), model.noise(len(cells)))
+    expected = model.networks.generator.render(encoded.content, encoded.style + target - start)
+    torch.testing.assert_close(model.decode(encoded, "two", model.noise(len(cells))), expected)

@@ -55,11 +55,6 @@ def test_the_model_of_a_run(make_trainer: Make) -> None:
     assert model.history["steps"] == 4
 
 
-def test_batches_have_no_control_to_start_from(make_trainer: Make) -> None:
-    with pytest.raises(TrainingError, match="choose default"):
-        make_trainer(task="batch", recipe="relative")
-
-
 def test_stop_is_obeyed_at_the_step_and_resume_gives_the_same_weights(make_trainer: Make) -> None:
     whole = make_trainer("whole", steps=6)
     list(whole)

@@ -241,8 +241,10 @@ class IMPA:
     def decode(self, encoded: Encoded, condition: Target, noise: Tensor, *, strength: float = 1.0) -> Tensor:
         """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
 
-        The style slides linearly from the cell's own at strength 0 to the condition's at 1 (`Networks.moved`); past 1
-        it extrapolates. `noise` is (n, noise dimension), see `noise`.
+        The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
+        Where styles are relative, the way is as long but starts from the mean style of the controls, or of the batch
+        that the cell seems to be of, so that what sets a cell apart from others stays. `noise` is (n, noise
+        dimension), see `noise`.
 
         Raises
         ------
@@ -253,9 +255,11 @@ class IMPA:
             raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
         embedding, modality = self.embedding(condition)
         target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
-        whole = strength == 1 and not self.shape.relative_style
-        own = encoded.style
-        style = target if whole or own is None else self.networks.moved(own, target, strength, modality)
+        own, relative = encoded.style, self.shape.relative_style > 0
+        style = target
+        if own is not None and (relative or strength != 1):
+            start = self.networks.start(own, None if self.task == "batch" else modality) if relative else own
+            style = own + strength * (target - start)
         return self.networks.generator.render(encoded.content, style)
 
     def weights(self, *, compact: bool = False) -> dict[str, Tensor]:

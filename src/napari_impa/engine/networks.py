@@ -45,8 +45,8 @@ class Shape:
     modality_dim
         Dimension m of a learned embedding of the modality beside the condition's; 0 for none.
     relative_style
-        Whether a condition moves a cell's own style by what parts it from the controls' mean style, rather than
-        replacing it.
+        Number of mean styles that conditions are relative to: one a modality, of its controls, or one a batch. 0 where
+        the style of a condition replaces the cell's own.
     """
 
     size: int
@@ -58,7 +58,7 @@ class Shape:
     conditions: tuple[int, ...] = (1,)
     mapping_layers: int = 1
     modality_dim: int = 0
-    relative_style: bool = False
+    relative_style: int = 0
 
     @property
     def generator_downs(self) -> int:
@@ -274,7 +274,7 @@ class Networks(nn.Module):
         if shape.modality_dim:
             self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
         if shape.relative_style:
-            self.control_style = nn.Parameter(torch.zeros(len(tables), shape.style_dim))
+            self.start_style = nn.Parameter(torch.zeros(shape.relative_style, shape.style_dim))
 
     def initialize(self, generator: torch.Generator) -> Networks:
         """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
@@ -327,11 +327,11 @@ class Networks(nn.Module):
         """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""
         return self.style_of(self.embed(y, modality), z, modality)
 
-    def moved(self, own: Tensor, target: Tensor, strength: float = 1.0, modality: int = 0) -> Tensor:
-        """Styles (B, d) of cells on their way from their own to their condition's: 0 their own, 1 all the way.
+    def start(self, own: Tensor, modality: int | None) -> Tensor:
+        """Mean styles (B, d) that cells of the styles `own` start from: their modality's, or their likely batch's.
 
-        Where styles are relative, the way is from the controls' mean style to the condition's, so that what sets one
-        cell apart from others of its condition stays.
+        Without a modality the start is the mean style nearest to the cell's own.
         """
-        start = self.control_style[modality] if self.shape.relative_style else own
-        return own + strength * (target - start)
+        if modality is not None:
+            return self.start_style[modality].expand_as(own)
+        return self.start_style[torch.cdist(own.float(), self.start_style.float()).argmin(1)]

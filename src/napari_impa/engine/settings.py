@@ -71,7 +71,7 @@ class Recipe:
     mixed_precision
         Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
     relative_style
-        A condition moves a cell's own style by what parts it from the controls', see `Networks.moved`.
+        A condition moves a cell's own style by what parts it from the controls' (or the cell's batch's) mean style.
     """
 
     learning_rate: float = 1e-4
@@ -133,7 +133,7 @@ RECIPES: dict[str, Recipe] = {
 }
 RECIPES["relative"] = replace(RECIPES["default"], relative_style=True)
 """`paper` is the published training step, exactly; `default` is what was found better at equal minutes; `relative` is
-`default` with styles that leave each cell its own brightness, which needs controls."""
+`default` with styles that leave each cell its own brightness."""
 
 
 def _option(default: Any, help: str) -> Any:
@@ -227,8 +227,6 @@ class TrainingSettings:
             raise TrainingError(f"A training takes at least 1 step, not {self.steps}.")
         if self.minutes is not None and not self.minutes > 0:
             raise TrainingError(f"A training takes more than 0 minutes, not {self.minutes}.")
-        if self.task == "batch" and self.recipe == "relative":
-            raise TrainingError("The recipe relative starts from controls, which batches have not; choose default.")
         self._check_conditions()
 
     def _check_conditions(self) -> None:

@@ -177,11 +177,18 @@ class Step:
         target = self.networks.style(batch.y_target, noise, batch.modality)
         if own is None:
             return target
-        return own + target - self.networks.control_style[batch.modality].detach()
+        return own + target - self._start(batch).detach()
 
-    def _control_match(self, own: Tensor, modality: int) -> Tensor:
-        """Mean squared distance of the controls' learned mean style from theirs."""
-        return (self.networks.control_style[modality] - own.float()).square().mean()
+    def _start(self, batch: Batch) -> Tensor:
+        """Mean styles (B, d) of what the cells to transform are: controls of a modality, or cells of a batch."""
+        starts = self.networks.start_style
+        if self.settings.task == "batch":
+            return starts[batch.y_treated]
+        return starts[batch.modality].expand(len(batch.control), -1)
+
+    def _start_match(self, own: Tensor, batch: Batch) -> Tensor:
+        """Mean squared distance of the cells' own styles from the mean styles that they start from."""
+        return (self._start(batch) - own.float()).square().mean()
 
     def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
@@ -228,8 +235,8 @@ class Step:
             total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
             total = total + recipe.peaks * drawn.excess
             if drawn.own is not None:
-                losses["control_match"] = self._control_match(drawn.own, batch.modality)
-                total = total + losses["control_match"]
+                losses["start_match"] = self._start_match(drawn.own, batch)
+                total = total + losses["start_match"]
             if other is not None:
                 total = total - diversity * losses["diversity"]
             if "cycle" in losses:
@@ -263,8 +270,8 @@ class Step:
             total = total + self.recipe.peaks * excess
             controls = self._own_style(batch.control)
             if controls is not None:
-                losses["control_match"] = self._control_match(controls, batch.modality)
-                total = total + losses["control_match"]
+                losses["start_match"] = self._start_match(controls, batch)
+                total = total + losses["start_match"]
         self._learn(total, "maker", "kernels")
         return losses
 
@@ -294,7 +301,8 @@ class Step:
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
         style = nets.style(y, noise, modality)
         if self.recipe.relative_style:
-            style = nets.moved(nets.style_encoder(control), style, modality=modality)
+            own = nets.style_encoder(control)
+            style = own + style - nets.start(own, None if self.settings.task == "batch" else modality)
         return nets.generator(control, style).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:

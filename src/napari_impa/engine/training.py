@@ -109,7 +109,7 @@ class Trainer:
             conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
             mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
             modality_dim=settings.modality_dim,
-            relative_style=self.recipe.relative_style,
+            relative_style=self._starts() if self.recipe.relative_style else 0,
         )
         networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
         for number, (_, vectors) in enumerate(described):
@@ -147,6 +147,10 @@ class Trainer:
         elif self.group.is_first:
             self.run.start(settings, self._source)
         self.group.copy_from_first(self._step.state().values())
+
+    def _starts(self) -> int:
+        """Mean styles that conditions are relative to: each batch's, or those of each modality's controls."""
+        return len(self.data.conditions if self.settings.task == "batch" else self.data.labels.modalities)
 
     def keep_best(self, score: Score, *, every: int) -> None:
         """Score the model every so many steps and at the end, and keep the best beside the last.
