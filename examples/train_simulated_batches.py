@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bundle import bundle
+
 import napari_impa as impa
 
-NAME = "simulated-batches"
-FOLDER = Path("runs") / NAME
-BUNDLED = Path(__file__).parents[1] / "src" / "napari_impa" / "models" / f"{NAME}.impa"
+FOLDER = Path("runs") / "simulated-batches"
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 15
@@ -22,6 +22,4 @@ if __name__ == "__main__":
         cells, FOLDER, task="batch", hold_out={"plate": ["sim-C", "sim-D"]}, minutes=minutes, recipe="relative",
         threads=1, resume=FOLDER.exists(),
     )  # fmt: skip
-    model = impa.load_model(run.folder)
-    model.name = NAME
-    print(model.save(BUNDLED, compact=True, half=True))
+    bundle(run, cells)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bundle import bundle
+
 import napari_impa as impa
 from napari_impa.cells.simulated_compounds import COMPOUNDS, simulated_compound_cells
 
-NAME = "simulated-compounds"
-FOLDER = Path("runs") / NAME
-BUNDLED = Path(__file__).parents[1] / "src" / "napari_impa" / "models" / f"{NAME}.impa"
+FOLDER = Path("runs") / "simulated-compounds"
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 25
@@ -25,6 +25,4 @@ if __name__ == "__main__":
         cells, FOLDER, hold_out=held_out, minutes=minutes, recipe="relative", description="bit", threads=1,
         resume=FOLDER.exists(),
     )  # fmt: skip
-    model = impa.load_model(run.folder)
-    model.name = NAME
-    print(model.save(BUNDLED, compact=True, half=True))
+    bundle(run, cells.controls())

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tifffile
+from bundle import bundle
 
 import napari_impa as impa
 from napari_impa.cells.crops import cut
 
-NAME, SIZE, MIDDLE = "tnfa-nfkb", 48, 680
+SIZE, MIDDLE = 48, 680
 WELLS = {"12-A-12": "untreated", "01-A-01": "TNFalpha"}
-FOLDER = Path("runs") / NAME
-BUNDLED = Path(__file__).parents[1] / "src" / "napari_impa" / "models" / f"{NAME}.impa"
+FOLDER = Path("runs") / "tnfa-nfkb"
 
 
 def cells_of(folder: str | Path) -> impa.Cells:
@@ -41,10 +41,9 @@ def cells_of(folder: str | Path) -> impa.Cells:
 
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 15
+    cells = cells_of(sys.argv[1])
     run = impa.train(
-        cells_of(sys.argv[1]), FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes, recipe="relative",
+        cells, FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes, recipe="relative",
         threads=1, resume=FOLDER.exists(),
     )  # fmt: skip
-    model = impa.load_model(run.folder)
-    model.name = NAME
-    print(model.save(BUNDLED, compact=True, half=True))
+    bundle(run, cells)

@@ -36,6 +36,9 @@ MOMENTUM = (0.9, 0.95)
 """Adam's beta1 and Muon's momentum while the networks learn as an autoencoder; against the discriminator it is 0."""
 
 
+STYLES = ("mapping_network.", "embedding_matrix.", "modality_embedding.", "start_style")
+"""Weights that say what the mean styles of conditions, and of what they start from, are."""
+
 MATRIX = 8
 """Kernels from more than so many to more than so many channels are matrices worth orthogonalising."""
 
@@ -71,7 +74,11 @@ class Step:
         self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
         kernels: list[Parameter] = []
         others: list[Parameter] = []
+        styles = [p for name, p in networks.named_parameters() if name.startswith(STYLES) and recipe.relative_style]
+        followed = {id(p) for p in styles}
         for p in self._makers:
+            if id(p) in followed:
+                continue
             (kernels if recipe.muon and p.ndim == 4 and min(p.shape[:2]) > MATRIX else others).append(p)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(
@@ -85,6 +92,8 @@ class Step:
         }
         if kernels:
             self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0)
+        if styles:
+            self.optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], recipe.beta2))
         self.average = copy.deepcopy(networks).requires_grad_(False) if recipe.average else None
 
     @property
@@ -131,6 +140,8 @@ class Step:
         groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
         groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
         groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], recipe.beta2))
+        if "styles" in groups:  # they follow the style encoder, as fast as it may learn
+            groups["styles"]["lr"] = factor * recipe.autoencoder_rates[0]
         if "kernels" in groups:
             groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
 
@@ -173,11 +184,9 @@ class Step:
             return self.networks.style_encoder(cells)
 
     def _style(self, batch: Batch, noise: Tensor, own: Tensor | None) -> Tensor:
-        """Styles of the control cells under their target conditions."""
+        """Styles of the control cells under their target conditions; relative ones are no one's to change here."""
         target = self.networks.style(batch.y_target, noise, batch.modality)
-        if own is None:
-            return target
-        return own + target - self._start(batch).detach()
+        return target if own is None else own + (target - self._start(batch)).detach()
 
     def _start(self, batch: Batch) -> Tensor:
         """Mean styles (B, d) of what the cells to transform are: controls of a modality, or cells of a batch."""
@@ -189,6 +198,12 @@ class Step:
     def _start_match(self, own: Tensor, batch: Batch) -> Tensor:
         """Mean squared distance of the cells' own styles from the mean styles that they start from."""
         return (self._start(batch) - own.float()).square().mean()
+
+    def _style_match(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Mean squared distance of the styles of real cells from those that their conditions are mapped to."""
+        with torch.no_grad():
+            treated = self.networks.style_encoder(batch.treated)
+        return (self.networks.style(batch.y_treated, noise, batch.modality).float() - treated).square().mean()
 
     def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
@@ -236,7 +251,8 @@ class Step:
             total = total + recipe.peaks * drawn.excess
             if drawn.own is not None:
                 losses["start_match"] = self._start_match(drawn.own, batch)
-                total = total + losses["start_match"]
+                losses["style_match"] = self._style_match(batch, draws.noise[0])
+                total = total + losses["start_match"] + losses["style_match"]
             if other is not None:
                 total = total - diversity * losses["diversity"]
             if "cycle" in losses:
@@ -246,7 +262,7 @@ class Step:
                 again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
                 losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
                 total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
-        self._learn(total, "maker", "kernels")
+        self._learn(total, "maker", "kernels", "styles")
         return losses
 
     def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
@@ -262,17 +278,14 @@ class Step:
             own = nets.style_encoder(wanted)
             again, excess = self._render(nets.generator.content(images), own)
             losses = {"reconstruction": reconstruction(again, wanted, self.recipe.detail)}
-            with torch.no_grad():
-                treated = nets.style_encoder(batch.treated)
-            style = nets.style(batch.y_treated, draws.noise[0], batch.modality)
-            losses["style_match"] = (style.float() - treated).square().mean()
+            losses["style_match"] = self._style_match(batch, draws.noise[0])
             total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
             total = total + self.recipe.peaks * excess
             controls = self._own_style(batch.control)
             if controls is not None:
                 losses["start_match"] = self._start_match(controls, batch)
                 total = total + losses["start_match"]
-        self._learn(total, "maker", "kernels")
+        self._learn(total, "maker", "kernels", "styles")
         return losses
 
     def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
