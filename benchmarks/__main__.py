@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import prediction, reading, steps, viewer
+from benchmarks import prediction, reading, steps, train_dock, viewer
 from benchmarks.measure import Options, Row, bandwidth, machine, matrix_rate
 from napari_impa.engine.device import choose_device
 
@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "precision": steps.precision_rows,
     "step": steps.rows,
     "viewer": viewer.rows,
+    "train-dock": train_dock.rows,
 }
 
 

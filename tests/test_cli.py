@@ -76,6 +76,34 @@ def test_train_batches_on_the_controls_alone(source: Path, tmp_path: Path) -> No
     assert load_model(tmp_path / "run").counts == {"sim-A": 12, "sim-B": 12}
 
 
+def test_train_from_a_model(source: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--size", "32", "--steps", "1", "--batch-size", "2", "--device", "cpu"]
+    cli.main(["train", str(source), "--out", str(tmp_path / "run"), "--from", str(run), *options])
+    assert "Going on from the model 'run', which knows 5 of 5 conditions." in capsys.readouterr().out
+    assert load_model(tmp_path / "run").history["start_from"]["hash"] == load_model(run).hash
+    wide = ["train", source, "--out", tmp_path / "wide", "--from", run, *options, "--preset", "small"]
+    assert "which has preset tiny, not preset small" in fails(capsys, *wide)
+    assert "no model 'nothing'" in fails(
+        capsys, "train", source, "--out", tmp_path / "no", "--from", "nothing", *options
+    )
+
+
+def test_runs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["runs", str(run.parent)])
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == ["run", "changed", "state", "steps", "score", "task", "conditions", "size", "device"]
+    assert line.split()[0] == "run"
+    assert "complete" in line
+    assert "2 of 2" in line
+    assert line.endswith("5           32 px  cpu")
+    cli.main(["runs", str(tmp_path)])
+    assert "There is no run in" in capsys.readouterr().out
+    (tmp_path / "bad" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "bad" / "config.json").write_text("{")
+    cli.main(["runs", str(tmp_path)])
+    assert "bad is damaged: " in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def chemistry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Cells with SMILES and doses, and a run on them in which ethanol was held out."""

@@ -11,11 +11,15 @@ import numpy as np
 
 from napari_impa.analysis.held_out import HeldOutScore
 from napari_impa.analysis.montage import display_limits, montage, sample_rows, save_montage
+from napari_impa.catalog import load_model
 from napari_impa.cells.store import Cells
 from napari_impa.engine.distributed import Processes, processes
 from napari_impa.engine.events import TrainingEvent
+from napari_impa.engine.fine_tuning import settings_of
+from napari_impa.engine.model import IMPA
 from napari_impa.engine.run import Run
 from napari_impa.engine.settings import TrainingSettings
+from napari_impa.engine.steering import Steering
 from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError
 
@@ -35,6 +39,7 @@ def train(
     *,
     hold_out: Mapping[str, Sequence[str]] | None = None,
     resume: bool = False,
+    start_from: IMPA | str | Path | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Run:
@@ -53,11 +58,14 @@ def train(
         Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`.
     resume
         Go on where the folder's training stopped.
+    start_from
+        A trained model to go on from: a model, a `.impa` file, a run folder, or the name of a bundled one; its weights
+        are the first ones of this training, as far as conditions are the same (`engine.fine_tuning`).
     progress
         Show a progress bar.
     **settings
-        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  `size` is that of
-        the cells where it is not given.
+        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  Where they are not
+        given, `size` is that of the cells, or what shapes the networks is as in the model to go on from.
 
     Returns
     -------
@@ -66,12 +74,14 @@ def train(
 
     Raises
     ------
-    TrainingError, ConditionError, CellsError
+    TrainingError, ConditionError, CellsError, ModelError
         As `Trainer` and `TrainingSettings` do.
     """
     with processes() as group:
-        chosen = TrainingSettings(hold_out=hold_out or {}, **{"size": cells.size, **settings})
-        trainer, _ = make_trainer(cells, chosen, folder, resume=resume, group=group)
+        model = load_model(start_from) if isinstance(start_from, (str, Path)) else start_from
+        shared = {"size": cells.size} if model is None else settings_of(model)
+        chosen = TrainingSettings(hold_out=hold_out or {}, **{**shared, **settings})
+        trainer, _ = make_trainer(cells, chosen, folder, resume=resume, group=group, start_from=model)
         follow(trainer, progress=progress)
         return trainer.run
 
@@ -83,14 +93,18 @@ def make_trainer(
     *,
     resume: bool = False,
     group: Processes | None = None,
+    start_from: IMPA | None = None,
+    steering: Steering | None = None,
 ) -> tuple[Trainer, str]:
-    """Make a trainer that keeps the best model by its held-out score, if there is one.
+    """Make a trainer that keeps the best model by its held-out score, if there is one; arguments as of `Trainer`.
 
     Returns
     -------
     The trainer, and a sentence that says by what the model is kept.
     """
-    trainer = Trainer(cells, settings, folder, resume=resume, group=group)
+    trainer = Trainer(
+        cells, settings, folder, resume=resume, group=group, start_from=start_from, steering=steering
+    )  # fmt: skip
     if not settings.hold_out:
         return trainer, "Nothing is held out, so the last model is kept."
     if not trainer.group.is_first:
@@ -117,6 +131,7 @@ def events(trainer: Trainer) -> Iterator[TrainingEvent]:
         if event.samples is not None and (event.finished or event.step >= SELDOM * drawn):
             if limits is None:  # the same contrast from the first picture to the last
                 limits = display_limits(np.concatenate([event.samples.control, event.samples.real]))
+            trainer.run.require_there()
             picture = montage(sample_rows(event.samples), trainer.model.channels, limits)
             save_montage(folder / f"{event.step:06d}.png", picture)
             drawn = event.step
@@ -136,6 +151,7 @@ def follow(trainer: Trainer, *, progress: bool = True) -> str:
                 shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
             if event.finished:
                 message = event.message or ""
+            if event.finished or event.paused:
                 continue
             shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
             if minutes and event.seconds_left is not None:

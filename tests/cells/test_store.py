@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,16 @@ def test_an_error_on_the_way_leaves_nothing_and_is_not_hidden(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    for number, hours in ((1, 25), (2, 1)):
+        left = tmp_path / f".a.cells.{number}.partial"
+        left.mkdir()
+        (left / "pixels.npy").write_bytes(b"half")
+        os.utime(left / "pixels.npy", (time.time() - 3600 * hours,) * 2)
+    make().save(tmp_path / "a.cells")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.cells.2.partial", "a.cells"]
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from napari_impa.catalog import load_model
+from napari_impa.engine.best import BestModel
 from napari_impa.engine.model import IMPA
+from napari_impa.engine.run import Run
 from napari_impa.engine.training import Trainer
 
 Make = Callable[..., Trainer]
@@ -100,3 +103,13 @@ def test_without_a_score_the_last_model_is_the_model(make_trainer: Make) -> None
     assert events[-1].message == f"Training finished after 4 steps; the model is {trainer.run.model_path}."
     assert load_model(trainer.run.folder).hash == IMPA.load(trainer.run.last_path).hash
     assert trainer.run.scores.empty
+
+
+def test_scores_are_left_out_where_they_would_take_too_long(tmp_path: Path) -> None:
+    best = BestModel(Run(tmp_path), scores(), every=5)
+    assert best.is_due(10, seconds=0.0)
+    assert not best.is_due(11, seconds=0.0)
+    best.seconds = 3.0  # what scoring has taken so far
+    assert best.is_due(10, seconds=60.0)
+    assert not best.is_due(10, seconds=59.0)
+    assert not BestModel(Run(tmp_path)).is_due(10, seconds=60.0)

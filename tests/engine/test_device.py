@@ -22,13 +22,15 @@ def test_auto_says_what_it_chose_and_why(monkeypatch: pytest.MonkeyPatch) -> Non
     chosen = device.choose_device()
     assert chosen.device.type == "cpu"
     assert "no GPU that torch can use was found" in chosen.reason
+    monkeypatch.setattr(device, "free_memory", lambda chosen: None if chosen.type == "cpu" else (6 * 2**30, 16 * 2**30))
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert device.choose_device().device.type == "mps"
-    assert device.choose_device("cpu").reason.endswith("as asked")
+    assert device.choose_device().reason == "Apple GPU, 6 of 16 GB of memory free"
+    assert device.choose_device("cpu").reason.endswith("as chosen")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Big")
     assert device.choose_device().device.type == "cuda"
-    assert "GPU Big" in device.choose_device().reason
+    assert device.choose_device().reason == "GPU Big, 6 of 16 GB of memory free"
 
 
 @pytest.mark.parametrize(("name", "words"), [("cuda", "not there"), ("gpu", "is no device"), ("xpu", "not there")])

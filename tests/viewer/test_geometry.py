@@ -105,3 +105,23 @@ def test_cells_of_a_region() -> None:
     square = np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 10.0], [10.0, 0.0]])
     region = Region((square, square + 20))
     assert region.holds([(5, 5), (15, 15), (25, 25), (5, 25)]).tolist() == [True, False, True, False]
+
+
+def test_fine_grids_are_smoothed_before_they_are_thinned_out() -> None:
+    """A pattern finer than the coarse grid becomes its mean, not whichever pixel is hit; a coarse one is left alone."""
+    stripes = np.zeros((64, 64), np.float32)
+    stripes[::2] = 1.0
+    coarse = read_on_grid(lambda part: stripes[part], stripes.shape, np.diag([4.0, 4.0, 1.0]), Window(4, 4, 8, 8))
+    assert np.allclose(coarse, 0.5, atol=0.05)
+    fine = read_on_grid(lambda part: stripes[part], stripes.shape, np.diag([0.5, 0.5, 1.0]), Window(20, 20, 8, 8))
+    assert np.allclose(fine[::2, 0], stripes[10:14, 10])
+
+
+def test_labels_beyond_the_image_are_background() -> None:
+    labels = np.full((6, 6), 7, np.uint16)
+    read = read_on_grid(
+        lambda part: labels[part], labels.shape, np.diag([0.5, 0.5, 1.0]), Window(-2, -2, 16, 16), nearest=True
+    )
+    assert (read[2:13, 2:13] == 7).all()
+    assert not read[0].any()
+    assert not read[:, 15].any()

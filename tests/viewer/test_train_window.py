@@ -54,7 +54,7 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     screen = write_simulated_screen(tmp_path / "screen", size=288, batches=1, conditions=conditions)
     train = open_train(viewer, screen, tmp_path / "run", settle, steps=4)
     assert "3 whole fields" in train.found.text()
-    assert [train.cells.table.item(row, 0).text() for row in range(3)] == [
+    assert [train.cells.panel.table.item(row, 0).text() for row in range(3)] == [
         "DMSO (control)",
         "mitotic arrest",
         "shrinkage",

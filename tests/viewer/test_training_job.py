@@ -5,7 +5,6 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import napari_impa.training as training
@@ -13,27 +12,9 @@ from napari_impa.cells.simulated import write_simulated_screen
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.run import Run
 from napari_impa.engine.settings import TrainingSettings
-from napari_impa.errors import ConditionError, SourceError, TrainingError
+from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.viewer.jobs import CancelledError, Token
-from napari_impa.viewer.looking import (
-    ask_engine,
-    conditions_table,
-    default_hold_out,
-    free_folder,
-    label_columns,
-    look,
-    values_of,
-)
 from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, train_plan
-
-TABLE = pd.DataFrame(
-    {
-        "compound": ["DMSO", "DMSO", "DMSO", "taxol", "taxol", "taxol"],
-        "dose": [0.0, 0.0, 0.0, 1.0, 1.0, 5.0],
-        "plate": ["p1", "p2", "p3", "p1", "p2", "p3"],
-        "site": range(6),
-    }
-)
 
 
 def settings(**more: object) -> TrainingSettings:
@@ -43,61 +24,6 @@ def settings(**more: object) -> TrainingSettings:
 def plan(source: Path, folder: Path, **more: object) -> Plan:
     chosen = settings(**more)
     return Plan(source, ("compound",), "DMSO", chosen, folder)
-
-
-def test_conditions_are_counted_controls_first() -> None:
-    found = conditions_table(TABLE, ("compound", "dose"), "DMSO")
-    assert found["condition"].tolist() == ["DMSO", "taxol 1", "taxol 5"]
-    assert found["count"].tolist() == [3, 2, 1]
-    assert found["plates"].tolist() == [3, 2, 1]
-    assert found["control"].tolist() == [True, False, False]
-
-
-def test_no_plates_are_no_plates() -> None:
-    found = conditions_table(TABLE.drop(columns="plate"), ("compound",), None)
-    assert found["plates"].tolist() == [0, 0]
-    assert not found["control"].any()
-
-
-def test_last_plate_is_held_out_if_nothing_is_lost_by_it() -> None:
-    assert default_hold_out(TABLE, ("compound",), "DMSO") == ("plate", ("p3",))
-    assert default_hold_out(TABLE, ("compound", "dose"), "DMSO") == ("", ())  # taxol 5 is on plate p3 only
-    assert default_hold_out(TABLE[TABLE.plate != "p3"], ("compound",), "DMSO") == ("", ())
-    assert default_hold_out(TABLE, ("plate",), None) == ("", ())
-
-
-def test_columns_that_can_be_labels() -> None:
-    many = pd.concat([TABLE] * 4, ignore_index=True).assign(y=1, name=[f"cell {i}" for i in range(24)], same="x")
-    assert label_columns(many) == ("compound", "dose", "plate", "site")
-    assert label_columns(TABLE.iloc[[0, 3]], ["compound"]) == ("compound", "dose", "site")
-    assert values_of(TABLE, "dose") == ["0", "1", "5"]
-
-
-def test_run_folder_is_new_and_beside_the_source(tmp_path: Path) -> None:
-    source = tmp_path / "plate.cells"
-    assert free_folder(source) == tmp_path / "plate-run"
-    (tmp_path / "plate-run").mkdir()
-    assert free_folder(source) == tmp_path / "plate-run-2"
-    assert free_folder(tmp_path / "v1.2 images").name == "v1.2 images-run"
-
-
-def test_engine_says_what_can_be_chosen() -> None:
-    engine = ask_engine(Token())
-    assert engine.widths["tiny"] == 16
-    assert {"default", "paper"} <= set(engine.recipes)
-    assert 48 in engine.sizes
-    assert engine.devices[0][0] == "auto"
-    assert engine.help["preset"]
-    assert engine.segmenters[0][0] == "nuclei"
-
-
-def test_look_guesses_labels_and_control(cells_path: Path, tmp_path: Path) -> None:
-    looked = look(Token(), cells_path, "perturbation")
-    assert (looked.labels, looked.control, looked.source.kind) == (("compound",), "DMSO", "cells")
-    assert {"compound", "plate", "batch"} <= set(looked.columns)
-    assert look(Token(), cells_path, "batch").labels == ("batch",)
-    with pytest.raises(SourceError):
-        look(Token(), tmp_path, "perturbation")
 
 
 def test_training_on_cells(cells_path: Path, tmp_path: Path) -> None:

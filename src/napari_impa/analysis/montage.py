@@ -45,11 +45,16 @@ Row = tuple[str, NDArray[Any]]
 
 
 def channel_colours(channels: Sequence[str]) -> list[str]:
-    """Name a colour for each channel: nuclear stains blue, the others red, green, yellow …; one channel alone grey."""
+    """Name a colour for each channel: nuclear stains blue, the others red, green, yellow …; one channel alone grey.
+
+    Where no name is that of a nuclear stain, the first channel is blue.
+    """
     if len(channels) == 1:
         return ["grey"]
+    nuclear = [any(word in name.lower() for word in _NUCLEAR) for name in channels]
+    nuclear = nuclear if any(nuclear) else [number == 0 for number in range(len(channels))]
     others = iter(_OTHERS * (1 + len(channels) // len(_OTHERS)))
-    return ["blue" if any(word in name.lower() for word in _NUCLEAR) else next(others) for name in channels]
+    return ["blue" if blue else next(others) for blue in nuclear]
 
 
 def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:

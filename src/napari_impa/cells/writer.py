@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of the `.cells` layout, written into `meta.json`."""
+
+_LEFT_OVER = 24 * 3600  # seconds after which a folder that is no longer written to was left by a killed process
 
 PLACE = ("field", "y", "x", "label")
 """Table columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
@@ -102,6 +106,7 @@ class CellsWriter:
         self.check()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._remove_left_over()
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
             self._pixels = open(self._partial / "pixels.npy", "wb")
@@ -114,6 +119,13 @@ class CellsWriter:
             shutil.rmtree(self._partial, ignore_errors=True)
             raise self._failed(error) from error
         return self
+
+    def _remove_left_over(self) -> None:
+        """Remove what a process that was killed left of this folder; what another one still writes is younger."""
+        for old in self.path.parent.glob(glob.escape(f".{self.path.name}.") + "*.partial"):
+            with contextlib.suppress(OSError):
+                if time.time() - (old / "pixels.npy").stat().st_mtime > _LEFT_OVER:
+                    shutil.rmtree(old)
 
     def _header(self, count: int) -> None:
         # npy headers keep room for the first axis to grow, so the same bytes serve for any count.

@@ -34,10 +34,12 @@ def choose_device(name: str = "auto") -> Device:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return Device(torch.device("cuda"), f"GPU {torch.cuda.get_device_name()} (CUDA, the fastest that is here)")
+            device = torch.device("cuda")
+            return Device(device, f"GPU {torch.cuda.get_device_name()}{_with_memory(device)}")
         if torch.backends.mps.is_available():
-            return Device(torch.device("mps"), "Apple GPU (MPS; CUDA is not there)")
-        return Device(torch.device("cpu"), f"CPU, {_threads()} (no GPU that torch can use was found)")
+            device = torch.device("mps")
+            return Device(device, f"Apple GPU{_with_memory(device)}")
+        return Device(torch.device("cpu"), f"CPU, {_threads()}: no GPU that torch can use was found")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -48,8 +50,26 @@ def choose_device(name: str = "auto") -> Device:
     if device.type == "cuda":
         if (device.index or 0) >= torch.cuda.device_count():
             raise ModelError(f"There is no {name!r}: torch sees {torch.cuda.device_count()} GPUs, numbered from 0.")
-        return Device(device, f"GPU {torch.cuda.get_device_name(device)} ({name}, as asked)")
-    return Device(device, f"CPU, {_threads()}, as asked" if device.type == "cpu" else "Apple GPU (MPS), as asked")
+        return Device(device, f"GPU {torch.cuda.get_device_name(device)}{_with_memory(device)}: {name}, as chosen")
+    if device.type == "cpu":
+        return Device(device, f"CPU, {_threads()}: as chosen")
+    return Device(device, f"Apple GPU{_with_memory(device)}: as chosen")
+
+
+def free_memory(device: torch.device) -> tuple[int, int] | None:
+    """Free and total bytes of a GPU's memory; an Apple GPU's is the computer's. None on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)
+    if device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+        return max(0, total - torch.mps.driver_allocated_memory()), total
+    return None
+
+
+def _with_memory(device: torch.device) -> str:
+    """How much memory a GPU has, and how much of it is free."""
+    memory = free_memory(device)
+    return "" if memory is None else f", {memory[0] / 2**30:.0f} of {memory[1] / 2**30:.0f} GB of memory free"
 
 
 def _threads() -> str:

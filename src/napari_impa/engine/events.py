@@ -41,6 +41,8 @@ class TrainingEvent:
         How it ended, in the last event.
     finished
         True in the last event only.
+    paused
+        True in the event before the training waits to be told to go on; it has been saved by then.
     """
 
     step: int
@@ -53,6 +55,7 @@ class TrainingEvent:
     scores: Mapping[str, float] = field(default_factory=dict)
     message: str | None = None
     finished: bool = False
+    paused: bool = False
 
     @property
     def progress(self) -> float:

@@ -71,4 +71,4 @@ def read(path: Path) -> dict[str, Any]:
         kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
-    return {"networks": networks, "descriptions": parts, **kept}
+    return {"networks": networks, "descriptions": parts, "has_discriminator": not missing, **kept}

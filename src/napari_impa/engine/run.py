@@ -18,6 +18,9 @@ from napari_impa.engine import checkpoint
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import TrainingError
 
+SOURCE = "source.json"
+"""File of the run folder that says where its cells came from."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -85,9 +88,17 @@ class Run:
         history = checkpoint.read_header(self.model_path)["history"]
         return (history["steps"], history["score"]) if "score" in history else None
 
-    def start(self, settings: TrainingSettings, source: Mapping[str, Any]) -> None:
+    @property
+    def started_from(self) -> dict[str, Any] | None:
+        """What was taken over from which model, where the training goes on from one."""
+        return self.config.get("start_from")
+
+    def start(
+        self, settings: TrainingSettings, source: Mapping[str, Any], started_from: Mapping[str, Any] | None = None
+    ) -> None:
         """Make the folder and write `config.json`."""
         config = {"settings": settings.to_json(), "source": source, "versions": versions()}
+        config |= {"start_from": started_from} if started_from else {}
         try:
             for name in ("samples", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -97,6 +108,55 @@ class Run:
             raise TrainingError(
                 f"{self.folder} cannot be written ({error.strerror}); choose another folder."
             ) from error
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the cells came from and how they were cut, see `keep_source`; empty where that was not kept."""
+        try:
+            return json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def keep_source(self, path: str | Path, label: Sequence[str], control: str | None, **how: Any) -> None:
+        """Write down where the cells came from, so that the run can be resumed or repeated from its folder alone.
+
+        Parameters
+        ----------
+        path
+            The source, as `open_source` takes it.
+        label, control
+            As `Cells.labelled` takes them.
+        **how
+            How cells were cut, JSON-able.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be written.
+        """
+        values = {"path": str(Path(path).resolve()), "label": list(label), "control": control, **how}
+        try:
+            checkpoint.write_beside(
+                self.folder / SOURCE, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
+            )
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+
+    def require_there(self) -> None:
+        """Check that the folder is still where it was.
+
+        Raises
+        ------
+        TrainingError
+            If it was removed or renamed.
+        """
+        if not self.exists:
+            raise TrainingError(
+                f"The run folder {self.folder} is gone: it was removed or renamed while it was trained in; "
+                "put it back, or start anew in another folder."
+            )
 
     def cut(self, step: int) -> None:
         """Drop history and scores after `step`, which a resumed training makes again, and files left half-written."""

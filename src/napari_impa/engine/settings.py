@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from napari_impa.engine.options import option
 from napari_impa.errors import TrainingError
 
 Task = Literal["perturbation", "batch"]
@@ -137,10 +138,6 @@ RECIPES["relative"] = replace(RECIPES["default"], relative_style=True, autoencod
 `default` with styles that leave each cell its own brightness."""
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
 """Settings that a resumed training may be given anew."""
 
@@ -155,41 +152,100 @@ class TrainingSettings:
         If a value is out of its range.
     """
 
-    task: Task = _option(
-        "perturbation", "perturbation: control cells become treated ones; batch: cells move between batches"
+    task: Task = option(
+        "perturbation",
+        "perturbation: control cells become treated ones; batch: cells move between batches",
+        group="data",
     )
-    size: int = _option(64, "crop side in pixels")
-    preset: Preset = _option("tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64")
-    recipe: RecipeName = _option(
+    size: int = option(
+        64, "crop side in pixels: the part of the image around each nucleus that the model sees",
+        label="Crop side", unit="px", offered="sizes",
+    )  # fmt: skip
+    preset: Preset = option(
+        "tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64", label="Preset", group="essential",
+        choices=(
+            ("tiny", "tiny: for a CPU"), ("small", "small: for a GPU"), ("paper", "paper: for a large GPU")
+        ),
+    )  # fmt: skip
+    recipe: RecipeName = option(
         "default",
         "how a step is made: default; relative, which leaves a cell its own brightness; or paper, the published step",
+        label="Recipe",
+        choices=(
+            ("default", "default: learns faster"), ("relative", "relative: cells keep their own brightness"),
+            ("paper", "paper: as published"),
+        ),
+    )  # fmt: skip
+    steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
+    minutes: float | None = option(None, "minutes to train", group="budget")
+    batch_size: int = option(
+        16,
+        "cells a step; fewer need less memory and make a step quicker",
+        label="Batch size",
+        unit="cells",
+        low=1,
+        high=512,
     )
-    steps: int | None = _option(None, "steps to train; 3000 where neither steps nor minutes are given")
-    minutes: float | None = _option(None, "minutes to train")
-    batch_size: int = _option(16, "cells a step")
-    seed: int = _option(0, "seed of everything random")
-    device: str = _option("auto", "auto, cuda, mps or cpu")
-    threads: int | None = _option(None, "threads on a CPU; by default all cores but one, which the viewer keeps")
-    checkpoint_seconds: float = _option(60.0, "seconds between checkpoints, from which a killed training goes on")
-    hold_out: Mapping[str, Sequence[str]] = field(
-        default_factory=dict, metadata={"help": "cells kept out of the training, by column and values"}
+    seed: int = option(0, "seed of everything random; the same seed gives the same model", label="Seed")
+    device: str = option("auto", "auto, cuda, mps or cpu", label="Device", offered="devices")
+    threads: int | None = option(
+        None, "threads on a CPU; by default all cores but one, which the viewer keeps",
+        label="CPU threads", low=1, high=256, automatic="all cores but one",
+    )  # fmt: skip
+    checkpoint_seconds: float = option(
+        60.0, "seconds between checkpoints, from which a killed training goes on", label="Checkpoint every", unit="s",
+        high=86_400,
+    )  # fmt: skip
+    hold_out: Mapping[str, Sequence[str]] = option(
+        dict, "cells kept out of the training, by column and values", group="data"
     )
-    where: Mapping[str, Sequence[str]] = field(
-        default_factory=dict, metadata={"help": "cells that the training is about, by column and values; all if empty"}
+    where: Mapping[str, Sequence[str]] = option(
+        dict, "cells that the training is about, by column and values; all if empty", group="data"
     )
-    style_dim: int = _option(64, "dimension of the style")
-    noise_dim: int = _option(16, "dimension of the noise")
-    embedding_dim: int = _option(64, "dimension of a learned condition")
-    description: str | Mapping[str, str] = _option(
+    style_dim: int = option(
+        64,
+        "dimension of the style: numbers that say how cells of a condition look",
+        label="Style size",
+        low=1,
+        high=1024,
+    )
+    noise_dim: int = option(
+        16, "dimension of the noise, which makes cells of a condition differ", label="Noise size", low=1, high=1024
+    )
+    embedding_dim: int = option(
+        64,
+        "dimension of a learned condition: numbers that stand for its name",
+        label="Condition size",
+        low=1,
+        high=1024,
+    )
+    description: str | Mapping[str, str] = option(
         "learned",
         "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "
         "or one of these for each modality",
-    )
-    smiles: str | None = _option(None, "column of the compounds' SMILES; guessed where one is called smiles")
-    dose: str | None = _option(None, "column of the dose, which becomes a feature of the description")
-    modality: str | None = _option(None, "column that names the kind of perturbation (compound, CRISPR, …)")
-    modality_dim: int = _option(0, "dimension of a learned embedding of the modality; 0 for none")
-    controls_to_themselves: bool = _option(False, "the control is one more condition, which keeps controls as they are")
+        label="Describe by", group="conditions", offered="descriptions", tasks=("perturbation",),
+    )  # fmt: skip
+    smiles: str | None = option(
+        None, "column of the compounds' SMILES; guessed where one is called smiles", label="SMILES in",
+        group="conditions", offered="smiles", automatic="found by its name", when=("description", ("bit", "count")),
+        tasks=("perturbation",),
+    )  # fmt: skip
+    dose: str | None = option(
+        None, "column of the dose, which becomes a feature of the description", label="Dose in", group="conditions",
+        offered="dose", automatic="not used", when=("description", ("bit", "count", "table")), tasks=("perturbation",),
+    )  # fmt: skip
+    modality: str | None = option(
+        None, "column that names the kind of perturbation (compound, CRISPR, …)", label="Kinds in", group="conditions",
+        offered="modality", automatic="one kind only", tasks=("perturbation",),
+    )  # fmt: skip
+    modality_dim: int = option(
+        0, "dimension of a learned embedding of the modality; 0 for none", label="Kind size", high=1024,
+        automatic="none", when=("modality", ()), tasks=("perturbation",),
+    )  # fmt: skip
+    controls_to_themselves: bool = option(
+        False, "the control is one more condition, which keeps controls as they are",
+        label="Control is a condition too", tasks=("perturbation",),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         from napari_impa.engine.networks import is_valid_size, valid_sizes  # torch, which takes seconds, only here

@@ -23,15 +23,19 @@ from napari_impa.engine.device import (
     compute_repeatably,
     is_out_of_memory,
     largest_batch,
+    release_memory,
     use_threads,
 )
 from napari_impa.engine.distributed import Processes
 from napari_impa.engine.events import Samples, TrainingEvent
+from napari_impa.engine.fine_tuning import recipe_after, recorded, require_fit, take_over
 from napari_impa.engine.intensity import from_normalized
+from napari_impa.engine.lock import RunLock
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.run import Run, versions
 from napari_impa.engine.settings import MAY_CHANGE, RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.steering import Abandoned, Steering
 from napari_impa.engine.steps import Step
 from napari_impa.errors import OutOfMemoryError, TrainingError
 
@@ -57,12 +61,18 @@ class Trainer:
         The processes that train this model together, each on its part of every batch; the first alone writes files.
     recipe
         Another recipe than the settings name, to try it.
+    start_from
+        A trained model to go on from (`fine_tuning.take_over`). A run that was started so is resumed without it.
+    steering
+        What another thread steers the training by.
 
     Raises
     ------
     TrainingError
-        If the folder holds a run and `resume` is off, or the run does not fit the settings; while iterating, if a loss
-        or a weight is not finite.
+        If the folder holds a run and `resume` is off, or the run does not fit the settings, or another training is
+        going on in it; while iterating, if a loss or a weight is not finite.
+    ModelError
+        If the model to go on from does not fit the cells or the settings.
     OutOfMemoryError
         While iterating, if the memory does not suffice; it says which batch size would fit.
     ConditionError
@@ -79,10 +89,14 @@ class Trainer:
         sample_every: int = 50,
         group: Processes | None = None,
         recipe: Recipe | None = None,
+        start_from: IMPA | None = None,
+        steering: Steering | None = None,
     ) -> None:
         self.group = group or Processes()
         self.settings, self.recipe = settings, recipe or RECIPES[settings.recipe]
+        self.steering = steering or Steering()
         self.run = Run(Path(folder))
+        self._lock = RunLock(self.run.folder)
         self.sample_every = sample_every
         use_threads(settings.threads)
         self.chosen_device = choose_device(self.group.device(settings.device))
@@ -117,8 +131,21 @@ class Trainer:
                 networks.describe(torch.from_numpy(vectors), number)
                 if settings.recipe != "paper":
                     networks.forget_absent(number)
+        self.started_from = recorded(self.run, start_from) if resuming else None
+        if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
+            descriptions = [description for description, _ in described]
+            require_fit(
+                start_from, networks, task=settings.task, channels=cells.channels, descriptions=descriptions
+            )  # fmt: skip
+            self.started_from = take_over(networks, start_from, labels)
+        if self.started_from is not None:
+            self.recipe = recipe_after(self.recipe, self.started_from)
         share = self._share_gradients if self.group.count > 1 else None
         self._step = Step(networks.to(self.device), self.recipe, settings, share)
+        if self.group.count == 1:  # several processes stop together, at the end of a step
+            for watched in (self._step.networks, self._step.average):
+                if watched is not None:
+                    self.steering.watch(watched)
         self._about = {
             "channels": cells.channels,
             "conditions": self.data.conditions,
@@ -138,14 +165,15 @@ class Trainer:
         }
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
-        self._asked_to_stop = self._stopping = self._attempting = False
+        self._stopping = self._attempting = False
+        self._saved, self._saving = 0, 0.0  # step of the checkpoint, and seconds that it took to write
         self._rows: list[dict[str, Any]] = []
         self.best = BestModel(self.run)
         self.group.agree()  # every process has looked before the first one writes
         if resuming:
             self._resume()
         elif self.group.is_first:
-            self.run.start(settings, self._source)
+            self.run.start(settings, self._source, self.started_from)
         self.group.copy_from_first(self._step.state().values())
 
     def _starts(self) -> int:
@@ -161,7 +189,26 @@ class Trainer:
 
     def stop(self) -> None:
         """Stop at the end of the step that is being made; may be called from any thread."""
-        self._asked_to_stop = True
+        self.steering.stop()
+
+    def pause(self) -> None:
+        """Save after the step that is being made and wait for `go_on`; may be called from any thread.
+
+        The time until then does not count. Not for a training that several processes share.
+        """
+        self.steering.pause()
+
+    def go_on(self) -> None:
+        """Go on after a pause; may be called from any thread."""
+        self.steering.go_on()
+
+    def abandon(self) -> None:
+        """Leave within a second, even a step that takes longer; may be called from any thread.
+
+        Where step and checkpoint can be ended in this time, they are; otherwise the run goes on from the checkpoint
+        before when it is resumed.
+        """
+        self.steering.abandon()
 
     @property
     def waiting(self) -> float:
@@ -184,6 +231,7 @@ class Trainer:
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
                 "source": self._source,
                 "versions": versions(),
+                **({"start_from": self.started_from} if self.started_from else {}),
             },
             **self._about,  # type: ignore[arg-type]
         )
@@ -195,35 +243,59 @@ class Trainer:
             yield from self._events()
 
     def _events(self) -> Iterator[TrainingEvent]:
-        began, before = time.monotonic(), self.seconds
-        saved = began
-        if self.group.is_first and not self.run.checkpoint_path.is_file():
-            self._write_checkpoint()  # what a training that fails early goes back to
+        if self.group.is_first:
+            self._lock.acquire()
         try:
-            while self._goes_on():
-                losses, stage = self._one_step()
-                self.seconds = before + time.monotonic() - began
-                self._rows.append({"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses})
-                due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
-                scores = self._scored() if due else {}
-                sample = self.step % self.sample_every == 0 or self.step == 1
-                yield self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
-                if time.monotonic() - saved > self.settings.checkpoint_seconds:
-                    self.save()
-                    saved = time.monotonic()
-            scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
-            self.save()
-            event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
-            yield replace(event, message=self._message(), finished=True)
+            if self.group.is_first and not self.run.checkpoint_path.is_file():
+                self._write_checkpoint()  # what a training that fails early goes back to
+            yield from self._steps()
         except GeneratorExit:
             self.save()
             raise
+        except Abandoned:
+            self._rows = []  # which come after the checkpoint
         finally:
             self.data.close()
+            self._lock.release()
+        if self.steering.abandoned:
+            text = f"Training was left at step {self.step:,}; the run goes on from step {self._saved:,} when resumed."
+            yield replace(self._event(self._stage(), {}, None, {}), message=text, finished=True)
+
+    def _steps(self) -> Iterator[TrainingEvent]:
+        began, before = time.monotonic(), self.seconds
+        saved = began
+        while self._goes_on():
+            if self.steering.paused and self.group.count == 1:
+                pausing = time.monotonic()
+                self.save()
+                release_memory(self.device)
+                yield replace(self._event(self._stage(), {}, None, {}), paused=True)
+                self.steering.wait()
+                saved = time.monotonic()
+                began += saved - pausing
+                continue
+            losses, stage = self._one_step()
+            self.seconds = before + time.monotonic() - began
+            self._rows.append({"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses})
+            due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
+            scores = self._scored() if due else {}
+            sample = self.step % self.sample_every == 0 or self.step == 1
+            yield self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+            if time.monotonic() - saved > self.settings.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+        if self.steering.abandoned:
+            if self.group.is_first and self._saving < self.steering.seconds_left:
+                self.save()
+            return
+        scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
+        self.save()
+        event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
+        yield replace(event, message=self._message(), finished=True)
 
     def _goes_on(self) -> bool:
         """Whether there is another step to make; all processes come to the same answer, by the first one's clock."""
-        stop, self.seconds = self.group.total([self._asked_to_stop, self.seconds if self.group.is_first else 0.0])
+        stop, self.seconds = self.group.total([self.steering.stopped, self.seconds if self.group.is_first else 0.0])
         done = self._progress() >= 1
         self._stopping = bool(stop) and not done
         return not (stop or done)
@@ -345,6 +417,8 @@ class Trainer:
         """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
         if not self.group.is_first:
             return
+        began = time.monotonic()
+        self.run.require_there()
         self._require_finite()
         self.run.append_history(self._rows)
         self._rows = []
@@ -353,16 +427,22 @@ class Trainer:
         model.save(self.run.last_path)
         if self.best.kept is None:
             model.save(self.run.model_path)
+        self._saving = time.monotonic() - began
 
     def _scored(self) -> dict[str, float]:
         if self.best.score is None:
             return {}
+        self.run.require_there()
         self._require_finite()
-        return self.best.consider(self.model.to(self.device), self.step, self.seconds)
+        model = self.model.to(self.device)
+        self.steering.watch(model.networks)
+        return self.best.consider(model, self.step, self.seconds)
 
     def _write_checkpoint(self) -> None:
+        began = time.monotonic()
         header = {"step": self.step, "seconds": self.seconds, "autoencoder_ended": self._autoencoder_ended}
         checkpoint.write_tensors(self.run.checkpoint_path, self._step.state(), header | {"scoring": self.best.seconds})
+        self._saved, self._saving = self.step, 2 * (time.monotonic() - began)  # the models take less than the rest
 
     def _require_finite(self) -> None:
         if not checkpoint.all_finite(self._step.state()):
@@ -382,7 +462,9 @@ class Trainer:
             self._load_checkpoint()
         self.group.agree()
         if self.group.is_first:
+            self._lock.acquire()
             self.run.cut(self.step)
+            self._lock.release()
 
     def _load_checkpoint(self) -> None:
         tensors, header = checkpoint.read_tensors(self.run.checkpoint_path)
@@ -399,7 +481,7 @@ class Trainer:
                 f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
             ) from error
         self.step, self.seconds, self.best.seconds = header["step"], header["seconds"], header.get("scoring", 0.0)
-        self._resumed = self.seconds
+        self._resumed, self._saved = self.seconds, self.step
         self._autoencoder_ended = header["autoencoder_ended"]
 
     def _go_back(self) -> int:

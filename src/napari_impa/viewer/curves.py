@@ -1,46 +1,43 @@
-"""Loss curves that grow while a model trains."""
+"""Losses and held-out scores as plots that grow while a model trains, however many steps there are."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QLabel
+
+from napari_impa.viewer.jobs import Token
+from napari_impa.viewer.live_plot import LivePlot
+from napari_impa.viewer.series import Series
 
 SHOWN = {
-    "reconstruction": "#4477aa",
-    "self_reconstruction": "#66ccee",
-    "cycle": "#ccbb44",
-    "style": "#228833",
-    "adversarial": "#ee6677",
+    "reconstruction": ("#77aadd", "#004488"),
+    "self_reconstruction": ("#66ccee", "#007799"),
+    "cycle": ("#ddcc77", "#997700"),
+    "style": ("#44bb66", "#117733"),
+    "adversarial": ("#ee6677", "#bb2244"),
 }
-"""Losses shown and their colours, which colour-blind people can tell apart (Paul Tol's bright scheme)."""
+"""Losses shown and their colours on dark and on light, which colour-blind people can tell apart (after Paul Tol)."""
 
-MOST_POINTS = 600
+SCORE = ("#66ccee", "#004488")
+BEST = ("#ddcc77", "#bb5500")
+
+RIGHT_OR_LEFT = [(0, 0.5), (1, 0.5)]
+ABOVE_OR_BELOW = [(1, 0), (1, 1)]
+"""Where a label stands beside its line: on one side, or on the other where there is no room."""
+
 SMOOTHING = 0.9
 
 
-class DecadeAxis(pg.AxisItem):
-    """A logarithmic axis with ticks at 1, 2 and 5 times the powers of ten only."""
-
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
-        """Positions of the ticks, in powers of ten."""
-        powers = range(math.floor(minVal), math.ceil(maxVal) + 1)
-        ticks = [power + math.log10(factor) for power in powers for factor in (1, 2, 5)]
-        return [(1.0, [tick for tick in ticks if minVal <= tick <= maxVal])]
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        """Names of the ticks."""
-        return [f"{10**value:.2g}" for value in values]
-
-
-class LossCurves(pg.PlotWidget):
-    """One smoothed line a loss against the step; logarithmic, as losses span decades.
+class LossCurves(LivePlot):
+    """One smoothed line a loss; a dashed one where the autoencoder's stage ends.
 
     The label `names` says which line is which.
 
@@ -51,68 +48,257 @@ class LossCurves(pg.PlotWidget):
     """
 
     def __init__(self, theme: str = "dark") -> None:
-        super().__init__(axisItems={"left": DecadeAxis("left")})
-        self._steps: dict[str, list[int]] = {}
-        self._values: dict[str, list[float]] = {}
-        self._lines: dict[str, pg.PlotDataItem] = {}
-        self.setMinimumHeight(150)
-        self.setMaximumHeight(220)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.setMouseEnabled(x=False, y=False)
-        self.setLogMode(y=True)
-        self.setLabel("bottom", "step")
-        self.setLabel("left", "loss")
+        super().__init__("loss", theme)
+        self._series: dict[str, Series] = {}
+        self._boundary: pg.InfiniteLine | None = None
+        self._second_stage: float | None = None
         self.names = QLabel()
         self.names.setWordWrap(True)
         self.names.setMinimumHeight(36)
-        self.setToolTip("Losses, smoothed over about ten steps; lower is better, adversarial losses go up and down.")
+        self.setToolTip(
+            "Losses, smoothed over about ten steps; lower is better, adversarial losses go up and down.\n"
+            "Left of the dashed line the networks learn to give cells back, right of it to make them look treated."
+        )
         self.take_colours(theme)
+
+    @property
+    def boundary(self) -> float | None:
+        """The first step of the adversarial stage, once it has come after another."""
+        first = self._series.get("reconstruction")
+        return self._second_stage if first else None
 
     def clear_curves(self) -> None:
         """Begin anew."""
         for line in self._lines.values():
             self.removeItem(line)
-        self._steps, self._values, self._lines = {}, {}, {}
+        if self._boundary is not None:
+            self.removeItem(self._boundary)
+        self._series, self._lines, self._boundary, self._second_stage = {}, {}, None, None
         self.names.setText("")
 
     def extend(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> bool:
-        """Add the losses of further steps and draw; True if there are new lines."""
-        drawn = len(self._lines)
+        """Add the losses of further steps and draw them soon; True if there are new lines."""
+        drawn = len(self._series)
         for step, losses in points:
             for name, value in losses.items():
                 if name in SHOWN:
-                    values = self._values.setdefault(name, [])
-                    before = values[-1] if values else value
-                    self._steps.setdefault(name, []).append(step)
-                    values.append(SMOOTHING * before + (1 - SMOOTHING) * value)
-        for name, values in self._values.items():
-            if name not in self._lines:
-                pen = pg.mkPen(SHOWN[name], width=2)
-                self._lines[name] = self.plot(pen=pen)
-                self._name_lines()
-            stride = max(1, len(values) // MOST_POINTS)
-            self._lines[name].setData(
-                np.array(self._steps[name][::stride]), np.maximum(np.array(values[::stride]), 1e-6)
-            )
-        return len(self._lines) > drawn
+                    self._series.setdefault(name, Series(SMOOTHING)).append(step, value)
+            if self._second_stage is None and "adversarial" in losses:
+                self._second_stage = step
+        if len(self._series) > drawn:
+            self._add_lines()
+        self.draw_soon()
+        return len(self._series) > drawn
 
-    def _name_lines(self) -> None:
-        names = (
-            f'<span style="color:{SHOWN[name]}">■</span>&nbsp;{name.replace("_", "&nbsp;")}' for name in self._lines
-        )
-        self.names.setText(" &nbsp; ".join(names))
+    def show_past(self, past: Past) -> None:
+        """Show what a run that is resumed had already, before what it adds."""
+        live, self._series = self._series, dict(past.losses)
+        self._second_stage = self._second_stage if past.second_stage is None else past.second_stage
+        for name, series in live.items():
+            self._series.setdefault(name, Series()).join(series)
+        self._add_lines()
+        self.draw_soon()
 
-    def sizeHint(self) -> QSize:
-        """As wide as the form happens to be."""
-        return QSize(200, 180)
+    def draw(self) -> None:
+        """Draw what has come since."""
+        for name, line in self._lines.items():
+            steps, values = self._series[name].points()
+            line.setData(steps, np.maximum(values, 1e-6))
+        if self.boundary is not None and self._boundary is None:
+            pen = pg.mkPen(self.getAxis("left").textPen().color(), style=Qt.PenStyle.DashLine)
+            label = {"color": self.getAxis("left").textPen().color(), "position": 0.93, "anchors": RIGHT_OR_LEFT}
+            line = pg.InfiniteLine(self.boundary, angle=90, pen=pen, label="adversarial", labelOpts=label)
+            self._boundary = self._mark(line)
 
     def take_colours(self, theme: str) -> None:
         """Take the colours of a napari theme."""
-        colours = get_theme(theme)
-        text: Any = colours.text.as_rgb_tuple()
-        self.setBackground(colours.background.as_rgb_tuple())
-        for side in ("left", "bottom"):
-            axis = self.getAxis(side)
-            axis.setPen(text)
-            axis.setTextPen(text)
+        super().take_colours(theme)
+        for name, line in self._lines.items():
+            line.setPen(self._pen(name))
+        if self._boundary is not None:  # drawn anew in the other colour
+            self.removeItem(self._boundary)
+            self._boundary = None
+            self.draw_soon()
+        self._name_lines()
+
+    def _add_lines(self) -> None:
+        for name in SHOWN:
+            if name in self._series and name not in self._lines:
+                self._lines[name] = self.plot(pen=self._pen(name))
+        self._name_lines()
+
+    def _pen(self, name: str) -> Any:
+        return pg.mkPen(self._colour(SHOWN[name]), width=2)
+
+    def _name_lines(self) -> None:
+        names = (
+            f'<span style="color:{self._colour(SHOWN[name])}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
+            for name in self._lines
+        )
+        self.names.setText("&nbsp;&nbsp; ".join(names))
+
+
+class ScoreCurves(LivePlot):
+    """The mean held-out score, with the level of untouched cells and the best step; tick `each` for every condition.
+
+    Parameters
+    ----------
+    theme
+        Name of the napari theme whose colours to take.
+    """
+
+    def __init__(self, theme: str = "dark") -> None:
+        super().__init__("held-out score", theme)
+        self._steps: list[int] = []
+        self._scores: dict[str, list[float]] = {}
+        self._thin: dict[str, pg.PlotDataItem] = {}
+        self.each = QCheckBox("each condition")
+        self.each.setToolTip("One thin line for each condition, named by the order at the right edge.")
+        self.each.toggled.connect(self.draw)
+        self.best = QLabel()
+        self._level = self._mark(
+            pg.InfiniteLine(
+                0, angle=0, label="cells left as they are", labelOpts={"position": 0.98, "anchors": ABOVE_OR_BELOW}
+            )
+        )
+        self._mean = self.plot(symbol="o", symbolSize=5)
+        self._star = self.plot(symbol="star", symbolSize=16, pen=None)
+        self.setToolTip(
+            "How far predicted cells are from real treated ones that the training never sees (Fréchet distance), over\n"
+            "how far untouched control cells are: 1 is no better than leaving the cells as they are, 0 is perfect.\n"
+            "The star is the best model so far, which is the one that is kept."
+        )
+        self.take_colours(theme)
+        self.clear_curves()
+
+    @property
+    def best_step(self) -> tuple[int, float] | None:
+        """Step and mean of the best score; None where there is none yet."""
+        if not self._steps:
+            return None
+        means = self._means()
+        at = int(np.argmin(means))
+        return int(self._steps[at]), float(means[at])
+
+    def clear_curves(self) -> None:
+        """Begin anew."""
+        for line in self._thin.values():
+            self.removeItem(line)
+        self._steps, self._scores, self._thin = [], {}, {}
+        self.explain("Scores come with the second stage.")
+        self.draw()
+
+    def extend(self, scores: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Add held-out scores of conditions at further steps; steps without scores are passed over."""
+        for step, found in scores:
+            if not found:
+                continue
+            for name in found.keys() - self._scores.keys():
+                self._scores[name] = [math.nan] * len(self._steps)
+            self._steps.append(step)
+            for name, values in self._scores.items():
+                values.append(found.get(name, math.nan))
+        self.draw_soon()
+
+    def show_past(self, past: Past) -> None:
+        """Show what a run that is resumed had already, before what it adds."""
+        live = list(zip(self._steps, zip(*self._scores.values(), strict=True), strict=True)) if self._steps else []
+        names = tuple(self._scores)
+        self._steps, self._scores = [], {}
+        self.extend(past.scores)
+        self.extend((step, dict(zip(names, values, strict=True))) for step, values in live)
+
+    def draw(self) -> None:
+        """Draw what has come since."""
+        steps, best = np.array(self._steps), self.best_step
+        self._mean.setData(steps, np.maximum(self._means(), 1e-4))
+        self._star.setData(*([[value] for value in best] if best else ([], [])))
+        self.best.setText(f"★ best {best[1]:.2f}, step {best[0]:,}" if best else "")
+        self._level.setVisible(best is not None)
+        self.each.setVisible(len(self._scores) > 1)
+        if best:
+            self.explain("")
+        thin = self._scores if self.each.isChecked() else {}
+        for name in self._thin.keys() - thin.keys():
+            self.removeItem(self._thin.pop(name))
+        for number, (name, values) in enumerate(thin.items()):
+            if name not in self._thin:
+                pen = pg.mkPen(pg.intColor(number, max(6, len(thin)), alpha=170), width=1)
+                self._thin[name] = self.plot(pen=pen, name=name)
+                self._thin[name].setZValue(-0.5)
+            self._thin[name].setData(steps, np.maximum(values, 1e-4), connect="finite")
+        self._show_level()
+
+    def take_colours(self, theme: str) -> None:
+        """Take the colours of a napari theme."""
+        super().take_colours(theme)
+        text = self.getAxis("left").textPen().color()
+        self._level.setPen(pg.mkPen(text, style=Qt.PenStyle.DashLine))
+        self._level.label.setColor(text)
+        self._mean.setPen(pg.mkPen(self._colour(SCORE), width=2))
+        self._mean.setSymbolBrush(self._colour(SCORE))
+        self._mean.setSymbolPen(None)
+        self._star.setSymbolBrush(self._colour(BEST))
+        self._star.setSymbolPen(pg.mkPen(self.palette().window().color()))
+
+    def _means(self) -> np.ndarray:
+        if not self._steps:
+            return np.empty(0)
+        return np.nanmean(np.array(list(self._scores.values())), axis=0)
+
+    def _show_level(self) -> None:
+        """Let the axis take in the level of untouched cells and all scores."""
+        if not self._steps:
+            return
+        shown = [self._means(), *(self._scores.values() if self.each.isChecked() else ())]
+        values = np.log10(np.maximum(np.concatenate([*shown, [1.0]]), 1e-4))
+        low, high = np.nanmin(values), np.nanmax(values)
+        room = 0.12 * max(high - low, 0.3)
+        self.setYRange(low - room, high + room, padding=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What a run had recorded before it is resumed; empty where it is new.
+
+    Parameters
+    ----------
+    losses
+        The lines of the losses shown, by name.
+    second_stage
+        The first step of the adversarial stage.
+    scores
+        Steps and held-out scores by condition.
+    """
+
+    losses: Mapping[str, Series]
+    second_stage: int | None
+    scores: Sequence[tuple[int, Mapping[str, float]]]
+
+
+def read_past(token: Token, folder: Path) -> Past:
+    """Read the curves of a run folder, from `history.csv` and `scores.csv`; for a background job.
+
+    Raises
+    ------
+    TrainingError
+        If a file holds something else.
+    """
+    from napari_impa.engine.run import Run
+    from napari_impa.errors import TrainingError
+
+    run, losses, second = Run(folder), dict[str, Series](), None
+    try:
+        history, scores = run.history, run.scores.drop(columns=["seconds", "mean"], errors="ignore")
+        for name in SHOWN:
+            token.check()
+            rows = history[["step", name]].dropna() if name in history else history[:0]
+            if len(rows):
+                losses[name] = Series(SMOOTHING)
+                losses[name].extend(rows["step"], rows[name])
+        if "adversarial" in losses:
+            second = int(history["step"][history["adversarial"].notna()].iloc[0])
+        found = [(int(row["step"]), row.drop("step").dropna().to_dict()) for _, row in scores.iterrows()]
+    except (ValueError, KeyError, OSError) as error:
+        raise TrainingError(f"The curves of {folder} cannot be read ({error}); it is resumed without them.") from error
+    return Past(losses, second, found)

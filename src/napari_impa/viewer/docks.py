@@ -1,4 +1,4 @@
-"""What both docks share: rows with tooltips, a status line, and knowing when the dock or the viewer is closed."""
+"""What both docks share: forms with tooltips, a status line, and knowing when the dock or the viewer is closed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,41 @@ WIDTH = 360
 """Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
 
 
-class Dock(QScrollArea):
-    """A form that scrolls where the window is low, and tells when it is closed.
+class Page(QScrollArea):
+    """A form that scrolls up and down where the window is low."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.body = QWidget()
+        self.form = QFormLayout(self.body)
+        self.form.setContentsMargins(8, 6, 8, 6)
+        self.form.setVerticalSpacing(6)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.setWidget(self.body)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the form."""
+        return QSize(max(WIDTH, self.minimumSizeHint().width()), self.body.sizeHint().height() + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never narrower than the form, which scrolls up and down only."""
+        return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 100)
+
+    def row(self, label: str, *widgets: QWidget, tip: str = "") -> QLabel:
+        """Add a labelled row; the first widget takes the room there is."""
+        name = QLabel(label)
+        for widget in (name, *widgets):
+            if tip and not widget.toolTip():
+                widget.setToolTip(tip)
+        self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
+        return name
+
+
+class Dock(QWidget):
+    """A dock that tells when it is closed; its parts stand in `layout()`, one under the other.
 
     Parameters
     ----------
@@ -41,28 +74,14 @@ class Dock(QScrollArea):
     def __init__(self, *, on_close: Callable[[], None], on_viewer_closed: Callable[[], None]) -> None:
         super().__init__()
         self._on_close, self._docked = on_close, False
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.body = QWidget()
-        self.form = QFormLayout(self.body)
-        self.form.setContentsMargins(8, 6, 8, 6)
-        self.form.setVerticalSpacing(6)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.setWidget(self.body)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
         self.status = StatusLine()
         self.destroyed.connect(lambda *_: on_viewer_closed())
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(on_viewer_closed)
-
-    def sizeHint(self) -> QSize:
-        """Wide enough for the form."""
-        return QSize(max(WIDTH, self.minimumSizeHint().width()), self.body.sizeHint().height() + 4)
-
-    def minimumSizeHint(self) -> QSize:
-        """Never narrower than the form, which scrolls up and down only."""
-        return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 100)
 
     def event(self, event: QEvent) -> bool:
         """Notice when the dock widget around the form is closed: it then has no parent any more."""
@@ -73,15 +92,6 @@ class Dock(QScrollArea):
                 self._docked = False
                 self._on_close()
         return super().event(event)
-
-    def row(self, label: str, *widgets: QWidget, tip: str = "") -> QLabel:
-        """Add a labelled row; the first widget takes the room there is."""
-        name = QLabel(label)
-        for widget in (name, *widgets):
-            if tip and not widget.toolTip():
-                widget.setToolTip(tip)
-        self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
-        return name
 
 
 class StatusLine(QLabel):

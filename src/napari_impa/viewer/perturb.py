@@ -18,7 +18,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_impa.viewer.cells_form import CellsForm
 from napari_impa.viewer.changes import ChangesTable
-from napari_impa.viewer.docks import Dock, Options, beside, section
+from napari_impa.viewer.docks import Dock, Options, Page, beside, section
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
@@ -72,6 +72,8 @@ class PerturbDock(Dock):
     # ---- the form ---------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
+        self.page = Page()
+        self.layout().addWidget(self.page)
         self.model = Options(tip="The model that turns cells: bundled, trained lately, or opened from a file.")
         self.open = QToolButton()
         self.open.setText("⋯")
@@ -84,22 +86,22 @@ class PerturbDock(Dock):
         menu.addAction("Open a run or checkpoint folder …", self._open_folder)
         self.open.setMenu(menu)
         self.about = QLabel()
-        self.row("Model", beside(self.model, self.open))
-        self.form.addRow("", self.about)
+        self.page.row("Model", beside(self.model, self.open))
+        self.page.form.addRow("", self.about)
         self.cells = CellsForm(self.viewer, lambda: self.session.step)
-        self.form.addRow(self.cells)
+        self.page.form.addRow(self.cells)
 
         self.turn_into = TurnInto()
         self.condition = self.turn_into.condition
-        self.turn_into_label = self.row("Turn into", self.turn_into)
+        self.turn_into_label = self.page.row("Turn into", self.turn_into)
         self.strength = self._slider(2.0, 1.0, "0 is the cell as it is, 1 the condition; beyond 1 it is exaggerated.")
-        self.row("Strength", self.strength, tip=self.strength.toolTip())
+        self.page.row("Strength", self.strength, tip=self.strength.toolTip())
         self.variability = self._slider(1.0, 0.1, "How much the predicted cells vary by chance; 0 gives the mean cell.")
-        self.row("Variability", self.variability, tip=self.variability.toolTip())
+        self.page.row("Variability", self.variability, tip=self.variability.toolTip())
         self.seed = QSpinBox()
         self.seed.setRange(0, 9999)
         self.seed.setToolTip("Another seed draws another cell of the same condition.")
-        self.row("Seed", self.seed, tip=self.seed.toolTip())
+        self.page.row("Seed", self.seed, tip=self.seed.toolTip())
 
         self.view = Options([(name, name) for name in VIEW_TIPS], tip="How control and predicted cells are compared.")
         for number, tip in enumerate(VIEW_TIPS.values()):
@@ -112,14 +114,14 @@ class PerturbDock(Dock):
         self.rate.setSuffix(" /s")
         self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
         self.rate.hide()
-        self.row("View", self.view, self.rate)
+        self.page.row("View", self.view, self.rate)
         self.changes = ChangesTable()
         self.what_changed = section("What changed", self.changes)
-        self.form.addRow(self.what_changed)
+        self.page.form.addRow(self.what_changed)
         self.keep = Keep()
         self.keep.looks_now = self.session.looks_now
-        self.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
-        self.form.addRow(self.status)
+        self.page.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
+        self.page.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
         slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)

@@ -9,11 +9,19 @@ import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton, QToolButton
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QTabWidget,
+    QToolButton,
+    QWidget,
+)
 
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.curves import LossCurves
-from napari_impa.viewer.docks import Dock, Options, beside
+from napari_impa.viewer.docks import Dock, Options, Page, below, beside
 from napari_impa.viewer.jobs import Failure, notify
 from napari_impa.viewer.looking import Engine, Looked, free_folder
 from napari_impa.viewer.models import remember
@@ -38,7 +46,7 @@ class TrainDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = TrainingSession()
-        super().__init__(on_close=self.session.stop, on_viewer_closed=self.session.stop)
+        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.stop)
         self._engine: Engine | None = None
         self._preview: Preview | None = None
         self._trained: Trained | None = None
@@ -54,6 +62,21 @@ class TrainDock(Dock):
         self._set_state(READY)
 
     def _build(self) -> None:
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        self.setup, self.watch = Page(), Page()
+        for page, name, tip in (
+            (self.setup, "Set up", "What is trained on, and how."),
+            (self.watch, "Watch", "How the training goes."),
+        ):
+            self.pages.setTabToolTip(self.pages.addTab(page, name), tip)
+        self.layout().addWidget(self.pages, 1)
+        self._build_setup()
+        self._build_watch()
+        self.layout().addWidget(self._foot())
+
+    def _build_setup(self) -> None:
+        page = self.setup
         self.source = QLineEdit()
         self.source.setPlaceholderText("a folder of images, or .cells")
         self.source.editingFinished.connect(self._on_source_typed)
@@ -61,22 +84,30 @@ class TrainDock(Dock):
         self.choose.setText("Choose …")
         self.choose.clicked.connect(self._choose_source)
         tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
-        self.row("Folder", self.source, self.choose, tip=tip)
-        self.found = QLabel()
-        self.found.setWordWrap(True)
-        self.form.addRow(self.found)
+        page.row("Folder", self.source, self.choose, tip=tip)
         self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
         self.kind.currentIndexChanged.connect(self._look)
-        self._kind_name = self.row("Images are", self.kind, tip=self.kind.toolTip())
-        self.cells = CellsForm(self)
-        self.settings = SettingsForm(self)
+        self._kind_name = page.row("Images are", self.kind, tip=self.kind.toolTip())
+        self.cells = CellsForm(page)
+        self.cells.failed.connect(self._on_failed)
+        self.found = self.cells.panel.summary
+        self.settings = SettingsForm(page)
         self.folder = QLineEdit()
         self.folder.textChanged.connect(lambda _: self._set_state(self.state))
         self.choose_folder = QToolButton()
         self.choose_folder.setText("⋯")
         self.choose_folder.clicked.connect(self._choose_folder)
         tip = "Model, history and checkpoints are kept in this folder; one that holds a run is resumed."
-        self.row("Run folder", self.folder, self.choose_folder, tip=tip)
+        page.row("Run folder", self.folder, self.choose_folder, tip=tip)
+
+    def _build_watch(self) -> None:
+        self.curves = LossCurves(str(self.viewer.theme))
+        self.viewer.events.theme.connect(self._on_theme)
+        self.watch.form.addRow(self.curves)
+        self.watch.form.addRow(self.curves.names)
+
+    def _foot(self) -> QWidget:
+        """Buttons, progress and status, which stay in sight on every page."""
         self.start = QPushButton(READY)
         self.start.setToolTip("Train in the background; Stop keeps the model as it is then, and Resume goes on.")
         self.start.clicked.connect(self._on_start)
@@ -86,16 +117,16 @@ class TrainDock(Dock):
         self.show_preview = QPushButton("Show preview")
         self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
         self.show_preview.clicked.connect(self._look_at_preview)
-        self.form.addRow(beside(self.start, self.show_preview, self.use))
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setFormat("")
-        self.form.addRow(self.progress)
-        self.form.addRow(self.status)
-        self.curves = LossCurves(str(self.viewer.theme))
-        self.viewer.events.theme.connect(self._on_theme)
-        self.form.addRow(self.curves)
-        self.form.addRow(self.curves.names)
+        foot = below(beside(self.start, self.show_preview, self.use), self.progress, self.status)
+        foot.layout().setContentsMargins(8, 6, 8, 6)
+        return foot
+
+    def _on_closed(self) -> None:
+        self.session.stop()
+        self.cells.stop()
 
     def _on_theme(self, event: Any) -> None:
         self.curves.take_colours(str(event.value))
@@ -138,7 +169,6 @@ class TrainDock(Dock):
     def _on_looked(self, looked: Looked) -> None:
         self.status.busy("")
         self.status.say("")
-        self.found.setText(looked.source.describe())
         ready = looked.source.kind == "cells"
         self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
         self.kind.choose(looked.source.kind)
@@ -193,6 +223,7 @@ class TrainDock(Dock):
         self.progress.setValue(0)
         self.status.say("Reading the folder …")
         self._set_state(TRAINING)
+        self.pages.setCurrentWidget(self.watch)
         self.session.start(plan)
 
     def _on_report(self, report: Cropping | Started | Progress) -> None:
@@ -236,7 +267,7 @@ class TrainDock(Dock):
         self.status.warn(failure.message)
 
     def _look_at_curves(self) -> None:
-        self.ensureWidgetVisible(self.curves.names)
+        self.watch.ensureWidgetVisible(self.curves.names)
 
     def _look_at_preview(self) -> None:
         if self._preview is not None:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QListWidget,
-    QListWidgetItem,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 from superqt.utils import signals_blocked
 
+from napari_impa.cells.checks import PLATES
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.docks import Dock, Options
+from napari_impa.viewer.docks import Options, Page
+from napari_impa.viewer.found_panel import FoundPanel
+from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.looking import (
-    PLATES,
     Looked,
     conditions_table,
     default_hold_out,
     guess,
     label_columns,
+    look_closer,
     values_of,
 )
 
@@ -63,64 +58,89 @@ class CheckList(QListWidget):
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
 
 
-class ConditionsTable(QTableWidget):
-    """Conditions with counts and plates; the control is marked."""
+class CellsForm(QObject):
+    """Task, labels, control and hold out of what was found, as rows of a dock under a picture of it.
 
-    def __init__(self) -> None:
-        super().__init__(0, 3)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(_ROW)
-        self.setMinimumHeight(90)
-        self.setMaximumHeight(150)
-        self.setToolTip("What the folder holds under the labels chosen; the control comes first.")
+    Each choice is looked at more closely in the background: example crops of the conditions, and what is doubtful.
 
-    def fill(self, table: Any, what: str) -> None:
-        """Show a table of `conditions_table`; `what` names what is counted."""
-        self.setHorizontalHeaderLabels(["condition", what, "plates"])
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.setRowCount(len(table))
-        for row, found in enumerate(table.itertuples(index=False)):
-            name = f"{found.condition or '(empty)'}{' (control)' if found.control else ''}"
-            for column, text in enumerate((name, f"{found.count:,}", str(found.plates or "–"))):
-                item = QTableWidgetItem(text)
-                if column:
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.setItem(row, column, item)
+    Signals
+    -------
+    changed
+        Another choice was made, or something else was found.
+    looked_closer
+        `Looked` with its examples and concerns.
+    failed
+        `Failure` of looking closer.
+    """
 
+    changed = Signal()
+    looked_closer = Signal(object)
+    failed = Signal(object)
 
-class CellsForm:
-    """Task, labels, control and hold out of what a folder holds, as rows of a dock."""
-
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, page: Page) -> None:
+        super().__init__()
         self.looked: Looked | None = None
+        self._segment: str | None = None
+        self._nuclei: str | None = None
+        self._closer = Latest(self)
+        self._closer.reported.connect(self._on_closer)
+        self._closer.succeeded.connect(self._on_closer)
+        self._closer.failed.connect(self._on_failed)
+        self.panel = FoundPanel()
         self.task = Options(TASKS, tip="Turn control cells into treated ones, or move cells between batches.")
         self.label = CheckList(tip="Columns whose values, joined, name the condition of a cell.")
         self.control = Options(tip="The untreated control: cells of it are what the model learns to turn.")
-        self.column = Options(tip="Cells kept out of the training, to judge the model by: by which column.")
+        self.column = Options(
+            tip="Cells kept out of the training, to judge the model by: hold out by plate, never by cell."
+        )
         self.held = CheckList(tip="Values of that column whose cells the training never sees.")
-        self.table = ConditionsTable()
-        dock.form.addRow(self.table)
-        dock.row("Task", self.task, tip=self.task.toolTip())
-        dock.row("Label", self.label, tip=self.label.toolTip())
-        self._control_name = dock.row("Control", self.control, tip=self.control.toolTip())
-        dock.row("Hold out", self.column, tip=self.column.toolTip())
-        self._held_name = dock.row("", self.held)
+        page.form.addRow(self.panel)
+        page.row("Task", self.task, tip=self.task.toolTip())
+        page.row("Label", self.label, tip=self.label.toolTip())
+        self._control_name = page.row("Control", self.control, tip=self.control.toolTip())
+        page.row("Hold out", self.column, tip=self.column.toolTip())
+        self._held_name = page.row("", self.held)
         self.task.currentIndexChanged.connect(self._guess_again)
         self.label.changed.connect(self._on_label)
         self.control.currentIndexChanged.connect(self._count)
-        self.column.currentIndexChanged.connect(lambda _: self._offer_values(()))
+        self.column.currentIndexChanged.connect(self._on_column)
+        self.held.changed.connect(self._count)
+        page.destroyed.connect(self._closer.cancel)
         self._show_held(False)
 
     def fill(self, looked: Looked) -> None:
-        """Take what a folder holds, with the labels that were guessed."""
+        """Take what was found, with the labels that were guessed."""
         self.looked = looked
+        self.panel.clear()
         self.label.fill(looked.columns, looked.labels)
         self._on_label(control=looked.control)
+
+    def find_nuclei_by(self, segment: str | None, nuclei_channel: str | None) -> None:
+        """Take another way to find nuclei in whole fields, and look again."""
+        if (segment, nuclei_channel) == (self._segment, self._nuclei):
+            return
+        self._segment, self._nuclei = segment, nuclei_channel
+        if self.looked is not None and self.looked.source.kind == "fields":
+            self._look_closer()
+
+    def stop(self) -> None:
+        """Stop looking closer."""
+        self._closer.cancel()
+
+    def clear(self) -> None:
+        """Forget what was found."""
+        self._closer.cancel()
+        self.looked = None
+        self.panel.clear()
+        self.label.fill([], [])
+        self.control.refill([])
+        self.column.refill([])
+        self._show_held(False)
+
+    @property
+    def busy(self) -> bool:
+        """Whether what was found is still being looked at."""
+        return self._closer.busy
 
     @property
     def hold_out(self) -> dict[str, tuple[str, ...]]:
@@ -148,18 +168,22 @@ class CellsForm:
             widget.setVisible(not batch)
         if not label:
             self.control.refill([])
-            self.table.setRowCount(0)
+            self._count()
             return
         before = control if control is not None else self.control.value
         names = sorted({name for column in label for name in values_of(table, column)})
         self.control.refill([(name, name) for name in names])
         self.control.choose(before if before in names else guess(table, self.task.value)[1])
         columns = [name for name in label_columns(table) if name not in label or batch]
-        columns.sort(key=lambda name: PLATES.index(name) if name in PLATES else len(PLATES))
+        columns.sort(key=lambda name: PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES))
         column, values = default_hold_out(table, label, self.chosen_control)
         self.column.refill([("nothing", ""), *((name, name) for name in columns)])
         self.column.choose(column)
         self._offer_values(values)
+        self._count()
+
+    def _on_column(self) -> None:
+        self._offer_values(())
         self._count()
 
     def _offer_values(self, ticked: Sequence[str]) -> None:
@@ -173,10 +197,30 @@ class CellsForm:
         self._held_name.setVisible(shown)
 
     def _count(self) -> None:
+        """Count the conditions of the present choice at once, then look at them more closely."""
         if self.looked is None:
             return
+        source = self.looked.source
         try:
-            table = conditions_table(self.looked.source.table, self.label.ticked, self.chosen_control)
-        except ImpaError:
-            return
-        self.table.fill(table, self.looked.source.kind)
+            table = conditions_table(source.table, self.label.ticked, self.chosen_control, self.hold_out)
+        except ImpaError:  # no label is ticked: there are no conditions
+            self._closer.cancel()
+            self.panel.show_found(source, conditions_table(source.table.iloc[:0].assign(_=""), ("_",), None))
+            self.panel.warnings.fill(())
+        else:
+            self.panel.show_found(source, table)
+            self._look_closer()
+        self.changed.emit()
+
+    def _look_closer(self) -> None:
+        assert self.looked is not None
+        self._closer.submit(
+            look_closer, self.looked, self.label.ticked, self.chosen_control, self.hold_out, self._segment, self._nuclei
+        )
+
+    def _on_closer(self, looked: Looked) -> None:
+        self.panel.show_closer(looked)
+        self.looked_closer.emit(looked)
+
+    def _on_failed(self, failure: Failure) -> None:
+        self.failed.emit(failure)

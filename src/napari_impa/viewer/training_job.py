@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,16 +13,20 @@ from napari_impa.cells.folder import crop_source
 from napari_impa.cells.source import Kind, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names
-from napari_impa.errors import ConditionError
-from napari_impa.viewer.jobs import Token
+from napari_impa.errors import ConditionError, TrainingError
+from napari_impa.viewer.jobs import CancelledError, Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.settings import TrainingSettings
+    from napari_impa.engine.steering import Steering
     from napari_impa.engine.training import TrainingEvent
 
 
 REPORT_EVERY = 0.1
 """Seconds between reports, so that a fast GPU does not flood the window."""
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""Numbers of the errors that say that a disk, or what the user may have of it, is full."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,7 @@ class Plan:
     Parameters
     ----------
     source
-        The folder.
+        The folder; with `cells`, whatever names them.
     label, control
         Columns that name conditions, and the control's name.
     settings
@@ -42,6 +47,10 @@ class Plan:
         How nuclei are found in whole fields, as `crop_source` takes it.
     kind
         Whether the images are whole fields or ready crops; guessed where None.
+    start_from
+        A model to go on from, as `catalog.load_model` takes it.
+    cells
+        Cells that were cut already, from layers; they are kept beside the run folder, so that it can be resumed.
     """
 
     source: Path
@@ -52,6 +61,13 @@ class Plan:
     segment: str | None = None
     nuclei_channel: str | None = None
     kind: Kind | None = None
+    start_from: str | Path | None = None
+    cells: Cells | None = None
+
+    @property
+    def cells_path(self) -> Path:
+        """Where cells that are cut for this training are kept: beside the run folder."""
+        return self.folder.with_name(f"{self.folder.name}.cells")
 
 
 @dataclass(frozen=True)
@@ -92,36 +108,108 @@ class Progress:
     points: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
 
 
-def train_plan(token: Token, plan: Plan) -> Trained:
+@dataclass(frozen=True)
+class Paused:
+    """The training waits after a step, saved, until it is told to go on."""
+
+    step: int
+
+
+def train_plan(token: Token, plan: Plan, steering: Steering | None = None) -> Trained:
     """Crop where needed, then train; a cancelled training stops after its step and keeps its model.
 
-    Reports `Cropping`, `Started` and `Progress`.  Where the run folder holds a run already, it is resumed.
+    Reports `Cropping`, `Started`, `Progress` and `Paused`.  Where the run folder holds a run already, it is resumed.
 
     Raises
     ------
     ImpaError
-        As `crop_source` and `Trainer`.
+        As `crop_source` and `Trainer`; other errors of files in words.
+    CancelledError
+        If it was cancelled before the training, or abandoned.
     """
+    try:
+        return _train(token, plan, steering)
+    except OSError as error:
+        raise TrainingError(in_words(error, plan)) from error
+
+
+def in_words(error: OSError, plan: Plan) -> str:
+    """Say what an error of the file system means for a training, and what to do."""
+    if error.errno in FULL:
+        return f"The disk with {plan.folder} is full; free some space and resume the run."
+    if plan.folder.name and not plan.folder.exists():
+        return f"The run folder {plan.folder} is gone or cannot be made; choose another folder."
+    where = f"{error.filename}: " if error.filename else ""
+    return f"A file cannot be read or written ({where}{error.strerror or error}); mend that and resume the run."
+
+
+def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
+    from napari_impa.catalog import load_model
+    from napari_impa.engine.run import Run
+    from napari_impa.engine.steering import Steering
     from napari_impa.training import events, make_trainer
 
-    resume = (plan.folder / "config.json").is_file()
+    steering = steering or Steering()
+    run = Run(plan.folder)
+    resume = run.exists
     cells = cells_of(token, plan, reuse=resume)
     check_conditions(cells, plan.settings.task)
     token.check()
-    trainer, kept = make_trainer(cells, plan.settings, plan.folder, resume=resume)
+    needed = plan.start_from is not None and not (resume and run.checkpoint_path.is_file())
+    model = load_model(plan.start_from) if needed and plan.start_from is not None else None
+    token.check()
+    trainer, kept = make_trainer(
+        cells, plan.settings, plan.folder, resume=resume, start_from=model, steering=steering
+    )  # fmt: skip
+    del model
+    source = plan.source if plan.cells is None else plan.cells_path
+    run.keep_source(
+        source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind
+    )
     device = trainer.chosen_device.reason
     token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
     message, waiting, reported = "", [], 0.0
     for event in events(trainer):
         if token.cancelled:
             trainer.stop()
+        if event.paused:
+            token.report(Paused(event.step))
+            continue
         if event.losses:
             waiting.append((event.step, event.losses))
         message = event.message or message
         if event.finished or event.scores or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
             token.report(Progress(event, waiting))
             waiting, reported = [], time.monotonic()
+    if steering.abandoned:
+        raise CancelledError
     return Trained(trainer.run.model_path, message, cells)
+
+
+def plan_of(folder: str | Path) -> Plan:
+    """Return the plan that a run was trained by, from its folder; it resumes the run as it stands.
+
+    Raises
+    ------
+    TrainingError
+        If the folder holds no run, or its cells are not known or not there any more.
+    """
+    from napari_impa.engine.run import Run
+
+    run = Run(Path(folder))
+    settings, source = run.settings, run.source
+    beside = Plan(Path(), (), None, settings, run.folder).cells_path
+    path = Path(source.get("path", beside))
+    if not path.exists():
+        gone = "not known" if not source else f"not at {path} any more"
+        raise TrainingError(
+            f"The images that {run.folder.name} was trained on are {gone}; choose their folder, and this run folder."
+        )
+    config = run.config["source"]
+    return Plan(
+        path, tuple(source.get("label", config["label"])), source.get("control", config["control"]), settings,
+        run.folder, source.get("segment"), source.get("nuclei_channel"), source.get("kind"),
+    )  # fmt: skip
 
 
 def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
@@ -131,13 +219,17 @@ def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
         token.check()
         token.report(Cropping(done, total, text))
 
+    if plan.cells is not None:
+        if not (reuse and (plan.cells_path / "meta.json").is_file()):
+            plan.cells.save(plan.cells_path, overwrite=True)
+        return open_cells(plan.cells_path).labelled(plan.label, plan.control)
     source = open_source(plan.source, kind=plan.kind)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:  # before minutes of segmenting
         raise ConditionError("All images are of one condition; training needs at least two.")
     if source.kind == "cells":
         cells = open_cells(plan.source)
     else:
-        path = plan.folder.with_name(f"{plan.folder.name}.cells")
+        path = plan.cells_path
         if reuse and (path / "meta.json").is_file():
             cells = open_cells(path)
         else:

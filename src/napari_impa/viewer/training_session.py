@@ -1,30 +1,49 @@
-"""What the Train dock does in the background, without its form: ask the engine, look at a folder, train."""
+"""What the Train dock does in the background, without its form: ask the engine, look at a folder, train, steer."""
 
 from __future__ import annotations
 
+import gc
+import io
+import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
+from napari.utils import progress
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.cells.source import Kind
-from napari_impa.viewer.jobs import Failure, Job, Latest
+from napari_impa.engine.steering import Steering
+from napari_impa.errors import TrainingError
+from napari_impa.viewer.jobs import Failure, Job, Latest, notify
 from napari_impa.viewer.looking import ask_engine, look
-from napari_impa.viewer.training_job import Plan, Trained, train_plan
+from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained, train_plan
+
+READY, STARTING, CROPPING, TRAINING, PAUSED, STOPPING = (
+    "ready", "starting", "cropping", "training", "paused", "stopping",
+)  # fmt: skip
+"""States of a session. From `ready` to `starting`; `cropping` where cells are cut first; `training` and `paused` in
+turns; `stopping` from wherever it is stopped until it has ended and is `ready` again."""
+
+PARTS = 1000
+"""Of the bar in napari's activity dock."""
 
 
 class TrainingSession(QObject):
-    """One training at a time in the background, and looking at folders before it.
+    """One training at a time in the whole application, in the background, and looking at folders before it.
 
     Signals
     -------
     engine_known, looked
         `Engine`; `Looked`.
     reported
-        `Cropping`, `Started` or `Progress`.
+        `Cropping`, `Started`, `Progress` or `Paused`.
     ended
-        `Trained`, `Failure`, or None where it was stopped before the first step.
+        `Trained`, `Failure`, or None where it was stopped before the first step or left at once.
     failed
         `Failure` of anything but the training.
+    state_changed
+        The state's name.
     """
 
     engine_known = Signal(object)
@@ -32,10 +51,19 @@ class TrainingSession(QObject):
     reported = Signal(object)
     ended = Signal(object)
     failed = Signal(object)
+    state_changed = Signal(str)
+
+    current: ClassVar[TrainingSession | None] = None
+    """The session that trains now, in whichever viewer."""
 
     def __init__(self) -> None:
         super().__init__()
         self.job: Job | None = None
+        self.state = READY
+        self.step = 0
+        self._steering: Steering | None = None
+        self._activity: progress | None = None
+        self._quiet = False
         self._asking, self._looking = Latest(self), Latest(self)
         self._asking.succeeded.connect(self.engine_known)
         self._looking.succeeded.connect(self.looked)
@@ -43,27 +71,148 @@ class TrainingSession(QObject):
             latest.failed.connect(self.failed)
         self._asking.submit(ask_engine)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a training is under way, or paused."""
+        return self.job is not None
+
     def look(self, path: Path, task: str, kind: Kind | None = None) -> None:
         """Look at a folder."""
         self._looking.submit(look, path, task, kind)
 
+    # ---- steering ---------------------------------------------------------------------------------------------------
+
     def start(self, plan: Plan) -> None:
-        """Start a training."""
-        assert self.job is None
-        self.job = Job(train_plan, plan)
-        self.job.reported.connect(self.reported)
+        """Start a training, or resume the one in the plan's folder.
+
+        Raises
+        ------
+        TrainingError
+            If a training is going on already, here or in another window.
+        """
+        if TrainingSession.current is not None:
+            raise TrainingError(
+                "A training is going on already; one at a time is trained here: wait for its end, or stop it."
+            )
+        TrainingSession.current = self
+        self._quiet, self.step = False, 0
+        self._steering = Steering()
+        self._activity = progress(total=PARTS, desc=f"Training {plan.folder.name}", file=_Nowhere())
+        self.job = Job(train_plan, plan, self._steering, afterwards=give_memory_back)
+        self.job.reported.connect(self._on_report)
         self.job.succeeded.connect(self._end)
         self.job.failed.connect(self._end)
-        self.job.cancelled.connect(lambda: self._end(None))
+        self.job.cancelled.connect(self._end)
+        self._set_state(STARTING)
         self.job.start()
 
+    def pause(self) -> None:
+        """Pause after the step that is being made; `paused` is the state when it has been saved."""
+        if self._steering is not None:
+            self._steering.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self._steering is not None:
+            self._steering.go_on()
+        if self.state == PAUSED:
+            self._set_state(TRAINING)
+
     def stop(self) -> None:
-        """Stop the training at its next step, and whatever else is under way; may be called twice."""
+        """Stop the training after its step, keeping its best model, and whatever else is under way; also twice."""
+        self._leave(at_once=False)
+
+    def abandon(self) -> None:
+        """Leave within a second, as the window closes, and say nothing any more; the run can be resumed."""
+        self._quiet = True
+        self._leave(at_once=True)
+
+    def _leave(self, *, at_once: bool) -> None:
         self._asking.cancel()
         self._looking.cancel()
-        if self.job is not None:
-            self.job.cancel()
+        if self.job is None or self._steering is None:
+            return
+        self.job.cancel()
+        self._steering.abandon() if at_once else self._steering.stop()
+        if at_once:
+            self._close_activity()
+        self._set_state(STOPPING)
 
-    def _end(self, outcome: Trained | Failure | None) -> None:
-        self.job = None
+    # ---- what comes back --------------------------------------------------------------------------------------------
+
+    def _on_report(self, report: Any) -> None:
+        if isinstance(report, Cropping):
+            self._show(report.done / max(1, report.total), "Finding cells")
+            self._go_to(CROPPING)
+        elif isinstance(report, Started):
+            self.step = report.steps_done
+            self._show(0.0, "Training")
+            self._go_to(TRAINING)
+        elif isinstance(report, Paused):
+            self.step = report.step
+            if self._steering is not None and self._steering.paused:  # it may go on again by now
+                self._go_to(PAUSED)
+        elif isinstance(report, Progress):
+            self.step = report.event.step
+            self._show(report.event.progress, f"Training · step {self.step:,}")
+            self._go_to(TRAINING)
+        self.reported.emit(report)
+
+    def _end(self, outcome: Trained | Failure | None = None) -> None:
+        self.job = self._steering = None
+        TrainingSession.current = None
+        self._close_activity()
+        self._set_state(READY)
+        if not self._quiet and isinstance(outcome, Trained):
+            show_info(outcome.message)
+        elif not self._quiet and isinstance(outcome, Failure):
+            notify(outcome)
         self.ended.emit(outcome)
+
+    def _go_to(self, state: str) -> None:
+        if self.state != STOPPING:
+            self._set_state(state)
+
+    def _set_state(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+    # ---- napari's activity dock -------------------------------------------------------------------------------------
+
+    def _show(self, done: float, text: str) -> None:
+        bar = self._activity
+        if bar is None:
+            return
+        if bar.desc != f"{text}: ":
+            bar.set_description(text)
+        steps = round(PARTS * done) - bar.n
+        if steps:
+            bar.update(steps)
+
+    def _close_activity(self) -> None:
+        bar, self._activity = self._activity, None
+        if bar is not None:
+            bar.close()
+
+
+class _Nowhere(io.TextIOBase):
+    """Where the text of a progress bar goes that is shown in the window."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def give_memory_back() -> None:
+    """Free what a training left behind, and let the GPU have the memory that torch keeps for later."""
+    gc.collect()
+    if "torch" not in sys.modules:
+        return
+    import torch
+
+    from napari_impa.engine.device import release_memory
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        release_memory(torch.device("cuda"))
+    elif torch.backends.mps.is_available():
+        release_memory(torch.device("mps"))

@@ -1,0 +1,232 @@
+"""What is doubtful about a table of cells before a training: each doubt one sentence, the gravest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_impa.cells.tables import condition_names, shortest
+
+FEW_CELLS = 50
+"""A condition with fewer training cells than this is learned by heart rather than understood."""
+
+PLATES = ("plate", "batch", "week", "experiment", "run", "replicate")
+"""Columns, by preference, that say which cells were stained and imaged together (compared without case)."""
+
+KINDS = (
+    "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate", "unscored",
+    "nothing held out",
+)  # fmt: skip
+"""Kinds of concerns, the gravest first."""
+
+_SITES = ("well", "site", "fov", "field", "field_given", "image")
+_NAMED = 3  # conditions or plates named before the rest is counted
+
+
+@dataclass(frozen=True)
+class Concern:
+    """A doubt about what a training is to be given.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    message
+        One sentence: what it means, and what to do.
+    """
+
+    kind: str
+    message: str
+
+
+def ranked(concerns: Iterable[Concern]) -> tuple[Concern, ...]:
+    """The concerns, the gravest first."""
+    return tuple(sorted(concerns, key=lambda concern: KINDS.index(concern.kind)))
+
+
+def plate_column(table: pd.DataFrame, label: Sequence[str] = ()) -> str | None:
+    """Return the column that says which cells were imaged together and is no label, or None."""
+    by_name = {str(name).casefold(): str(name) for name in reversed(table.columns) if name not in label}
+    return next((by_name[name] for name in PLATES if name in by_name), None)
+
+
+def table_concerns(
+    table: pd.DataFrame,
+    label: Sequence[str],
+    control: str | None,
+    held: NDArray[np.bool_] | None = None,
+    *,
+    size: int | None = None,
+    fields: bool = False,
+) -> tuple[Concern, ...]:
+    """Look for what is doubtful about conditions, plates and what is held out.
+
+    Parameters
+    ----------
+    table
+        One row a cell, ready crop or whole field.
+    label, control
+        Columns that name conditions, and the control's name; no control where batches are corrected.
+    held
+        (N,) whether each row is held out; None where nothing is.
+    size
+        Crop side in pixels, to see which crops overlap; None where cells have no place.
+    fields
+        The rows are whole fields, so that cells are not counted.
+
+    Raises
+    ------
+    ConditionError
+        If a label column is not in the table.
+    """
+    names = pd.Series(condition_names(table, label, control))
+    held = np.zeros(len(table), bool) if held is None else np.asarray(held, bool)
+    plate = plate_column(table, label)
+    plates = None if plate is None else pd.Series(condition_names(table, [plate]))
+    own = None if control is None else shortest(control)
+    found = [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
+    if plates is not None and plates.nunique() > 1:
+        found += _by_plate(names, plates, str(plate), own)
+    if not fields:
+        found += few_cells(names[~held].value_counts())
+    if not held.any():
+        found.append(_nothing_held(plates, str(plate)))
+    return ranked(found)
+
+
+def few_cells(counts: pd.Series, *, about: bool = False) -> list[Concern]:
+    """Conditions with hardly any training cells; `counts` by condition, estimated where `about`."""
+    few = counts[(counts > 0) & (counts < FEW_CELLS)].sort_values()
+    if few.empty:
+        return []
+    word = "about " if about else ""
+    if len(few) == 1:
+        count = int(few.iloc[0])
+        what = f"Only {word}{count:,} cell{'s' * (count != 1)} of {few.index[0]} to train on"
+    else:
+        each = listed([f"{name} {word}{count:,}" for name, count in few.items()])
+        what = f"{len(few)} conditions have few cells to train on ({each})"
+    return [Concern("few", f"{what}; with fewer than {FEW_CELLS} a model learns these cells by heart: add images.")]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name a few and count the rest: `a, b, c and 4 more`."""
+    names = list(map(str, names))
+    if len(names) <= _NAMED + 1:
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+
+
+def _parted(names: pd.Series, held: NDArray[np.bool_], control: str | None, plate: str | None) -> list[Concern]:
+    """Conditions that are wholly held out, and those of which nothing is."""
+    if not held.any():
+        return []
+    trained, scored = set(names[~held]), set(names[held])
+    found = []
+    lost = sorted(scored - trained)
+    if control is not None and control in lost:
+        found.append(Concern("untrained", f"All control cells ({control}) are held out: hold out less."))
+        lost.remove(control)
+    if lost:
+        them = "it" if len(lost) == 1 else "them"
+        found.append(
+            Concern(
+                "untrained",
+                f"All cells of {listed(lost)} are held out, so the model never sees {them}: "
+                "hold out something else, unless this is what you want to test.",
+            )
+        )
+    without = sorted(trained - scored)
+    if control is not None and control in without:
+        text = f"No control cell ({control}) is held out, so the model cannot be scored: hold out more."
+        found.append(Concern("unscored", text))
+    elif without:
+        them = "it" if len(without) == 1 else "them"
+        text = (
+            f"No cell of {listed(without)} is held out, so the scores say nothing of {them}: "
+            f"hold out {'cells' if plate is None else f'a {plate}'} with {them}."
+        )
+        found.append(Concern("unscored", text))
+    return found
+
+
+def _by_plate(names: pd.Series, plates: pd.Series, plate: str, control: str | None) -> list[Concern]:
+    """Plates without control, and conditions that are on one plate only."""
+    found = []
+    if control is not None:
+        without = sorted(set(plates[names != control]) - set(plates[names == control]))
+        if without:
+            which, one = _which(plate, without), len(without) == 1
+            text = (
+                f"{which[0].upper()}{which[1:]} {'has' if one else 'have'} treated cells but no control ({control}), "
+                f"so what is peculiar to the {plate} passes for an effect: add control images, or leave "
+                f"{'it' if one else 'them'} out."
+            )
+            found.append(Concern("no control", text))
+    counts = plates.groupby(names).nunique()
+    alone = [name for name in counts.index[counts == 1] if name != control]
+    if alone:
+        one = len(alone) == 1
+        where = _which(plate, [plates[names == alone[0]].iloc[0]]) if one else f"one {plate} each"
+        text = (
+            f"{listed(alone)} {'is' if one else 'are'} on {where} only, so what the {plate} does cannot be told from "
+            f"what the condition does, nor can {'it' if one else 'they'} be held out by {plate}: add another {plate}."
+        )
+        found.append(Concern("one plate", text))
+    return found
+
+
+def _which(column: str, values: Sequence[str]) -> str:
+    return f"{column}{'s' * (len(values) > 1)} {listed(values)}"
+
+
+def _nothing_held(plates: pd.Series | None, plate: str) -> Concern:
+    several = plates is not None and plates.nunique() > 1
+    what = f"hold out one {plate}." if several else "with images of another plate there would be one to hold out."
+    return Concern(
+        "nothing held out",
+        f"Nothing is held out, so the scores will tell how well the model knows its own cells, not new ones: {what}",
+    )
+
+
+def _overlaps(table: pd.DataFrame, held: NDArray[np.bool_], size: int | None, fields: bool) -> list[Concern]:
+    """Held-out crops that show a part of what is trained on."""
+    if fields or not held.any() or held.all():
+        return []
+    advice = "so the scores would be too good: hold out by plate, never by cell."
+    places = _places(table)
+    if places is not None and size is not None:
+        trained = cKDTree(places[~held])
+        nearest, _ = trained.query(places[held], distance_upper_bound=size, p=np.inf)
+        count = int(np.sum(nearest < size))
+        if not count:
+            return []
+        text = f"{count:,} of {int(held.sum()):,} held-out crops overlap crops that are trained on, {advice}"
+        return [Concern("overlap", text)]
+    sites = [name for name in table.columns if str(name).casefold() in _SITES and table[name].nunique() < len(table)]
+    if not sites:
+        return []
+    if (plate := plate_column(table)) is not None:
+        sites.insert(0, plate)
+    names = pd.Series(condition_names(table, sites))
+    both = sorted(set(names[held]) & set(names[~held]))
+    if not both:
+        return []
+    text = f"Held-out and training crops come from the same images ({listed(both)}) and may overlap, {advice}"
+    return [Concern("overlap", text)]
+
+
+def _places(table: pd.DataFrame) -> NDArray[np.float64] | None:
+    """(N, 3) field, row and column of each cell, the fields far apart; None where no two cells share a field."""
+    if not {"field", "y", "x"} <= set(table.columns) or table["field"].nunique() == len(table):
+        return None
+    places = table[["y", "x"]].to_numpy(float)
+    if not np.isfinite(places).all():
+        return None
+    far = 10 * (np.ptp(places) + 1e4)
+    return np.column_stack([pd.factorize(table["field"])[0] * far, places])

@@ -1,0 +1,188 @@
+"""A few example crops of every condition, quickly: few files are read, and of large fields the middle only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.cells.crops import cut_at, fits, nucleus_centres
+from napari_impa.cells.reading import read_pixels
+from napari_impa.cells.source import Source
+from napari_impa.cells.store import Cells, open_cells
+
+EXAMPLES = 6
+"""Crops shown of each condition."""
+
+SIDE = 96
+"""Crop side in pixels where whole fields are cut."""
+
+WINDOW = 640
+"""Of a larger field only the middle, this many pixels wide and high, is searched for nuclei."""
+
+MOST_IMAGES = 480
+"""No more crops are read to compare plates by."""
+
+_PER_PLATE = 24  # crops of a plate to compare it by
+_PER_FIELD = 12  # crops kept of a field
+_MOST_PLATES = 12  # whole fields read only to compare plates
+
+Named = NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Crops of one table row.
+
+    Parameters
+    ----------
+    row
+        In the source's table.
+    pixels
+        (n, C, S, S); n is 1 but for whole fields, where it may be 0.
+    cells
+        Of a whole field about how many it holds.
+    shape
+        (H, W) of the image read.
+    """
+
+    row: int
+    pixels: NDArray[np.generic]
+    cells: int
+    shape: tuple[int, int]
+
+
+def rows_to_read(
+    names: Named, plates: Named | None = None, control: str | None = None, *, fields: bool = False, seed: int = 0
+) -> list[int]:
+    """Choose rows at random: some of every condition first, then some of every plate, controls before others.
+
+    Parameters
+    ----------
+    names, plates
+        (N,) condition and plate of every row.
+    control
+        The control's name, whose rows come first.
+    fields
+        The rows are whole fields, of which one shows several cells.
+    """
+    order = np.random.default_rng(seed).permutation(len(names))
+    shuffled = pd.Series(names[order])
+    rank = shuffled.groupby(shuffled).cumcount().to_numpy()
+    per_condition = 1 if fields else EXAMPLES
+    first = np.flatnonzero(rank < per_condition)
+    by_rank = np.lexsort((shuffled[first].to_numpy(str), shuffled[first] != control))
+    rows = order[first[by_rank]].tolist()
+    if plates is None:
+        return rows
+    preferred = order[np.argsort(names[order] != control, kind="stable")]
+    places = pd.Series(plates[preferred])
+    rank = places.groupby(places).cumcount().to_numpy()
+    count = len(set(plates))
+    most = 1 if fields else max(1, min(_PER_PLATE, MOST_IMAGES // max(1, count)))
+    more = preferred[np.flatnonzero(rank < most)]
+    if fields:
+        more = more[:_MOST_PLATES]
+    known = set(rows)
+    return rows + [row for row in more.tolist() if row not in known]
+
+
+def read_examples(
+    source: Source,
+    rows: Sequence[int],
+    *,
+    cells: Cells | None = None,
+    size: int = SIDE,
+    segment: str | None = None,
+    nuclei_channel: str | int | None = None,
+    seed: int = 0,
+) -> Iterator[Example]:
+    """Read crops row after row.
+
+    Parameters
+    ----------
+    source
+        Whole fields, ready crops or cells.
+    rows
+        Of its table.
+    cells
+        Those of a source that has no files.
+    size
+        Crop side in whole fields.
+    segment, nuclei_channel
+        How nuclei are found in whole fields, as `crop_source` takes it; a field without masks and without a channel
+        that is known to show nuclei gives its middle.
+
+    Raises
+    ------
+    SourceError, CellsError
+        If a file cannot be read.
+    """
+    if source.kind == "fields":
+        find = _finder(source, segment, nuclei_channel)
+        rng = np.random.default_rng(seed)
+        for row in rows:
+            yield _from_field(source, row, size, find, rng)
+        return
+    if source.kind == "cells":
+        stored = open_cells(source.path) if cells is None else cells
+        for row in rows:
+            yield Example(row, read_pixels(stored.pixels, np.array([row])), 1, source.shape)
+        return
+    for row in rows:
+        pixels = source.image(row).pixels
+        height, width = pixels.shape[1:]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        yield Example(row, pixels[None, :, top : top + side, left : left + side], 1, (height, width))
+
+
+def joined(examples: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Join crops (n, C, S, S), cut to the smallest side around their centres."""
+    side = min(part.shape[-1] for part in examples)
+    cut = []
+    for part in examples:
+        start = part.shape[-1] // 2 - side // 2
+        cut.append(part[:, :, start : start + side, start : start + side])
+    return np.concatenate(cut)
+
+
+Finder = Callable[[NDArray[np.generic], "NDArray[np.integer] | None"], "NDArray[np.integer] | None"]
+
+
+def _finder(source: Source, segment: str | None, nuclei_channel: str | int | None) -> Finder:
+    """Return what gives the nuclei of a part of a field, or None where nothing says how to find them."""
+    from napari_impa.cells.segmentation import SEGMENTERS, guess_nuclei_channel
+
+    if segment == "labels" or (segment is None and source.has_masks):
+        return lambda pixels, labels: labels
+    if nuclei_channel is None:
+        guess = 0 if len(source.channels) == 1 else guess_nuclei_channel(source.channels)
+    else:
+        guess = source.nuclei_channel(nuclei_channel)
+    if guess is None:
+        return lambda pixels, labels: None
+    segmenter = SEGMENTERS[segment or "nuclei"]
+    return lambda pixels, labels: segmenter(np.nan_to_num(pixels), guess, source.pixel_size)
+
+
+def _from_field(source: Source, row: int, size: int, find: Finder, rng: np.random.Generator) -> Example:
+    field = source.field(row)
+    height, width = field.pixels.shape[1:]
+    size = min(size, height, width)
+    window = max(WINDOW, size)
+    top, left = max(0, (height - window) // 2), max(0, (width - window) // 2)
+    part = (slice(top, top + window), slice(left, left + window))
+    pixels = field.pixels[(slice(None), *part)]
+    labels = find(pixels, None if field.labels is None else field.labels[part])
+    shape = pixels.shape[1:]
+    if labels is None:
+        centres, count = np.array([[shape[0] // 2, shape[1] // 2]]), 0
+    else:
+        centres = nucleus_centres(labels)[["y", "x"]].to_numpy()
+        count = round(len(centres) * height * width / (shape[0] * shape[1]))
+        centres = rng.permutation(centres[fits(centres, shape, size)])[:_PER_FIELD]
+    return Example(row, cut_at(pixels, centres, size, border="skip"), count, (height, width))

@@ -1,0 +1,102 @@
+"""Steering a training from another thread: pause it, go on, stop it, or leave it at once."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
+    from torch import Tensor
+    from torch.nn import Module
+
+GRACE = 0.4
+"""Seconds that a training which is to be left has to end its step and to save; then it is left where it is."""
+
+
+class Abandoned(Exception):
+    """Raised inside a step to leave it; what the step has changed by then is not kept."""
+
+
+class Steering:
+    """What a training is asked to do; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._paused = self._stopped = False
+        self._deadline = math.inf
+
+    @property
+    def paused(self) -> bool:
+        """Whether to wait before the next step."""
+        return self._paused and not self._stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether to make no further step."""
+        return self._stopped
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether to leave within a second."""
+        return self._deadline < math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """Until a training that is to be left is left where it is; infinite for any other."""
+        return self._deadline - time.monotonic()
+
+    def pause(self) -> None:
+        """Wait after the step that is being made."""
+        self._ask(paused=True)
+
+    def go_on(self) -> None:
+        """Pause no longer."""
+        self._ask(paused=False)
+
+    def stop(self) -> None:
+        """Make no further step; a pause ends."""
+        self._ask(stopped=True)
+
+    def abandon(self, grace: float = GRACE) -> None:
+        """Stop, and leave even the step that is being made where it takes more than `grace` seconds still."""
+        self._ask(stopped=True, deadline=min(self._deadline, time.monotonic() + grace))
+
+    def _ask(self, **changes: Any) -> None:
+        with self._changed:
+            for name, value in changes.items():
+                setattr(self, f"_{name}", value)
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait while the training is paused."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.paused)
+
+    def check(self) -> None:
+        """Leave here if the time to leave has come.
+
+        Raises
+        ------
+        Abandoned
+            If so.
+        """
+        if self.abandoned and self.seconds_left <= 0:
+            raise Abandoned
+
+    def watch(self, networks: Module) -> None:
+        """Look, before and after every convolution of these networks, forward and backward, whether to leave."""
+        from torch.nn import Conv2d
+
+        for module in networks.modules():
+            if isinstance(module, Conv2d):
+                module.register_forward_hook(self._after_forward)
+
+    def _after_forward(self, module: Module, inputs: Any, output: Tensor) -> None:
+        self.check()
+        if output.requires_grad:
+            output.register_hook(self._after_backward)
+
+    def _after_backward(self, gradient: Tensor) -> None:
+        self.check()
