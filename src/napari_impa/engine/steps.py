@@ -36,8 +36,11 @@ MOMENTUM = (0.9, 0.95)
 """Adam's beta1 and Muon's momentum while the networks learn as an autoencoder; against the discriminator it is 0."""
 
 
-STYLES = ("mapping_network.", "embedding_matrix.", "modality_embedding.", "start_style")
-"""Weights that say what the mean styles of conditions, and of what they start from, are."""
+STYLES = ("mapping_network.", "embedding_matrix.", "modality_embedding.")
+"""Weights that say what the mean styles of conditions are."""
+
+FOLLOW = 0.05
+"""How far a step takes the mean styles that conditions are relative to towards those of its cells."""
 
 MATRIX = 8
 """Kernels from more than so many to more than so many channels are matrices worth orthogonalising."""
@@ -75,7 +78,8 @@ class Step:
         kernels: list[Parameter] = []
         others: list[Parameter] = []
         styles = [p for name, p in networks.named_parameters() if name.startswith(STYLES) and recipe.relative_style]
-        followed = {id(p) for p in styles}
+        starts = [p for name, p in networks.named_parameters() if name == "start_style"]
+        followed = {id(p) for p in (*styles, *starts)}
         for p in self._makers:
             if id(p) in followed:
                 continue
@@ -94,6 +98,8 @@ class Step:
             self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0)
         if styles:
             self.optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], recipe.beta2))
+            # Plain descent on their mean squared distance is a running mean, which processes share like any gradient.
+            self.optimizers["starts"] = torch.optim.SGD(starts, lr=FOLLOW * settings.style_dim / 2)
         self.average = copy.deepcopy(networks).requires_grad_(False) if recipe.average else None
 
     @property
@@ -140,8 +146,8 @@ class Step:
         groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
         groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
         groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], recipe.beta2))
-        if "styles" in groups:  # they follow the style encoder, as fast as it may learn
-            groups["styles"]["lr"] = factor * recipe.autoencoder_rates[0]
+        if "styles" in groups:
+            groups["styles"]["lr"] = factor * rates[0]
         if "kernels" in groups:
             groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
 
@@ -262,7 +268,7 @@ class Step:
                 again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
                 losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
                 total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
-        self._learn(total, "maker", "kernels", "styles")
+        self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
     def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
@@ -285,7 +291,7 @@ class Step:
             if controls is not None:
                 losses["start_match"] = self._start_match(controls, batch)
                 total = total + losses["start_match"]
-        self._learn(total, "maker", "kernels", "styles")
+        self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
     def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
