@@ -25,4 +25,4 @@ if __name__ == "__main__":
         cells, FOLDER, hold_out=held_out, minutes=minutes, recipe="relative", description="bit", threads=1,
         resume=FOLDER.exists(),
     )  # fmt: skip
-    bundle(run, cells.controls())
+    bundle(run, cells)

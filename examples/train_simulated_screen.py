@@ -22,4 +22,4 @@ if __name__ == "__main__":
         cells, FOLDER, hold_out={"plate": ["sim-D"]}, minutes=minutes, recipe="relative", threads=1,
         resume=FOLDER.exists(),
     )  # fmt: skip
-    bundle(run, cells.controls())
+    bundle(run, cells)

@@ -64,6 +64,7 @@ def test_half_of_the_change_is_half_of_the_error_in_full_correlation(before, tru
     near = compare(before, before + share * (true - before), true, LIMITS)
     known = np.isfinite(near.error) & np.isfinite(near.correlation)
     np.testing.assert_allclose(near.error[known], abs(1 - share), atol=1e-6)
+    np.testing.assert_allclose(near.absolute_error[known], abs(1 - share), atol=1e-6)
     np.testing.assert_allclose(near.correlation[known], 1, atol=1e-4)
 
 
@@ -71,12 +72,14 @@ def test_channels_weigh_by_their_range_and_pixels_after_a_blur():
     before, wrong = np.zeros((2, 1, 2, 16, 16))
     true = wrong.copy()
     true[:, 0], wrong[:, 1] = 100, 100  # the second channel's range is twice that of the first
-    assert compare(before, wrong, true, LIMITS).error == pytest.approx(1.5)
-    assert compare(before, true, wrong, LIMITS).error == pytest.approx(3)
+    assert compare(before, wrong, true, LIMITS).absolute_error == pytest.approx(1.5)
+    assert compare(before, true, wrong, LIMITS).absolute_error == pytest.approx(3)
+    assert compare(before, wrong, true, LIMITS).error == pytest.approx(np.sqrt(1.25))
     spot, beside = np.zeros((2, 1, 2, 16, 16))
     spot[..., 8, 8] = beside[..., 8, 9] = 100
     sharp, soft = (compare(before, beside, spot, LIMITS, blur=blur) for blur in (0, 1))
-    assert sharp.error == pytest.approx(2)
+    assert sharp.absolute_error == pytest.approx(2)
+    assert sharp.error == pytest.approx(np.sqrt(2))
     assert soft.error < 1
     assert soft.correlation > 0.7 > sharp.correlation
 

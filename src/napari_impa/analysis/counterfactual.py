@@ -38,12 +38,15 @@ class Nearness(NamedTuple):
         Pearson's correlation of the predicted with the true change over all pixels and channels; NaN where either is
         the same everywhere.
     error
-        Mean absolute difference of predicted and true over that of untransformed and true: 0 would be perfect, 1 is no
-        better than leaving the cell as it is. NaN where the truth is the cell as it is.
+        Root mean square difference of predicted and true over that of untransformed and true: 0 would be perfect, 1 is
+        no better than leaving the cell as it is. NaN where the truth is the cell as it is.
+    absolute_error
+        The same of mean absolute differences, in which faint errors all over a cell weigh more.
     """
 
     correlation: NDArray[np.float64]
     error: NDArray[np.float64]
+    absolute_error: NDArray[np.float64]
 
 
 def compare(
@@ -83,11 +86,15 @@ def compare(
     change, wanted = one - start, other - start
     change_, wanted_ = (part - part.mean(1, keepdims=True) for part in (change, wanted))
     scale = np.sqrt((change_**2).sum(1) * (wanted_**2).sum(1))
-    unlike = np.abs(wanted).mean(1)
     return Nearness(
-        np.divide((change_ * wanted_).sum(1), scale, out=np.full(len(scale), np.nan), where=scale > 0),
-        np.divide(np.abs(one - other).mean(1), unlike, out=np.full(len(scale), np.nan), where=unlike > 0),
+        _over((change_ * wanted_).sum(1), scale),
+        np.sqrt(_over(((one - other) ** 2).mean(1), (wanted**2).mean(1))),
+        _over(np.abs(one - other).mean(1), np.abs(wanted).mean(1)),
     )
+
+
+def _over(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def score_counterfactuals(
@@ -117,7 +124,8 @@ def score_counterfactuals(
     Returns
     -------
     pandas.DataFrame
-        One row a condition: `condition`, `cells`, and medians over cells of `correlation` and `error`, see `Nearness`.
+        One row a condition: `condition`, `cells`, and medians over cells of `correlation`, `error` and
+        `absolute_error`, see `Nearness`.
 
     Raises
     ------
@@ -151,11 +159,13 @@ def score_counterfactuals(
 def format_counterfactuals(table: pd.DataFrame) -> str:
     """Write the table of `score_counterfactuals` for a terminal, with its median row."""
     width = max(len("condition"), *map(len, table["condition"])) if len(table) else 9
-    lines = [f"  {'condition':<{width}}  {'cells':>5}  {'correlation':>11}  {'error':>5}"]
+    lines = [f"  {'condition':<{width}}  {'cells':>5}  {'correlation':>11}  {'error':>5}  {'absolute':>8}"]
     lines += [
         f"  {row.condition:<{width}}  {row.cells:>5}  {row.correlation:>11.2f}  {row.error:>5.2f}"
+        f"  {row.absolute_error:>8.2f}"
         for row in table.itertuples()
     ]
-    middle = table[["correlation", "error"]].median()
-    lines.append(f"  {'median':<{width}}  {'':>5}  {middle['correlation']:>11.2f}  {middle['error']:>5.2f}")
+    middle = table[["correlation", "error", "absolute_error"]].median()
+    shown = f"{middle['correlation']:>11.2f}  {middle['error']:>5.2f}  {middle['absolute_error']:>8.2f}"
+    lines.append(f"  {'median':<{width}}  {'':>5}  {shown}")
     return "\n".join(lines)
