@@ -1,4 +1,4 @@
-"""Calibrate the model of a run, put it into the package as float16, and say what rounding its weights changes."""
+"""Calibrate the last model of a run, put it into the package as float16, and say what rounding its weights changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 
 def bundle(run: impa.Run, cells: impa.Cells, most: int = 32) -> Path:
     """Write `MODELS/NAME.impa`, named as the run's folder, and print the largest difference in grey levels."""
-    model = impa.load_model(run.folder)
+    model = impa.IMPA.load(run.last_path)
     calibrate(model, cells)
     model.name = run.folder.name
     path = model.save(MODELS / model.name, compact=True, half=True)
