@@ -171,3 +171,17 @@ def test_described_conditions_share_the_mapping_network(compounds: Cells, tmp_pa
         model.networks.mapping_network.mapping_network.layers[0].weight,
     )
     assert second._step.networks.table().weight.shape[0] == 4
+
+
+@pytest.mark.parametrize("recipe", ["default", "relative"])
+def test_mean_styles_that_conditions_are_relative_to_go_along_or_begin(
+    model: IMPA, cells: Cells, tmp_path: Path, recipe: str
+) -> None:
+    first = make(cells, tmp_path / "first", recipe=recipe)
+    list(first)
+    again = make(cells, tmp_path / "again", start_from=first.model, recipe="relative")
+    starts = again._step.networks.start_style
+    kept = first.model.networks.start_style if recipe == "relative" else torch.zeros_like(starts)
+    assert torch.equal(starts, kept)
+    list(again)
+    assert not torch.equal(starts, kept)

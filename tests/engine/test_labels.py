@@ -286,3 +286,16 @@ def test_an_incomplete_description_is_refused(make_trainer: Make, undosed: Cells
     with pytest.raises(ModelError, match="not a complete model file"):
         IMPA.load(tmp_path / "broken.impa")
     assert torch.equal(tensors["embedding_matrix.weight"], model.networks.table().weight)
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_substructures_that_no_training_compound_has_say_nothing(
+    make_trainer: Make, undosed: Cells, recipe: str
+) -> None:
+    model = trained(make_trainer(of=undosed, description="bit", recipe=recipe, steps=4))
+    known = np.stack([described(model, name) for name in model.conditions])
+    one, other = known[0].copy(), known[0].copy()
+    other[np.flatnonzero(known.sum(0) == 0)[:30]] = 1
+    new = [NewCondition(str(number), vector=vector, kind="bit") for number, vector in enumerate((one, other))]
+    styles = [model.networks.style_of(model.embedding(each)[0][None], model.noise(1)) for each in new]
+    assert torch.equal(*styles) == (recipe != "paper")

@@ -79,6 +79,13 @@ def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyP
     assert clock.now <= 12.5
 
 
+@pytest.mark.parametrize("task", ["perturbation", "batch"])
+def test_every_recipe_can_be_measured(task: Any) -> None:
+    for recipe in RECIPES:
+        settings = TrainingSettings(size=24, batch_size=2, recipe=recipe, task=task, device="cpu")  # type: ignore[arg-type]
+        assert measure(Outline(1, 3), settings, seconds=0.01).seconds_per_step > 0
+
+
 def test_real_steps_are_made_and_can_be_cancelled() -> None:
     measured = measure(Outline(2, 3), SMALL, seconds=0.3)
     assert 0 < measured.seconds_per_step < 5

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from napari_impa.engine.checkpoint import write_tensors
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.prediction import predict_blocks
+from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError, ModelError
 
 
@@ -130,3 +132,34 @@ def test_cells_in_a_file_are_read_and_predicted_batch_by_batch(
     assert [part for part, _ in found] == [slice(0, 8), slice(8, 16), slice(16, 20)]
     expected = model.predict(cells.take(rows), "low", batch_size=8)
     np.testing.assert_array_equal(np.concatenate([pixels for _, (pixels,) in found]), expected.pixels)
+
+
+def test_relative_styles_are_kept_in_the_file(
+    cells: Cells, make_trainer: Callable[..., Trainer], tmp_path: Path
+) -> None:
+    trainer = make_trainer(recipe="relative", steps=4)
+    list(trainer)
+    model = trainer.model
+    again = IMPA.load(model.save(tmp_path / "model", compact=True))
+    assert again.shape.relative_style
+    controls = again.fit(cells.controls())
+    for strength in (0.0, 0.5, 1.0, 1.5):
+        before, after = (one.predict(controls, "low", strength=strength).pixels for one in (model, again))
+        np.testing.assert_array_equal(before, after)
+    encoded = again.encode(controls.pixels, style=False)  # which is not enough to predict here
+    target = again.networks.style_of(again.embedding("low")[0].expand(len(controls), -1), again.noise(len(controls)))
+    expected = again.networks.generator.render(encoded.content, encoded.style + target - again.networks.start_style[0])
+    torch.testing.assert_close(again.decode(encoded, "low", again.noise(len(controls))), expected)
+
+
+def test_relative_styles_leave_a_cell_that_is_of_the_batch_as_it_is(cells: Cells, make_trainer: Callable[..., Trainer]):
+    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", recipe="relative", steps=1)
+    list(trainer)
+    model = trainer.model
+    assert model.shape.relative_style == 2
+    torch.nn.init.normal_(model.networks.start_style)
+    encoded = model.encode(model.fit(cells).pixels)
+    start = model.networks.start(encoded.style, None)
+    target = model.networks.style_of(model.embedding("two")[0].expand(len(cells), -1), model.noise(len(cells)))
+    expected = model.networks.generator.render(encoded.content, encoded.style + target - start)
+    torch.testing.assert_close(model.decode(encoded, "two", model.noise(len(cells))), expected)

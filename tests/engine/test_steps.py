@@ -241,3 +241,31 @@ def test_the_state_is_all_that_the_next_step_depends_on(batch: Batch) -> None:
         step(batch, 2, "adversarial", progress=0.6)
     for name, value in one.state().items():
         assert torch.equal(value, other.state()[name]), name
+
+
+def test_relative_styles_move_a_cell_s_own_style_by_what_parts_the_condition_from_the_controls(batch: Batch) -> None:
+    torch.manual_seed(0)
+    networks = Networks(replace(SHAPE, relative_style=1))
+    torch.nn.init.normal_(networks.start_style)
+    step = Step(networks, replace(RECIPES["relative"], mixed_precision=False, average=0.0), SETTINGS)
+    noise = torch.randn(4, 4)
+    target, own = networks.style(batch.y_target, noise), networks.style_encoder(batch.control)
+    expected = networks.generator(batch.control, own + target - networks.start_style[0])
+    assert torch.allclose(step.predict(batch.control, batch.y_target, noise), expected, atol=1e-5)
+    assert not torch.allclose(networks.generator(batch.control, target), expected, atol=1e-2)
+
+    for number, stage, progress in ((1, "autoencoder", 0.1), (2, "adversarial", 0.6)):
+        before = networks.start_style.detach().clone()
+        way = (networks.style_encoder(batch.control).mean(0) - before[0]).detach()
+        assert step(batch, number, stage, progress=progress)["start_match"] > 0
+        assert torch.equal((networks.start_style.detach() - before)[0].sign(), way.sign())
+
+
+def test_cells_of_a_batch_start_from_their_batch(batch: Batch) -> None:
+    networks = Networks(replace(SHAPE, relative_style=3))
+    torch.nn.init.normal_(networks.start_style)
+    step = Step(networks, replace(RECIPES["relative"], average=0.0), replace(SETTINGS, task="batch"))
+    assert torch.equal(step._start(batch), networks.start_style[batch.y_treated])
+    own = networks.start_style[[2, 0, 1, 1]] + 0.01
+    assert torch.equal(networks.start(own, None), networks.start_style[[2, 0, 1, 1]])
+    assert torch.equal(networks.start(own, 1), networks.start_style[[1, 1, 1, 1]])

@@ -24,7 +24,7 @@ def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([value.flatten() for value in trainer.model.networks.state_dict().values()])
 
 
-@pytest.mark.parametrize("recipe", ["default", "paper"])
+@pytest.mark.parametrize("recipe", ["default", "relative", "paper"])
 def test_one_event_a_step_then_one_that_ends(make_trainer: Make, recipe: str) -> None:
     trainer = make_trainer(recipe=recipe)
     events = list(trainer)

@@ -14,7 +14,9 @@ from napari_impa.errors import ConditionError
 _PAD = 12  # pixels drawn around the field, so that blur has no edge
 _FIBRES, _FIBRE_POINTS = 64, 90
 _BUNDLES, _BUNDLE_POINTS = 12, 72
-_SPINDLE, _PUNCTA, _NUCLEOLI, _ARMS = 40, 44, 3, 6
+_SPINDLE, _NUCLEOLI, _ARMS = 40, 3, 6
+_PUNCTUM = 9  # points of a bundle that fall into one dot
+_FAN = 0.6  # radians that an arm may stand off the long axis
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def _outlines(scene: Scene, traits: Blend, rng: np.random.Generator) -> NDArray[
     order = np.arange(2, 2 + scene.waves.shape[1])[:, None]
     wave = (scene.waves[..., :1] * np.cos(order * degree[:, None] + scene.waves[..., 1:])).sum(1)
     spread = np.clip(ellipse * (1 + wave * (1 - 0.85 * cell_round)), 0.55, 1.5)
-    at = np.sort(rng.uniform(0, 2 * np.pi, (n, _ARMS, 1)), axis=1)
+    # Arms stay where stress fibres held the cell: at the two ends of its long axis.
+    end = np.pi * (np.arange(_ARMS) % 2)[:, None]
+    at = scene.angle[:, None, None] + end + rng.uniform(-_FAN, _FAN, (n, _ARMS, 1))
     long = rng.uniform(0.25, 0.85, (n, _ARMS, 1))
     narrow = rng.uniform(25, 70, (n, _ARMS, 1))
     arms = 0.5 + (long * np.exp(narrow * (np.cos(degree[:, None] - at) - 1))).max(1)
@@ -217,8 +221,8 @@ def _spindles(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float3
     return _deposit(layout.owner.shape, y, x, np.broadcast_to(weight, y.shape))
 
 
-def _stress_fibres(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
-    """Slightly bowed bundles, most along the long axis of the cell."""
+def _bundles(scene: Scene, traits: Blend) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows and columns (n, bundles, points) of slightly bowed bundles along the cell's long axis, and their amounts."""
     rng = generator(scene.seed, 4)
     n = len(scene.centres)
     lines = (n, _BUNDLES, 1)
@@ -231,22 +235,21 @@ def _stress_fibres(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.f
     origin = scene.centres[:, None, :] + _PAD
     y = origin[..., :1] + u * np.sin(angle) + v * np.cos(angle)
     x = origin[..., 1:] + u * np.cos(angle) - v * np.sin(angle)
-    weight = _owned(layout, y, x) * rng.gamma(0.8, 0.75, lines) * traits["bundles"][:, None, None]
-    return _deposit(layout.owner.shape, y, x, weight * scene.amounts[:, 1, None, None])
+    return y, x, rng.gamma(0.8, 0.75, lines) * scene.amounts[:, 1, None, None]
+
+
+def _stress_fibres(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
+    """The cell's bundles, drawn through."""
+    y, x, amount = _bundles(scene, traits)
+    return _deposit(layout.owner.shape, y, x, _owned(layout, y, x) * amount * traits["bundles"][:, None, None])
 
 
 def _actin_puncta(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
-    """Bright dots, more of them towards the rim."""
-    rng = generator(scene.seed, 5)
-    n = len(scene.centres)
-    dots = (n, _PUNCTA, 1)
-    angle, out = rng.uniform(0, 2 * np.pi, dots), rng.uniform(0.1, 0.75, dots) ** 0.7
-    scale = scene.radius[:, None, None] * traits["cell_scale"][:, None, None] * out
-    origin = scene.centres[:, None, :] + _PAD
-    y, x = origin[..., :1] + scale * np.sin(angle), origin[..., 1:] + scale * np.cos(angle)
-    weight = _owned(layout, y, x) * rng.gamma(1.0, 5.0, dots) * traits["puncta"][:, None, None]
-    image = _deposit(layout.owner.shape, y, x, weight * scene.amounts[:, 1, None, None])
-    return ndi.gaussian_filter(image, 0.7)
+    """Bright dots that the cell's bundles fall into."""
+    y, x, amount = (part[..., ::_PUNCTUM] for part in _bundles(scene, traits))
+    grown = generator(scene.seed, 5).gamma(1.0, 4.0, y.shape)
+    weight = _owned(layout, y, x) * amount * grown * traits["puncta"][:, None, None]
+    return ndi.gaussian_filter(_deposit(layout.owner.shape, y, x, weight), 0.7)
 
 
 def draw_signal(

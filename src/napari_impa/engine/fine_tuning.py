@@ -90,10 +90,27 @@ def _described(descriptions: Sequence[Description]) -> str:
     )
 
 
+def go_on_from(
+    model: IMPA,
+    networks: Networks,
+    labels: TrainingLabels,
+    task: str,
+    channels: Sequence[str],
+    descriptions: Sequence[Description],
+) -> dict[str, Any]:
+    """Give the networks of a training the model's weights, in place, if it fits; arguments, errors and result as below.
+
+    See `require_fit` and `take_over`.
+    """
+    require_fit(model, networks, task=task, channels=channels, descriptions=descriptions)
+    return take_over(networks, model, labels)
+
+
 def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[str, Any]:
     """Give networks a model's weights, in place; what has no counterpart in it stays as it is.
 
-    Generator, style encoder and mapping network are taken as they are; so is the discriminator where the model has it.
+    Generator, style encoder, mapping network and, where both have them, the mean styles that conditions are relative to
+    are taken as they are; so is the discriminator where the model has it.
     Learned embeddings and the discriminator's outputs belong to conditions: those of conditions that the model knows
     too are taken, by name.
 
@@ -108,6 +125,8 @@ def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[s
         for name, value in networks.state_dict().items():
             if name.startswith("discriminator.") and not model.has_discriminator:
                 continue
+            if name == "start_style" and (name not in old or old[name].shape != value.shape):
+                continue  # mean styles of other cells; they are found anew
             number = _modality(name)
             if number is None:
                 value.copy_(old[name])

@@ -237,10 +237,11 @@ class IMPA:
     def encode(self, pixels: NDArray[Any], *, style: bool = True) -> Encoded:
         """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into.
 
-        Their own styles take about as long as their content, and are needed for strengths other than 1 alone.
+        Their own styles take about as long as their content, and are needed for strengths other than 1 alone, or where
+        the model's styles are relative (`Shape.relative_style`): then they are always computed.
         """
         images = normalize(to_levels(pixels, self.limits)).to(self.device)
-        own = self.networks.style_encoder(images) if style else None
+        own = self.networks.style_encoder(images) if style or self.shape.relative_style else None
         return Encoded(self.networks.generator.content(images), own)
 
     @torch.inference_mode()
@@ -248,7 +249,9 @@ class IMPA:
         """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
 
         The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
-        `noise` is (n, noise dimension), see `noise`.
+        Where styles are relative, the way is as long but starts from the mean style of the controls, or of the batch
+        that the cell seems to be of, so that what sets a cell apart from others stays. `noise` is (n, noise
+        dimension), see `noise`.
 
         Raises
         ------
@@ -259,8 +262,11 @@ class IMPA:
             raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
         embedding, modality = self.embedding(condition)
         target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
-        own = encoded.style
-        style = target if strength == 1 or own is None else own + strength * (target - own)
+        own, relative = encoded.style, self.shape.relative_style > 0
+        style = target
+        if own is not None and (relative or strength != 1):
+            start = self.networks.start(own, None if self.task == "batch" else modality) if relative else own
+            style = own + strength * (target - start)
         return self.networks.generator.render(encoded.content, style)
 
     def weights(self, *, compact: bool = False) -> dict[str, Tensor]:

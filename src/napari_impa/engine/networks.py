@@ -44,6 +44,9 @@ class Shape:
         Linear layers of the mapping network.
     modality_dim
         Dimension m of a learned embedding of the modality beside the condition's; 0 for none.
+    relative_style
+        Number of mean styles that conditions are relative to: one a modality, of its controls, or one a batch. 0 where
+        the style of a condition replaces the cell's own.
     """
 
     size: int
@@ -55,6 +58,7 @@ class Shape:
     conditions: tuple[int, ...] = (1,)
     mapping_layers: int = 1
     modality_dim: int = 0
+    relative_style: int = 0
 
     @property
     def generator_downs(self) -> int:
@@ -269,6 +273,8 @@ class Networks(nn.Module):
         self.embedding_matrix: nn.Module = tables[0] if len(tables) == 1 else nn.ModuleList(tables)
         if shape.modality_dim:
             self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
+        if shape.relative_style:
+            self.start_style = nn.Parameter(torch.zeros(shape.relative_style, shape.style_dim))
 
     def initialize(self, generator: torch.Generator) -> Networks:
         """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
@@ -294,6 +300,18 @@ class Networks(nn.Module):
         del table.weight
         table.register_buffer("weight", vectors)
 
+    def forget_absent(self, modality: int = 0) -> None:
+        """Let what none of a modality's descriptions has (a substructure) say nothing, rather than something random.
+
+        No gradient ever reaches the weights of such a feature, so that it would move a new condition by the chance
+        that they were initialised with.
+        """
+        net = self.mapping_network.mapping_network
+        first = (net[modality] if isinstance(net, nn.ModuleList) else net).layers[0]  # type: ignore[index]
+        vectors = self.table(modality).weight
+        with torch.no_grad():
+            first.weight[:, : vectors.shape[1]] *= (vectors != 0).any(0)  # type: ignore[union-attr]
+
     def embed(self, y: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) → embeddings (B, e)."""
         return self.table(modality)(y)
@@ -308,3 +326,12 @@ class Networks(nn.Module):
     def style(self, y: Tensor, z: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""
         return self.style_of(self.embed(y, modality), z, modality)
+
+    def start(self, own: Tensor, modality: int | None) -> Tensor:
+        """Mean styles (B, d) that cells of the styles `own` start from: their modality's, or their likely batch's.
+
+        Without a modality the start is the mean style nearest to the cell's own.
+        """
+        if modality is not None:
+            return self.start_style[modality].expand_as(own)
+        return self.start_style[torch.cdist(own.float(), self.start_style.float()).argmin(1)]

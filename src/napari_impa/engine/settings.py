@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from napari_impa.errors import TrainingError
 
 Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
-RecipeName = Literal["default", "paper"]
+RecipeName = Literal["default", "paper", "relative"]
 Kind = Literal["learned", "bit", "count", "table"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -71,6 +71,9 @@ class Recipe:
         Fraction of the training from which the learning rate falls linearly to a tenth.
     mixed_precision
         Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
+    relative_style
+        A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
+        cell's batch's); both means are learned from the style encoder alone, all through the training.
     """
 
     learning_rate: float = 1e-4
@@ -100,6 +103,7 @@ class Recipe:
     rotations: bool = False
     decay_from: float = 1.0
     mixed_precision: bool = False
+    relative_style: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -129,7 +133,9 @@ RECIPES: dict[str, Recipe] = {
         mixed_precision=True,
     ),
 }
-"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""
+RECIPES["relative"] = replace(RECIPES["default"], relative_style=True, autoencoder=0.35)
+"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes; `relative` is
+`default` with styles that leave each cell its own brightness."""
 
 
 MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
@@ -162,8 +168,13 @@ class TrainingSettings:
         ),
     )  # fmt: skip
     recipe: RecipeName = option(
-        "default", "how a step is made: default, or paper for the published step", label="Recipe",
-        choices=(("default", "default: learns faster"), ("paper", "paper: as published")),
+        "default",
+        "how a step is made: default; relative, which leaves a cell its own brightness; or paper, the published step",
+        label="Recipe",
+        choices=(
+            ("default", "default: learns faster"), ("relative", "relative: cells keep their own brightness"),
+            ("paper", "paper: as published"),
+        ),
     )  # fmt: skip
     steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
     minutes: float | None = option(None, "minutes to train", group="budget")

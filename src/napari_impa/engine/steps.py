@@ -22,6 +22,7 @@ from napari_impa.engine.losses import discriminator_losses, generator_losses, pe
 from napari_impa.engine.networks import Networks
 from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import Recipe, TrainingSettings
+from napari_impa.engine.steering import watch
 
 FINAL_RATE = 0.1
 """Fraction of the learning rate left at the end of a recipe that lets it fall."""
@@ -35,6 +36,12 @@ WARM_UP = 20
 MOMENTUM = (0.9, 0.95)
 """Adam's beta1 and Muon's momentum while the networks learn as an autoencoder; against the discriminator it is 0."""
 
+
+STYLES = ("mapping_network.", "embedding_matrix.", "modality_embedding.")
+"""Weights that say what the mean styles of conditions are."""
+
+FOLLOW = 0.05
+"""How far a step takes the mean styles that conditions are relative to towards those of its cells."""
 
 MATRIX = 8
 """Kernels from more than so many to more than so many channels are matrices worth orthogonalising."""
@@ -52,6 +59,8 @@ class Step:
     share_gradients
         Called with the parameters after every backward pass, before the optimiser's step: where several processes
         train one model, it averages their gradients.
+    check
+        Called at every convolution and product of matrices; what it raises leaves the step, with some weights changed.
     """
 
     def __init__(
@@ -60,6 +69,8 @@ class Step:
         recipe: Recipe,
         settings: TrainingSettings,
         share_gradients: Callable[[Sequence[Parameter]], None] | None = None,
+        *,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks = networks.train().requires_grad_(True)
@@ -71,7 +82,12 @@ class Step:
         self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
         kernels: list[Parameter] = []
         others: list[Parameter] = []
+        styles = [p for name, p in networks.named_parameters() if name.startswith(STYLES) and recipe.relative_style]
+        starts = [p for name, p in networks.named_parameters() if name == "start_style"]
+        followed = {id(p) for p in (*styles, *starts)}
         for p in self._makers:
+            if id(p) in followed:
+                continue
             (kernels if recipe.muon and p.ndim == 4 and min(p.shape[:2]) > MATRIX else others).append(p)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(
@@ -84,8 +100,15 @@ class Step:
             for name, parameters in (("critic", self._critic), ("maker", others))
         }
         if kernels:
-            self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0)
+            self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0, check=check)
+        if styles:
+            self.optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], recipe.beta2))
+            # Plain descent on their mean squared distance is a running mean, which processes share like any gradient.
+            self.optimizers["starts"] = torch.optim.SGD(starts, lr=FOLLOW * settings.style_dim / 2)
         self.average = copy.deepcopy(networks).requires_grad_(False) if recipe.average else None
+        for watched in (self.networks, self.average):
+            if watched is not None:
+                watch(watched, check)
 
     @property
     def device(self) -> torch.device:
@@ -131,6 +154,8 @@ class Step:
         groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
         groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
         groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], recipe.beta2))
+        if "styles" in groups:
+            groups["styles"]["lr"] = factor * rates[0]
         if "kernels" in groups:
             groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
 
@@ -161,8 +186,38 @@ class Step:
     def _draw(self, batch: Batch, draws: _Draws) -> _Drawn:
         """The control cells under their target conditions."""
         content = self.networks.generator.content(batch.control)
-        style = self.networks.style(batch.y_target, draws.noise[0], batch.modality)
-        return _Drawn(content, style, *self._render(content, style))
+        own = self._own_style(batch.control)
+        style = self._style(batch, draws.noise[0], own)
+        return _Drawn(content, style, *self._render(content, style), own)
+
+    def _own_style(self, cells: Tensor) -> Tensor | None:
+        """Styles of cells as they are, where conditions move them; what moves them learns, they do not."""
+        if not self.recipe.relative_style:
+            return None
+        with torch.no_grad():
+            return self.networks.style_encoder(cells)
+
+    def _style(self, batch: Batch, noise: Tensor, own: Tensor | None) -> Tensor:
+        """Styles of the control cells under their target conditions; relative ones are no one's to change here."""
+        target = self.networks.style(batch.y_target, noise, batch.modality)
+        return target if own is None else own + (target - self._start(batch)).detach()
+
+    def _start(self, batch: Batch) -> Tensor:
+        """Mean styles (B, d) of what the cells to transform are: controls of a modality, or cells of a batch."""
+        starts = self.networks.start_style
+        if self.settings.task == "batch":
+            return starts[batch.y_treated]
+        return starts[batch.modality].expand(len(batch.control), -1)
+
+    def _start_match(self, own: Tensor, batch: Batch) -> Tensor:
+        """Mean squared distance of the cells' own styles from the mean styles that they start from."""
+        return (self._start(batch) - own.float()).square().mean()
+
+    def _style_match(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Mean squared distance of the styles of real cells from those that their conditions are mapped to."""
+        with torch.no_grad():
+            treated = self.networks.style_encoder(batch.treated)
+        return (self.networks.style(batch.y_treated, noise, batch.modality).float() - treated).square().mean()
 
     def _teach_discriminator(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         recipe, with_r1 = self.recipe, step % self.recipe.r1_every == 0
@@ -200,7 +255,7 @@ class Step:
             other = None
             if diversity:
                 with torch.no_grad():
-                    style = nets.style(batch.y_target, draws.noise[1], batch.modality)
+                    style = self._style(batch, draws.noise[1], drawn.own)
                     other = nets.generator.render(drawn.content, style)
             losses = generator_losses(
                 nets, batch.control, batch.y_target, drawn.style, drawn.fake, other,
@@ -208,6 +263,10 @@ class Step:
             )  # fmt: skip
             total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
             total = total + recipe.peaks * drawn.excess
+            if drawn.own is not None:
+                losses["start_match"] = self._start_match(drawn.own, batch)
+                losses["style_match"] = self._style_match(batch, draws.noise[0])
+                total = total + losses["start_match"] + losses["style_match"]
             if other is not None:
                 total = total - diversity * losses["diversity"]
             if "cycle" in losses:
@@ -217,7 +276,7 @@ class Step:
                 again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
                 losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
                 total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
-        self._learn(total, "maker", "kernels")
+        self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
     def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
@@ -233,13 +292,14 @@ class Step:
             own = nets.style_encoder(wanted)
             again, excess = self._render(nets.generator.content(images), own)
             losses = {"reconstruction": reconstruction(again, wanted, self.recipe.detail)}
-            with torch.no_grad():
-                treated = nets.style_encoder(batch.treated)
-            style = nets.style(batch.y_treated, draws.noise[0], batch.modality)
-            losses["style_match"] = (style.float() - treated).square().mean()
+            losses["style_match"] = self._style_match(batch, draws.noise[0])
             total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
             total = total + self.recipe.peaks * excess
-        self._learn(total, "maker", "kernels")
+            controls = self._own_style(batch.control)
+            if controls is not None:
+                losses["start_match"] = self._start_match(controls, batch)
+                total = total + losses["start_match"]
+        self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
     def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
@@ -266,7 +326,11 @@ class Step:
         """Predicted images of a few cells, by the averaged weights where there are any."""
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
-        return nets.generator(control, nets.style(y, noise, modality)).cpu()
+        style = nets.style(y, noise, modality)
+        if self.recipe.relative_style:
+            own = nets.style_encoder(control)
+            style = own + style - nets.start(own, None if self.settings.task == "batch" else modality)
+        return nets.generator(control, style).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The weights to predict with."""
@@ -298,6 +362,7 @@ class _Drawn(NamedTuple):
     style: Tensor
     fake: Tensor
     excess: Tensor | float
+    own: Tensor | None = None
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from napari_impa.cells.folder import crop_source
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names
+from napari_impa.engine.steering import Abandoned, Steering
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.viewer.jobs import CancelledError, Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.settings import TrainingSettings
-    from napari_impa.engine.steering import Steering
     from napari_impa.engine.training import TrainingEvent
 
 
@@ -132,6 +132,8 @@ def train_plan(token: Token, plan: Plan, steering: Steering | None = None) -> Tr
     """
     try:
         return _train(token, plan, steering)
+    except Abandoned:
+        raise CancelledError from None
     except OSError as error:
         raise TrainingError(in_words(error, plan)) from error
 
@@ -149,10 +151,10 @@ def in_words(error: OSError, plan: Plan) -> str:
 def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     from napari_impa.catalog import load_model
     from napari_impa.engine.run import Run
-    from napari_impa.engine.steering import Steering
     from napari_impa.training import events, make_trainer
     from napari_impa.viewer.settings import read_settings
 
+    token.check()  # the first import of torch takes seconds
     steering = steering or Steering()
     run = Run(plan.folder)
     resume = run.exists
@@ -160,13 +162,14 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     check_conditions(cells, plan.settings.task)
     token.check()
     needed = plan.start_from is not None and not (resume and run.checkpoint_path.is_file())
-    folder = read_settings().cache
-    model = load_model(plan.start_from, folder) if needed and plan.start_from is not None else None
+    model = load_model(plan.start_from, read_settings().cache) if needed and plan.start_from is not None else None
     token.check()
     trainer, kept = make_trainer(
         cells, plan.settings, plan.folder, resume=resume, start_from=model, steering=steering
     )  # fmt: skip
     del model
+    if steering.abandoned:
+        raise CancelledError
     source = plan.source if plan.cells is None else plan.cells_path
     run.keep_source(
         source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind

@@ -1,0 +1,139 @@
+"""Score the bundled models on cells they never saw: python examples/score_bundled_models.py [BBBC014 folder] [NAME …].
+
+Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from seeds that no training had; what
+each truly becomes is known.  The model of real cells is scored where the folder of its images is given (`train_tnfa.py`
+says which); control, predicted and real cells, and the histogram of what was measured on them, go into `tnfa-nfkb.png`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+from train_tnfa import cells_of
+
+import napari_impa as impa
+from napari_impa.analysis.classifier import ConditionClassifier
+from napari_impa.analysis.counterfactual import Phenotype, format_counterfactuals, score_counterfactuals
+from napari_impa.analysis.features import central_nucleus_mask, deep_features, nuclear_to_ring_ratio
+from napari_impa.analysis.montage import display_limits, montage
+from napari_impa.analysis.scores import format_table
+from napari_impa.cells.simulated_compounds import COMPOUNDS, MECHANISMS
+
+SEED = 9
+TRUE_CHANGE = """Against the true counterfactual, after a Gaussian blur of 1 px, medians over cells: correlation of the
+changes; error (root mean square, and mean absolute) of predicted to true over that of untransformed to true."""
+
+
+def simulated_screen() -> None:
+    """Perturbations of simulated cells, whose true counterfactual is known."""
+    model = impa.load_model("simulated-screen")
+    cells = impa.simulated_cells(120, size=model.size, seed=SEED)
+    print(format_table(impa.evaluate(model, cells, where={"plate": ["sim-D"]})))
+    print(f"\n{TRUE_CHANGE}\n{format_counterfactuals(score_counterfactuals(model, cells.controls()))}")
+
+
+def simulated_batches() -> None:
+    """Two batches of all conditions, corrected to each other."""
+    model = impa.load_model("simulated-batches")
+    cells = impa.simulated_cells(80, size=model.size, seed=SEED).labelled(["batch"], None)
+    print(format_table(impa.evaluate(model, cells, where={"plate": ["sim-C", "sim-D"]})))
+    print(f"\n{TRUE_CHANGE}\n{format_counterfactuals(score_counterfactuals(model, cells))}")
+
+
+def simulated_compounds() -> None:
+    """Compounds that the training never saw, given as SMILES."""
+    model = impa.load_model("simulated-compounds")
+    new = {
+        impa.NewCondition(one.name, smiles=one.smiles): Phenotype(one.phenotype, one.strength)
+        for one in COMPOUNDS
+        if one.held_out
+    }
+    control = impa.simulated_cells(60, size=model.size, seed=SEED, conditions=("DMSO",))
+    table = score_counterfactuals(model, control, new)
+    real = impa.simulated_cells(80, size=model.size, seed=SEED + 1)
+    judge = ConditionClassifier.fit(deep_features(real.pixels, model.limits), real.conditions, "DMSO")
+    taken = {
+        name.name: judge.conditions(deep_features(model.predict(control, name).pixels, model.limits)) for name in new
+    }
+    print("Compounds that the training never saw, from their SMILES.")
+    print(f"{TRUE_CHANGE}\n{format_counterfactuals(table)}")
+    print("\nWhat cells under them are taken for, by a classifier of the simulated phenotypes:")
+    shares = pd.DataFrame({name: pd.Series(found).value_counts(normalize=True) for name, found in taken.items()}).T
+    shares = shares.reindex(columns=["DMSO", *MECHANISMS.values()], fill_value=0).fillna(0)
+    shares.insert(0, "its mechanism's", [phenotype.condition for phenotype in new.values()])
+    print(shares.to_string(float_format=lambda share: f"{100 * share:.0f} %"))
+
+
+def tnfa(folder: str) -> None:
+    """NFκB of real cells under TNFα, on the halves of the wells that the training never saw."""
+    model, cells = impa.load_model("tnfa-nfkb"), cells_of(folder)
+    kept = cells.take((cells.table["half"] == "right").to_numpy())
+    control, real = kept.controls(), kept.treated("TNFalpha")
+    shown = {"control": control, "predicted": model.predict(control, "TNFalpha"), "real": real}
+    ground = float(np.quantile(control.pixels[:, 0], 0.01))
+    print("Nuclear to ring ratio of NFκB, held-out halves of both wells:")
+    print(f"  {'':<10}{'cells':>6}{'median':>8}{'mean':>8}{'quartiles':>14}")
+    middle, ratios = {}, {}
+    for name, some in shown.items():
+        nuclei = central_nucleus_mask(some.pixels[:, 1])
+        ratio = nuclear_to_ring_ratio(some.pixels[:, 0], nuclei, ring_width=5, gap=1, background=ground)
+        ratios[name] = ratio[np.isfinite(ratio)]
+        low, middle[name], high = np.nanpercentile(ratio, (25, 50, 75))
+        print(f"  {name:<10}{len(some):>6}{middle[name]:>8.2f}{np.nanmean(ratio):>8.2f}{low:>8.2f}–{high:.2f}")
+    print(f"  predicted is {100 * (middle['predicted'] / middle['real'] - 1):+.0f} % off the real one")
+    print(f"\n{format_table(impa.evaluate(model, cells, where={'half': ['right']}))}")
+    some = np.linspace(0, len(control) - 1, 8).astype(int)
+    others = np.linspace(0, len(real) - 1, 8).astype(int)
+    rows = [(name, part.pixels[others if name == "real" else some]) for name, part in shown.items()]
+    cells_drawn = Image.fromarray(montage(rows, ("NFkB", "DAPI"), display_limits(real.pixels), split=True))
+    curves = histogram(ratios, cells_drawn.width)
+    whole = Image.new("RGB", (cells_drawn.width, cells_drawn.height + curves.height))
+    whole.paste(cells_drawn, (0, 0))
+    whole.paste(curves, (0, cells_drawn.height))
+    whole.save("tnfa-nfkb.png")
+    print("\nPictures and histogram: tnfa-nfkb.png")
+
+
+def histogram(values: dict[str, np.ndarray], width: int, height: int = 260, most: float = 4.0) -> Image.Image:
+    """Draw the share of cells a bin for each set of nuclear to ring ratios, with a line at its median."""
+    canvas = Image.new("RGB", (width, height))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
+    left, right, foot = 20, width - 20, height - 45
+    bins = np.linspace(0, most, 33)
+    shares = {name: np.histogram(np.clip(some, 0, most), bins)[0] / len(some) for name, some in values.items()}
+    top = max(share.max() for share in shares.values())
+
+    def across(ratio: float) -> float:
+        return left + (right - left) * min(ratio, most) / most
+
+    for tick in np.arange(0, most + 0.1, 0.5):
+        draw.text((across(tick), foot + 12), f"{tick:g}", fill="white", font=font, anchor="mm")
+    draw.line([(left, foot), (right, foot)], fill="white")
+    draw.text((width / 2, foot + 32), "nuclear to ring ratio of NFkB", fill="white", font=font, anchor="mm")
+    colours = {"control": "#999999", "predicted": "#ffb000", "real": "#4fa3ff"}
+    for line, (name, share) in enumerate(shares.items()):
+        at = zip((bins[:-1] + bins[1:]) / 2, share, strict=True)
+        draw.line([(across(x), foot - (foot - 15) * y / top) for x, y in at], fill=colours[name], width=3)
+        middle = across(float(np.median(values[name])))
+        draw.line([(middle, 15), (middle, foot)], fill=colours[name])
+        draw.text((right, 20 + 20 * line), name, fill=colours[name], font=font, anchor="rm")
+    return canvas
+
+
+SCORES = {"simulated-screen": simulated_screen, "simulated-batches": simulated_batches}
+SCORES |= {"simulated-compounds": simulated_compounds}
+
+if __name__ == "__main__":
+    folders = [given for given in sys.argv[1:] if Path(given).is_dir()]
+    names = [given for given in sys.argv[1:] if given not in folders]
+    for name, score in SCORES.items():
+        if not names or name in names:
+            print(f"\n=== {name} ===\n")
+            score()
+    for folder in folders:
+        print("\n=== tnfa-nfkb ===\n")
+        tnfa(folder)

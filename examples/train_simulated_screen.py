@@ -1,0 +1,25 @@
+"""Train the bundled model of the simulated screen again: python examples/train_simulated_screen.py [minutes].
+
+Cells of the plate sim-D are held out.  The weights that predict are written, as float16, to
+`src/napari_impa/models/simulated-screen.impa`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bundle import bundle
+
+import napari_impa as impa
+
+FOLDER = Path("runs") / "simulated-screen"
+
+if __name__ == "__main__":
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
+    cells = impa.simulated_cells(1000, size=64, seed=1)
+    run = impa.train(
+        cells, FOLDER, hold_out={"plate": ["sim-D"]}, minutes=minutes, recipe="relative", threads=1,
+        resume=FOLDER.exists(),
+    )  # fmt: skip
+    bundle(run, cells)
