@@ -158,7 +158,7 @@ def test_the_close_button_of_the_dock_asks(
     answers.append(CLOSE)
     QTest.mouseClick(close_button(viewer, dock), Qt.MouseButton.LeftButton, pos=QPoint(2, 2))
     settle(lambda: not answers and not threads())
-    assert dock.parent() is None
+    assert not any(isinstance(widget, TrainDock) for widget in viewer.window.dock_widgets.values())
     check_run(tmp_path)
 
 

@@ -85,8 +85,8 @@ def test_pictures_of_another_condition_are_not_kept(panel: FoundPanel, looked: L
 def test_newer_pictures_take_the_place_of_older_ones(panel: FoundPanel, looked: Looked) -> None:
     panel.show_closer(looked)
     before = panel.table.viewport().grab().toImage()
-    swapped = {name: pixels[:, [1, 0, 2]] for name, pixels in looked.examples.items()}
-    panel.show_closer(replace(looked, examples=swapped))
+    swapped = {name: pixels[..., [1, 0, 2]] for name, pixels in looked.pictures.items()}
+    panel.show_closer(replace(looked, pictures=swapped))
     assert panel.table.viewport().grab().toImage() != before
 
 
@@ -105,10 +105,8 @@ def test_warnings_fold_away_where_they_are_many(panel: FoundPanel, looked: Looke
 def test_hundreds_of_conditions_stay_fast(panel: FoundPanel, looked: Looked) -> None:
     names = [f"compound {number}" for number in range(400)]
     table = pd.DataFrame({"condition": names, "count": 10, "plates": 2, "control": False, "held": 2, "training": 8})
-    crop = next(iter(looked.examples.values()))
-    many = Looked(
-        looked.source, looked.columns, looked.labels, None, examples=dict.fromkeys(names, crop), limits=looked.limits
-    )
+    crop = next(iter(looked.pictures.values()))
+    many = Looked(looked.source, looked.columns, looked.labels, None, pictures=dict.fromkeys(names, crop))
     started = time.monotonic()
     panel.show_found(looked.source, table)
     panel.show_closer(many)

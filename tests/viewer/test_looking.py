@@ -14,6 +14,7 @@ from napari_impa.cells.tables import condition_names
 from napari_impa.errors import SourceError
 from napari_impa.viewer.jobs import CancelledError, Token
 from napari_impa.viewer.looking import (
+    LARGEST,
     Looked,
     ask_engine,
     conditions_table,
@@ -23,6 +24,7 @@ from napari_impa.viewer.looking import (
     label_columns,
     look,
     look_closer,
+    shrunk,
     values_of,
 )
 
@@ -168,3 +170,9 @@ def test_looking_is_quick(shared: Path) -> None:
     assert time.monotonic() - started < 10
     assert closer.checks == ()
     assert [len(pixels) for pixels in closer.examples.values()] == [6] * 4
+
+
+def test_pictures_are_no_larger_than_they_are_shown() -> None:
+    crops = np.zeros((2, 600, 600, 3), np.uint8)
+    assert shrunk(crops, LARGEST).shape == (2, 200, 200, 3)
+    assert shrunk(crops[:, :48, :48], LARGEST).shape == (2, 48, 48, 3)

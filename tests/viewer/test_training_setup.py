@@ -100,7 +100,7 @@ def test_a_folder_with_a_run_is_resumed_by_its_own_settings_with_the_budget_aske
 def test_a_complete_run_is_extended(page: SetupPage, run: Path) -> None:
     page.folder.setText(str(run))
     page.extend(page.plan())
-    assert "more minutes or steps" in page.note.text()
+    assert "is complete" in page.note.text()
     assert not page.note.isHidden()
 
 

@@ -82,8 +82,11 @@ class Dock(QWidget):
         self.status = StatusLine()
         app = QApplication.instance()
 
+        closed = self._closed_alone = [False]  # not the dock itself, which would be held
+
         def leave(*_: object) -> None:
-            on_viewer_closed()
+            if not closed[0]:
+                on_viewer_closed()
             if app is not None:
                 with suppress(TypeError, RuntimeError):  # the application is going, too
                     app.aboutToQuit.disconnect(on_viewer_closed)  # which would hold it for good
@@ -99,6 +102,7 @@ class Dock(QWidget):
                 self._docked = True
             elif self._docked:
                 self._docked = False
+                self._closed_alone[0] = True
                 self._on_close()
         return super().event(event)
 

@@ -59,7 +59,7 @@ class WatchPage(Page):
         """Say what is trained on and on what device."""
         self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
         if not report.scored:
-            self.scores.explain("There are no scores: no cells are held out.")
+            self.scores.explain("There are no scores, as is said above.")
         before = None
         if self.preview is not None:
             self.preview.composing.cancel()
