@@ -86,10 +86,10 @@ def tnfa(folder: str) -> None:
         print(f"  {name:<10}{len(some):>6}{middle[name]:>8.2f}{np.nanmean(ratio):>8.2f}{low:>8.2f}–{high:.2f}")
     print(f"  predicted is {100 * (middle['predicted'] / middle['real'] - 1):+.0f} % off the real one")
     print(f"\n{format_table(impa.evaluate(model, cells, where={'half': ['right']}))}")
-    some = np.linspace(0, len(control) - 1, 12).astype(int)
-    others = np.linspace(0, len(real) - 1, 12).astype(int)
+    some = np.linspace(0, len(control) - 1, 8).astype(int)
+    others = np.linspace(0, len(real) - 1, 8).astype(int)
     rows = [(name, part.pixels[others if name == "real" else some]) for name, part in shown.items()]
-    cells_drawn = Image.fromarray(montage(rows, model.channels, display_limits(real.pixels), split=True))
+    cells_drawn = Image.fromarray(montage(rows, ("NFkB", "DAPI"), display_limits(real.pixels), split=True))
     curves = histogram(ratios, cells_drawn.width)
     whole = Image.new("RGB", (cells_drawn.width, cells_drawn.height + curves.height))
     whole.paste(cells_drawn, (0, 0))
