@@ -23,7 +23,7 @@ from benchmarks.measure import ROOT, Options, Row, shown
 from benchmarks.viewer import until
 from napari_impa.errors import MissingDependencyError
 
-SIZE, CELLS, STEPS, BATCH = 64, 40, 60, 16
+SIZE, CELLS, STEPS, BATCH = 64, 40, 30, 16
 HEARTBEAT = 5  # ms
 GAPS, WORST, PACE, CLOSED = 0.050, 0.250, 0.85, 1.0
 """Targets: 95th percentile and longest of the gaps, pace beside the command line's, seconds to close."""
@@ -117,8 +117,8 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
     viewer.window.resize(1280, 800)
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock, name="Train on a folder")
-    dock.set_source(source)
-    until(lambda: dock.cells.looked is not None)
+    dock.setup.set_source(source)
+    until(lambda: dock.setup.cells.looked is not None)
     session, beats, ends = dock.session, [], []
     steps_seen: list[int] = []
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import perturb_pictures
 import pooch
-from perturb_pictures import wait_until
+import train_pictures
 
 from napari_impa.viewer.display import virtual_screen
 
 IMAGES = Path(__file__).parent / "images"
-LARGE, SMALL, SCREEN = (1600, 1000), (1280, 800), (2000, 1200)
-STEPS = 60
+LARGE, SCREEN = (1600, 1000), (2000, 1200)
 
 
 def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
@@ -44,35 +42,6 @@ def demo_pictures(folder: Path) -> None:
     viewer.close()
 
 
-def train_pictures(folder: Path) -> None:
-    """The Train dock with a folder chosen, and while it trains."""
-    import napari
-
-    from napari_impa.cells.simulated import write_simulated_screen
-    from napari_impa.viewer.train import READY, TrainDock
-    from napari_impa.viewer.training_job import Progress
-
-    with tempfile.TemporaryDirectory() as scratch:
-        source = write_simulated_screen(Path(scratch) / "my plate", fields=1, plates=3, batches=2, size=384)
-        viewer = napari.Viewer(title="napari-impa", show_welcome_screen=False)
-        viewer.window.resize(*SMALL)
-        dock = TrainDock(viewer)
-        viewer.window.add_dock_widget(dock, name="Train on a folder")
-        dock.set_source(source)
-        wait_until(lambda: dock.cells.looked is not None)
-        picture(viewer, folder / "train-folder.png", SMALL)
-        dock.settings.unit.setCurrentIndex(1)
-        dock.settings.amount.setValue(STEPS)
-        steps: list[int] = []
-        dock.session.reported.connect(lambda r: steps.append(r.event.step) if isinstance(r, Progress) else None)
-        dock.start.click()
-        wait_until(lambda: steps and steps[-1] >= STEPS - 8)
-        dock.show_preview.click()
-        picture(viewer, folder / "train.png", SMALL)
-        wait_until(lambda: dock.state == READY)
-        viewer.close()
-
-
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -82,6 +51,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=4, help="to train a model on real images (default 4)")
     parser.add_argument("--cache", type=Path, default=Path(pooch.os_cache("napari-impa")), help="keeps such models")
     parser.add_argument("--model", action="append", default=[], metavar="SOURCE=PATH", help="a model for real images")
+    parser.add_argument("--train-on", type=Path, help="images for the guide to training; else a simulated plate")
+    parser.add_argument("--train-minutes", type=float, help="to train in that guide; else what the dock offers")
     given = parser.parse_args()
     models = {name: Path(path) for name, _, path in (pair.partition("=") for pair in given.model)}
     wanted = given.only or ("demo", "train", "perturb")
@@ -89,7 +60,7 @@ def main() -> None:
         if "demo" in wanted:
             demo_pictures(given.folder)
         if "train" in wanted:
-            train_pictures(given.folder)
+            train_pictures.guide(given.folder, given.train_on, minutes=given.train_minutes)
         if "perturb" in wanted:
             perturb_pictures.make(
                 given.folder, given.shared, minutes=given.minutes, cache=given.cache, models=models

@@ -162,10 +162,16 @@ def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:
     with Image.open(path) as picture:
         if picture.size != size:
             print(f"{path.name}: the window is {picture.size}, not {size}: the screen or the dock is too large")
-        palette = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(path, optimize=True)
+    shrink(path)
     print(f"{path} ({os.path.getsize(path) / 1e3:.0f} kB)", flush=True)
     return path
+
+
+def shrink(path: Path) -> None:
+    """Save a picture again with few colours."""
+    with Image.open(path) as picture:
+        palette = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(path, optimize=True)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:

@@ -1,27 +1,37 @@
-"""Models that come with napari-impa, and how a name or a path becomes a model."""
+"""The catalog: every model and image that comes with napari-impa or can be fetched; and how a name becomes a model."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
+from napari_impa.engine.card import Card
 from napari_impa.engine.checkpoint import read_header
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.published import is_published, model_of
-from napari_impa.errors import ModelError
+from napari_impa.errors import FetchError, ModelError
+from napari_impa.fetching.cache import cache_folder
+from napari_impa.fetching.files import fetch_file
+from napari_impa.fetching.images import IMAGE_SETS
+from napari_impa.fetching.members import sha256_of
+from napari_impa.fetching.published import MODELS, Published, card_of, remove_published
+from napari_impa.fetching.published import by_name as published_by_name
 
 BUNDLED = Path(__file__).parent / "models"
 DEFAULT_MODEL = "simulated-screen"
 """The model that the demo shows."""
 
-TITLES = {"simulated-screen": "Simulated screen"}
+Kind = Literal["bundled", "published", "fetched", "images"]
 
 
 @dataclass(frozen=True)
-class ModelEntry:
-    """A model that can be used now.
+class Entry:
+    """One line of the catalog.
 
     Parameters
     ----------
@@ -29,52 +39,147 @@ class ModelEntry:
         What `load_model` and the command line take.
     title
         What a list shows.
+    kind
+        `bundled` in the package, `published` with IMPA, `fetched` from an address that the user gave, or `images`.
+    task
+        `perturbation`, `batch` or `images`.
+    channels
+        Their names.
+    size
+        Crop side in pixels; 0 of images.
+    conditions
+        Names of the conditions, as far as they are known.
+    count
+        How many conditions there are.
+    bytes
+        On disk, or to be fetched (about).
     path
-        Its `.impa` file.
-    header
-        Everything but the weights, see `IMPA.header`.
+        Where it is; None where it has to be fetched.
+    card
+        Licence, citation and the rest that is said of it.
     """
 
     name: str
     title: str
-    path: Path
-    header: dict[str, Any]
+    kind: Kind
+    task: str
+    channels: tuple[str, ...]
+    size: int
+    conditions: tuple[str, ...]
+    count: int
+    bytes: int
+    path: Path | None
+    card: Card
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it can be used without a network."""
+        return self.path is not None
+
+    @property
+    def megabytes(self) -> str:
+        """Its size in words."""
+        return f"{self.bytes / 1e6:.1f} MB" if self.bytes < 1e8 else f"{self.bytes / 1e6:.0f} MB"
 
     @property
     def description(self) -> str:
-        """One line: task, channels, crop side, conditions, size on disk."""
-        header = self.header
-        what = "batches" if header["task"] == "batch" else "conditions"
-        size = f"{self.path.stat().st_size / 1e6:.1f} MB"
-        channels = ", ".join(header["channels"])
-        return f"{channels} · {header['shape']['size']} px · {len(header['conditions'])} {what} · {size}"
+        """One line: channels, crop side, conditions, size on disk or to fetch."""
+        what = {"batch": "batches", "images": "files"}.get(self.task, "conditions")
+        side = f"{self.size} px · " if self.size else ""
+        names = ", ".join(self.channels) if len(self.channels) < 4 else f"{len(self.channels)} channels"
+        return f"{names} · {side}{self.count} {what} · {self.megabytes}{'' if self.is_here else ' to fetch'}"
 
 
-@cache
-def bundled_models() -> tuple[ModelEntry, ...]:
-    """Models in the package, by name."""
-    return tuple(
-        ModelEntry(path.stem, f"{TITLES.get(path.stem, path.stem)} (bundled)", path, read_header(path))
-        for path in sorted(BUNDLED.glob("*.impa"))
+def catalog(folder: Path | None = None) -> tuple[Entry, ...]:
+    """List bundled, published and fetched models, then images.
+
+    Parameters
+    ----------
+    folder
+        The cache folder; `cache_folder()` where None.
+    """
+    folder = folder or cache_folder()
+    published = published_by_name()
+    fetched = [path for path in sorted((folder / MODELS).glob("*.impa")) if path.stem not in published]
+    return (
+        *bundled_models(),
+        *(_published(model, folder) for model in published.values()),
+        *(entry for path in fetched if (entry := _or_none(path)) is not None),
+        *_image_sets(folder),
     )
 
 
-def load_model(model: str | Path) -> IMPA:
-    """Load a bundled model by name, a `.impa` file, a run folder, or a published checkpoint folder.
+@cache
+def bundled_models() -> tuple[Entry, ...]:
+    """Models in the package, the default one first, the others by name; their cards lie beside them."""
+    paths = sorted(BUNDLED.glob("*.impa"), key=lambda path: (path.stem != DEFAULT_MODEL, path.stem))
+    return tuple(of_file(path, "bundled") for path in paths)
+
+
+def of_file(path: Path, kind: Kind = "fetched", header: Mapping[str, Any] | None = None) -> Entry:
+    """Make the entry of a `.impa` file; a Markdown file of its name beside it is its card.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it cannot be read.
+        If it cannot be read.
     """
-    for entry in bundled_models():
-        if str(model) == entry.name:
-            return IMPA.load(entry.path)
+    header = read_header(path) if header is None else header
+    beside = path.with_suffix(".md")
+    card = Card.parse(beside.read_text(encoding="utf-8") if beside.is_file() else str(header.get("card", "")))
+    try:
+        return Entry(
+            path.stem,
+            card.title or path.stem.replace("-", " ").capitalize(),
+            kind,
+            str(header["task"]),
+            tuple(header["channels"]),
+            int(header["shape"]["size"]),
+            tuple(header["conditions"]),
+            len(header["conditions"]),
+            path.stat().st_size,
+            path,
+            card,
+        )
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
+
+
+def find_entry(name: str, folder: Path | None = None) -> Entry | None:
+    """Return what the catalog has under a name."""
+    return next((entry for entry in catalog(folder) if entry.name == name), None)
+
+
+def load_model(model: str | Path, folder: Path | None = None) -> IMPA:
+    """Load a model by its name in the catalog, a `.impa` file, a run folder, or a published checkpoint folder.
+
+    Parameters
+    ----------
+    model
+        The name or path.
+    folder
+        The cache folder; `cache_folder()` where None.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, it has to be fetched first, or it cannot be read.
+    """
+    entry = find_entry(str(model), folder)
+    if entry is not None and entry.kind != "images":
+        if entry.path is None:
+            raise ModelError(
+                f"The model {entry.name} is not here yet ({entry.megabytes}); fetch it with "
+                f"'napari-impa models fetch {entry.name}', or choose it in the Perturb dock."
+            )
+        loaded = IMPA.load(entry.path)
+        loaded.card = loaded.card or entry.card.markdown()
+        return loaded
     path = Path(model)
     if not path.exists():
-        names = ", ".join(entry.name for entry in bundled_models()) or "none"
+        names = ", ".join(entry.name for entry in catalog(folder) if entry.kind != "images" and entry.is_here)
         raise ModelError(
-            f"There is no model {str(model)!r}: neither a file or folder, nor one that is bundled ({names})."
+            f"There is no model {str(model)!r}: neither a file or folder, nor one that is here ({names or 'none'})."
         )
     if not path.is_dir():
         return IMPA.load(path)
@@ -83,3 +188,111 @@ def load_model(model: str | Path) -> IMPA:
     if is_published(path):
         return model_of(path)
     raise ModelError(f"The folder {path} holds no model (neither model.impa nor a published checkpoint).")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a file on a server."""
+    return text.startswith(("https://", "http://"))
+
+
+def fetch_model(
+    url: str,
+    folder: Path | None = None,
+    *,
+    sha256: str | None = None,
+    progress: Callable[[int, int], object] = lambda done, all: None,
+) -> Entry:
+    """Fetch a `.impa` file that someone published into the cache, where it gets the name of the file.
+
+    Parameters
+    ----------
+    url
+        Its address.
+    folder
+        The cache folder; `cache_folder()` where None.
+    sha256
+        What its publisher says that its SHA-256 is; not checked where None.
+    progress
+        Called with the bytes so far and in all.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be fetched, has another SHA-256, or another model of the name is there.
+    ModelError
+        If it is no model.
+    """
+    name = Path(unquote(urlsplit(url).path)).name
+    if not name.endswith(".impa") or name.removesuffix(".impa") in {"", *published_by_name()}:
+        raise FetchError(f"{url} is not the address of a model file: it does not end in a name of its own and .impa.")
+    path = (folder or cache_folder()) / MODELS / name
+    arriving = path.with_name(f".{name}.{os.getpid()}.arriving")
+    try:
+        fetch_file(url, arriving, sha256=sha256, progress=progress)
+        header = read_header(arriving)
+        if path.is_file() and sha256_of(path) != sha256_of(arriving):
+            raise FetchError(
+                f"Another model is there under the name {path.stem}; remove it first with "
+                f"'napari-impa models remove {path.stem}'."
+            )
+        os.replace(arriving, path)
+    except ModelError as error:
+        raise ModelError(f"What {url} gives is no model of napari-impa ({error})") from error
+    finally:
+        arriving.unlink(missing_ok=True)
+    return of_file(path, header=header)
+
+
+def remove(name: str, folder: Path | None = None) -> int:
+    """Remove what was fetched under a name from the cache; returns the bytes freed.
+
+    Raises
+    ------
+    ModelError
+        If the catalog has no such name, or it comes with the package.
+    """
+    folder = folder or cache_folder()
+    entry = find_entry(name, folder)
+    if entry is None or entry.kind == "bundled":
+        why = "there is nothing of that name" if entry is None else "it comes with napari-impa"
+        raise ModelError(f"{name!r} cannot be removed: {why}.")
+    if entry.kind == "published":
+        return remove_published(published_by_name()[name], folder)
+    paths = [path for images in IMAGE_SETS if images.name == name for path in images.paths(folder)]
+    if entry.kind == "fetched" and entry.path is not None:
+        paths = [entry.path]
+    present = [path for path in paths if path.is_file()]
+    freed = sum(path.stat().st_size for path in present)
+    for path in present:
+        path.unlink()
+    return freed
+
+
+def _published(model: Published, folder: Path) -> Entry:
+    path = model.path(folder)
+    here = _or_none(path, "published") if path.is_file() else None
+    if here is not None:
+        return here
+    return Entry(
+        model.name, model.title, "published", model.task, model.channels, model.size, model.conditions, model.count,
+        model.bytes, None, card_of(model),
+    )  # fmt: skip
+
+
+def _image_sets(folder: Path) -> list[Entry]:
+    return [
+        Entry(
+            images.name, images.title, "images", "images", images.channels, 0, (), len(images.files), images.bytes,
+            images.paths(folder)[0].parent if images.is_here(folder) else None,
+            Card(images.title, licence=images.licence, citation=images.citation, text=images.source),
+        )
+        for images in IMAGE_SETS
+    ]  # fmt: skip
+
+
+def _or_none(path: Path, kind: Kind = "fetched") -> Entry | None:
+    """Make the entry of a file of the cache; one that is damaged is left out."""
+    try:
+        return of_file(path, kind)
+    except ModelError:
+        return None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
     from napari_impa.cells.store import Cells
 
+Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
+
 Several = Parameter(consume_multiple=True, negative=())
 """An option that takes several values."""
 

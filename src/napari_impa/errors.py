@@ -35,5 +35,9 @@ class PeerError(ImpaError):
     """Another process of the same program failed and says why; this one stops too, silently."""
 
 
+class FetchError(ImpaError):
+    """A file cannot be fetched, or is not what it ought to be."""
+
+
 class MissingDependencyError(ImpaError):
     """An optional package, a screen or a system library that this feature needs is not there."""

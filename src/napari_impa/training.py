@@ -110,7 +110,7 @@ def make_trainer(
     if not trainer.group.is_first:
         return trainer, ""
     try:
-        score = HeldOutScore(trainer.model, cells, seed=settings.seed)
+        score = HeldOutScore(trainer.model, cells, seed=settings.seed, check=trainer.check)
     except ConditionError as error:
         return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
     trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))

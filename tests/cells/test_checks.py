@@ -75,6 +75,8 @@ def test_a_plate_without_control() -> None:
     concern = table_concerns(table, LABEL, "DMSO", on(table, "p3"))[0]
     assert concern.kind == "no control"
     assert concern.message.startswith("Plate p4 has treated cells but no control (DMSO)")
+    once = screen({("p1", "DMSO"): 60, ("p1", "taxol"): 60, ("p2", "taxol"): 60})
+    assert kinds(once) == ["no control", "nothing held out"]  # that the control is on one plate goes without saying
     controls_alone = pd.concat([GOOD, screen({("p4", "DMSO"): 60})], ignore_index=True)
     assert kinds(controls_alone, on(controls_alone, "p3")) == []
 
@@ -140,7 +142,7 @@ def test_channels_swapped_on_one_plate_are_found(cells: Cells, one: int, other: 
     pixels = swapped(cells, plates == "sim-B", one, other)
     concern = pixel_concerns(pixels, cells.channels, plates, cells.conditions, control="DMSO")[0]
     assert concern.kind == "swapped"
-    assert "In plate sim-B, the channels" in concern.message
+    assert "On plate sim-B, the channels" in concern.message
 
 
 def test_too_few_images_say_nothing(cells: Cells) -> None:
@@ -184,6 +186,9 @@ def test_saturation_at_what_a_camera_can_give(bits: int) -> None:
     pixels = np.clip(bright, 0, top).astype(np.uint16 if bits > 8 else np.uint8)
     assert saturated_share(pixels)[0] == pytest.approx(0.023, abs=0.01)
     assert saturated_share(np.minimum(pixels, top - 1))[0] == 0  # no camera ends there
+    even = rng.integers(0, top, (10, 1, 32, 32), endpoint=True)
+    even[0, 0, 0, 0] = top  # the brightest values are as many as any other
+    assert saturated_share(even.astype(pixels.dtype))[0] < 0.001
     dim = np.clip(bright / 2, 0, top - 1)
     dim[0, 0, 0, 0] = top  # one bright pixel is none
     assert saturated_share(dim.astype(pixels.dtype))[0] < 0.001

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_impa.cells.checks import damaged_concerns
 from napari_impa.cells.examples import EXAMPLES, WINDOW, joined, read_examples, rows_to_read
 from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
 from napari_impa.cells.source import open_source
@@ -94,3 +95,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.npy").write_bytes((tmp_path / "1.npy").read_bytes()[:-500])
     with pytest.raises(SourceError, match=r"1\.npy"):
         list(read_examples(source, [0, 1]))
+    damaged: list[SourceError] = []
+    assert [one.row for one in read_examples(source, [1, 0], damaged=damaged)] == [0]
+    (concern,) = damaged_concerns(damaged, 2)
+    assert concern.kind == "damaged"
+    assert "1.npy" in concern.message
+    assert damaged_concerns(damaged * 2, 9)[0].message.startswith("2 of 9 images looked at cannot be read; the first: ")
+    assert damaged_concerns([], 9) == ()

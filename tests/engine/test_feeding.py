@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_impa.cells import reading
 from napari_impa.engine import feeding
 from napari_impa.engine.feeding import TURNS, Feed, PoolPlan, share_out
 from napari_impa.errors import CellsError
@@ -172,12 +174,41 @@ def test_pieces_are_read_ahead_in_a_thread_that_ends(mapped: np.ndarray, monkeyp
     monkeypatch.setattr(
         feeding,
         "read_pixels",
-        lambda *args: threads.append(threading.current_thread().name) or np.zeros((len(args[1]), 2, 6, 6), np.uint8),
+        lambda *args, **_: (
+            threads.append(threading.current_thread().name) or np.zeros((len(args[1]), 2, 6, 6), np.uint8)
+        ),
     )
     turns = {feed.plan.turn(step): drawn(feed, step) for step in range(40)}
     feed.close()
     assert len(threads) == len(turns)  # one piece for each turn to come
     assert all(name.startswith("reading-cells") for name in threads)
+    wait_for_threads_to_end()
+
+
+@pytest.mark.parametrize("mapped", ["uint8"], indirect=True)
+def test_closing_ends_what_is_being_read(mapped: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "HOST_BYTES", 100 * 72)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 72)  # a block a cell
+    feed, blocks, begun, read = feed_of(mapped), [], threading.Event(), feeding.read_pixels
+    feed.pixels(0, feed.plan.contents(0)[1][:2])
+    feed.close()
+    wait_for_threads_to_end()
+
+    def slowly(*args: Any, check: Any) -> Any:
+        def counted() -> None:
+            blocks.append(1)
+            begun.set()
+            while not feed._closing.is_set():
+                time.sleep(0.001)
+            check()
+
+        return read(*args, check=counted)
+
+    monkeypatch.setattr(feeding, "read_pixels", slowly)
+    feed.pixels(feed.plan.steps_per_turn, feed.plan.contents(1)[1][:2])
+    assert begun.wait(5)
+    feed.close()
+    assert len(blocks) == 1
     wait_for_threads_to_end()
 
 

@@ -135,7 +135,7 @@ def test_abandoned_is_no_runtime_error() -> None:
 def test_watching_changes_no_number(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = make_trainer("watched")
     list(watched)
-    monkeypatch.setattr(Steering, "watch", lambda *_: None)
+    monkeypatch.setattr(steps, "watch", lambda *_: None)
     plain = make_trainer("plain")
     list(plain)
     assert watched.model.hash == plain.model.hash

@@ -135,8 +135,17 @@ def test_each_condition_is_drawn_where_that_is_ticked(scores: ScoreCurves) -> No
     assert not scores._thin
     scores.each.setChecked(True)
     assert set(scores._thin) == {"a", "b"}
+    assert scores.names.text().index("a&nbsp;0.20") < scores.names.text().index("b&nbsp;0.40")
     scores.each.setChecked(False)
     assert not scores._thin
+    assert scores.names.text() == ""
+
+
+def test_of_many_conditions_the_best_are_named(scores: ScoreCurves) -> None:
+    scores.extend([(10, {f"c<{number}": float(number) for number in range(30)})])
+    scores.each.setChecked(True)
+    assert "c&lt;11&nbsp;11.00" in scores.names.text()
+    assert scores.names.text().endswith("and 18 more")
 
 
 def test_before_the_first_score_it_is_said_when_it_comes(scores: ScoreCurves) -> None:

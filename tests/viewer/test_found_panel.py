@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def test_pictures_of_another_condition_are_not_kept(panel: FoundPanel, looked: L
     assert not panel.isVisible()
     panel.show_found(looked.source, counted(looked))
     assert panel.table.rowHeight(0) == LINE
+
+
+def test_newer_pictures_take_the_place_of_older_ones(panel: FoundPanel, looked: Looked) -> None:
+    panel.show_closer(looked)
+    before = panel.table.viewport().grab().toImage()
+    swapped = {name: pixels[:, [1, 0, 2]] for name, pixels in looked.examples.items()}
+    panel.show_closer(replace(looked, examples=swapped))
+    assert panel.table.viewport().grab().toImage() != before
 
 
 def test_warnings_fold_away_where_they_are_many(panel: FoundPanel, looked: Looked) -> None:

@@ -60,7 +60,7 @@ def test_cells_under_labels_are_named_by_a_text() -> None:
 def test_cells_are_named_by_a_feature_of_their_label(with_index: bool) -> None:
     images, mask = layers()
     labels = np.arange(1, mask.data.max() + 1)
-    names = np.where(labels % 2, "odd", "even")
+    names = np.where(labels < labels.mean(), "first", "rest")
     if with_index:
         mask.features = pd.DataFrame({"index": labels[::-1], "kind": names[::-1]})
     else:
@@ -68,7 +68,7 @@ def test_cells_are_named_by_a_feature_of_their_label(with_index: bool) -> None:
     choice = choice_of(images, mask)
     found = cut_group(Token(), choice.plain(NAMES, 48, "batch"), namings(choice)["kind"], None)
     table = found.cells.table
-    assert (table["condition"] == np.where(table["label"] % 2, "odd", "even")).all()
+    assert (table["condition"] == np.where(table["label"] < labels.mean(), "first", "rest")).all()
     assert found.describe() == f"2 conditions · {len(table)} cells"
 
 
@@ -163,6 +163,20 @@ def box(make_napari_viewer: Callable[..., Any]) -> Any:
 def channels_from(box: LayersBox, suffix: str) -> None:
     for combo, name in zip(box.cells.channels, box._names, strict=True):
         combo.setCurrentIndex(combo.findText(name + suffix))
+
+
+def test_cells_that_were_added_are_known(box: LayersBox, settle: Settle) -> None:
+    assert not box.hint.text()
+    box.add.click()
+    settle(lambda: len(box.groups) == 1 and not box._finding.busy)
+    assert "added already" in box.hint.text()
+    assert "again" in box.add.text()
+    for combo, name in zip(box.cells.channels, NAMES, strict=True):
+        combo.setCurrentIndex(combo.findText(name))
+    assert not box.hint.text()
+    assert "again" not in box.add.text()
+    box.remove.click()
+    assert not box.hint.text()
 
 
 def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle) -> None:

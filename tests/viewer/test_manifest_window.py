@@ -59,6 +59,13 @@ def test_cells_dropped_on_the_viewer_open_as_layers(
     np.testing.assert_array_equal(viewer.layers[-1].data, open_cells(cells_path).pixels[:, 0])
 
 
+def test_samples_that_are_drawn_open_from_the_menu(make_napari_viewer: Callable[..., Any], plugin: Any) -> None:
+    viewer = make_napari_viewer()
+    for sample in ("simulated_screen", "simulated_batches"):
+        assert [layer.name for layer in viewer.open_sample("napari-impa", sample)] == ["tubulin", "actin", "DNA"]
+        viewer.layers.clear()
+
+
 def test_a_model_dropped_on_the_viewer_opens_the_dock_with_it(
     make_napari_viewer: Callable[..., Any], plugin: Any, model_path: Path, settle: Callable[..., None]
 ) -> None:

@@ -140,6 +140,18 @@ def test_a_hidden_or_moved_layer_stays_so(viewer: Any) -> None:
     assert preview.layer.interpolation2d == "linear"
 
 
+def test_the_picture_of_the_training_before_goes(viewer: Any) -> None:
+    mine = open_stack(viewer)
+    first = Preview(viewer, CHANNELS)
+    first.show(compose(samples(), CHANNELS), 3)
+    second = Preview(viewer, CHANNELS, replaces=first.layer)
+    assert first.shown
+    second.show(compose(samples(), CHANNELS), 1)
+    assert not first.shown
+    assert [layer.name for layer in viewer.layers] == ["mine", "other", "training preview · step 1"]
+    assert viewer.layers.selection == {mine}
+
+
 def test_it_does_not_push_itself_into_the_grid(viewer: Any) -> None:
     open_stack(viewer)
     viewer.canvas.grid.enabled = True

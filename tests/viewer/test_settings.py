@@ -8,8 +8,9 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_impa
+from napari_impa.fetching.cache import CACHE
 from napari_impa.viewer import models, settings
-from napari_impa.viewer.settings import CACHE, Settings, SettingsError, cache_folder, chosen_device, read_settings
+from napari_impa.viewer.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 
 
 @pytest.fixture

@@ -12,35 +12,39 @@ import pytest
 import torch
 from napari.utils import progress
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QLabel
 
 import napari_impa.engine.steps as steps
 from napari_impa.cells.simulated import write_simulated_screen
+from napari_impa.engine.settings import TrainingSettings
+from napari_impa.errors import TrainingError
 from napari_impa.viewer.jobs import Failure
 from napari_impa.viewer.problem import DetailsDialog, Problem
-from napari_impa.viewer.train import READY, TrainDock
-from napari_impa.viewer.training_job import Progress
+from napari_impa.viewer.train import TrainDock
+from napari_impa.viewer.training_job import Plan, Progress
 from napari_impa.viewer.training_session import TrainingSession
 
 Settle = Callable[..., None]
-Open = Callable[..., TrainDock]
+Start = Callable[..., TrainDock]
 
 
 @pytest.fixture
-def open_train(make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: Settle) -> Open:
-    def opened(source: Path, *, count: int = 5, folder: str = "run") -> TrainDock:
+def start(make_napari_viewer: Callable[..., Any], tmp_path: Path) -> Start:
+    """Open the dock in a window of its own and start a training."""
+
+    def started(source: Path, *, steps: int = 5, folder: str = "run") -> TrainDock:
         viewer = make_napari_viewer()
         dock = TrainDock(viewer)
         viewer.window.add_dock_widget(dock, name="Train on a folder")
-        dock.set_source(source)
-        settle(lambda: dock.cells.looked is not None)
-        dock.folder.setText(str(tmp_path / folder))
-        dock.settings.size.choose(48)
-        dock.settings.unit.setCurrentIndex(1)
-        dock.settings.amount.setValue(count)
-        dock.settings.batch_size.setValue(2)
+        dock.session.start(plan(source, tmp_path / folder, steps))
         return dock
 
-    return opened
+    return started
+
+
+def plan(source: Path, folder: Path, steps: int = 5) -> Plan:
+    settings = TrainingSettings(size=48, steps=steps, batch_size=2, device="cpu")
+    return Plan(source, ("compound",), "DMSO", settings, folder)
 
 
 def said(words: str) -> bool:
@@ -48,15 +52,14 @@ def said(words: str) -> bool:
 
 
 def check_ready(dock: TrainDock, *words: str) -> None:
-    """The dock shows one sentence with these words, and everything can be pressed again."""
-    (text,) = dock.status.text().splitlines()
+    """The window says one sentence with these words, nothing is under way any more, and a training can be started."""
+    text = str(notification_manager.records[-1].message)
     assert all(word in text for word in words), text
-    assert said(words[0])
+    assert len(text.splitlines()) == 1
+    assert words[0] in "".join(label.text() for label in dock.findChildren(QLabel))
     assert dock.session.state == "ready"
     assert TrainingSession.current is None
     assert not progress._all_instances
-    assert dock.start.isEnabled()
-    assert dock.source.isEnabled()
 
 
 def fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch, at: int = 2) -> None:
@@ -72,7 +75,7 @@ def fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch, at: int = 2) ->
 
 
 def test_out_of_memory_says_what_fits(
-    open_train: Open, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+    start: Start, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = steps.Step.__call__
 
@@ -83,14 +86,13 @@ def test_out_of_memory_says_what_fits(
         return losses
 
     monkeypatch.setattr(steps.Step, "__call__", crowded)
-    dock = open_train(cells_path)
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(cells_path)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "ran out of memory", "batch size of 1, which fits")
 
 
 def test_nan_goes_back_to_the_checkpoint(
-    open_train: Open, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    start: Start, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     make = steps.Step.__call__
 
@@ -99,29 +101,26 @@ def test_nan_goes_back_to_the_checkpoint(
         return {**losses, "cycle": float("nan")} if number == 2 else losses
 
     monkeypatch.setattr(steps.Step, "__call__", bad)
-    dock = open_train(cells_path)
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(cells_path)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "ran to NaN at step 3", "train anew with another seed")
-    assert dock.start.text() == "Resume"
 
 
 def test_an_error_that_nobody_thought_of_keeps_its_traceback(
-    open_train: Open, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+    start: Start, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[Any] = []
-    dock = open_train(cells_path)
-    dock.session.ended.connect(ended.append)
     fail_with(RuntimeError("mat1 and mat2 shapes cannot be multiplied"), monkeypatch)
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(cells_path)
+    dock.session.ended.connect(ended.append)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "mat1 and mat2")
     assert "Traceback" in ended[0].details
 
 
 @pytest.mark.parametrize("where", ["checkpoint", "history"])
 def test_a_full_disk(
-    open_train: Open, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch, where: str
+    start: Start, cells_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -130,14 +129,13 @@ def test_a_full_disk(
         monkeypatch.setattr("napari_impa.engine.checkpoint.save_file", full)
     else:
         monkeypatch.setattr("napari_impa.engine.run.csv.DictWriter", full)
-    dock = open_train(cells_path)
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(cells_path)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "free some space")
 
 
 def test_a_full_disk_while_cells_are_cut(
-    open_train: Open, tmp_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -145,58 +143,54 @@ def test_a_full_disk_while_cells_are_cut(
     screen = write_simulated_screen(
         tmp_path / "screen", size=200, batches=1, conditions=("DMSO", "shrinkage"), masks=True
     )
-    dock = open_train(screen)
     monkeypatch.setattr("pandas.DataFrame.to_csv", full)
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(screen)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "No space left on device", "mend that and try again")
     assert not (tmp_path / "run.cells").exists()
 
 
 def test_the_run_folder_is_removed_in_the_middle(
-    open_train: Open, cells_path: Path, settle: Settle, tmp_path: Path
+    start: Start, cells_path: Path, settle: Settle, tmp_path: Path
 ) -> None:
-    dock = open_train(cells_path, count=900)
+    dock = start(cells_path, steps=900)
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
-    dock.start.click()
     settle(lambda: any(isinstance(report, Progress) for report in reports))
     shutil.rmtree(tmp_path / "run")
     dock.session.pause()  # which saves
-    settle(lambda: dock.state == READY)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, "is gone", "start anew in another folder")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "removed"])
-def test_a_bad_image_in_the_folder(open_train: Open, tmp_path: Path, settle: Settle, damage: str) -> None:
+def test_a_bad_image_in_the_folder(start: Start, tmp_path: Path, settle: Settle, damage: str) -> None:
     screen = write_simulated_screen(
         tmp_path / "screen", size=200, batches=1, conditions=("DMSO", "shrinkage"), masks=True
     )
-    dock = open_train(screen)
     image = next(path for path in sorted(screen.rglob("*.tif")) if "mask" not in path.name)
     image.unlink() if damage == "removed" else image.write_bytes(image.read_bytes()[:2000])
-    dock.start.click()
-    settle(lambda: dock.state == READY)
+    dock = start(screen)
+    settle(lambda: not dock.session.busy)
     check_ready(dock, image.name)
     assert not (tmp_path / "run").exists()
 
 
-def test_two_trainings_at_once_are_refused(open_train: Open, cells_path: Path, settle: Settle) -> None:
-    first = open_train(cells_path, count=900)
-    first.start.click()
-    second = open_train(cells_path, folder="other")
-    second.start.click()
-    assert "one at a time" in second.status.text()
-    assert said("one at a time")
-    assert second.state == READY
-    assert second.start.isEnabled()
-    assert not second.session.busy
+def test_two_trainings_at_once_are_refused(
+    start: Start, cells_path: Path, settle: Settle, make_napari_viewer: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = start(cells_path, steps=900)
+    second = TrainDock(make_napari_viewer())
+    second.viewer.window.add_dock_widget(second, name="Train on a folder")
+    with pytest.raises(TrainingError, match="one at a time"):
+        second.session.start(plan(cells_path, tmp_path / "other"))
+    assert second.session.state == "ready"
     first.session.stop()
-    settle(lambda: first.state == READY)
-    second.start.click()
-    settle(lambda: second.state == READY)
-    assert "finished after 5 steps" in second.status.text()
+    settle(lambda: not first.session.busy)
+    second.session.start(plan(cells_path, tmp_path / "other"))
+    settle(lambda: not second.session.busy)
+    assert said("finished after 5 steps")
 
 
 def test_the_details_of_a_problem_can_be_copied(qtbot: Any) -> None:

@@ -20,8 +20,9 @@ from napari_impa.engine.run import Run
 from napari_impa.viewer.perturb import PerturbDock
 from napari_impa.viewer.samples import simulated_screen
 from napari_impa.viewer.sources import MADE_BY
-from napari_impa.viewer.train import READY, STOPPING, TRAINING, TrainDock
+from napari_impa.viewer.train import TrainDock
 from napari_impa.viewer.training_job import Progress
+from napari_impa.viewer.training_session import READY, STOPPING
 from napari_impa.viewer.views import IN_PLACE
 
 Settle = Callable[..., None]
@@ -30,10 +31,10 @@ Settle = Callable[..., None]
 def open_train(viewer: Any, source: Path, run: Path, settle: Settle, *, steps: int) -> TrainDock:
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock, name="Train on a folder")
-    dock.set_source(source)
-    settle(lambda: dock.cells.looked is not None)
-    dock.folder.setText(str(run))
-    form = dock.settings
+    dock.setup.set_source(source)
+    settle(lambda: dock.setup.cells.looked is not None)
+    dock.setup.folder.setText(str(run))
+    form = dock.setup.settings
     form.size.choose(48)
     form.unit.setCurrentIndex(1)
     form.amount.setValue(steps)
@@ -53,21 +54,21 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     conditions = ("DMSO", "shrinkage", "mitotic arrest")
     screen = write_simulated_screen(tmp_path / "screen", size=288, batches=1, conditions=conditions)
     train = open_train(viewer, screen, tmp_path / "run", settle, steps=4)
-    assert "3 whole fields" in train.found.text()
-    assert [train.cells.panel.table.item(row, 0).text() for row in range(3)] == [
+    assert "3 whole fields" in train.setup.cells.panel.summary.text()
+    assert [train.setup.cells.panel.table.item(row, 0).text() for row in range(3)] == [
         "DMSO (control)",
         "mitotic arrest",
         "shrinkage",
     ]
-    assert train.cells.label.ticked == ("compound",)
+    assert train.setup.cells.label.ticked == ("compound",)
     train.start.click()
-    assert train.start.text() == TRAINING
-    assert not train.source.isEnabled()
+    assert train.start.text() == "Stop"
+    assert not train.setup.source.isEnabled()
     settle(lambda: train.state == READY)
     assert "finished after 4 steps" in train.status.text()
     assert said("finished after 4 steps")
     assert train.progress.value() == 1000
-    assert {"reconstruction"} <= set(train.curves._lines)
+    assert {"reconstruction"} <= set(train.watch.curves._lines)
     assert any(layer.name.startswith("training preview") for layer in viewer.layers)
     assert train.use.isEnabled()
 
@@ -107,7 +108,7 @@ def test_model_is_tried_on_control_cells_where_nothing_is_open(
     settle(lambda: train.state == READY)
     perturb = train.use_in_perturb()
     settle(lambda: perturb.session.result is not None and not perturb.session.busy)
-    assert perturb.session.result.pixels.shape[1] == 8
+    assert perturb.session.result.pixels.shape[1] == 2  # the controls of the plate that was held out
     assert "crops" in perturb.cells.method.currentText()
     place = perturb.view.model().item(perturb.view.values.index(IN_PLACE))
     assert not place.isEnabled()  # crops have no field to be put back into
@@ -122,14 +123,14 @@ def test_stop_and_resume(
     dock.start.click()
     settle(lambda: any(isinstance(report, Progress) for report in reports))
     dock.start.click()
-    assert (dock.state, dock.start.text()) == (STOPPING, STOPPING)
+    assert (dock.state, dock.start.text()) == (STOPPING, "Stopping …")
     assert not dock.start.isEnabled()
     settle(lambda: dock.state == READY)
     assert "stopped after" in dock.status.text()
     assert dock.start.text() == "Resume"
-    assert dock.source.isEnabled()
+    assert dock.setup.source.isEnabled()
     done = int(Run(tmp_path / "run").history["step"].max())
-    dock.settings.amount.setValue(done + 2)
+    dock.setup.settings.amount.setValue(done + 2)
     dock.start.click()
     settle(lambda: dock.state == READY)
     assert Run(tmp_path / "run").history["step"].max() == done + 2
@@ -153,7 +154,7 @@ def test_an_error_inside_a_step_is_told(
     monkeypatch.setattr(steps.Step, "__call__", fail)
     dock.start.click()
     settle(lambda: dock.state == READY)
-    assert words in dock.status.text()
+    assert words in dock.problem.message.text()
     assert said(words)
     assert dock.start.isEnabled()
     assert dock.session.job is None
@@ -163,8 +164,8 @@ def test_a_folder_without_images(make_napari_viewer: Callable[..., Any], tmp_pat
     viewer = make_napari_viewer()
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock, name="Train on a folder")
-    dock.set_source(tmp_path)
-    settle(lambda: "⚠" in dock.status.text())
+    dock.setup.set_source(tmp_path)
+    settle(lambda: "⚠" in dock.problem.message.text())
     assert not dock.start.isEnabled()
 
 
@@ -173,22 +174,22 @@ def test_small_square_fields_can_be_said_to_be_fields(
 ) -> None:
     screen = write_simulated_screen(tmp_path / "screen", size=128, batches=1, conditions=("DMSO", "shrinkage"))
     dock = open_train(make_napari_viewer(), screen, tmp_path / "run", settle, steps=2)
-    assert dock.kind.value == "crops"
-    assert not dock.settings.segment.isEnabled()
-    dock.kind.setCurrentIndex(dock.kind.values.index("fields"))
-    settle(lambda: dock.cells.looked.source.kind == "fields")
-    assert "2 whole fields" in dock.found.text()
-    assert dock.settings.segment.isEnabled()
-    assert dock.plan().kind == "fields"
+    assert dock.setup.kind.value == "crops"
+    assert not dock.setup.settings.segment.isEnabled()
+    dock.setup.kind.setCurrentIndex(dock.setup.kind.values.index("fields"))
+    settle(lambda: dock.setup.cells.looked.source.kind == "fields")
+    assert "2 whole fields" in dock.setup.cells.panel.summary.text()
+    assert dock.setup.settings.segment.isEnabled()
+    assert dock.setup.plan().kind == "fields"
 
 
 def test_no_label_is_told_at_once(
     make_napari_viewer: Callable[..., Any], cells_path: Path, tmp_path: Path, settle: Settle
 ) -> None:
     dock = open_train(make_napari_viewer(), cells_path, tmp_path / "run", settle, steps=5)
-    dock.cells.label.fill(["compound"], [])
+    dock.setup.cells.label.fill(["compound"], [])
     dock.start.click()
-    assert "label column" in dock.status.text()
+    assert "label column" in dock.problem.message.text()
     assert dock.state == READY
 
 
@@ -196,15 +197,14 @@ def test_batch_correction_needs_no_control(
     make_napari_viewer: Callable[..., Any], cells_path: Path, tmp_path: Path, settle: Settle
 ) -> None:
     dock = open_train(make_napari_viewer(), cells_path, tmp_path / "run", settle, steps=2)
-    dock.cells.task.setCurrentIndex(1)
-    assert dock.cells.label.ticked == ("batch",)
-    plan = dock.plan()
+    dock.setup.cells.task.setCurrentIndex(1)
+    assert dock.setup.cells.label.ticked == ("batch",)
+    plan = dock.setup.plan()
     assert (plan.control, plan.settings.task) == (None, "batch")
 
 
-@pytest.mark.parametrize("what", ["viewer", "dock"])
-def test_closing_while_training_leaves_a_run_that_resumes(
-    make_napari_viewer: Callable[..., Any], cells_path: Path, tmp_path: Path, settle: Settle, qtbot: Any, what: str
+def test_closing_the_dock_while_training_leaves_a_run_that_resumes(
+    make_napari_viewer: Callable[..., Any], cells_path: Path, tmp_path: Path, settle: Settle, qtbot: Any
 ) -> None:
     viewer = make_napari_viewer()
     threads = set(threading.enumerate())
@@ -215,10 +215,7 @@ def test_closing_while_training_leaves_a_run_that_resumes(
     settle(lambda: any(isinstance(report, Progress) for report in reports))
     job = dock.session.job
     assert job is not None
-    if what == "viewer":
-        viewer.close()
-    else:
-        viewer.window.remove_dock_widget(dock)
+    viewer.window.remove_dock_widget(dock)
     settle(lambda: job.token.cancelled and not job.running, 10)
     assert not [thread for thread in set(threading.enumerate()) - threads if "napari-impa" in thread.name]
     run = Run(tmp_path / "run")

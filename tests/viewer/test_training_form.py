@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QSpinBox
 from napari_impa.engine.options import about_settings, option
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import TrainingError
-from napari_impa.viewer.docks import Dock
+from napari_impa.viewer.docks import Page
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.looking import ask_engine
 from napari_impa.viewer.offered import kinds_in, looks_like_smiles, offer_columns
@@ -50,15 +50,15 @@ class MoreSettings(TrainingSettings):
 
 
 @pytest.fixture
-def dock(qtbot: Any) -> Dock:
-    made = Dock(on_close=lambda: None, on_viewer_closed=lambda: None)
+def page(qtbot: Any) -> Page:
+    made = Page()
     qtbot.addWidget(made)
     return made
 
 
 @pytest.fixture
-def form(dock: Dock) -> SettingsForm:
-    made = SettingsForm(dock)
+def form(page: Page) -> SettingsForm:
+    made = SettingsForm(page)
     made.fill(ask_engine(Token()))
     return made
 
@@ -87,8 +87,8 @@ def test_untouched_it_gives_the_defaults_for_half_an_hour(form: SettingsForm) ->
     assert settings(form) == TrainingSettings(minutes=30)
 
 
-def test_every_field_of_the_settings_is_asked_for_once_with_a_name_and_a_tooltip(dock: Dock) -> None:
-    form = SettingsForm(dock)
+def test_every_field_of_the_settings_is_asked_for_once_with_a_name_and_a_tooltip(page: Page) -> None:
+    form = SettingsForm(page)
     for name, (_, _, about) in about_settings(TrainingSettings).items():
         if about.group == "data":  # task, hold out, where: asked for where the cells are
             assert name not in form.widgets
@@ -101,13 +101,13 @@ def test_every_field_of_the_settings_is_asked_for_once_with_a_name_and_a_tooltip
     assert form.nuclei.toolTip()
 
 
-def test_a_new_field_appears_by_itself(dock: Dock) -> None:
-    form = SettingsForm(dock, MoreSettings)
+def test_a_new_field_appears_by_itself(page: Page) -> None:
+    form = SettingsForm(page, MoreSettings)
     assert form.blur.value() == 0.5
     assert form.blur.toolTip() == "How far images are blurred."
     assert form.blur.suffix() == " px"
     assert form._names["blur"].text() == "Blur"
-    assert dock.form.getWidgetPosition(form.careful)[0] >= 0  # an essential one is not folded away
+    assert page.form.getWidgetPosition(form.careful)[0] >= 0  # an essential one is not folded away
     assert isinstance(form._more.layout(), QFormLayout)
     assert form._more.layout().getWidgetPosition(form.blur)[0] >= 0
     form.blur.setValue(1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ BATCH = 64
 # ---- fixed deep features ----------------------------------------------------------------------------------------
 
 
-def deep_features(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float64]:
+def deep_features(
+    pixels: NDArray[Any], limits: NDArray[np.float64], *, check: Callable[[], object] = lambda: None
+) -> NDArray[np.float64]:
     """Describe cells by a small convolutional network with fixed random weights.
 
     Networks that were never trained serve to compare image distributions, and where images are unlike photographs they
@@ -46,6 +49,8 @@ def deep_features(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[
         (N, C, S, S) in the camera's units; NaN counts as the lower limit.
     limits
         (C, 2) lower and upper intensity of each channel.
+    check
+        Called before every few cells; what it raises ends the work.
 
     Returns
     -------
@@ -67,6 +72,7 @@ def deep_features(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[
     out = np.empty((len(pixels), 2 * (BANDS + 1) * (OWN * channels + CROSS)))
     with torch.inference_mode():
         for start in range(0, len(pixels), BATCH):
+            check()
             block = (pixels[start : start + BATCH] - lower) / span
             block = np.clip(np.nan_to_num(block, copy=False, nan=0.0), 0, 1).astype(np.float32)
             out[start : start + BATCH] = _describe(torch.from_numpy(block), weights).numpy()

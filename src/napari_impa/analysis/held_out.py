@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_impa.analysis.features import deep_features
 from napari_impa.analysis.frechet import frechet_distance
@@ -29,6 +32,8 @@ class HeldOutScore:
         All cells of the training.
     seed
         Of the cells drawn and of the predictions' noise.
+    check
+        Called before every few cells, here and while scoring; what it raises ends the work.
 
     Raises
     ------
@@ -36,20 +41,20 @@ class HeldOutScore:
         If too few cells are held out.
     """
 
-    def __init__(self, model: IMPA, cells: Cells, *, seed: int = 0) -> None:
+    def __init__(self, model: IMPA, cells: Cells, *, seed: int = 0, check: Callable[[], object] = lambda: None) -> None:
         chosen = select_cells(model, cells, seed=seed)
         rng = np.random.default_rng([seed, 8])
         several = max(1, MOST // FEWEST)
         steps = np.linspace(0, len(chosen.conditions) - 1, min(len(chosen.conditions), several)).astype(int)
         self.conditions = tuple(chosen.conditions[number] for number in steps)
         most = MOST // len(self.conditions)
-        self._seed, self._parts = seed, {}
+        self._seed, self._check, self._parts = seed, check, {}
         for condition in self.conditions:
             sources, real = chosen.sources(condition), chosen.real(condition)
             count = min(len(sources), len(real), most)
             before = chosen.take(np.sort(rng.permutation(sources)[:count]))
-            after = deep_features(chosen.take(np.sort(rng.permutation(real)[:count])).pixels, model.limits)
-            distance = frechet_distance(deep_features(before.pixels, model.limits), after)
+            after = self._features(model, chosen.take(np.sort(rng.permutation(real)[:count])))
+            distance = frechet_distance(self._features(model, before), after)
             self._parts[condition] = before, after, max(distance, 1e-12)
         self.where = chosen.where
 
@@ -63,5 +68,8 @@ class HeldOutScore:
         scores = {}
         for condition, (before, after, distance) in self._parts.items():
             predicted = model.predict(before, condition, seed=self._seed)
-            scores[condition] = frechet_distance(deep_features(predicted.pixels, model.limits), after) / distance
+            scores[condition] = frechet_distance(self._features(model, predicted), after) / distance
         return scores
+
+    def _features(self, model: IMPA, cells: Cells) -> NDArray[np.float64]:
+        return deep_features(cells.pixels, model.limits, check=self._check)

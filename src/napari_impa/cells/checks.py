@@ -19,8 +19,8 @@ PLATES = ("plate", "batch", "week", "experiment", "run", "replicate")
 """Columns, by preference, that say which cells were stained and imaged together (compared without case)."""
 
 KINDS = (
-    "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate", "unscored",
-    "nothing held out",
+    "damaged", "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate",
+    "unscored", "nothing held out",
 )  # fmt: skip
 """Kinds of concerns, the gravest first."""
 
@@ -114,6 +114,14 @@ def few_cells(counts: pd.Series, *, about: bool = False) -> list[Concern]:
     return [Concern("few", f"{what}; with fewer than {FEW_CELLS} a model learns these cells by heart: add images.")]
 
 
+def damaged_concerns(errors: Sequence[Exception], looked_at: int) -> tuple[Concern, ...]:
+    """Say which image cannot be read, of so many that were looked at."""
+    if not errors:
+        return ()
+    more = "" if len(errors) == 1 else f"{len(errors)} of {looked_at:,} images looked at cannot be read; the first: "
+    return (Concern("damaged", f"{more}{errors[0]}"),)
+
+
 def listed(names: Sequence[str]) -> str:
     """Name a few and count the rest: `a, b, c and 4 more`."""
     names = list(map(str, names))
@@ -203,7 +211,7 @@ def _overlaps(table: pd.DataFrame, held: NDArray[np.bool_], size: int | None, fi
     if places is not None and size is not None:
         trained = cKDTree(places[~held])
         nearest, _ = trained.query(places[held], distance_upper_bound=size, p=np.inf)
-        count = int(np.sum(nearest < size))
+        count = int(np.isfinite(nearest).sum())
         if not count:
             return []
         text = f"{count:,} of {int(held.sum()):,} held-out crops overlap crops that are trained on, {advice}"

@@ -13,6 +13,7 @@ from napari_impa.cells.crops import cut_at, fits, nucleus_centres
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells, open_cells
+from napari_impa.errors import SourceError
 
 EXAMPLES = 6
 """Crops shown of each condition."""
@@ -99,6 +100,7 @@ def read_examples(
     segment: str | None = None,
     nuclei_channel: str | int | None = None,
     seed: int = 0,
+    damaged: list[SourceError] | None = None,
 ) -> Iterator[Example]:
     """Read crops row after row.
 
@@ -115,29 +117,29 @@ def read_examples(
     segment, nuclei_channel
         How nuclei are found in whole fields, as `crop_source` takes it; a field without masks and without a channel
         that is known to show nuclei gives its middle.
+    damaged
+        Takes the errors of images that cannot be read, which are then passed over.
 
     Raises
     ------
     SourceError, CellsError
         If a file cannot be read.
     """
-    if source.kind == "fields":
-        find = _finder(source, segment, nuclei_channel)
-        rng = np.random.default_rng(seed)
-        for row in rows:
-            yield _from_field(source, row, size, find, rng)
-        return
     if source.kind == "cells":
         stored = open_cells(source.path) if cells is None else cells
         for row in rows:
             yield Example(row, read_pixels(stored.pixels, np.array([row])), 1, source.shape)
         return
+    fields = source.kind == "fields"
+    find = _finder(source, segment, nuclei_channel) if fields else None
+    rng = np.random.default_rng(seed)
     for row in rows:
-        pixels = source.image(row).pixels
-        height, width = pixels.shape[1:]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        yield Example(row, pixels[None, :, top : top + side, left : left + side], 1, (height, width))
+        try:
+            yield _from_crop(source, row) if find is None else _from_field(source, row, size, find, rng)
+        except SourceError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
 
 
 def joined(examples: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
@@ -167,6 +169,14 @@ def _finder(source: Source, segment: str | None, nuclei_channel: str | int | Non
         return lambda pixels, labels: None
     segmenter = SEGMENTERS[segment or "nuclei"]
     return lambda pixels, labels: segmenter(np.nan_to_num(pixels), guess, source.pixel_size)
+
+
+def _from_crop(source: Source, row: int) -> Example:
+    pixels = source.image(row).pixels
+    height, width = pixels.shape[1:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return Example(row, pixels[None, :, top : top + side, left : left + side], 1, (height, width))
 
 
 def _from_field(source: Source, row: int, size: int, find: Finder, rng: np.random.Generator) -> Example:

@@ -227,7 +227,7 @@ def _controls(
 
 
 def _swapped(swap: Swap, channels: Sequence[str], what: str, groups: int) -> str:
-    where = f"In {what}{swap.group}" + (" compared with the other" if groups == 2 else "")
+    where = f"{'On' if what else 'In'} {what}{swap.group}" + (" compared with the other" if groups == 2 else "")
     return (
         f"{where}, the channels {channels[swap.first]} and {channels[swap.second]} look exchanged: "
         "check the order of the channels in these files."

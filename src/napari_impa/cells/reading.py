@@ -6,7 +6,7 @@ Touching a memory map makes its pages resident; reading the same bytes from the 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +22,13 @@ BLOCK_BYTES = 32 << 20
 """Largest part of a file that is in memory at a time."""
 
 
-def read_pixels(pixels: NDArray[Any], rows: NDArray[np.integer], size: int | None = None) -> NDArray[Any]:
+def read_pixels(
+    pixels: NDArray[Any],
+    rows: NDArray[np.integer],
+    size: int | None = None,
+    *,
+    check: Callable[[], object] = lambda: None,
+) -> NDArray[Any]:
     """Pixels (n, C, size, size) of the cells at `rows` (n,), in that order, cut at the centre where `size` is given.
 
     Parameters
@@ -31,6 +37,8 @@ def read_pixels(pixels: NDArray[Any], rows: NDArray[np.integer], size: int | Non
         (N, C, S, S), an array or a memory map; a read-only memory map is read from its file instead.
     rows
         Row numbers from 0, in any order, also repeated.
+    check
+        Called after every `BLOCK_BYTES` or sooner; what it raises ends the reading.
 
     Raises
     ------
@@ -43,6 +51,7 @@ def read_pixels(pixels: NDArray[Any], rows: NDArray[np.integer], size: int | Non
     out = np.empty((len(rows), pixels.shape[1], side, side), pixels.dtype.newbyteorder("="))
     for places, block in read_blocks(pixels, rows, size):
         out[places] = block
+        check()
     return out
 
 

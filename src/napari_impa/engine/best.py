@@ -31,6 +31,17 @@ class BestModel:
         self.kept: tuple[int, float] | None = None
         self.seconds = 0.0
 
+    @property
+    def where(self) -> str:
+        """Where the best model is, and the last."""
+        if self.kept is None:
+            return f"the model is {self.run.model_path}."
+        step, score = self.kept
+        return (
+            f"the best model, of step {step} (held-out score {score:.3f}), is {self.run.model_path}, "
+            f"the last {self.run.last_path}."
+        )
+
     def is_due(self, step: int, seconds: float) -> bool:
         """Whether to score at a step, `seconds` after the training began."""
         return self.score is not None and step % self.every == 0 and self.seconds <= MOST_TIME * seconds

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -49,6 +50,12 @@ class Batch:
     first: int = 0
     at_target: Tensor | None = None
 
+    def part(self, rows: slice) -> Batch:
+        """Some cells of the batch."""
+        at_target = None if self.at_target is None else self.at_target[rows]
+        cells = {name: getattr(self, name)[rows] for name in ("control", "treated", "y_treated", "y_target")}
+        return replace(self, **cells, at_target=at_target, first=self.first + rows.start)
+
 
 class TrainingCells:
     """The cells of a training: who is control, who is treated, what is held out, and batches of them.
@@ -61,6 +68,8 @@ class TrainingCells:
         Task, size, recipe, batch size, held-out cells and seed.
     device
         Where batches are wanted; the CPU where it is not given.
+    check
+        Called before every part of a file that is read for a batch; what it raises ends the reading.
 
     Attributes
     ----------
@@ -80,7 +89,14 @@ class TrainingCells:
         small.
     """
 
-    def __init__(self, cells: Cells, settings: TrainingSettings, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        cells: Cells,
+        settings: TrainingSettings,
+        device: torch.device | None = None,
+        *,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
         self.settings, self.device = settings, device or torch.device("cpu")
         self.labels = labels = TrainingLabels(cells, settings)
         self.conditions, self.counts = labels.conditions, labels.counts
@@ -93,9 +109,9 @@ class TrainingCells:
         self.pixels = cells.pixels
         self.limits = intensity_limits(cells.pixels, rows, size=settings.size)
         self.seconds = 0.0
-        self._feed = self._make_feed()
+        self._feed = self._make_feed(check)
 
-    def _make_feed(self) -> Feed:
+    def _make_feed(self, check: Callable[[], object]) -> Feed:
         """Feed batches from every condition and, but for batch correction, from the controls of every modality."""
         labels, settings = self.labels, self.settings
         conditions = np.bincount(labels.modality)  # of each modality, which is drawn as often as it has conditions
@@ -106,7 +122,9 @@ class TrainingCells:
         if settings.task != "batch":
             groups, shares = groups + labels.sources, np.append(shares, conditions)
         shares *= settings.batch_size / len(labels.sizes)
-        return Feed(self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device)
+        return Feed(
+            self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device, check=check
+        )  # fmt: skip
 
     def batch(self, step: int, recipe: Recipe, rank: int = 0, world: int = 1) -> Batch:
         """Draw the batch of a step, of one modality, on the device; the same step always gives the same batch.
@@ -157,7 +175,7 @@ class TrainingCells:
         return batch
 
     def close(self) -> None:
-        """Wait for what is being read in the background; afterwards no thread is left."""
+        """End what is being read in the background; afterwards no thread is left."""
         self._feed.close()
 
     def images(self, rows: NDArray[np.intp]) -> Tensor:

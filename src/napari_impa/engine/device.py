@@ -141,3 +141,12 @@ def largest_batch(count: int, attempt: Callable[[int], object], device: torch.de
         else:
             return count
     return None
+
+
+def what_fits(device: torch.device, batch_size: int, fits: int | None, back: int) -> str:
+    """Say that a training ran out of memory, which batch would fit, and to what step the run went back."""
+    text = f"{device.type.upper()} ran out of memory with {batch_size} cells a step"
+    text += f" and the run went back to its checkpoint of step {back:,}; " if back else "; "
+    if fits is None:
+        return f"{text}not even one cell a step fits: train a smaller preset or crop side."
+    return f"{text}train with a batch size of {fits}, which fits, or a smaller preset."

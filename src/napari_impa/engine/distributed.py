@@ -6,6 +6,7 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from napari_impa.errors import ModelError, PeerError, TrainingError
+
+
+class BatchShare(NamedTuple):
+    """One process's part of every batch: number of its cells, and their fraction of the batch."""
+
+    cells: int
+    weight: float
 
 
 class Processes:
@@ -38,6 +46,22 @@ class Processes:
     def rows(self, total: int) -> slice:
         """Which of `total` rows are this process's: parts in the order of ranks, as even as can be."""
         return slice(total * self.rank // self.count, total * (self.rank + 1) // self.count)
+
+    def share_of(self, batch_size: int) -> BatchShare:
+        """Say what part of every batch is this process's.
+
+        Raises
+        ------
+        TrainingError
+            If there are more processes than cells in a batch.
+        """
+        if batch_size < self.count:
+            raise TrainingError(
+                f"{self.count} processes cannot share {batch_size} cells a step; "
+                f"take a batch size of at least {self.count}."
+            )
+        mine = self.rows(batch_size)
+        return BatchShare(mine.stop - mine.start, (mine.stop - mine.start) / batch_size)
 
     def device(self, name: str) -> str:
         """Name this process's own device: under torchrun each takes the GPU of its number on its machine.

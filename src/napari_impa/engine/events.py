@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_impa.engine.settings import TrainingSettings
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -62,3 +64,13 @@ class TrainingEvent:
         """Fraction done, 0…1."""
         by_time = 0.0 if self.seconds_left is None else self.seconds / max(self.seconds + self.seconds_left, 1e-9)
         return min(1.0, max(by_time, self.step / self.steps if self.steps else 0.0))
+
+
+def seconds_left(settings: TrainingSettings, step: int, seconds: float) -> float | None:
+    """Estimate the time left of a training after `step` steps in so many `seconds`; None where nothing limits it."""
+    left = []
+    if settings.steps:
+        left.append((settings.steps - step) * seconds / max(1, step))
+    if settings.minutes:
+        left.append(60 * settings.minutes - seconds)
+    return max(0.0, min(left)) if left else None

@@ -12,8 +12,9 @@ and processes that share a batch draw it from the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ PIECE_BYTES = 1 << 20
 
 TURNS = 8
 """A cell stays in the pool for so many turns; at each turn an eighth of the pool is exchanged."""
+
+PATIENCE = 0.1
+"""Seconds from look to look whether a step that waits for its cells is to be left."""
 
 Rows = NDArray[np.intp]
 
@@ -170,6 +174,8 @@ class Feed:
         Of the order in which cells come into the pool.
     device
         Where the pixels are wanted.
+    check
+        Called before every part of the file that is read while a step waits for it; what it raises ends the reading.
 
     Attributes
     ----------
@@ -186,8 +192,9 @@ class Feed:
         size: int,
         seed: int,
         device: torch.device,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
-        self._pixels, self._size, self._device = pixels, size, device
+        self._pixels, self._size, self._device, self._check = pixels, size, device, check
         cell_bytes = max(1, pixels.dtype.itemsize * pixels.shape[1] * size**2)
         all_bytes, pool_bytes = memory_for(device)
         self._used = np.zeros(len(pixels), bool)
@@ -203,6 +210,7 @@ class Feed:
         self._rows = np.empty(0, np.intp)
         self._order = np.empty(0, np.intp)
         self._reading: Future[tuple[Rows, Rows, Tensor]] | None = None
+        self._closing = threading.Event()
 
     def pixels(self, step: int, rows: Rows) -> Tensor:
         """Pixels (n, C, S, S) of rows (n,) that `plan` drew at this step, on the device, in the camera's type.
@@ -220,10 +228,12 @@ class Feed:
         return movable(self._pool)[torch.from_numpy(places).to(self._device)].view(self._pool.dtype)
 
     def close(self) -> None:
-        """Wait for what is being read; afterwards no thread is left."""
+        """End what is being read; afterwards no thread is left."""
         if self._reading is not None:
+            self._closing.set()
             self._reading.exception()
             self._reading = None
+            self._closing.clear()
 
     def _turn_to(self, turn: int) -> None:
         before, self._turn = self._turn, None
@@ -231,7 +241,7 @@ class Feed:
             self._turn = before
             return
         if before is not None and turn == before + 1 and self._reading is not None:
-            self._put(*self._reading.result())
+            self._put(*self._result(self._reading))
         else:
             self.close()
             self._fill(turn)
@@ -241,6 +251,11 @@ class Feed:
             thread = ThreadPoolExecutor(1, "reading-cells")
             self._reading = thread.submit(self._read, *self.plan.incoming(turn + 1))
             thread.shutdown(wait=False)  # it ends when it has read this one piece
+
+    def _result(self, reading: Future[tuple[Rows, Rows, Tensor]]) -> tuple[Rows, Rows, Tensor]:
+        while not wait((reading,), PATIENCE).done:
+            self._check()
+        return reading.result()
 
     def _fill(self, turn: int) -> None:
         places, rows = self.plan.contents(turn)
@@ -252,10 +267,15 @@ class Feed:
             self._pool = like.new_empty((len(rows), *like.shape[1:]), device=self._device)
             self._rows = np.empty(len(rows), np.intp)
         for part, block in read_blocks(self._pixels, rows, self._size):
+            self._check()
             self._put(places[part], rows[part], as_tensor(block))
 
     def _read(self, places: Rows, rows: Rows) -> tuple[Rows, Rows, Tensor]:
-        return places, rows, as_tensor(read_pixels(self._pixels, rows, self._size))
+        def check() -> None:
+            if self._closing.is_set():
+                raise CancelledError
+
+        return places, rows, as_tensor(read_pixels(self._pixels, rows, self._size, check=check))
 
     def _put(self, places: Rows, rows: Rows, pixels: Tensor) -> None:
         assert self._pool is not None

@@ -90,6 +90,22 @@ def _described(descriptions: Sequence[Description]) -> str:
     )
 
 
+def go_on_from(
+    model: IMPA,
+    networks: Networks,
+    labels: TrainingLabels,
+    task: str,
+    channels: Sequence[str],
+    descriptions: Sequence[Description],
+) -> dict[str, Any]:
+    """Give the networks of a training the model's weights, in place, if it fits; arguments, errors and result as below.
+
+    See `require_fit` and `take_over`.
+    """
+    require_fit(model, networks, task=task, channels=channels, descriptions=descriptions)
+    return take_over(networks, model, labels)
+
+
 def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[str, Any]:
     """Give networks a model's weights, in place; what has no counterpart in it stays as it is.
 

@@ -23,7 +23,7 @@ from napari_impa.engine.device import (
     use_threads,
 )
 from napari_impa.engine.labels import TrainingLabels
-from napari_impa.engine.networks import AdainResBlk, Networks, ResBlk, Shape
+from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.settings import RECIPES, WIDTHS, Preset, Recipe, TrainingSettings
 from napari_impa.engine.steps import Step
 from napari_impa.errors import OutOfMemoryError
@@ -119,10 +119,7 @@ def _time_steps(
 ) -> dict[Kind, list[float]]:
     """Seconds of each kind of step, as many times as there is time for, the first of all left out."""
     recipe = RECIPES[settings.recipe]
-    step, device = Step(networks, recipe, settings), next(networks.parameters()).device
-    for module in networks.modules():  # a step of a large preset takes long on a CPU
-        if isinstance(module, (ResBlk, AdainResBlk)):
-            module.register_forward_pre_hook(lambda *_: check() and None)
+    step, device = Step(networks, recipe, settings, check=check), next(networks.parameters()).device
     batch = random_batch(outline, settings)
     kinds, times = kinds_of_steps(recipe), dict[Kind, list[float]]()
     began = time.perf_counter()

@@ -60,6 +60,8 @@ class IMPA:
         For each kind of perturbation (modality), how its conditions are described; learned where not given.
     name
         What the user calls it.
+    card
+        Its model card, Markdown that `Card.parse` reads; empty where it has none.
     has_discriminator
         Whether the discriminator's weights are those of the training; a compact file lacks them.
     """
@@ -80,13 +82,14 @@ class IMPA:
         history: Mapping[str, Any] | None = None,
         name: str = "model",
         descriptions: Sequence[Description] = (),
+        card: str = "",
         has_discriminator: bool = True,
     ) -> None:
         self.networks = networks.eval().requires_grad_(False)
         self.has_discriminator = has_discriminator
         self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
         self.limits = np.asarray(limits, float).reshape(-1, 2)
-        self.task, self.control, self.pixel_size, self.name = task, control, pixel_size, name
+        self.task, self.control, self.pixel_size, self.name, self.card = task, control, pixel_size, name, card
         self.counts, self.settings, self.history = dict(counts or {}), dict(settings or {}), dict(history or {})
         shape = networks.shape
         if len(self.channels) != shape.channels or len(self.limits) != shape.channels:

@@ -35,6 +35,7 @@ def header(model: IMPA) -> dict[str, Any]:
         "shape": dataclasses.asdict(model.shape),
         "limits": model.limits.tolist(),
         "descriptions": [description.to_json() for description in model.descriptions],
+        "card": model.card,
         **values,
     }
 
@@ -68,7 +69,7 @@ def read(path: Path) -> dict[str, Any]:
             tensors.get(f"{UNSEEN}{number}", torch.empty(0)).numpy() for number in range(len(shape["conditions"]))
         ]
         parts = [Description.from_json(*both) for both in zip(values.get("descriptions", ()), unseen, strict=False)]
-        kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")}
+        kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")} | {"card": str(values.get("card", ""))}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
     return {"networks": networks, "descriptions": parts, "has_discriminator": not missing, **kept}

@@ -30,10 +30,20 @@ class Muon(torch.optim.Optimizer):
         Root mean square of a step's entries is about lr / √(in·k·k).
     momentum
         Of the averaged gradient, with Nesterov's look ahead; 0 for the gradient alone.
+    check
+        Called before every product of matrices; what it raises leaves the step, with some weights changed.
     """
 
-    def __init__(self, parameters: Iterable[Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        *,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
+        self._check = check
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -44,7 +54,8 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     alike.setdefault(weight.shape, []).append(weight)
             for shape, weights in alike.items():  # weights of one shape together: fewer, larger products
-                steps = orthogonalised(torch.stack([self._ahead(weight, group["momentum"]) for weight in weights]))
+                ahead = torch.stack([self._ahead(weight, group["momentum"]) for weight in weights])
+                steps = orthogonalised(ahead, check=self._check)
                 rows, columns = steps.shape[1:]
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for weight, change in zip(weights, steps, strict=True):
@@ -60,7 +71,7 @@ class Muon(torch.optim.Optimizer):
         return gradient.lerp(average, momentum).contiguous().flatten(1)
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
+def orthogonalised(matrices: Tensor, *, check: Callable[[], object] = lambda: None) -> Tensor:
     """Return the nearest matrices with all singular values about 1, by Newton–Schulz iteration.
 
     It runs in bfloat16 on a GPU, which has matrix units for it, and in float32 elsewhere.
@@ -69,6 +80,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     ----------
     matrices
         (n, rows, columns).
+    check
+        Called before every product of matrices; what it raises ends the iteration.
     """
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
@@ -76,6 +89,10 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     flipped = x.shape[1] > x.shape[2]
     x = x.mT if flipped else x
     for _ in range(ITERATIONS):
+        check()
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        check()
+        factor = b * square + c * square @ square
+        check()
+        x = a * x + factor @ x
     return (x.mT if flipped else x).to(matrices.dtype).contiguous()

@@ -219,6 +219,10 @@ class TrainingSettings:
         low=1,
         high=1024,
     )
+    modality: str | None = option(
+        None, "column that names the kind of perturbation (compound, CRISPR, …)", label="Kinds in", group="conditions",
+        offered="modality", automatic="one kind only", tasks=("perturbation",),
+    )  # fmt: skip
     description: str | Mapping[str, str] = option(
         "learned",
         "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "
@@ -233,10 +237,6 @@ class TrainingSettings:
     dose: str | None = option(
         None, "column of the dose, which becomes a feature of the description", label="Dose in", group="conditions",
         offered="dose", automatic="not used", when=("description", ("bit", "count", "table")), tasks=("perturbation",),
-    )  # fmt: skip
-    modality: str | None = option(
-        None, "column that names the kind of perturbation (compound, CRISPR, …)", label="Kinds in", group="conditions",
-        offered="modality", automatic="one kind only", tasks=("perturbation",),
     )  # fmt: skip
     modality_dim: int = option(
         0, "dimension of a learned embedding of the modality; 0 for none", label="Kind size", high=1024,

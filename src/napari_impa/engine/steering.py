@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
@@ -85,18 +86,56 @@ class Steering:
         if self.abandoned and self.seconds_left <= 0:
             raise Abandoned
 
-    def watch(self, networks: Module) -> None:
-        """Look, before and after every convolution of these networks, forward and backward, whether to leave."""
-        from torch.nn import Conv2d
 
-        for module in networks.modules():
-            if isinstance(module, Conv2d):
-                module.register_forward_hook(self._after_forward)
+class Steered:
+    """A training that is steered; every method may be called from any thread."""
 
-    def _after_forward(self, module: Module, inputs: Any, output: Tensor) -> None:
-        self.check()
+    steering: Steering
+
+    def stop(self) -> None:
+        """Stop at the end of the step that is being made."""
+        self.steering.stop()
+
+    def pause(self) -> None:
+        """Save after the step that is being made and wait for `go_on`.
+
+        The time until then does not count. Not for a training that several processes share.
+        """
+        self.steering.pause()
+
+    def go_on(self) -> None:
+        """Go on after a pause."""
+        self.steering.go_on()
+
+    def abandon(self) -> None:
+        """Leave within a second, even a step that takes longer.
+
+        Where step and checkpoint can be ended in this time, they are; otherwise the run goes on from the checkpoint
+        before when it is resumed.
+        """
+        self.steering.abandon()
+
+
+def watch(networks: Module, check: Callable[[], object]) -> None:
+    """Call `check` after every convolution of these networks and before its gradient; what it raises leaves the pass.
+
+    Parameters
+    ----------
+    networks
+        The networks, whose numbers stay the same.
+    check
+        `Steering.check`, or whatever raises when nobody waits any more.
+    """
+    from torch.nn import Conv2d
+
+    def before_backward(gradient: Tensor) -> None:
+        check()
+
+    def after_forward(module: Module, inputs: Any, output: Tensor) -> None:
+        check()
         if output.requires_grad:
-            output.register_hook(self._after_backward)
+            output.register_hook(before_backward)
 
-    def _after_backward(self, gradient: Tensor) -> None:
-        self.check()
+    for module in networks.modules():
+        if isinstance(module, Conv2d):
+            module.register_forward_hook(after_forward)

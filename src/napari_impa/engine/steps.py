@@ -22,6 +22,7 @@ from napari_impa.engine.losses import discriminator_losses, generator_losses, pe
 from napari_impa.engine.networks import Networks
 from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import Recipe, TrainingSettings
+from napari_impa.engine.steering import watch
 
 FINAL_RATE = 0.1
 """Fraction of the learning rate left at the end of a recipe that lets it fall."""
@@ -58,6 +59,8 @@ class Step:
     share_gradients
         Called with the parameters after every backward pass, before the optimiser's step: where several processes
         train one model, it averages their gradients.
+    check
+        Called at every convolution and product of matrices; what it raises leaves the step, with some weights changed.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Step:
         recipe: Recipe,
         settings: TrainingSettings,
         share_gradients: Callable[[Sequence[Parameter]], None] | None = None,
+        *,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks = networks.train().requires_grad_(True)
@@ -95,12 +100,15 @@ class Step:
             for name, parameters in (("critic", self._critic), ("maker", others))
         }
         if kernels:
-            self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0)
+            self.optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0, check=check)
         if styles:
             self.optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], recipe.beta2))
             # Plain descent on their mean squared distance is a running mean, which processes share like any gradient.
             self.optimizers["starts"] = torch.optim.SGD(starts, lr=FOLLOW * settings.style_dim / 2)
         self.average = copy.deepcopy(networks).requires_grad_(False) if recipe.average else None
+        for watched in (self.networks, self.average):
+            if watched is not None:
+                watch(watched, check)
 
     @property
     def device(self) -> torch.device:

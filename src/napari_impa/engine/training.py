@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from torch.nn import Parameter
 
 from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint
 from napari_impa.engine.best import BestModel, Score
-from napari_impa.engine.data import Batch, TrainingCells
+from napari_impa.engine.checkpoints import Checkpoints, Position, require_same_settings
+from napari_impa.engine.data import TrainingCells
 from napari_impa.engine.device import (
     choose_device,
     compute_repeatably,
@@ -25,24 +22,26 @@ from napari_impa.engine.device import (
     largest_batch,
     release_memory,
     use_threads,
+    what_fits,
 )
 from napari_impa.engine.distributed import Processes
-from napari_impa.engine.events import Samples, TrainingEvent
-from napari_impa.engine.fine_tuning import recipe_after, recorded, require_fit, take_over
-from napari_impa.engine.intensity import from_normalized
+from napari_impa.engine.events import Samples, TrainingEvent, seconds_left
+from napari_impa.engine.fine_tuning import go_on_from, recipe_after, recorded
+from napari_impa.engine.first_networks import first_networks
 from napari_impa.engine.lock import RunLock
 from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks, Shape
-from napari_impa.engine.run import Run, versions
-from napari_impa.engine.settings import MAY_CHANGE, RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.steering import Abandoned, Steering
+from napari_impa.engine.run import Run
+from napari_impa.engine.samples import draw_samples
+from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.steering import Abandoned, Steered, Steering, watch
 from napari_impa.engine.steps import Step
+from napari_impa.engine.trained_model import TrainedModel
 from napari_impa.errors import OutOfMemoryError, TrainingError
 
 __all__ = ["Samples", "Trainer", "TrainingEvent"]
 
 
-class Trainer:
+class Trainer(Steered):
     """Train a model on labelled cells; iterate over it for one `TrainingEvent` a step.
 
     Parameters
@@ -102,83 +101,33 @@ class Trainer:
         self.chosen_device = choose_device(self.group.device(settings.device))
         self.device = self.chosen_device.device
         compute_repeatably(self.device)
-        self._mine = self.group.rows(settings.batch_size)
-        if settings.batch_size < self.group.count:
-            raise TrainingError(
-                f"{self.group.count} processes cannot share {settings.batch_size} cells a step; "
-                f"take a batch size of at least {self.group.count}."
-            )
+        self._mine = self.group.share_of(settings.batch_size)
         resuming = resume and self.run.exists
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
-        self.data = TrainingCells(cells, settings, self.device)
+        self.data = TrainingCells(cells, settings, self.device, check=self.check)
         labels, described = self.data.labels, self.data.labels.describe()
-        shape = Shape(
-            size=settings.size,
-            channels=len(cells.channels),
-            width=settings.width,
-            style_dim=settings.style_dim,
-            noise_dim=settings.noise_dim,
-            embedding_dims=tuple(settings.embedding_dim if v is None else v.shape[1] for _, v in described),
-            conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
-            mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
-            modality_dim=settings.modality_dim,
-            relative_style=self._starts() if self.recipe.relative_style else 0,
-        )
-        networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
-        for number, (_, vectors) in enumerate(described):
-            if vectors is not None:
-                networks.describe(torch.from_numpy(vectors), number)
-                if settings.recipe != "paper":
-                    networks.forget_absent(number)
+        descriptions = [description for description, _ in described]
+        networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         self.started_from = recorded(self.run, start_from) if resuming else None
         if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
-            descriptions = [description for description, _ in described]
-            require_fit(
-                start_from, networks, task=settings.task, channels=cells.channels, descriptions=descriptions
-            )  # fmt: skip
-            self.started_from = take_over(networks, start_from, labels)
+            self.started_from = go_on_from(start_from, networks, labels, settings.task, cells.channels, descriptions)
         if self.started_from is not None:
             self.recipe = recipe_after(self.recipe, self.started_from)
         share = self._share_gradients if self.group.count > 1 else None
-        self._step = Step(networks.to(self.device), self.recipe, settings, share)
-        if self.group.count == 1:  # several processes stop together, at the end of a step
-            for watched in (self._step.networks, self._step.average):
-                if watched is not None:
-                    self.steering.watch(watched)
-        self._about = {
-            "channels": cells.channels,
-            "conditions": self.data.conditions,
-            "descriptions": [description for description, _ in described],
-            "task": settings.task,
-            "control": cells.control if settings.task == "perturbation" else None,
-            "label": cells.label,
-            "counts": self.data.counts,
-            "pixel_size": cells.pixel_size,
-            "name": self.run.folder.resolve().name,
-        }
-        self._source = {
-            "cells": dict(cells.history),
-            "count": len(cells),
-            "label": list(cells.label),
-            "control": cells.control,
-        }
+        self._step = Step(networks.to(self.device), self.recipe, settings, share, check=self.check)
+        self._trained = TrainedModel(cells, self.data, descriptions, self.run.folder.resolve().name)
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
         self._stopping = self._attempting = False
-        self._saved, self._saving = 0, 0.0  # step of the checkpoint, and seconds that it took to write
-        self._rows: list[dict[str, Any]] = []
         self.best = BestModel(self.run)
+        self._checkpoints = Checkpoints(self.run, self._step, self.best)
         self.group.agree()  # every process has looked before the first one writes
         if resuming:
             self._resume()
         elif self.group.is_first:
-            self.run.start(settings, self._source, self.started_from)
+            self.run.start(settings, self._trained.source, self.started_from)
         self.group.copy_from_first(self._step.state().values())
-
-    def _starts(self) -> int:
-        """Mean styles that conditions are relative to: each batch's, or those of each modality's controls."""
-        return len(self.data.conditions if self.settings.task == "batch" else self.data.labels.modalities)
 
     def keep_best(self, score: Score, *, every: int) -> None:
         """Score the model every so many steps and at the end, and keep the best beside the last.
@@ -187,28 +136,10 @@ class Trainer:
         """
         self.best.score, self.best.every = score, every
 
-    def stop(self) -> None:
-        """Stop at the end of the step that is being made; may be called from any thread."""
-        self.steering.stop()
-
-    def pause(self) -> None:
-        """Save after the step that is being made and wait for `go_on`; may be called from any thread.
-
-        The time until then does not count. Not for a training that several processes share.
-        """
-        self.steering.pause()
-
-    def go_on(self) -> None:
-        """Go on after a pause; may be called from any thread."""
-        self.steering.go_on()
-
-    def abandon(self) -> None:
-        """Leave within a second, even a step that takes longer; may be called from any thread.
-
-        Where step and checkpoint can be ended in this time, they are; otherwise the run goes on from the checkpoint
-        before when it is resumed.
-        """
-        self.steering.abandon()
+    def check(self) -> None:
+        """Leave here, with an `Abandoned`, if the training is to be left and its time to end the step is over."""
+        if self.group.count == 1:  # several processes stop together, at the end of a step
+            self.steering.check()
 
     @property
     def waiting(self) -> float:
@@ -218,23 +149,9 @@ class Trainer:
     @property
     def model(self) -> IMPA:
         """The model as it is now (its weights' running average where the recipe keeps one), on the CPU."""
-        networks = Networks(self._step.networks.shape)
-        networks.load_state_dict(self._step.averaged_state())
-        return IMPA(
-            networks,
-            limits=self.limits,
-            settings=self.settings.to_json(),
-            history={
-                "steps": self.step,
-                "seconds": round(self.seconds, 1),
-                "device": self.device.type,
-                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-                "source": self._source,
-                "versions": versions(),
-                **({"start_from": self.started_from} if self.started_from else {}),
-            },
-            **self._about,  # type: ignore[arg-type]
-        )
+        return self._trained.make(
+            self._step, steps=self.step, seconds=self.seconds, started_from=self.started_from
+        )  # fmt: skip
 
     # ---- the loop -----------------------------------------------------------------------------------------------
 
@@ -246,19 +163,22 @@ class Trainer:
         if self.group.is_first:
             self._lock.acquire()
         try:
+            if self.steering.abandoned:
+                raise Abandoned
             if self.group.is_first and not self.run.checkpoint_path.is_file():
-                self._write_checkpoint()  # what a training that fails early goes back to
+                self._checkpoints.write(self._position)  # what a training that fails early goes back to
             yield from self._steps()
         except GeneratorExit:
             self.save()
             raise
         except Abandoned:
-            self._rows = []  # which come after the checkpoint
+            self._checkpoints.rows = []  # which come after the checkpoint
         finally:
             self.data.close()
             self._lock.release()
         if self.steering.abandoned:
-            text = f"Training was left at step {self.step:,}; the run goes on from step {self._saved:,} when resumed."
+            at, saved = self.step, self._checkpoints.saved
+            text = f"Training was left at step {at:,}; the run goes on from step {saved:,} when resumed."
             yield replace(self._event(self._stage(), {}, None, {}), message=text, finished=True)
 
     def _steps(self) -> Iterator[TrainingEvent]:
@@ -276,7 +196,8 @@ class Trainer:
                 continue
             losses, stage = self._one_step()
             self.seconds = before + time.monotonic() - began
-            self._rows.append({"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses})
+            row = {"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses}
+            self._checkpoints.rows.append(row)
             due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
             scores = self._scored() if due else {}
             sample = self.step % self.sample_every == 0 or self.step == 1
@@ -285,13 +206,14 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
         if self.steering.abandoned:
-            if self.group.is_first and self._saving < self.steering.seconds_left:
+            if self.group.is_first and self._checkpoints.seconds < self.steering.seconds_left:
                 self.save()
             return
         scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
         self.save()
         event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
-        yield replace(event, message=self._message(), finished=True)
+        text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
+        yield replace(event, message=text, finished=True)
 
     def _goes_on(self) -> bool:
         """Whether there is another step to make; all processes come to the same answer, by the first one's clock."""
@@ -311,7 +233,7 @@ class Trainer:
                 raise
         if not losses:  # only here are the tensors of the failed step free
             raise OutOfMemoryError(self._what_fits())
-        shares = self.group.total([value * self._weight for value in losses.values()])
+        shares = self.group.total([value * self._mine.weight for value in losses.values()])
         losses = dict(zip(losses, shares, strict=True))
         self.step += 1
         if stage == "autoencoder":
@@ -321,14 +243,9 @@ class Trainer:
             self._give_up(f"loss {', '.join(bad)}")
         return losses, stage
 
-    @property
-    def _weight(self) -> float:
-        """Fraction of the batch that is this process's."""
-        return (self._mine.stop - self._mine.start) / self.settings.batch_size
-
     def _share_gradients(self, parameters: Sequence[Parameter]) -> None:
         if not self._attempting:
-            self.group.average_gradients(parameters, self._weight)
+            self.group.average_gradients(parameters, self._mine.weight)
 
     def _give_up(self, reason: str) -> None:
         at, back = self.step, self._go_back()
@@ -342,19 +259,15 @@ class Trainer:
         """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
 
         def attempt(count: int) -> None:
-            batch = _part(self.data.batch(self.step, self.recipe), slice(0, count))
+            batch = self.data.batch(self.step, self.recipe).part(slice(0, count))
             with_r1 = self.step - self.step % self.recipe.r1_every  # the step and the stage that take the most
             self._step(batch, with_r1, "adversarial", progress=self._progress())
 
         self._attempting = True
-        fits = largest_batch(self._mine.stop - self._mine.start, attempt, self.device)
+        fits = largest_batch(self._mine.cells, attempt, self.device)
         self._attempting = False
-        back = self._go_back()
-        text = f"{self.device.type.upper()} ran out of memory with {self.settings.batch_size} cells a step"
-        text += f" and the run went back to its checkpoint of step {back:,}; " if back else "; "
-        if fits is None:
-            return f"{text}not even one cell a step fits: train a smaller preset or crop side."
-        return f"{text}train with a batch size of {fits * self.group.count}, which fits, or a smaller preset."
+        fits = None if fits is None else fits * self.group.count
+        return what_fits(self.device, self.settings.batch_size, fits, self._go_back())
 
     def _progress(self) -> float:
         by_steps = self.step / self.settings.steps if self.settings.steps else 0.0
@@ -371,45 +284,14 @@ class Trainer:
     def _event(
         self, stage: str, losses: Mapping[str, float], samples: Samples | None, scores: Mapping[str, float]
     ) -> TrainingEvent:
-        left = []
-        if self.settings.steps:
-            left.append((self.settings.steps - self.step) * self.seconds / max(1, self.step))
-        if self.settings.minutes:
-            left.append(60 * self.settings.minutes - self.seconds)
-        remaining = max(0.0, min(left)) if left else None
+        remaining = seconds_left(self.settings, self.step, self.seconds)
         return TrainingEvent(
             self.step, self.settings.steps, self.seconds, remaining, stage, losses, samples, scores=scores
         )
 
-    def _message(self) -> str:
-        text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; "
-        if self.best.kept is None:
-            return f"{text}the model is {self.run.model_path}."
-        step, score = self.best.kept
-        return (
-            f"{text}the best model, of step {step} (held-out score {score:.3f}), is {self.run.model_path}, "
-            f"the last {self.run.last_path}."
-        )
-
     def samples(self, count: int = 8) -> Samples:
         """Control, predicted and real cells, the same ones each time."""
-        sources, reals, y = self.data.examples(count, self.settings.seed)
-        control, real = self.data.images(sources), self.data.images(reals)
-        noise = torch.from_numpy(
-            np.random.default_rng(0).standard_normal((count, self.settings.noise_dim), np.float32) * 0.1
-        )
-        labels, predicted = self.data.labels, torch.empty_like(control)
-        for modality in set(labels.modality[y].tolist()):
-            mine = torch.from_numpy(labels.modality[y] == modality)
-            rows = torch.from_numpy(labels.row[y])[mine]
-            predicted[mine] = self._step.predict(control[mine], rows, noise[mine], modality)
-        dtype = self.data.pixels.dtype
-        return Samples(
-            control=from_normalized(control, self.limits, dtype),
-            predicted=from_normalized(predicted, self.limits, dtype),
-            real=from_normalized(real, self.limits, dtype),
-            conditions=tuple(self.data.conditions[k] for k in y),
-        )
+        return draw_samples(self._step, self.data, count)
 
     # ---- files --------------------------------------------------------------------------------------------------
 
@@ -417,17 +299,9 @@ class Trainer:
         """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
         if not self.group.is_first:
             return
-        began = time.monotonic()
         self.run.require_there()
         self._require_finite()
-        self.run.append_history(self._rows)
-        self._rows = []
-        self._write_checkpoint()
-        model = self.model
-        model.save(self.run.last_path)
-        if self.best.kept is None:
-            model.save(self.run.model_path)
-        self._saving = time.monotonic() - began
+        self._checkpoints.save(self._position, lambda: self.model)
 
     def _scored(self) -> dict[str, float]:
         if self.best.score is None:
@@ -435,28 +309,19 @@ class Trainer:
         self.run.require_there()
         self._require_finite()
         model = self.model.to(self.device)
-        self.steering.watch(model.networks)
+        watch(model.networks, self.check)
         return self.best.consider(model, self.step, self.seconds)
 
-    def _write_checkpoint(self) -> None:
-        began = time.monotonic()
-        header = {"step": self.step, "seconds": self.seconds, "autoencoder_ended": self._autoencoder_ended}
-        checkpoint.write_tensors(self.run.checkpoint_path, self._step.state(), header | {"scoring": self.best.seconds})
-        self._saved, self._saving = self.step, 2 * (time.monotonic() - began)  # the models take less than the rest
+    @property
+    def _position(self) -> Position:
+        return Position(self.step, self.seconds, self._autoencoder_ended)
 
     def _require_finite(self) -> None:
         if not checkpoint.all_finite(self._step.state()):
             self._give_up("weights")
 
     def _resume(self) -> None:
-        old = self.run.settings
-        same = replace(self.settings, **{name: getattr(old, name) for name in MAY_CHANGE})
-        if same != old:
-            differ = [k for k, v in old.to_json().items() if same.to_json()[k] != v]
-            raise TrainingError(
-                f"The run in {self.run.folder} was trained with other settings ({', '.join(differ)}); "
-                "give the same ones to resume it, or choose another folder."
-            )
+        require_same_settings(self.run, self.settings)
         self.best.kept = self.run.best
         if self.run.checkpoint_path.is_file():
             self._load_checkpoint()
@@ -467,38 +332,11 @@ class Trainer:
             self._lock.release()
 
     def _load_checkpoint(self) -> None:
-        tensors, header = checkpoint.read_tensors(self.run.checkpoint_path)
-        for name, vectors in self._step.networks.named_buffers():
-            if not torch.equal(vectors.cpu(), tensors.get(f"networks.{name}", vectors.new_empty(0)).cpu()):
-                raise TrainingError(
-                    f"The conditions are described by other numbers than when {self.run.folder} was started; "
-                    "give the same table, or choose another folder."
-                )
-        try:
-            self._step.restore(tensors)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise TrainingError(
-                f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
-            ) from error
-        self.step, self.seconds, self.best.seconds = header["step"], header["seconds"], header.get("scoring", 0.0)
-        self._resumed, self._saved = self.seconds, self.step
-        self._autoencoder_ended = header["autoencoder_ended"]
+        self.step, self.seconds, self._autoencoder_ended = self._checkpoints.load()
+        self._resumed = self.seconds
 
     def _go_back(self) -> int:
         """Be again as at the last checkpoint, of the step returned; what came after it is not written."""
-        self._rows = []
         if self.group.is_first:
             self._load_checkpoint()
         return self.step
-
-
-def _part(batch: Batch, rows: slice) -> Batch:
-    """One process's cells of a batch."""
-    return replace(
-        batch,
-        control=batch.control[rows],
-        treated=batch.treated[rows],
-        y_treated=batch.y_treated[rows],
-        y_target=batch.y_target[rows],
-        first=batch.first + rows.start,
-    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ref
 
+import numpy as np
 from napari.layers import Labels, Layer, Points, Shapes
 
 from napari_impa.viewer.channels import channel_layers
@@ -48,6 +50,12 @@ class CellChoice:
     def layers(self) -> tuple[Layer, ...]:
         """The channels' layers, each once."""
         return tuple(dict.fromkeys(channel.layer for channel in self.channels))
+
+    def same_cells(self) -> tuple[Any, ...]:
+        """Return something that is equal for choices which mean the same cells; no layer is held by it."""
+        parts = () if self.region is None else tuple(np.asarray(shape).tobytes() for shape in self.region.data)
+        layers = tuple((ref(channel.layer), channel.position) for channel in self.channels)
+        return layers, self.method, None if self.mask is None else ref(self.mask), parts, self.steps
 
     def plain(self, channels: tuple[str, ...], size: int, task: str) -> tuple[Any, ...]:
         """Return what `find_cells` takes after its token, for a model of such channels, crop side and task.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_impa.viewer.jobs import Token
@@ -34,6 +36,8 @@ ABOVE_OR_BELOW = [(1, 0), (1, 1)]
 """Where a label stands beside its line: on one side, or on the other where there is no room."""
 
 SMOOTHING = 0.9
+MOST_NAMES = 12
+"""Conditions named below the scores, the best ones."""
 
 
 class LossCurves(LivePlot):
@@ -60,6 +64,7 @@ class LossCurves(LivePlot):
             "Left of the dashed line the networks learn to give cells back, right of it to make them look treated."
         )
         self.take_colours(theme)
+        self.clear_curves()
 
     @property
     def boundary(self) -> float | None:
@@ -75,6 +80,7 @@ class LossCurves(LivePlot):
             self.removeItem(self._boundary)
         self._series, self._lines, self._boundary, self._second_stage = {}, {}, None, None
         self.names.setText("")
+        self.explain("Losses are drawn here while it trains.")
 
     def extend(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> bool:
         """Add the losses of further steps and draw them soon; True if there are new lines."""
@@ -101,6 +107,8 @@ class LossCurves(LivePlot):
 
     def draw(self) -> None:
         """Draw what has come since."""
+        if self._lines:
+            self.explain("")
         for name, line in self._lines.items():
             steps, values = self._series[name].points()
             line.setData(steps, np.maximum(values, 1e-6))
@@ -153,9 +161,10 @@ class ScoreCurves(LivePlot):
         self._scores: dict[str, list[float]] = {}
         self._thin: dict[str, pg.PlotDataItem] = {}
         self.each = QCheckBox("each condition")
-        self.each.setToolTip("One thin line for each condition, named by the order at the right edge.")
+        self.each.setToolTip("One thin line for each condition, named below with its newest score.")
         self.each.toggled.connect(self.draw)
-        self.best = QLabel()
+        self.best, self.names = QLabel(), QLabel()
+        self.names.setWordWrap(True)
         self._level = self._mark(
             pg.InfiniteLine(
                 0, angle=0, label="cells left as they are", labelOpts={"position": 0.98, "anchors": ABOVE_OR_BELOW}
@@ -185,7 +194,7 @@ class ScoreCurves(LivePlot):
         for line in self._thin.values():
             self.removeItem(line)
         self._steps, self._scores, self._thin = [], {}, {}
-        self.explain("Scores come with the second stage.")
+        self.explain("Held-out scores come with the second stage.")
         self.draw()
 
     def extend(self, scores: Iterable[tuple[int, Mapping[str, float]]]) -> None:
@@ -223,10 +232,11 @@ class ScoreCurves(LivePlot):
             self.removeItem(self._thin.pop(name))
         for number, (name, values) in enumerate(thin.items()):
             if name not in self._thin:
-                pen = pg.mkPen(pg.intColor(number, max(6, len(thin)), alpha=170), width=1)
-                self._thin[name] = self.plot(pen=pen, name=name)
+                self._thin[name] = self.plot()
                 self._thin[name].setZValue(-0.5)
+            self._thin[name].setPen(pg.mkPen(self._hue(number), width=1))
             self._thin[name].setData(steps, np.maximum(values, 1e-4), connect="finite")
+        self._name_lines()
         self._show_level()
 
     def take_colours(self, theme: str) -> None:
@@ -240,6 +250,23 @@ class ScoreCurves(LivePlot):
         self._mean.setSymbolPen(None)
         self._star.setSymbolBrush(self._colour(BEST))
         self._star.setSymbolPen(pg.mkPen(self.palette().window().color()))
+        self.draw_soon()
+
+    def _hue(self, number: int) -> QColor:
+        """A colour of its own for each condition, hues as far apart as they can be, dark on light and light on dark."""
+        return QColor.fromHslF(0.618 * number % 1, 0.6, 0.35 if self._light else 0.7)
+
+    def _name_lines(self) -> None:
+        """Name the conditions, the best first, with their newest scores."""
+        newest = {name: values[-1] for name, values in self._scores.items() if name in self._thin}
+        colours = {name: self._hue(number).name() for number, name in enumerate(self._scores)}
+        ranked = sorted(newest, key=lambda name: (math.isnan(newest[name]), newest[name]))
+        texts = []
+        for name in ranked[:MOST_NAMES]:
+            named = escape(name).replace(" ", "&nbsp;")
+            texts.append(f'<span style="color:{colours[name]}">■</span>&nbsp;{named}&nbsp;{newest[name]:.2f}')
+        more = [f"and {len(ranked) - MOST_NAMES} more"] if len(ranked) > MOST_NAMES else []
+        self.names.setText("&nbsp;&nbsp; ".join([*texts, *more]))
 
     def _means(self) -> np.ndarray:
         if not self._steps:

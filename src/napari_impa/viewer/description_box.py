@@ -12,15 +12,16 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from napari_impa.viewer.docks import Options
 
-LEARNED = ("their names (learned)", "learned")
-FINGERPRINTS = (("structure: which parts (bits)", "bit"), ("structure: how many (counts)", "count"))
-TABLE = "a table of numbers …"
+LEARNED = ("their names", "learned")
+FINGERPRINTS = (("structure (bits)", "bit"), ("structure (counts)", "count"))
+TABLE = "a table …"
 _CHOOSE = object()
 
 TIP = (
     "What the model is told of a condition.\n"
     "Names: it learns each condition from its cells, and knows no other.\n"
-    "Structure: Morgan fingerprints of the SMILES, so that new compounds can be asked for (needs RDKit).\n"
+    "Structure: Morgan fingerprints of the SMILES, so that new compounds can be asked for (needs RDKit);\n"
+    "bits say which substructures occur, counts how often.\n"
     "Table: a CSV file with a row a condition, its name first, then numbers."
 )
 

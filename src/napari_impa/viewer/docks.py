@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
@@ -75,11 +77,18 @@ class Dock(QWidget):
         super().__init__()
         self._on_close, self._docked = on_close, False
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(0)
         self.status = StatusLine()
-        self.destroyed.connect(lambda *_: on_viewer_closed())
         app = QApplication.instance()
+
+        def leave(*_: object) -> None:
+            on_viewer_closed()
+            if app is not None:
+                with suppress(TypeError, RuntimeError):  # the application is going, too
+                    app.aboutToQuit.disconnect(on_viewer_closed)  # which would hold it for good
+
+        self.destroyed.connect(leave)
         if app is not None:
             app.aboutToQuit.connect(on_viewer_closed)
 
@@ -119,6 +128,11 @@ class StatusLine(QLabel):
         """Show what went wrong."""
         self.say(f"⚠ {text}")
 
+    @property
+    def said(self) -> str:
+        """What was said last."""
+        return self._text
+
     def busy(self, text: str) -> None:
         """Show what is being done, a little later; an empty text brings the last one back."""
         self._busy = text
@@ -129,7 +143,12 @@ class StatusLine(QLabel):
             self._show()
 
     def _show(self) -> None:
-        self.setText(self._busy or self._text)
+        self.setText(breakable(self._busy or self._text))
+
+
+def breakable(text: str) -> str:
+    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are."""
+    return re.sub(r"\S{30,}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
 
 
 def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:

@@ -110,10 +110,15 @@ class Estimator(QObject):
         self._write(f"⚠ {message}")
 
     def stop(self) -> None:
-        """Measure no more: a training starts, or the dock is closed."""
+        """Measure no more, as a training starts."""
         if self.busy:
             self._write("")
         self._leave()
+
+    def abandon(self) -> None:
+        """Leave the measurement, as the viewer goes away; no widget or timer is touched."""
+        self._asked = None
+        self._measuring.cancel()
 
     def _leave(self) -> None:
         self._timer.stop()

@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.analysis.montage import channel_colours, composite
+from napari_impa.analysis.montage import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
-from napari_impa.viewer.docks import section
+from napari_impa.viewer.docks import breakable, section
 from napari_impa.viewer.looking import Looked
 
 LINE = 22
@@ -38,7 +38,7 @@ PICTURE = 50
 SHOWN = 3
 """Warnings shown at once; the others fold away."""
 
-_HIGHEST = 330  # of the table, in pixels; more rows scroll
+_HIGHEST = 254  # of the table, in pixels; more rows scroll
 _GAP = 2
 _LARGE = 130  # side of a crop in the tooltip, in pixels
 _COLUMNS = (
@@ -79,16 +79,16 @@ class FoundPanel(QWidget):
     def show_found(self, source: Source, table: pd.DataFrame) -> None:
         """Say what was found, with a table of `conditions_table`; pictures of conditions that stay are kept."""
         self.setVisible(True)
-        self.summary.setText(summary(source))
+        self.summary.setText(breakable(summary(source)))
         self.summary.setToolTip(source.describe())
         self.table.fill(table, source.kind)
 
     def show_closer(self, looked: Looked) -> None:
         """Show the pictures that have come so far, and what is doubtful."""
-        if looked.examples and looked.limits is not None:
+        if looked.pictures:
             colours = channel_colours(looked.source.channels)
             self.table.set_pictures(
-                {name: composite(pixels, looked.limits, colours) for name, pixels in looked.examples.items()},
+                dict(looked.pictures),
                 "   ".join(f"{name}: {colour}" for name, colour in zip(looked.source.channels, colours, strict=True)),
             )
         self.warnings.fill(looked.checks)
@@ -268,10 +268,9 @@ class WarningsList(QWidget):
 
 
 def _wrapped(text: str) -> QLabel:
-    label = QLabel(text)
+    label = QLabel(breakable(text))
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
     return label
 
 

@@ -21,6 +21,7 @@ _ALIKE: tuple[tuple[str, ...], ...] = (
     ("rna", "syto", "nucleoli"),
     ("mito", "mitochondria", "mitotracker", "tmrm"),
     ("agp", "golgi", "wga", "membrane"),
+    ("nfkb", "nf-kb", "p65", "rela", "fitc"),
 )
 _DISTINCT = ("blue", "red", "green", "yellow", "magenta", "cyan")
 
@@ -33,7 +34,7 @@ def guess_channels(channels: Sequence[str], layers: Sequence[str]) -> list[int |
     """Guess which of the layers, by name, shows each channel of a model.
 
     The same name counts most, then the same stain under another name, then a name within a name.  Where nothing fits
-    by name and there are as many layers as channels, the order decides.
+    by name and there are as many layers as channels, the order decides, but for a layer named after another stain.
 
     Returns
     -------
@@ -49,7 +50,16 @@ def guess_channels(channels: Sequence[str], layers: Sequence[str]) -> list[int |
     if len(layers) == len(channels):
         free = iter(i for i in range(len(layers)) if i not in found)
         found = [next(free) if at is None else at for at in found]
+        for number, at in enumerate(found):
+            if at is not None and _of_another_stain(channels[number], layers[at]):
+                found[number] = None
     return found
+
+
+def _of_another_stain(channel: str, layer: str) -> bool:
+    """Whether two names are of stains that are told apart here."""
+    one, other = ({group for group in _ALIKE if _words(name.casefold()) & set(group)} for name in (channel, layer))
+    return bool(one and other and not one & other)
 
 
 def _likeness(channel: str, layer: str) -> int:
@@ -65,16 +75,17 @@ def _likeness(channel: str, layer: str) -> int:
 
 
 def _words(name: str) -> set[str]:
-    words = set(re.split(r"[^a-z0-9-]+", name)) - {"", "channel", "image", "control"}
+    words = set(re.split(r"[^a-z0-9-]+", name.replace("κ", "k"))) - {"", "channel", "image", "control"}
     return {word for word in words if not word.isdecimal()}
 
 
 def guess_sources(channels: Sequence[str], offered: Sequence[Channel]) -> list[Channel | None]:
     """Guess which of the channels on offer shows each channel of a model.
 
-    As `guess_channels`; where no name says anything, one layer that holds as many channels, or more, gives them in
-    their order.
+    As `guess_channels`, layers whose metadata says that they show no control last; where no name says anything, one
+    layer that holds as many channels, or more, gives them in their order.
     """
+    offered = sorted(offered, key=lambda one: one.layer.metadata.get("control") in (0, False))
     names = ["" if one.position is not None else one.name for one in offered]
     found = guess_channels(channels, names)
     if found.count(None) == len(found):

@@ -86,7 +86,6 @@ class Job(QObject):
 
     Exactly one of `succeeded`, `failed` and `cancelled` is emitted, in the main thread, and `ended` after it.
     A function that returns in spite of having been cancelled has succeeded, unless `drop_when_cancelled`.
-    `afterwards` is called in the thread when the function, its arguments and the frames of its error are forgotten.
     """
 
     reported = Signal(object)
@@ -97,16 +96,10 @@ class Job(QObject):
 
     _outcome = Signal(object)
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        drop_when_cancelled: bool = False,
-        afterwards: Callable[[], object] | None = None,
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], *args: Any, drop_when_cancelled: bool = False) -> None:
         super().__init__()
         self.token = Token(self._send)
-        self._drop, self._afterwards = drop_when_cancelled, afterwards
+        self._drop = drop_when_cancelled
         self._work: tuple[Callable[..., Any], tuple[Any, ...]] | None = (function, args)
         self._thread = threading.Thread(target=self._run, name=f"napari-impa {function.__name__}")
         self._outcome.connect(self._finish)
@@ -151,8 +144,6 @@ class Job(QObject):
             level = logging.INFO if isinstance(error, ImpaError) else logging.ERROR
             logger.log(level, "%s", outcome[1].details)
         del function, args
-        if self._afterwards is not None:
-            self._afterwards()
         if self._drop and self.token.cancelled and outcome[0] == "succeeded":
             outcome = ("cancelled", None)
         try:

@@ -103,6 +103,8 @@ class LayersBox(QWidget):
         super().__init__()
         self.viewer, self.task = viewer, task
         self.groups: list[Group] = []
+        self._added_cells: list[Any] = []  # of each group, what its cells are known by
+        self._asked_cells: Any = None
         self._names: tuple[str, ...] = ()
         self._columns: dict[str, Naming] = {}
         self._finding = Latest(self)
@@ -124,6 +126,7 @@ class LayersBox(QWidget):
         self.size = Options([(f"{side} px", side) for side in SIZES], tip="Side of the crops cut around each cell.")
         self.size.choose(SIDE)
         self.cells = CellsForm(self.viewer)
+        self.cells.count.hide()
         self.condition = NamingRow(hint="e.g. DMSO", tip="What was done to these cells: the name of their condition.")
         self.plate = NamingRow(
             hint="e.g. plate 1 (optional)",
@@ -171,13 +174,20 @@ class LayersBox(QWidget):
         """Take the task by which labels are guessed; tell what there is again."""
         self.task = task
 
+    def tell(self) -> None:
+        """Tell again what the cells added so far hold."""
+        if self.groups:
+            self._told(self.groups)
+        else:
+            self.looked.emit(None)
+
     def close_form(self) -> None:
         """Follow the viewer no more, and forget the cells."""
         for event in self._list_events:
             event.disconnect(self._on_layers)
         self._finding.cancel()
         self.cells.close_form()
-        self.groups, self._columns = [], {}
+        self.groups, self._added_cells, self._columns = [], [], {}
         self.list.clear()
 
     # ---- following --------------------------------------------------------------------------------------------------
@@ -227,13 +237,19 @@ class LayersBox(QWidget):
             self.cells.form.setRowVisible(box, not first)
         self._added.setVisible(not first)
         missing = self._missing()
-        self.hint.setText(missing)
-        self.hint.setVisible(bool(missing))
+        again = not missing and self._is_added
+        self.hint.setText("They were added already: choose the layers of the next field." if again else missing)
+        self.hint.setVisible(bool(self.hint.text()))
         self.add.setEnabled(not missing and not self._finding.busy)
-        name = self.condition.column.value
-        text = self.condition.text.text().strip()
-        as_what = f" by {name}" if name is not None else f" as “{text}”" if text else ""
-        self.add.setText("Finding cells …" if self._finding.busy else f"Add these cells{as_what}")
+        naming = self.condition.naming(self._columns)
+        text = "" if naming is None else naming.text
+        as_what = f" as “{text}”" if text else "" if naming is None else f" by {self.condition.column.value}"
+        self.add.setText("Finding cells …" if self._finding.busy else f"Add these cells{' again' * again}{as_what}")
+
+    @property
+    def _is_added(self) -> bool:
+        choice = self.cells.choice
+        return choice is not None and choice.same_cells() in self._added_cells
 
     def _missing(self) -> str:
         if not self.groups and not self.channels.ticked:
@@ -255,6 +271,7 @@ class LayersBox(QWidget):
         except ImpaError as error:
             self.failed.emit(Failure.of(error))
             return
+        self._asked_cells = choice.same_cells()
         self._finding.submit(cut_group, plain, condition, self.plate.naming(self._columns))
         self.busy_changed.emit(True)
         self._show()
@@ -262,6 +279,7 @@ class LayersBox(QWidget):
     def _on_group(self, group: Group) -> None:
         if self._told([*self.groups, group]):
             self.groups.append(group)
+            self._added_cells.append(self._asked_cells)
             self.list.addItem(group.describe())
             self.list.setCurrentRow(self.list.count() - 1)
             self.condition.text.clear()
@@ -270,7 +288,7 @@ class LayersBox(QWidget):
         row = self.list.currentRow()
         if not 0 <= row < len(self.groups):
             return
-        del self.groups[row]
+        del self.groups[row], self._added_cells[row]
         self.list.takeItem(row)
         if self.groups:
             self._told(self.groups)

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
-from napari_impa.analysis.montage import display_limits
-from napari_impa.cells.checks import PLATES, Concern, few_cells, plate_column, ranked, table_concerns
+from napari_impa.analysis.montage import channel_colours, composite, display_limits
+from napari_impa.cells.checks import PLATES, Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
+from napari_impa.errors import SourceError
 from napari_impa.viewer.jobs import Token
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 200
 """A column with more different values is no label."""
+
+LARGEST = 260
+"""Pixels of the largest example crop that is kept to be shown."""
 
 REPORT_EVERY = 0.5
 """Seconds between pictures that are shown while more are read."""
@@ -85,6 +90,8 @@ class Looked:
         Of open layers, which have no files.
     examples
         Crops (n, C, S, S) of each condition; `look_closer` fills them in.
+    pictures
+        The same in colour, (n, S, S, 3), no larger than they are ever shown.
     limits
         (C, 2) intensities shown as black and as full colour, for all conditions alike.
     checks
@@ -97,6 +104,7 @@ class Looked:
     control: str | None
     cells: Cells | None = None
     examples: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     limits: NDArray[np.float64] | None = None
     checks: tuple[Concern, ...] = ()
 
@@ -112,7 +120,7 @@ def look(token: Token, path: Path, task: str, kind: Kind | None = None) -> Looke
     source = open_source(path, kind=kind)
     stored = open_cells(source.path) if source.kind == "cells" else None
     token.check()
-    return looked_at(source, task, stored)
+    return replace(looked_at(source, task, stored), cells=None)  # they are read from their files
 
 
 def looked_at(source: Source, task: str, cells: Cells | None = None) -> Looked:
@@ -148,7 +156,7 @@ def look_closer(
     Raises
     ------
     ImpaError
-        If a label column is missing or a file cannot be read.
+        If a label column is missing, or cells cannot be read.
     """
     source, table = looked.source, looked.source.table
     looked = replace(looked, labels=tuple(label), control=control)
@@ -160,25 +168,28 @@ def look_closer(
     plate = plate_column(table, label)
     plates = None if plate is None else condition_names(table, [plate])
     own = None if control is None else shortest(control)
-    closer = _Closer(names, own)
+    closer = _Closer(names, own, source.channels)
     rows = rows_to_read(names, plates, own, fields=fields)
+    damaged: list[SourceError] = []
     reported = time.monotonic()
-    for example in read_examples(source, rows, cells=looked.cells, segment=segment, nuclei_channel=nuclei_channel):
+    for example in read_examples(
+        source, rows, cells=looked.cells, segment=segment, nuclei_channel=nuclei_channel, damaged=damaged
+    ):
         token.check()
         closer.add(example)
         if time.monotonic() - reported > REPORT_EVERY:
             token.report(closer.seen(looked, checks))
             reported = time.monotonic()
     token.report(closer.seen(looked, checks))
-    checks += closer.concerns(source, plates, plate or "plate", held)
+    checks += damaged_concerns(damaged, len(rows)) + closer.concerns(source, plates, plate or "plate", held)
     return closer.seen(looked, ranked(checks))
 
 
 class _Closer:
     """Crops read so far: those shown of each condition, and those that the channels are compared by."""
 
-    def __init__(self, names: NDArray[np.object_], control: str | None) -> None:
-        self._names, self._control = names, control
+    def __init__(self, names: NDArray[np.object_], control: str | None, channels: Sequence[str]) -> None:
+        self._names, self._control, self._channels = names, control, channels
         self._shown: dict[str, list[NDArray[np.generic]]] = {}
         self._counted: dict[str, list[int]] = {}
         self._pool: list[tuple[int, NDArray[np.generic]]] = []
@@ -201,7 +212,9 @@ class _Closer:
             return replace(looked, checks=checks)
         each = max(1, 60 // len(examples))
         some = joined([pixels[:each] for pixels in list(examples.values())[:60]])
-        return replace(looked, examples=examples, limits=display_limits(some), checks=checks)
+        limits, colours = display_limits(some), channel_colours(self._channels)
+        pictures = {name: shrunk(composite(pixels, limits, colours), LARGEST) for name, pixels in examples.items()}
+        return replace(looked, examples=examples, pictures=pictures, limits=limits, checks=checks)
 
     def concerns(
         self, source: Source, plates: NDArray[np.object_] | None, plate: str, held: NDArray[np.bool_]
@@ -219,6 +232,12 @@ class _Closer:
                 pixels, source.channels, of_plate, self._names[rows], control=self._control, plate=plate
             )
         return found
+
+
+def shrunk(crops: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """Crops (n, S, S, 3) at most so many pixels high."""
+    step = -(-crops.shape[1] // most)
+    return crops if step == 1 else np.stack([np.asarray(Image.fromarray(crop).reduce(step)) for crop in crops])
 
 
 def held_rows(table: pd.DataFrame, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:

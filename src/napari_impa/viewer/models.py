@@ -1,4 +1,4 @@
-"""The models that the Perturb dock offers: bundled ones, recent runs, and files the user opened."""
+"""The models that the Perturb dock offers: bundled, fetched, recent runs, files the user opened, and those to fetch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 
 if TYPE_CHECKING:
+    from napari_impa.catalog import Entry
     from napari_impa.engine.model import IMPA
 
 RECENT = "recent-models.json"
@@ -23,10 +24,15 @@ _MOST_RECENT = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """One line of the list of models: what it shows, and what `catalog.load_model` takes."""
+    """One line of the list of models: what it shows, what `catalog.load_model` takes, and what is said of it.
+
+    `to_fetch` is the size of a model that is not here yet, in words; empty where it is here.
+    """
 
     title: str
     key: str
+    about: str = ""
+    to_fetch: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +47,22 @@ class Loaded:
 
 
 def choices(token: Token | None = None) -> list[Choice]:
-    """List bundled models, then recent ones that are still there.
+    """List bundled and fetched models, then recent ones that are still there, then those that can be fetched.
 
     The first call imports torch, so that docks make it in the background.
     """
-    from napari_impa.catalog import bundled_models
+    from napari_impa.catalog import catalog
 
-    return [Choice(entry.title, entry.name) for entry in bundled_models()] + [of_path(path) for path in recent()]
+    models = [entry for entry in catalog(read_settings().cache) if entry.kind != "images"]
+    here = [_of_entry(entry) for entry in models if entry.is_here]
+    return [*here, *(of_path(path) for path in recent()), *(_of_entry(one) for one in models if not one.is_here)]
+
+
+def _of_entry(entry: Entry) -> Choice:
+    where = {"bundled": " (bundled)"}.get(entry.kind, "") if entry.is_here else f" · fetch {entry.megabytes}"
+    named = {"Licence": entry.card.licence, "Cite": entry.card.citation}
+    about = "\n".join([entry.description, *(f"{name}: {value}" for name, value in named.items() if value)])
+    return Choice(f"{entry.title}{where}", entry.name, about, "" if entry.is_here else entry.megabytes)
 
 
 def of_path(path: str | Path) -> Choice:
@@ -93,7 +108,7 @@ def load(token: Token, key: str) -> Loaded:
     from napari_impa.engine.device import leave_a_core_free
 
     leave_a_core_free()
-    model = load_model(key)
+    model = load_model(key, read_settings().cache)
     token.check()
     device = chosen_device()
     return Loaded(key, model.to(device.device), model.hash, device.reason, read_settings().batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
@@ -19,6 +20,7 @@ from superqt import QLabeledDoubleSlider
 from napari_impa.viewer.cells_form import CellsForm
 from napari_impa.viewer.changes import ChangesTable
 from napari_impa.viewer.docks import Dock, Options, Page, beside, section
+from napari_impa.viewer.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.jobs import Failure, Latest, Token, notify
@@ -58,10 +60,20 @@ class PerturbDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = PerturbSession(napari_viewer)
-        super().__init__(on_close=self._close, on_viewer_closed=self.session.abandon)
+        session, running = self.session, Running()
+
+        def abandon() -> None:
+            session.abandon()
+            running.cancel()
+
+        super().__init__(on_close=self._close, on_viewer_closed=abandon)
+        self.fetch = FetchRow(running)
         self._build()
         self._connect()
         self._wanted: str | None = None
+        self._choices: dict[str, Choice] = {}
+        self._listing = Latest(self)
+        self._listing.succeeded.connect(self._list_models)
         self._preparing = Latest(self)
         self._preparing.succeeded.connect(self._on_prepared)
         self._preparing.failed.connect(lambda _: self.status.busy(""))
@@ -88,6 +100,7 @@ class PerturbDock(Dock):
         self.about = QLabel()
         self.page.row("Model", beside(self.model, self.open))
         self.page.form.addRow("", self.about)
+        self.page.form.addRow(self.fetch)
         self.cells = CellsForm(self.viewer, lambda: self.session.step)
         self.page.form.addRow(self.cells)
 
@@ -134,6 +147,8 @@ class PerturbDock(Dock):
 
     def _connect(self) -> None:
         self.model.currentIndexChanged.connect(self._on_model_chosen)
+        self.fetch.fetched.connect(self._on_fetched)
+        self.fetch.failed.connect(self._on_failed)
         self.cells.changed.connect(self._find)
         self.cells.overview.toggled.connect(self.session.leave_out)
         self.cells.overview.cell_clicked.connect(self.session.show_cell)
@@ -174,9 +189,17 @@ class PerturbDock(Dock):
         models, segmenters = prepared
         self.cells.set_segmenters(segmenters)
         self.status.busy("")
+        self._list_models(models)
+
+    def _list_models(self, models: list[Choice]) -> None:
+        self._choices = {choice.key: choice for choice in models}
         self.model.refill([(choice.title, choice.key) for choice in models])
+        for number, choice in enumerate(models):
+            self.model.setItemData(number, choice.about or choice.key, Qt.ItemDataRole.ToolTipRole)
+        popup = self.model.view()
+        popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
         if self._wanted is not None:
-            self._add_and_choose(of_path(self._wanted))
+            self._add_and_choose(self._choices.get(self._wanted) or of_path(self._wanted))
         elif self.model.count():
             self._on_model_chosen()
         else:
@@ -184,9 +207,21 @@ class PerturbDock(Dock):
 
     def _on_model_chosen(self) -> None:
         key = self.model.value
-        self.model.setToolTip(str(key))
+        choice = self._choices.get(key)
+        self.model.setToolTip(choice.about if choice is not None and choice.about else str(key))
+        if choice is not None and choice.to_fetch:
+            loaded = self.session.loaded
+            self.fetch.offer(choice.key, choice.to_fetch, "" if loaded is None else loaded.model.name)
+            return
+        self.fetch.withdraw()
         if key is not None:
             self.session.set_model(key)
+
+    def _on_fetched(self, fetched: FetchedModel) -> None:
+        """List the model as one that is here now, and choose it."""
+        self._wanted = fetched.name
+        self._listing.submit(choices)
+        show_info(fetched.remark or f"{fetched.name} is on this computer now.")
 
     def _on_model_failed(self) -> None:
         """Let the list say which model goes on."""
@@ -277,6 +312,8 @@ class PerturbDock(Dock):
 
     def _close(self) -> None:
         self.cells.close_form()
+        self.fetch.close_row()
+        self._listing.cancel()
         self._preparing.cancel()
         self.turn_into.set_model(None)
         self.changes.set_result(None)

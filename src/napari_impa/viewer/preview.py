@@ -49,6 +49,8 @@ class Preview(QObject):
         Names of the cells' channels.
     pixel_size
         µm a pixel of the cells, where it is known.
+    replaces
+        The layer of the training before, which goes when this one comes.
 
     Attributes
     ----------
@@ -56,8 +58,16 @@ class Preview(QObject):
         The background job, to be cancelled when the viewer is closed.
     """
 
-    def __init__(self, viewer: ViewerModel, channels: Sequence[str], pixel_size: float | None = None) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        channels: Sequence[str],
+        pixel_size: float | None = None,
+        *,
+        replaces: Image | None = None,
+    ) -> None:
         super().__init__()
+        self._before = replaces
         self.viewer, self.channels, self.pixel_size = viewer, tuple(channels), pixel_size
         self.layer: Image | None = None
         self._limits: NDArray[np.float64] | None = None
@@ -113,8 +123,11 @@ class Preview(QObject):
     def _add(self) -> None:
         assert self._newest is not None
         picture, _ = self._newest
+        chosen, dims = set(self.viewer.layers.selection) - {self._before}, self.viewer.dims
+        if self._before is not None and self._before in self.viewer.layers:
+            self.viewer.layers.remove(self._before)
+        self._before = None
         self.layer = Image(picture.pixels, rgb=True, interpolation2d="linear", **self._named(), **self._beside(picture))
-        chosen, dims = set(self.viewer.layers.selection), self.viewer.dims
         before = dims.ndim, dims.current_step
         self.viewer.add_layer(self.layer)
         self.viewer.layers.selection = chosen or {self.layer}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_impa.engine.events import Samples
 
 HEADINGS = ("control", "predicted", "real treated")
-CELL = 140
-"""Side of a drawn cell in pixels, about: a whole multiple of the crop's."""
+CELL = 144
+"""Side of a drawn cell in pixels."""
 
 MOST_BESIDE = 2
 """Cells of one condition beside each other."""
@@ -74,12 +74,12 @@ def compose(
     if limits is None:
         limits = display_limits(np.concatenate([samples.control, samples.real]))
     side = samples.control.shape[-1]
-    zoom = max(1, round(CELL / side)) if side <= CELL else CELL / side
+    zoom = CELL / side
     rows = arrange_rows(samples.conditions)
     font = ImageFont.load_default(_SMALL)
     names = [_wrapped(name, font) for name, _ in rows]
     left = 2 * _MARGIN + int(max(font.getlength(line) for lines in names for line in lines))
-    grid = _Grid(left, round(side * zoom), max(len(members) for _, members in rows), len(rows))
+    grid = _Grid(left, CELL, max(len(members) for _, members in rows), len(rows))
     canvas = Image.new("RGB", grid.size, (0, 0, 0))
     draw = ImageDraw.Draw(canvas)
     colours = channel_colours(channels)

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_impa.viewer.docks import breakable
 from napari_impa.viewer.jobs import Failure
 
 
@@ -40,7 +41,7 @@ class Problem(QWidget):
     def show_failure(self, failure: Failure) -> None:
         """Say what went wrong."""
         self.failure = failure
-        self.message.setText(f"⚠ {failure.message}")
+        self.message.setText(breakable(f"⚠ {failure.message}"))
         self.details.setVisible(bool(failure.details))
         self.show()
 
@@ -64,7 +65,7 @@ class DetailsDialog(QDialog):
         self.setWindowTitle("What went wrong")
         self.resize(720, 420)
         self.failure = failure
-        message = QLabel(failure.message)
+        message = QLabel(breakable(failure.message))
         message.setWordWrap(True)
         self.text = QPlainTextEdit(failure.details)
         self.text.setReadOnly(True)

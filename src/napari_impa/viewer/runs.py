@@ -19,13 +19,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_impa.viewer.docks import breakable
 from napari_impa.viewer.jobs import Failure, Latest, Token
 from napari_impa.viewer.models import recent
 
 if TYPE_CHECKING:
     from napari_impa.engine.runs import RunSummary
 
-COLUMNS = ("run", "score", "steps", "state", "changed")
+COLUMNS = ("run", "score", "steps", "state", "date")
 NAME, SCORE, STEPS, STATE, CHANGED = range(5)
 TIPS = (
     "Name of the run folder.",
@@ -34,7 +35,10 @@ TIPS = (
     "How the training stands.",
     "When it was trained last.",
 )
-_ROW = 22  # pixels
+WIDEST = {SCORE: "00.000", STEPS: "000,000", STATE: "complete", CHANGED: "00 Mmm"}
+"""What the columns beside the name make room for; the name gets the rest of a dock's width."""
+
+_ROW, _MARGIN = 22, 10  # pixels
 
 
 def find_runs(token: Token, folder: Path | None) -> list[RunSummary]:
@@ -111,8 +115,11 @@ class RunsList(QWidget):
         table.verticalHeader().setDefaultSectionSize(_ROW)
         header = table.horizontalHeader()
         header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for column, text in WIDEST.items():
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, table.fontMetrics().horizontalAdvance(text) + _MARGIN)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.setMinimumHeight(6 * _ROW)
         table.setSortingEnabled(True)
         table.sortByColumn(CHANGED, Qt.SortOrder.DescendingOrder)
@@ -172,6 +179,10 @@ class RunsList(QWidget):
                 return True
         return False
 
+    def is_complete(self, folder: Path) -> bool:
+        """Whether a run came to the end of its steps or minutes, as far as was seen."""
+        return folder in self.runs and self.runs[folder].state == "complete"
+
     def show_folder(self, folder: Path | None) -> None:
         """List the runs in another folder, and those trained lately."""
         self.folder = folder
@@ -207,7 +218,7 @@ class RunsList(QWidget):
         self._choose()
 
     def _on_failed(self, failure: Failure) -> None:
-        self.about.setText(f"⚠ {failure.message}")
+        self.about.setText(breakable(f"⚠ {failure.message}"))
         self.failed.emit(failure)
 
     def _on_double_click(self, *_: object) -> None:
@@ -220,7 +231,7 @@ class RunsList(QWidget):
                 "Choose a run." if self.runs else "No run was found here; those trained here are listed."
             )
         else:
-            self.about.setText(_about(one))
+            self.about.setText(breakable(_about(one)))
         usable = one is not None and one.has_model and one.state != "damaged"
         self.use.setEnabled(usable)
         self.resume.setEnabled(one is not None and one.can_resume and train)
@@ -235,10 +246,14 @@ def _items(one: RunSummary) -> tuple[_Item, ...]:
     return (
         _Item(f"⚠ {one.name}" if damaged else one.name, one.name.casefold()),
         _Item(score, float("inf") if one.score is None else one.score, right=True),
-        _Item("–" if damaged else f"{one.steps:,}", float(one.steps), right=True),
-        _Item(one.state, one.state),
+        _Item("–" if damaged else _steps(one.steps), float(one.steps), right=True),
+        _Item("new" if one.state == "never started" else one.state, one.state),
         _Item(f"{one.date:%d %b}", one.date.timestamp(), right=True),
     )
+
+
+def _steps(count: int) -> str:
+    return f"{count:,}" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
 def _about(one: RunSummary) -> str:

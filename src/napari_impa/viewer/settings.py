@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
-
 from napari_impa.errors import ImpaError, ModelError
+from napari_impa.fetching.cache import CACHE, SYSTEM_CACHE
 
 PLUGIN = "napari-impa"
-CACHE = "NAPARI_IMPA_CACHE"
-"""Environment variable that names the cache folder; it wins over the preferences."""
-
 WHERE = "Preferences ▸ Plugins ▸ IMPA"
 
 
@@ -31,13 +27,13 @@ class Settings:
     device
         auto, cuda, mps or cpu.
     cache
-        Folder of the list of recent models.
+        Folder of fetched models and images, and of the list of recent models.
     batch_size
         Cells predicted at a time at most.
     """
 
     device: str = "auto"
-    cache: Path = Path(pooch.os_cache(PLUGIN))
+    cache: Path = SYSTEM_CACHE
     batch_size: int = 256
 
 

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Layer
-from napari.utils.notifications import show_info
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QTabWidget,
-    QToolButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QProgressBar, QPushButton, QTabWidget, QWidget
 
-from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.curves import LossCurves
-from napari_impa.viewer.docks import Dock, Options, Page, below, beside
-from napari_impa.viewer.jobs import Failure, notify
-from napari_impa.viewer.looking import Engine, Looked, free_folder
+from napari_impa.errors import ImpaError
+from napari_impa.viewer.closing import CloseGuard
+from napari_impa.viewer.docks import Dock, Page, below, beside
+from napari_impa.viewer.jobs import Failure, Latest, notify
+from napari_impa.viewer.looking import Engine, Looked
 from napari_impa.viewer.models import remember
-from napari_impa.viewer.preview import Preview
+from napari_impa.viewer.problem import Problem
 from napari_impa.viewer.reader import cells_layers
+from napari_impa.viewer.runs import RunsList
 from napari_impa.viewer.sources import is_source
-from napari_impa.viewer.training_cells import CellsForm
-from napari_impa.viewer.training_form import SettingsForm
-from napari_impa.viewer.training_job import Cropping, Plan, Progress, Started, Trained
-from napari_impa.viewer.training_session import TrainingSession
+from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained, plan_of
+from napari_impa.viewer.training_session import PAUSED, READY, STOPPING, TRAINING, TrainingSession
+from napari_impa.viewer.training_setup import FOLDER, SetupPage
+from napari_impa.viewer.trying import ToTry, cells_to_try, of_run
+from napari_impa.viewer.watching import WatchPage
 
 if TYPE_CHECKING:
     import napari
 
-CELLS_TO_TRY = 200
-READY, TRAINING, STOPPING = "Start", "Stop", "Stopping …"
+STAGES = {"autoencoder": "learning to draw cells", "adversarial": "learning what conditions do"}
 
 
 class TrainDock(Dock):
@@ -45,268 +36,272 @@ class TrainDock(Dock):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.session = TrainingSession()
-        super().__init__(on_close=self._on_closed, on_viewer_closed=self.session.stop)
-        self._engine: Engine | None = None
-        self._preview: Preview | None = None
+        self.session = session = TrainingSession()
+        self._opening = Latest()
+        self._stops: list[Sequence[Callable[[], None]]] = [[self._opening.cancel]]
+        super().__init__(on_close=self._on_close, on_viewer_closed=_leaving(session.abandon, self._stops))
         self._trained: Trained | None = None
-        self._source: Path | None = None
+        self._closed = False
+        self._estimate = ""
         self._build()
-        session = self.session
+        self._guard = CloseGuard(napari_viewer, self, session)
+        self._stops += [self.setup.stops, self.watch.stops, [self.runs.close_jobs]]
         session.engine_known.connect(self._on_engine)
         session.looked.connect(self._on_looked)
         session.reported.connect(self._on_report)
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
+        session.state_changed.connect(self._follow_state)
+        self._opening.succeeded.connect(self._on_to_try)
+        self._opening.failed.connect(self._on_failed)
         self.status.busy("Starting torch …")
-        self._set_state(READY)
+        self._follow_state()
 
     def _build(self) -> None:
         self.pages = QTabWidget()
         self.pages.setDocumentMode(True)
-        self.setup, self.watch = Page(), Page()
+        self.setup, self.watch, runs = SetupPage(self.viewer), WatchPage(self.viewer), Page()
+        self.runs = RunsList()
+        runs.form.addRow(self.runs)
         for page, name, tip in (
             (self.setup, "Set up", "What is trained on, and how."),
             (self.watch, "Watch", "How the training goes."),
+            (runs, "Runs", "Trainings of this folder, and lately of others: their scores, and going on with them."),
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, name), tip)
         self.layout().addWidget(self.pages, 1)
-        self._build_setup()
-        self._build_watch()
         self.layout().addWidget(self._foot())
+        self.setup.changed.connect(self._follow_state)
+        self.setup.look_asked.connect(self._look)
+        self.setup.estimator.said.connect(self._on_estimate)
+        self.setup.failed.connect(self._on_failed)
+        self.pages.currentChanged.connect(self._on_page)
+        self.runs.resume_asked.connect(self.resume)
+        self.runs.again_asked.connect(self._train_again)
+        self.runs.go_on_from_asked.connect(self._go_on_from)
+        self.runs.use_asked.connect(lambda folder: self._opening.submit(of_run, folder))
 
-    def _build_setup(self) -> None:
-        page = self.setup
-        self.source = QLineEdit()
-        self.source.setPlaceholderText("a folder of images, or .cells")
-        self.source.editingFinished.connect(self._on_source_typed)
-        self.choose = QToolButton()
-        self.choose.setText("Choose …")
-        self.choose.clicked.connect(self._choose_source)
-        tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
-        page.row("Folder", self.source, self.choose, tip=tip)
-        self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
-        self.kind.currentIndexChanged.connect(self._look)
-        self._kind_name = page.row("Images are", self.kind, tip=self.kind.toolTip())
-        self.cells = CellsForm(page)
-        self.cells.failed.connect(self._on_failed)
-        self.found = self.cells.panel.summary
-        self.settings = SettingsForm(page)
-        self.folder = QLineEdit()
-        self.folder.textChanged.connect(lambda _: self._set_state(self.state))
-        self.choose_folder = QToolButton()
-        self.choose_folder.setText("⋯")
-        self.choose_folder.clicked.connect(self._choose_folder)
-        tip = "Model, history and checkpoints are kept in this folder; one that holds a run is resumed."
-        page.row("Run folder", self.folder, self.choose_folder, tip=tip)
-
-    def _build_watch(self) -> None:
-        self.curves = LossCurves(str(self.viewer.theme))
-        self.viewer.events.theme.connect(self._on_theme)
-        self.watch.form.addRow(self.curves)
-        self.watch.form.addRow(self.curves.names)
+    def _on_page(self, index: int) -> None:
+        if self.pages.tabText(index) == "Runs":
+            self.runs.refresh()
 
     def _foot(self) -> QWidget:
         """Buttons, progress and status, which stay in sight on every page."""
-        self.start = QPushButton(READY)
-        self.start.setToolTip("Train in the background; Stop keeps the model as it is then, and Resume goes on.")
+        self.start = QPushButton("Start")
+        self.start.setToolTip("Train in the background; Stop keeps the best model so far, and Resume goes on.")
         self.start.clicked.connect(self._on_start)
+        self.pause = QPushButton("Pause")
+        self.pause.setToolTip("Wait after this step, saved, with the computer free for other things; then continue.")
+        self.pause.clicked.connect(self._on_pause)
         self.use = QPushButton("Use in Perturb")
         self.use.setToolTip("Open the Perturb dock with the trained model.")
         self.use.clicked.connect(self.use_in_perturb)
-        self.show_preview = QPushButton("Show preview")
-        self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
-        self.show_preview.clicked.connect(self._look_at_preview)
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setFormat("")
-        foot = below(beside(self.start, self.show_preview, self.use), self.progress, self.status)
+        self.problem = Problem()
+        foot = below(beside(self.start, self.pause, self.use), self.progress, self.status, self.problem)
         foot.layout().setContentsMargins(8, 6, 8, 6)
         return foot
 
-    def _on_closed(self) -> None:
-        self.session.stop()
-        self.cells.stop()
-
-    def _on_theme(self, event: Any) -> None:
-        self.curves.take_colours(str(event.value))
+    @property
+    def state(self) -> str:
+        """The session's state."""
+        return self.session.state
 
     # ---- the folder -------------------------------------------------------------------------------------------------
 
-    def set_source(self, path: str | Path) -> None:
-        """Look at a folder and fill the form with what is found."""
-        self._source = Path(path)
-        self.source.setText(str(path))
-        self.kind.refill([])
-        self._look()
-
-    def _look(self) -> None:
-        if self._source is not None and self._engine is not None:
-            self.session.look(self._source, self.cells.task.value, self.kind.value)
-            self.status.busy("Looking at the folder …")
-
-    def _on_source_typed(self) -> None:
-        text = self.source.text().strip()
-        if text and Path(text) != self._source:
-            self.set_source(text)
-
-    def _choose_source(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Choose a folder of images or .cells", self.source.text())
-        if path:
-            self.set_source(path)
-
-    def _choose_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Choose a run folder", str(Path(self.folder.text()).parent))
-        if path:
-            self.folder.setText(path)
-
     def _on_engine(self, engine: Engine) -> None:
-        self._engine = engine
-        self.settings.fill(engine)
         self.status.busy("")
-        self._look()
+        self.setup.fill(engine)
 
-    def _on_looked(self, looked: Looked) -> None:
+    def _look(self, path: Path, task: str, kind: Any) -> None:
+        self.problem.clear()
+        self.status.busy("Looking at the folder …")
+        self.session.look(path, task, kind)
+
+    def _on_looked(self, looked: Looked | None) -> None:
         self.status.busy("")
-        self.status.say("")
-        ready = looked.source.kind == "cells"
-        self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
-        self.kind.choose(looked.source.kind)
-        for widget in (self._kind_name, self.kind):
-            widget.setVisible(not ready)
-        self.cells.fill(looked)
-        self.settings.fit(looked)
-        self.folder.setText(str(free_folder(looked.source.path)))
-        self._set_state(READY)
+        if self.setup.origin.value != FOLDER:  # layers were chosen meanwhile
+            return
+        if self.state == READY:
+            self.status.say("")
+            self.problem.clear()
+        self.setup.show_looked(looked)
+        if looked is not None:
+            self.runs.show_folder(looked.source.path.resolve().parent)
+
+    def _on_estimate(self, text: str, tip: str) -> None:
+        """Say beside Start, too, how long it would take, but not over how the last training ended."""
+        line = text.partition("\n")[0]
+        if self.state == READY and (self.pages.currentWidget() is self.setup or self.status.said == self._estimate):
+            self.status.say(line)
+        self._estimate = line
 
     # ---- the training -----------------------------------------------------------------------------------------------
 
-    def plan(self) -> Plan:
-        """Everything chosen, as the training takes it.
-
-        Raises
-        ------
-        ImpaError
-            If something is missing or does not fit.
-        """
-        from napari_impa.engine.settings import TrainingSettings
-
-        looked = self.cells.looked
-        if looked is None:
-            raise ConditionError("No folder is chosen; choose one with labelled images or cells.")
-        if self.settings.size.value is None:
-            raise ConditionError("The crops are too small for the networks, which take 24 px and more.")
-        if not self.cells.label.ticked:
-            raise ConditionError("No label column is ticked; tick those whose values name the condition of a cell.")
-        task = self.cells.task.value
-        if task == "perturbation" and self.cells.chosen_control is None:
-            raise ConditionError("No control is chosen; choose the untreated control.")
-        settings = TrainingSettings(task=task, hold_out=self.cells.hold_out, **self.settings.values())
-        return Plan(
-            looked.source.path, self.cells.label.ticked, self.cells.chosen_control, settings,
-            Path(self.folder.text()), self.settings.segment.value, self.settings.nuclei.value,
-            self.kind.value,
-        )  # fmt: skip
-
     def _on_start(self) -> None:
-        if self.state == TRAINING:
-            self._set_state(STOPPING)
-            if self.session.job is not None:
-                self.session.job.cancel()
+        if self.state != READY:
+            self.session.stop()
             return
         try:
-            plan = self.plan()
+            plan = self.setup.plan()
         except ImpaError as error:
             self._on_failed(Failure.of(error))
             return
-        self.curves.clear_curves()
-        self.progress.setValue(0)
-        self.status.say("Reading the folder …")
-        self._set_state(TRAINING)
-        self.pages.setCurrentWidget(self.watch)
-        self.session.start(plan)
+        self.begin(plan)
 
-    def _on_report(self, report: Cropping | Started | Progress) -> None:
+    def begin(self, plan: Plan) -> None:
+        """Start a training, or go on with the one in the plan's folder, and watch it."""
+        self.setup.set_enabled(False)  # neither measuring nor looking is to slow the training down
+        try:
+            self.session.start(plan)
+        except ImpaError as error:
+            self._follow_state()
+            self._on_failed(Failure.of(error))
+            return
+        self.problem.clear()
+        self.progress.setValue(0)
+        self.status.say("Reading the cells …")
+        self.watch.begin(plan.folder)
+        self.pages.setCurrentWidget(self.watch)
+
+    def resume(self, folder: Path) -> None:
+        """Go on with the run in a folder; one that is complete is first asked for more steps or minutes."""
+        try:
+            plan = plan_of(folder)
+        except ImpaError as error:
+            self._on_failed(Failure.of(error))
+            return
+        self.setup.folder.setText(str(folder))
+        if self.runs.is_complete(folder):
+            self.setup.extend(plan)
+            self.pages.setCurrentWidget(self.setup)
+        else:
+            self.begin(plan)
+
+    def _train_again(self, folder: Path) -> None:
+        self.setup.repeat(folder)
+        self.pages.setCurrentWidget(self.setup)
+
+    def _go_on_from(self, folder: Path) -> None:
+        self.setup.go_on_from(folder / "model.impa", folder.name)
+        self.pages.setCurrentWidget(self.setup)
+
+    def _on_pause(self) -> None:
+        if self.state == PAUSED:
+            self.session.resume()
+        else:
+            self.session.pause()
+            self.pause.setEnabled(False)
+            self.pause.setText("Pausing …")
+
+    def _on_report(self, report: Cropping | Started | Progress | Paused) -> None:
         if isinstance(report, Cropping):
             self.progress.setValue(round(1000 * report.done / max(1, report.total)))
             self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
         elif isinstance(report, Started):
-            self._about = f"{report.cells:,} cells · {report.device}"
-            self.status.say(f"Training starts\n{self._about}")
-            self._preview = Preview(self.viewer, report.channels, report.pixel_size)
             self.progress.setValue(0)
+            self.status.say("The training starts …")
+            self.watch.started(report)
+        elif isinstance(report, Paused):
+            if self.state == PAUSED:
+                self.status.say(f"Paused after step {report.step:,}, which is saved; Continue goes on.")
         else:
             event = report.event
-            if self.curves.extend(report.points):
-                QTimer.singleShot(0, self._look_at_curves)  # what is worth watching now
             self.progress.setValue(round(1000 * event.progress))
             steps = f"{event.step:,}" + (f" of {event.steps:,}" if event.steps else "")
             left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
-            self.status.say(f"Step {steps}{left} · {event.stage} stage\n{self._about}")
-            if event.samples is not None and self._preview is not None:
-                self._preview.show(event.samples, event.step)
-                self.show_preview.setEnabled(True)
+            self.status.say(f"Step {steps}{left} · {STAGES.get(event.stage, event.stage)}")
+            self.watch.follow(report)
 
     def _on_ended(self, outcome: Trained | Failure | None) -> None:
-        self._set_state(READY)
+        self._follow_state()
         if isinstance(outcome, Trained):
             self._trained = outcome
             remember(outcome.model_path)
             self.status.say(outcome.message)
-            show_info(outcome.message)
+            if outcome.complete:
+                self.setup.choose_free_folder()  # the next start is another run
         elif outcome is None:
             self.progress.setValue(0)
             self.status.say("Stopped before the first step; nothing was written.")
         else:
-            self._on_failed(outcome)
-        self._set_state(READY)
+            self.status.say("")
+            self.problem.show_failure(outcome)
+        self._follow_state()
+        if not self._closed:
+            self.runs.refresh()
 
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
         self.status.busy("")
-        self.status.warn(failure.message)
+        self.status.say("")
+        self.problem.show_failure(failure)
 
-    def _look_at_curves(self) -> None:
-        self.watch.ensureWidgetVisible(self.curves.names)
+    def _follow_state(self, *_: object) -> None:
+        """What can be pressed and changed in the present state."""
+        state, ready = self.state, self.state == READY
+        self.start.setText("Stopping …" if state == STOPPING else "Stop" if not ready else self._start_text)
+        self.start.setEnabled(state != STOPPING and (not ready or self.setup.cells.looked is not None or self._resumes))
+        self.pause.setText("Continue" if state == PAUSED else "Pause")
+        self.pause.setEnabled(state in (TRAINING, PAUSED))
+        self.use.setEnabled(self._trained is not None)
+        self.setup.set_enabled(ready)
+        self.runs.allow_training(ready)
 
-    def _look_at_preview(self) -> None:
-        if self._preview is not None:
-            self._preview.look_at()
+    @property
+    def _resumes(self) -> bool:
+        return self.setup.resumes
+
+    @property
+    def _start_text(self) -> str:
+        return "Resume" if self._resumes else "Start"
+
+    # ---- the model --------------------------------------------------------------------------------------------------
 
     def use_in_perturb(self) -> Any:
-        """Open the Perturb dock, or the one that is open, with the trained model; returns the dock.
+        """Open the Perturb dock, or the one that is open, with the model trained last; returns the dock.
 
-        Where no image is open, control cells of the training are opened to try the model on.
+        Where no image is open, control cells are opened to try the model on, of those held out where there are any.
         """
+        trained = self._trained
+        if trained is None:
+            return self._open_perturb(None)
+        return self._open_perturb(ToTry(trained.model_path, cells_to_try(trained.cells, trained.hold_out)))
+
+    def _on_to_try(self, to_try: ToTry) -> None:
+        self._open_perturb(to_try)
+
+    def _open_perturb(self, to_try: ToTry | None) -> Any:
         from napari_impa.viewer.perturb import open_dock
 
-        trained = self._trained
-        if trained is not None and not any(is_source(layer) for layer in self.viewer.layers):
-            cells = trained.cells
-            rows = np.flatnonzero(cells.is_control if cells.control is not None else np.ones(len(cells), bool))
-            for data in cells_layers(
-                cells.take(rows[:CELLS_TO_TRY]), "control cells · " if cells.control else "cells · "
-            ):
+        if to_try is not None and to_try.cells is not None and not any(map(is_source, self.viewer.layers)):
+            for data in cells_layers(to_try.cells, to_try.prefix):
                 self.viewer.add_layer(Layer.create(*data))
         dock = open_dock(self.viewer)
-        if trained is not None:
-            dock.use_model(trained.model_path)
+        if to_try is not None:
+            dock.use_model(to_try.model_path)
         return dock
 
-    def _set_state(self, state: str) -> None:
-        """Start, Stop, Stopping …: what can be pressed and changed."""
-        self.state = state
-        held = bool(self.folder.text()) and (Path(self.folder.text()) / "config.json").is_file()
-        self.start.setText("Resume" if state == READY and held else state)
-        self.start.setEnabled(state != STOPPING and (state == TRAINING or self.cells.looked is not None))
-        self.use.setEnabled(self._trained is not None)
-        self.show_preview.setEnabled(self._preview is not None and self._preview.layer is not None)
-        for widget in (
-            self.source, self.choose, self.kind, self.folder, self.choose_folder,
-            self.cells.task, self.cells.label, self.cells.control, self.cells.column, self.cells.held,
-            self.settings.preset, self.settings.size, self.settings.amount, self.settings.unit, self.settings.more,
-        ):  # fmt: skip
-            widget.setEnabled(state == READY)
+    def _on_close(self) -> None:
+        self._closed = True
+        _leaving(self.session.stop, self._stops)()
+        self.setup.layers.close_form()
+        self._guard.remove()
+        self.deleteLater()  # with what its signals hold: cells, tables, pictures
+
+
+def _leaving(session: Callable[[], None], stops: list[Sequence[Callable[[], None]]]) -> Callable[[], None]:
+    """End the training and everything else in the background; nothing of the dock is held."""
+
+    def leave() -> None:
+        session()
+        for part in stops:
+            for stop in part:
+                stop()
+
+    return leave
 
 
 def duration(seconds: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 from superqt.utils import signals_blocked
 
 from napari_impa.cells.checks import PLATES
+from napari_impa.cells.tables import shortest
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.docks import Options, Page
 from napari_impa.viewer.found_panel import FoundPanel
@@ -58,6 +59,10 @@ class CheckList(QListWidget):
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
 
 
+def _plate_rank(name: str) -> int:
+    return PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES)
+
+
 class CellsForm(QObject):
     """Task, labels, control and hold out of what was found, as rows of a dock under a picture of it.
 
@@ -80,6 +85,7 @@ class CellsForm(QObject):
     def __init__(self, page: Page) -> None:
         super().__init__()
         self.looked: Looked | None = None
+        self._resting = self._unseen = False
         self._segment: str | None = None
         self._nuclei: str | None = None
         self._closer = Latest(self)
@@ -106,6 +112,7 @@ class CellsForm(QObject):
         self.column.currentIndexChanged.connect(self._on_column)
         self.held.changed.connect(self._count)
         page.destroyed.connect(self._closer.cancel)
+        self.label.fill([], [])
         self._show_held(False)
 
     def fill(self, looked: Looked) -> None:
@@ -123,13 +130,40 @@ class CellsForm(QObject):
         if self.looked is not None and self.looked.source.kind == "fields":
             self._look_closer()
 
+    def take(self, label: Sequence[str], control: str | None, hold_out: Mapping[str, Sequence[str]]) -> None:
+        """Choose what another training was given, as far as it is here; of several columns held out, the first."""
+        assert self.looked is not None
+        table = self.looked.source.table
+        ticked = [name for name in label if name in table.columns]
+        if ticked:
+            self.label.fill(label_columns(table, ticked), ticked)
+        with signals_blocked(self):  # counted once, below
+            self._on_label(control=control)
+            column = next((name for name in hold_out if name in self.column.values), "")
+            self.column.choose(column)
+            self._offer_values([shortest(value) for value in hold_out.get(column, ())])
+        self._count()
+
     def stop(self) -> None:
         """Stop looking closer."""
         self._closer.cancel()
 
+    def rest(self) -> None:
+        """Look no closer until `go_on`, as a training needs the computer."""
+        self._unseen = self._unseen or self._closer.busy
+        self._resting = True
+        self._closer.cancel()
+
+    def go_on(self) -> None:
+        """Look at what was left meanwhile."""
+        self._resting = False
+        if self._unseen and self.looked is not None:
+            self._look_closer()
+
     def clear(self) -> None:
         """Forget what was found."""
         self._closer.cancel()
+        self._unseen = False
         self.looked = None
         self.panel.clear()
         self.label.fill([], [])
@@ -174,8 +208,7 @@ class CellsForm(QObject):
         names = sorted({name for column in label for name in values_of(table, column)})
         self.control.refill([(name, name) for name in names])
         self.control.choose(before if before in names else guess(table, self.task.value)[1])
-        columns = [name for name in label_columns(table) if name not in label or batch]
-        columns.sort(key=lambda name: PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES))
+        columns = sorted(label_columns(table), key=lambda name: (name in label, _plate_rank(name)))
         column, values = default_hold_out(table, label, self.chosen_control)
         self.column.refill([("nothing", ""), *((name, name) for name in columns)])
         self.column.choose(column)
@@ -214,6 +247,9 @@ class CellsForm(QObject):
 
     def _look_closer(self) -> None:
         assert self.looked is not None
+        self._unseen = self._resting
+        if self._resting:
+            return
         self._closer.submit(
             look_closer, self.looked, self.label.ticked, self.chosen_control, self.hold_out, self._segment, self._nuclei
         )

@@ -165,6 +165,13 @@ class SettingsForm(QObject):
             offer_columns, source.table, looked.labels if guessed else label, looked.control if guessed else control
         )
 
+    def find_nuclei(self, segment: str | None, channel: str | None) -> None:
+        """Choose how nuclei are found and in which channel, as far as that is offered."""
+        for box, value in ((self.segment, segment), (self.nuclei, channel)):
+            if value in box.values:
+                box.choose(value)
+        self.changed.emit()
+
     def follow_task(self, task: str) -> None:
         """Show only what has a meaning for a task."""
         self._task = task

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_impa.cells.folder import crop_source
-from napari_impa.cells.source import Kind, open_source
+from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names
+from napari_impa.engine.steering import Abandoned, Steering
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.viewer.jobs import CancelledError, Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.settings import TrainingSettings
-    from napari_impa.engine.steering import Steering
     from napari_impa.engine.training import TrainingEvent
 
 
@@ -81,7 +81,7 @@ class Cropping:
 
 @dataclass(frozen=True)
 class Started:
-    """The training begins: on which cells, what it computes on, and by what the model is kept."""
+    """The training begins: on which cells, what it computes on, by what the model is kept, and whether it is scored."""
 
     cells: int
     channels: tuple[str, ...]
@@ -89,15 +89,18 @@ class Started:
     device: str
     steps_done: int
     kept: str
+    scored: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """How the training ended, and the cells it was trained on."""
+    """How the training ended, on which cells, which were held out, and whether it came to the end of its budget."""
 
     model_path: Path
     message: str
     cells: Cells
+    hold_out: Mapping[str, Sequence[str]]
+    complete: bool
 
 
 @dataclass(eq=False)
@@ -129,6 +132,8 @@ def train_plan(token: Token, plan: Plan, steering: Steering | None = None) -> Tr
     """
     try:
         return _train(token, plan, steering)
+    except Abandoned:
+        raise CancelledError from None
     except OSError as error:
         raise TrainingError(in_words(error, plan)) from error
 
@@ -146,9 +151,10 @@ def in_words(error: OSError, plan: Plan) -> str:
 def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     from napari_impa.catalog import load_model
     from napari_impa.engine.run import Run
-    from napari_impa.engine.steering import Steering
     from napari_impa.training import events, make_trainer
+    from napari_impa.viewer.settings import read_settings
 
+    token.check()  # the first import of torch takes seconds
     steering = steering or Steering()
     run = Run(plan.folder)
     resume = run.exists
@@ -156,18 +162,21 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
     check_conditions(cells, plan.settings.task)
     token.check()
     needed = plan.start_from is not None and not (resume and run.checkpoint_path.is_file())
-    model = load_model(plan.start_from) if needed and plan.start_from is not None else None
+    model = load_model(plan.start_from, read_settings().cache) if needed and plan.start_from is not None else None
     token.check()
     trainer, kept = make_trainer(
         cells, plan.settings, plan.folder, resume=resume, start_from=model, steering=steering
     )  # fmt: skip
     del model
+    if steering.abandoned:
+        raise CancelledError
     source = plan.source if plan.cells is None else plan.cells_path
     run.keep_source(
         source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind
     )
     device = trainer.chosen_device.reason
-    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept))
+    scored = trainer.best.score is not None
+    token.report(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept, scored))
     message, waiting, reported = "", [], 0.0
     for event in events(trainer):
         if token.cancelled:
@@ -183,7 +192,7 @@ def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
             waiting, reported = [], time.monotonic()
     if steering.abandoned:
         raise CancelledError
-    return Trained(trainer.run.model_path, message, cells)
+    return Trained(trainer.run.model_path, message, cells, plan.settings.hold_out, not token.cancelled)
 
 
 def plan_of(folder: str | Path) -> Plan:
@@ -212,6 +221,41 @@ def plan_of(folder: str | Path) -> Plan:
     )  # fmt: skip
 
 
+def check_budget(plan: Plan) -> None:
+    """Check that a run that is to be resumed has not come to the end of the plan's budget already.
+
+    Raises
+    ------
+    TrainingError
+        If it has.
+    """
+    from napari_impa.engine.runs import summary
+
+    run, asked = summary(plan.folder), plan.settings
+    if asked.steps is not None and run.steps >= asked.steps:
+        done = f"{run.steps:,} steps"
+    elif asked.minutes is not None and run.minutes >= asked.minutes:
+        done = f"been trained for {run.minutes:.3g} min"
+    else:
+        return
+    raise TrainingError(
+        f"{run.name} has {done} already; ask for more in all to resume it, or choose another run folder."
+    )
+
+
+def read_plan(token: Token, folder: Path) -> Plan:
+    """Read the plan of a run; for a background job, as settings need torch."""
+    return plan_of(folder)
+
+
+def read_settings_of(token: Token, model: Path) -> dict[str, Any]:
+    """Read the settings that a training shares with the model it goes on from; for a background job."""
+    from napari_impa.catalog import load_model
+    from napari_impa.engine.fine_tuning import settings_of
+
+    return settings_of(load_model(model))
+
+
 def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
     """Open the cells of a plan, or cut them into a `.cells` folder beside the run folder."""
 
@@ -233,9 +277,16 @@ def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
         if reuse and (path / "meta.json").is_file():
             cells = open_cells(path)
         else:
+            _require_ours(path, source)
             size = plan.settings.size if source.kind == "fields" else None
             cells = crop_source(
                 source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
                 label=plan.label, control=plan.control, overwrite=True, progress=tell,
             )  # fmt: skip
     return cells.labelled(plan.label, plan.control)
+
+
+def _require_ours(path: Path, source: Source) -> None:
+    """Check that cells which would be replaced were cut from the same source, and are not the user's own."""
+    if (path / "meta.json").is_file() and open_cells(path).history.get("source") != source.name:
+        raise TrainingError(f"{path} holds cells of something else, which would be lost; choose another run folder.")

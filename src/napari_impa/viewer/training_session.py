@@ -17,7 +17,7 @@ from napari_impa.engine.steering import Steering
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.jobs import Failure, Job, Latest, notify
 from napari_impa.viewer.looking import ask_engine, look
-from napari_impa.viewer.training_job import Cropping, Paused, Plan, Progress, Started, Trained, train_plan
+from napari_impa.viewer.training_job import Cropping, Paused, Plan, Started, Trained, train_plan
 
 READY, STARTING, CROPPING, TRAINING, PAUSED, STOPPING = (
     "ready", "starting", "cropping", "training", "paused", "stopping",
@@ -34,8 +34,10 @@ class TrainingSession(QObject):
 
     Signals
     -------
-    engine_known, looked
-        `Engine`; `Looked`.
+    engine_known
+        `Engine`.
+    looked
+        `Looked`, or None where a folder could not be looked at; why is told by `failed` then.
     reported
         `Cropping`, `Started`, `Progress` or `Paused`.
     ended
@@ -67,6 +69,7 @@ class TrainingSession(QObject):
         self._asking, self._looking = Latest(self), Latest(self)
         self._asking.succeeded.connect(self.engine_known)
         self._looking.succeeded.connect(self.looked)
+        self._looking.failed.connect(self._on_not_looked)
         for latest in (self._asking, self._looking):
             latest.failed.connect(self.failed)
         self._asking.submit(ask_engine)
@@ -98,7 +101,7 @@ class TrainingSession(QObject):
         self._quiet, self.step = False, 0
         self._steering = Steering()
         self._activity = progress(total=PARTS, desc=f"Training {plan.folder.name}", file=_Nowhere())
-        self.job = Job(train_plan, plan, self._steering, afterwards=give_memory_back)
+        self.job = Job(train_plan, plan, self._steering)
         self.job.reported.connect(self._on_report)
         self.job.succeeded.connect(self._end)
         self.job.failed.connect(self._end)
@@ -138,30 +141,37 @@ class TrainingSession(QObject):
             self._close_activity()
         self._set_state(STOPPING)
 
+    def _on_not_looked(self, failure: Failure) -> None:
+        self.looked.emit(None)
+
     # ---- what comes back --------------------------------------------------------------------------------------------
 
     def _on_report(self, report: Any) -> None:
         if isinstance(report, Cropping):
-            self._show(report.done / max(1, report.total), "Finding cells")
             self._go_to(CROPPING)
+            done, text = report.done / max(1, report.total), "Finding cells"
         elif isinstance(report, Started):
             self.step = report.steps_done
-            self._show(0.0, "Training")
             self._go_to(TRAINING)
+            done, text = 0.0, "Training"
         elif isinstance(report, Paused):
             self.step = report.step
             if self._steering is not None and self._steering.paused:  # it may go on again by now
                 self._go_to(PAUSED)
-        elif isinstance(report, Progress):
+            self.reported.emit(report)
+            return
+        else:
             self.step = report.event.step
-            self._show(report.event.progress, f"Training · step {self.step:,}")
             self._go_to(TRAINING)
+            done, text = report.event.progress, f"Training · step {self.step:,}"
         self.reported.emit(report)
+        self._show(done, text)  # last: napari handles other events meanwhile, and the training's end may be among them
 
     def _end(self, outcome: Trained | Failure | None = None) -> None:
         self.job = self._steering = None
         TrainingSession.current = None
         self._close_activity()
+        give_memory_back()
         self._set_state(READY)
         if not self._quiet and isinstance(outcome, Trained):
             show_info(outcome.message)
@@ -204,7 +214,10 @@ class _Nowhere(io.TextIOBase):
 
 
 def give_memory_back() -> None:
-    """Free what a training left behind, and let the GPU have the memory that torch keeps for later."""
+    """Free what a training left behind, and let the GPU have the memory that torch keeps for later.
+
+    In the main thread, as garbage may hold widgets, which only that thread may delete.
+    """
     gc.collect()
     if "torch" not in sys.modules:
         return

@@ -1,0 +1,1 @@
+"""Files from the network: parts of archives, whole files, and what is kept of them."""

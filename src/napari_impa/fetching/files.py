@@ -1,0 +1,119 @@
+"""Whole files from the network by pooch, checked against their SHA-256, with progress and errors in our words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+
+from napari_impa.errors import FetchError
+from napari_impa.fetching.members import Progress, sha256_of
+from napari_impa.fetching.ranges import BUSY, PATIENCE
+
+_TIMEOUT = 30.0
+_CHUNK = 1 << 16
+
+
+class _Bar:
+    """A progress bar as pooch wants one, over a function."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.total, self._done, self._progress = 0, 0, progress
+
+    def update(self, count: int) -> None:
+        self._done += count
+        self._progress(min(self._done, self.total or self._done), self.total)
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing is to be closed."""
+
+
+def fetch_file(
+    url: str,
+    path: Path,
+    *,
+    sha256: str | None = None,
+    progress: Progress = lambda done, all: None,
+    patience: Sequence[float] = PATIENCE[:2],
+) -> Path:
+    """Fetch a file to `path`, or find it there with the SHA-256 it ought to have.
+
+    Parameters
+    ----------
+    url
+        Its address.
+    path
+        Where it is put, once it is whole and right.
+    sha256
+        In hexadecimal; not checked where None, and the file is then fetched anew.
+    progress
+        Called with the bytes so far and in all (0 where not known); what it raises ends the fetching.
+    patience
+        Seconds to wait before each further attempt.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be fetched, or has another SHA-256.
+    """
+    if sha256 is not None and path.is_file() and sha256_of(path) == sha256.lower():
+        return path
+    host = urlsplit(url).hostname or url
+    for wait in [*patience, None]:
+        try:
+            with _quiet():
+                pooch.retrieve(
+                    url,
+                    f"sha256:{sha256}" if sha256 else None,
+                    path.name,
+                    path.parent,
+                    downloader=pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_CHUNK, timeout=_TIMEOUT),
+                )
+            return path
+        except requests.HTTPError as error:
+            status = 0 if error.response is None else error.response.status_code
+            if status not in BUSY:
+                raise FetchError(f"{host} does not give {url} (HTTP {status}); check the address.") from error
+            failure = FetchError(f"{host} is busy or out of order (HTTP {status}); try again later.")
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            failure = FetchError(f"{host} cannot be reached or breaks the connection; check the network and try again.")
+            failure.__cause__ = error
+        except requests.RequestException as error:
+            raise FetchError(f"{url} cannot be fetched ({error}); check the address.") from error
+        except ValueError as error:
+            raise FetchError(
+                f"{path.name} from {host} is not the file it ought to be: its SHA-256 differs, and it was thrown "
+                "away; try again, and ask whoever published it if that does not help."
+            ) from error
+        if wait is None:
+            raise failure
+        _wait(wait, lambda: progress(0, 0))
+    raise AssertionError
+
+
+def _wait(seconds: float, alive: Callable[[], object]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        alive()
+        time.sleep(min(left, 0.1))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pooch from telling on the terminal what is told elsewhere."""
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

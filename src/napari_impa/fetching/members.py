@@ -1,0 +1,200 @@
+"""Members of a zip archive on a server, fetched without the rest of it and gone on with after a break."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from napari_impa.errors import FetchError
+from napari_impa.fetching.ranges import RangeFile, RemoteFile
+
+PARTIAL = ".partial"
+"""Ending of the bytes of a member that have come so far, as they lie in the archive."""
+
+RECORD = ".json"
+"""Ending of what is known of a fetched member: where it is from, its CRC-32, its SHA-256."""
+
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_BLOCK = 1 << 20
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Member:
+    """An entry of an archive's central directory.
+
+    Parameters
+    ----------
+    name
+        Its path in the archive.
+    offset
+        Where its local header begins.
+    packed, size
+        Bytes in the archive, and unpacked.
+    crc
+        CRC-32 of the unpacked bytes.
+    method
+        0 stored, 8 deflated.
+    """
+
+    name: str
+    offset: int
+    packed: int
+    size: int
+    crc: int
+    method: int
+
+
+def list_members(remote: RemoteFile) -> list[Member]:
+    """Read the central directory (zip64 too), in two requests.
+
+    Raises
+    ------
+    FetchError
+        If the file is no zip archive.
+    """
+    try:
+        with zipfile.ZipFile(RangeFile(remote)) as archive:
+            return [
+                Member(one.filename, one.header_offset, one.compress_size, one.file_size, one.CRC, one.compress_type)
+                for one in archive.infolist()
+                if not one.is_dir() and not one.flag_bits & 1
+            ]
+    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+        raise FetchError(f"{remote.url} is no zip archive that can be read ({error}); check the address.") from error
+
+
+def fetch_member(remote: RemoteFile, member: Member, path: Path, progress: Progress = lambda done, all: None) -> Path:
+    """Fetch a member to `path`, or find it there as it was fetched before.
+
+    What came before a break lies beside `path` and is gone on with, also by another process; it is dropped where
+    the archive was changed since. The CRC-32 of the archive is checked, and, where the member was fetched
+    before, the SHA-256 that was recorded then.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be fetched, or is damaged.
+    """
+    if is_fetched(path):
+        return path
+    if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FetchError(f"{member.name} is packed in a way (method {member.method}) that is not read here.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL)
+    _fetch_packed(remote, member, partial, progress)
+    sha256 = _unpack(member, partial, path)
+    known = read_record(path).get("sha256")
+    if known not in (None, sha256):
+        path.unlink()
+        raise FetchError(
+            f"{member.name} at {remote.host} is not the file that was fetched the first time (its SHA-256 differs); "
+            f"delete {path.with_name(path.name + RECORD)} if the new one is to be taken."
+        )
+    _write_json(
+        path.with_name(path.name + RECORD),
+        {"url": remote.url, "member": member.name, "size": member.size, "crc32": f"{member.crc:08x}", "sha256": sha256},
+    )
+    return path
+
+
+def is_fetched(path: Path) -> bool:
+    """Whether a member lies at `path` with the SHA-256 that was recorded when it was fetched."""
+    known = read_record(path).get("sha256")
+    return known is not None and path.is_file() and sha256_of(path) == known
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What was recorded of the member at `path`; empty where nothing was, or it cannot be read."""
+    return _read_json(path.with_name(path.name + RECORD))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, progress: Progress) -> None:
+    """Bring the packed bytes of a member into `partial`, from where they end."""
+    about = {
+        "url": remote.url, "size": remote.version.size, "tag": remote.version.tag, "member": member.name,
+        "offset": member.offset, "packed": member.packed, "crc32": member.crc,
+    }  # fmt: skip
+    note = partial.with_name(partial.name + RECORD)
+    if _read_json(note) != about:
+        partial.unlink(missing_ok=True)
+        _write_json(note, about)
+    held = partial.stat().st_size if partial.is_file() else 0
+    if held > member.packed:
+        held = 0
+    progress(held, member.packed)
+    if held == member.packed > 0:
+        return
+    header = remote.read(member.offset, member.offset + _LOCAL_HEADER.size)
+    fields = _LOCAL_HEADER.unpack(header) if len(header) == _LOCAL_HEADER.size else (b"",)
+    if fields[0] != b"PK\x03\x04":
+        raise FetchError(f"{member.name} does not lie where the archive at {remote.host} says; the archive is damaged.")
+    begin = member.offset + _LOCAL_HEADER.size + fields[-2] + fields[-1]
+    with partial.open("r+b" if held else "wb") as file:
+        file.seek(held)
+        for piece in remote.stream(begin + held, begin + member.packed):
+            file.write(piece)
+            held += len(piece)
+            progress(held, member.packed)
+
+
+def _unpack(member: Member, partial: Path, path: Path) -> str:
+    """Unpack a whole member beside `path` and rename it; returns its SHA-256."""
+    unpacked = path.with_name(f".{path.name}.unpacked")
+    crc, size, digest = 0, 0, hashlib.sha256()
+    try:
+        with partial.open("rb") as source, unpacked.open("wb") as target:
+            for piece in _unpacked(source, member.method):
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+                digest.update(piece)
+                target.write(piece)
+        if (crc, size) != (member.crc, member.size):
+            raise zlib.error("its CRC-32 differs from the archive's")
+        os.replace(unpacked, path)
+    except zlib.error as error:
+        raise FetchError(f"{member.name} arrived damaged ({error}) and was thrown away; fetch it again.") from error
+    finally:
+        unpacked.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+        partial.with_name(partial.name + RECORD).unlink(missing_ok=True)
+    return digest.hexdigest()
+
+
+def _unpacked(source: BinaryIO, method: int) -> Iterator[bytes]:
+    blocks = iter(lambda: source.read(_BLOCK), b"")
+    if method == zipfile.ZIP_STORED:
+        yield from blocks
+        return
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    for block in blocks:
+        yield inflate.decompress(block)
+    yield inflate.flush()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    os.replace(beside, path)
