@@ -16,8 +16,8 @@ def first_networks(
     labels: TrainingLabels,
     described: Sequence[tuple[Description, Vector | None]],
     settings: TrainingSettings,
-    recipe: Recipe,
     channels: int,
+    recipe: Recipe,
 ) -> Networks:
     """Networks with random weights from the settings' seed, for cells of so many channels.
 
@@ -25,11 +25,14 @@ def first_networks(
     ----------
     labels, described
         The conditions, and what `TrainingLabels.describe` says of them.
-    settings, recipe
-        What to train, and how.
+    settings
+        What to train.
     channels
         Number of image channels.
+    recipe
+        Whether styles are relative.
     """
+    starts = labels.conditions if settings.task == "batch" else labels.modalities  # what mean styles belong to
     shape = Shape(
         size=settings.size,
         channels=channels,
@@ -40,7 +43,7 @@ def first_networks(
         conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
         mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
         modality_dim=settings.modality_dim,
-        relative_style=_starts(labels, settings) if recipe.relative_style else 0,
+        relative_style=len(starts) if recipe.relative_style else 0,
     )
     networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
     for number, (_, vectors) in enumerate(described):
@@ -49,8 +52,3 @@ def first_networks(
             if settings.recipe != "paper":
                 networks.forget_absent(number)
     return networks
-
-
-def _starts(labels: TrainingLabels, settings: TrainingSettings) -> int:
-    """Mean styles that conditions are relative to: each batch's, or those of each modality's controls."""
-    return len(labels.conditions if settings.task == "batch" else labels.modalities)

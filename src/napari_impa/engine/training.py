@@ -108,7 +108,7 @@ class Trainer(Steered):
         self.data = TrainingCells(cells, settings, self.device, check=self.check)
         labels, described = self.data.labels, self.data.labels.describe()
         descriptions = [description for description, _ in described]
-        networks = first_networks(labels, described, settings, self.recipe, len(cells.channels))
+        networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         self.started_from = recorded(self.run, start_from) if resuming else None
         if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
             self.started_from = go_on_from(start_from, networks, labels, settings.task, cells.channels, descriptions)
