@@ -167,10 +167,10 @@ def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:
     return path
 
 
-def shrink(path: Path) -> None:
+def shrink(path: Path, colours: int = COLOURS) -> None:
     """Save a picture again with few colours."""
     with Image.open(path) as picture:
-        palette = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette = picture.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette.save(path, optimize=True)
 
 

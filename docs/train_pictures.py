@@ -84,7 +84,7 @@ class User:
                 )
             part.unlink()
             whole.save(path)
-        shrink(path)
+        shrink(path, colours=256)  # curves whose colours are near each other stay apart
         self.paths.append(path)
         print(path, flush=True)
 

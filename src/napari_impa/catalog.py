@@ -84,7 +84,8 @@ class Entry:
     @property
     def description(self) -> str:
         """One line: channels, crop side, conditions, size on disk or to fetch."""
-        what = {"batch": "batches", "images": "files"}.get(self.task, "conditions")
+        words = {"batch": ("batch", "batches"), "images": ("file", "files")}
+        what = words.get(self.task, ("condition", "conditions"))[self.count != 1]
         side = f"{self.size} px · " if self.size else ""
         names = ", ".join(self.channels) if len(self.channels) < 4 else f"{len(self.channels)} channels"
         return f"{names} · {side}{self.count} {what} · {self.megabytes}{'' if self.is_here else ' to fetch'}"

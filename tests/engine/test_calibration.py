@@ -53,7 +53,21 @@ def test_fingerprints_are_changed_by_no_more_than_it_takes(compounds: Cells, mak
             mapped(model, name), mean_style(model, chosen, chosen.conditions == name), atol=1e-4, rtol=1e-4
         )
     torch.testing.assert_close(layer.weight[:, : len(absent)][:, absent], before[:, : len(absent)][:, absent])
-    assert torch.equal(layer.weight[:, len(absent) :], before[:, len(absent) :])
+
+
+def test_noise_spreads_styles_as_far_as_those_of_real_cells(cells: Cells, make_trainer: Make) -> None:
+    model = trained(make_trainer(recipe="relative", steps=3))
+    calibrate(model, cells, most=10_000)
+    noise = model.networks.mapping_network.mapping_network.layers[0].weight[:, -model.shape.noise_dim :]
+    parts = [model.encode(model.fit(cells.take(cells.conditions == name)).pixels).style for name in model.conditions]
+    around = torch.cat([part - part.mean(0) for part in parts]).double()
+    covariance = around.T @ around / (len(around) - len(parts))
+    kept = torch.linalg.eigvalsh(covariance)[-model.shape.noise_dim :].flip(0)
+    kept = torch.nn.functional.pad(kept, (0, model.shape.noise_dim - len(kept)))  # fewer axes than noise
+    lengths = noise.detach().double().square().sum(0)
+    torch.testing.assert_close(lengths, kept.clamp(min=0), rtol=1e-3, atol=1e-5 * float(kept[0]))
+    axis = noise[:, 0].detach().double() / lengths[0].sqrt()
+    torch.testing.assert_close(axis @ covariance @ axis, kept[0], rtol=1e-3, atol=0)
 
 
 def test_batches_start_from_and_go_to_the_same_means(cells: Cells, make_trainer: Make) -> None:

@@ -149,8 +149,10 @@ class IMPA:
 
     def describe(self) -> str:
         """One line: channels, crop side, conditions."""
-        what = "batches" if self.task == "batch" else "conditions"
-        return f"{len(self.channels)} channels · {self.size} px · {len(self.conditions)} {what}"
+        one, more = ("batch", "batches") if self.task == "batch" else ("condition", "conditions")
+        what = one if len(self.conditions) == 1 else more
+        channels = f"{len(self.channels)} channel{'s' * (len(self.channels) != 1)}"
+        return f"{channels} · {self.size} px · {len(self.conditions)} {what}"
 
     def to(self, device: str | torch.device) -> IMPA:
         """Move the weights to a device (`auto`, `cuda`, `mps`, `cpu`) and return the model."""
