@@ -269,7 +269,7 @@ class LayersBox(QWidget):
         try:
             plain = choice.plain(self._names, self.size.value, "batch")
         except ImpaError as error:
-            self.failed.emit(Failure.of(error))
+            self.failed.emit(Failure(str(error), ""))
             return
         self._asked_cells = choice.same_cells()
         self._finding.submit(cut_group, plain, condition, self.plate.naming(self._columns))
@@ -302,7 +302,7 @@ class LayersBox(QWidget):
         try:
             self.looked.emit(join_groups(groups, self.task))
         except ImpaError as error:
-            self.failed.emit(Failure.of(error))
+            self.failed.emit(Failure(str(error), ""))
             return False
         return True
 

@@ -147,7 +147,7 @@ class TrainDock(Dock):
         try:
             plan = self.setup.plan()
         except ImpaError as error:
-            self._on_failed(Failure.of(error))
+            self._on_failed(Failure(str(error), ""))
             return
         self.begin(plan)
 
@@ -158,7 +158,7 @@ class TrainDock(Dock):
             self.session.start(plan)
         except ImpaError as error:
             self._follow_state()
-            self._on_failed(Failure.of(error))
+            self._on_failed(Failure(str(error), ""))
             return
         self.problem.clear()
         self.progress.setValue(0)
@@ -171,7 +171,7 @@ class TrainDock(Dock):
         try:
             plan = plan_of(folder)
         except ImpaError as error:
-            self._on_failed(Failure.of(error))
+            self._on_failed(Failure(str(error), ""))
             return
         self.setup.folder.setText(str(folder))
         if self.runs.is_complete(folder):

@@ -305,7 +305,7 @@ class SetupPage(Page):
         try:
             self.settings.take(replace(TrainingSettings(**self.settings.values()), **found))
         except ImpaError as error:
-            self.failed.emit(Failure.of(error))
+            self.failed.emit(Failure(str(error), ""))
 
     def _on_folder(self) -> None:
         text = "This folder holds a run: Resume goes on with it, by its own settings and on its own cells."
