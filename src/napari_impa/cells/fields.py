@@ -143,7 +143,8 @@ def _read(path: Path, *, header_only: bool = False) -> Image:
         raise SourceError(f"{path} does not fit into memory; split it first.") from error
     except Exception as error:  # decoders raise all kinds on damaged files, and the user can mend only the file
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise SourceError(f"{path} cannot be read: the file is damaged or cut short ({reason}); mend or remove it.") from error
+        what = f"{path} cannot be read: the file is damaged or cut short ({reason}); mend or remove it."
+        raise SourceError(what) from error
     if image.pixels.dtype.kind not in "buif":
         raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
     if 0 in image.pixels.shape:
@@ -280,7 +281,7 @@ def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, pa
         ends = map(operator.add, page.dataoffsets, page.databytecounts)
         complete &= max(ends, default=0) <= size
     if not complete:
-        raise SourceError(f"{path} cannot be read: the file is cut short, a part of its pixels is missing; mend or remove it.")
+        raise SourceError(f"{path} cannot be read: the file is cut short, some pixels are missing; mend or remove it.")
 
 
 def _tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple[str, ...], float | None]:
