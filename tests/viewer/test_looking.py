@@ -16,7 +16,6 @@ from napari_impa.viewer.jobs import CancelledError, Token
 from napari_impa.viewer.looking import (
     LARGEST,
     Looked,
-    ask_engine,
     conditions_table,
     default_hold_out,
     free_folder,
@@ -72,16 +71,6 @@ def test_run_folder_is_new_and_beside_the_source(tmp_path: Path) -> None:
     (tmp_path / "plate-run").mkdir()
     assert free_folder(source) == tmp_path / "plate-run-2"
     assert free_folder(tmp_path / "v1.2 images").name == "v1.2 images-run"
-
-
-def test_engine_says_what_can_be_chosen() -> None:
-    engine = ask_engine(Token())
-    assert engine.widths["tiny"] == 16
-    assert {"default", "paper"} <= set(engine.recipes)
-    assert 48 in engine.sizes
-    assert engine.devices[0][0] == "auto"
-    assert engine.help["preset"]
-    assert engine.segmenters[0][0] == "nuclei"
 
 
 def test_look_guesses_labels_and_control(cells_path: Path, tmp_path: Path) -> None:

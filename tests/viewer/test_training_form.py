@@ -17,8 +17,8 @@ from napari_impa.engine.options import about_settings, option
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.docks import Page
+from napari_impa.viewer.engine_choices import ask_engine
 from napari_impa.viewer.jobs import Token
-from napari_impa.viewer.looking import ask_engine
 from napari_impa.viewer.offered import kinds_in, looks_like_smiles, offer_columns
 from napari_impa.viewer.training_form import SettingsForm
 

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
 from napari_impa.engine.settings import TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
+from napari_impa.viewer.engine_choices import ask_engine
 from napari_impa.viewer.jobs import Failure, Token
-from napari_impa.viewer.looking import ask_engine, look
+from napari_impa.viewer.looking import look
 from napari_impa.viewer.training_job import Plan, cells_of, train_plan
 from napari_impa.viewer.training_setup import LAYERS, SetupPage, ask_for_folder
 from napari_impa.viewer.trying import cells_to_try, of_run

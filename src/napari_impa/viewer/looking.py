@@ -25,7 +25,7 @@ from napari_impa.errors import SourceError
 from napari_impa.viewer.jobs import Token
 
 if TYPE_CHECKING:
-    from napari_impa.engine.settings import TrainingSettings
+    pass
 
 MOST_VALUES = 200
 """A column with more different values is no label."""
@@ -35,43 +35,6 @@ LARGEST = 260
 
 REPORT_EVERY = 0.5
 """Seconds between pictures that are shown while more are read."""
-
-
-@dataclass(frozen=True, eq=False)
-class Engine:
-    """What the form needs to know of the engine, whose import takes seconds."""
-
-    defaults: TrainingSettings
-    help: Mapping[str, str]
-    widths: Mapping[str, int]
-    recipes: tuple[str, ...]
-    devices: tuple[tuple[str, str], ...]
-    sizes: tuple[int, ...]
-    segmenters: tuple[tuple[str, str], ...]
-
-
-def ask_engine(token: Token) -> Engine:
-    """Import torch and gather what can be chosen."""
-    from dataclasses import fields
-
-    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
-    from napari_impa.engine.device import choose_device
-    from napari_impa.engine.networks import valid_sizes
-    from napari_impa.engine.settings import RECIPES, WIDTHS, TrainingSettings
-
-    best = choose_device("auto")
-    devices = [("auto", best.reason)]
-    if best.is_gpu:
-        devices += [(best.device.type, best.reason), ("cpu", "CPU")]
-    return Engine(
-        TrainingSettings(),
-        {entry.name: entry.metadata.get("help", "") for entry in fields(TrainingSettings)},
-        WIDTHS,
-        tuple(sorted(RECIPES)),
-        tuple(devices),
-        tuple(valid_sizes(512)),
-        tuple((name, SEGMENTERS[name].title) for name in available_segmenters()),
-    )
 
 
 @dataclass(frozen=True, eq=False)

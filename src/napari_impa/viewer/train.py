@@ -12,8 +12,9 @@ from qtpy.QtWidgets import QProgressBar, QPushButton, QTabWidget, QWidget
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.closing import CloseGuard
 from napari_impa.viewer.docks import Dock, Page, below, beside
+from napari_impa.viewer.engine_choices import Engine
 from napari_impa.viewer.jobs import Failure, Latest, notify
-from napari_impa.viewer.looking import Engine, Looked
+from napari_impa.viewer.looking import Looked
 from napari_impa.viewer.models import remember
 from napari_impa.viewer.problem import Problem
 from napari_impa.viewer.reader import cells_layers

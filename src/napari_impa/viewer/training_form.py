@@ -14,8 +14,9 @@ from napari_impa.engine.options import About, about_settings
 from napari_impa.engine.settings import KINDS, TrainingSettings
 from napari_impa.viewer.description_box import DescriptionBox
 from napari_impa.viewer.docks import Options, Page, beside, section
+from napari_impa.viewer.engine_choices import Engine
 from napari_impa.viewer.jobs import Latest
-from napari_impa.viewer.looking import Engine, Looked
+from napari_impa.viewer.looking import Looked
 from napari_impa.viewer.offered import Offered, offer_columns
 
 if TYPE_CHECKING:

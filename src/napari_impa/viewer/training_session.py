@@ -15,8 +15,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_impa.cells.source import Kind
 from napari_impa.engine.steering import Steering
 from napari_impa.errors import TrainingError
+from napari_impa.viewer.engine_choices import ask_engine
 from napari_impa.viewer.jobs import Failure, Job, Latest, notify
-from napari_impa.viewer.looking import ask_engine, look
+from napari_impa.viewer.looking import look
 from napari_impa.viewer.training_job import Cropping, Paused, Plan, Started, Trained, train_plan
 
 READY, STARTING, CROPPING, TRAINING, PAUSED, STOPPING = (

@@ -15,10 +15,11 @@ from napari_impa.engine.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.asking import ask_for_folder, open_dialog, tool_button
 from napari_impa.viewer.docks import Options, Page, breakable
+from napari_impa.viewer.engine_choices import Engine
 from napari_impa.viewer.estimate import Estimator
 from napari_impa.viewer.jobs import Failure, Latest
 from napari_impa.viewer.layers_box import LayersBox
-from napari_impa.viewer.looking import Engine, Looked, free_folder
+from napari_impa.viewer.looking import Looked, free_folder
 from napari_impa.viewer.training_cells import CellsForm
 from napari_impa.viewer.training_form import SettingsForm
 from napari_impa.viewer.training_job import Plan, check_budget, plan_of, read_plan, read_settings_of
