@@ -39,7 +39,7 @@ def cells_for(model: IMPA, controls: Cells) -> Cells:
 
 
 def test_all_are_here_and_small_enough_for_the_wheel() -> None:
-    assert {"simulated-screen", "simulated-compounds", "tnfa-nfkb"} <= set(NAMES)
+    assert {"simulated-screen", "simulated-compounds", "simulated-batches", "tnfa-nfkb"} <= set(NAMES)
     assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 15e6
 
 
@@ -77,7 +77,6 @@ def test_the_screen_is_nearer_the_truth_than_leaving_the_cells(controls: Cells) 
     assert table["correlation"].min() > 0.4
 
 
-@pytest.mark.skipif("simulated-batches" not in NAMES, reason="it is not trained yet")
 def test_batches_become_each_other_and_nothing_else(controls: Cells) -> None:
     table = score_counterfactuals(load_model("simulated-batches"), controls)
     assert table["error"].max() < 0.8
