@@ -56,7 +56,8 @@ def check_ready(dock: TrainDock, *words: str) -> None:
     text = str(notification_manager.records[-1].message)
     assert all(word in text for word in words), text
     assert len(text.splitlines()) == 1
-    assert words[0] in "".join(label.text() for label in dock.findChildren(QLabel))
+    shown = "".join(label.text() for label in dock.findChildren(QLabel))
+    assert words[0] in shown.replace("\u200b", "")  # where long paths may be broken
     assert dock.session.state == "ready"
     assert TrainingSession.current is None
     assert not progress._all_instances

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
     from torch import Tensor
     from torch.nn import Module
 
-GRACE = 0.4
+GRACE = 0.25
 """Seconds that a training which is to be left has to end its step and to save; then it is left where it is."""
 
 
