@@ -106,7 +106,7 @@ def simulated_screen(
     for plate in range(count):
         for well, condition in enumerate(conditions):
             for site in range(fields):
-                scene = Scene.random(_scene_seed(seed, plate, well, site), size=size)
+                scene = Scene.random(scene_seed(seed, plate, well, site), size=size)
                 screen.append(_screen_field(scene, condition, plate, plate % batches, well, site))
     return screen
 
@@ -116,7 +116,7 @@ def _screen_field(scene: Scene, condition: str, plate: int, batch: int, well: in
     return draw_field(scene, condition, batch, name=f"{at['plate']}_{at['well']}_s{at['site']}", table=at)
 
 
-def _scene_seed(*numbers: int) -> int:
+def scene_seed(*numbers: int) -> int:
     """One number, different for every place of a screen and for every screen."""
     return int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint32)[0])
 
@@ -169,7 +169,7 @@ def simulated_cells(
             wanted = n_per_condition // plates + (plate < n_per_condition % plates)
             site = 0
             while wanted > 0:
-                scene = Scene.random(_scene_seed(seed, plate, 0 if same_cells else well, site, 1), size=_FIELD)
+                scene = Scene.random(scene_seed(seed, plate, 0 if same_cells else well, site, 1), size=_FIELD)
                 drawn = _screen_field(scene, condition, plate, batches[plate % len(batches)], well, site)
                 part = _cells_of(drawn, scene, size, wanted)
                 parts.append(part)

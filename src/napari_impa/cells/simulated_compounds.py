@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from napari_impa.cells.scenes import CONTROL
-from napari_impa.cells.simulated import simulated_cells, true_counterfactual
+from napari_impa.cells.simulated import scene_seed, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells, concatenate
 from napari_impa.errors import CellsError
 
@@ -146,7 +144,7 @@ def simulated_compound_cells(
         raise CellsError("No simulated cells were asked for; ask for one or more a compound.")
 
     def drawn(count: int, number: int) -> Cells:
-        return simulated_cells(count, size=size, seed=_seed(seed, number), conditions=(CONTROL,))
+        return simulated_cells(count, size=size, seed=scene_seed(seed, number, 2), conditions=(CONTROL,))
 
     cells = drawn(6 * n_per_compound if controls is None else controls, 0)
     parts = [replace(cells, table=cells.table.assign(smiles="", mechanism="", strength=0.0))]
@@ -156,7 +154,3 @@ def simulated_compound_cells(
         parts.append(replace(cells, table=cells.table.assign(compound=compound.name, **about)))
     history = {"simulated compounds": {"seed": seed}}
     return replace(concatenate(parts), label=("compound",), control=CONTROL, history=history)
-
-
-def _seed(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence([seed, number, 2]).generate_state(1)[0])
