@@ -243,21 +243,18 @@ class TrainDock(Dock):
     def _follow_state(self, *_: object) -> None:
         """What can be pressed and changed in the present state."""
         state, ready = self.state, self.state == READY
-        self.start.setText("Stopping …" if state == STOPPING else "Stop" if not ready else self._start_text)
-        self.start.setEnabled(state != STOPPING and (not ready or self.setup.cells.looked is not None or self._resumes))
+        resumes = self.setup.resumes
+        if ready:
+            self.start.setText("Resume" if resumes else "Start")
+            self.start.setEnabled(resumes or self.setup.cells.looked is not None)
+        else:
+            self.start.setText("Stopping …" if state == STOPPING else "Stop")
+            self.start.setEnabled(state != STOPPING)
         self.pause.setText("Continue" if state == PAUSED else "Pause")
         self.pause.setEnabled(state in (TRAINING, PAUSED))
         self.use.setEnabled(self._trained is not None)
         self.setup.set_enabled(ready)
         self.runs.allow_training(ready)
-
-    @property
-    def _resumes(self) -> bool:
-        return self.setup.resumes
-
-    @property
-    def _start_text(self) -> str:
-        return "Resume" if self._resumes else "Start"
 
     # ---- the model --------------------------------------------------------------------------------------------------
 

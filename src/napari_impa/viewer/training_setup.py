@@ -249,13 +249,9 @@ class SetupPage(Page):
         return Path(self.folder.text()).expanduser() if self.folder.text().strip() else None
 
     @property
-    def _holds_run(self) -> bool:
-        return self.run_folder is not None and (self.run_folder / "config.json").is_file()
-
-    @property
     def resumes(self) -> bool:
-        """Whether a start goes on with the run in the folder."""
-        return self._holds_run
+        """Whether a start goes on with the run that the folder holds."""
+        return self.run_folder is not None and (self.run_folder / "config.json").is_file()
 
     def choose_free_folder(self) -> None:
         """Choose a run folder that does not exist yet, beside the source."""
@@ -310,7 +306,7 @@ class SetupPage(Page):
 
     def _on_folder(self) -> None:
         text = "This folder holds a run: Resume goes on with it, by its own settings and on its own cells."
-        self._note("run", text if self._holds_run else "")
+        self._note("run", text if self.resumes else "")
         self.changed.emit()
 
     def _bring_into_sight(self, widget: QWidget) -> None:
@@ -349,7 +345,7 @@ class SetupPage(Page):
             If something is missing or does not fit.
         """
         folder, looked = self.run_folder, self.cells.looked
-        if folder is not None and self._holds_run:
+        if folder is not None and self.resumes:
             held = plan_of(folder)
             budget = {"steps": None, "minutes": None}
             new = {**budget, **{k: v for k, v in self.settings.values().items() if k in MAY_CHANGE}}
