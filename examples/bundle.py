@@ -1,4 +1,4 @@
-"""Calibrate the last model of a run, put it into the package as float16, and say what rounding its weights changes."""
+"""Put the last model of a run into the package as float16, and say what rounding its weights changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 import napari_impa as impa
-from napari_impa.engine.calibration import calibrate
 from napari_impa.engine.intensity import LEVELS
 
 MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
@@ -17,7 +16,6 @@ MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 def bundle(run: impa.Run, cells: impa.Cells, most: int = 32) -> Path:
     """Write `MODELS/NAME.impa`, named as the run's folder, and print the largest difference in grey levels."""
     model = impa.IMPA.load(run.last_path)
-    calibrate(model, cells)
     model.name = run.folder.name
     path = model.save(MODELS / model.name, compact=True, half=True)
     rounded = impa.IMPA.load(path)

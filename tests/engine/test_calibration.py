@@ -9,17 +9,20 @@ import pytest
 import torch
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.calibration import calibrate
+from napari_impa.engine.calibration import calibrate, can_calibrate
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.training import Trainer
-from napari_impa.errors import ConditionError, ModelError
+from napari_impa.errors import ModelError
 
 Make = Callable[..., Trainer]
 
 
-def trained(trainer: Trainer) -> IMPA:
-    list(trainer)
-    return trainer.model
+def stepped(trainer: Trainer, steps: int = 3) -> Trainer:
+    """A trainer that has made some of its steps, so that its model is as training left it."""
+    for event in trainer:
+        if event.step == steps:
+            break
+    return trainer
 
 
 def mean_style(model: IMPA, cells: Cells, mask: Any) -> torch.Tensor:
@@ -30,34 +33,38 @@ def mapped(model: IMPA, condition: str) -> torch.Tensor:
     return model.networks.style_of(model.embedding(condition)[0][None], torch.zeros(1, model.shape.noise_dim))[0]
 
 
-def test_mean_styles_are_those_of_the_cells_that_were_not_held_out(cells: Cells, make_trainer: Make) -> None:
-    model = trained(make_trainer(recipe="relative", hold_out={"plate": ["B"]}, steps=3))
-    free = (cells.table["plate"] == "A").to_numpy()
+def assert_means(model: IMPA, cells: Cells, free: Any) -> None:
+    """Mean styles are those of the cells of each condition that are free."""
+    for name in model.conditions:
+        wanted = mean_style(model, cells, free & (cells.conditions == name))
+        torch.testing.assert_close(mapped(model, name), wanted, atol=1e-4, rtol=1e-4)
+    if model.control is not None:
+        torch.testing.assert_close(model.networks.start_style[0], mean_style(model, cells, free & cells.is_control))
+
+
+def test_mean_styles_are_those_of_the_cells_that_were_trained_on(cells: Cells, make_trainer: Make) -> None:
+    trainer = stepped(make_trainer(recipe="relative", hold_out={"plate": ["B"]}, where={"batch": ["one"]}))
+    model, free = trainer.model, (cells.table["batch"] == "one").to_numpy()
     assert not torch.allclose(mapped(model, "low"), mean_style(model, cells, free & (cells.conditions == "low")))
-    calibrate(model, cells)
-    for name in ("low", "high"):
-        torch.testing.assert_close(
-            mapped(model, name), mean_style(model, cells, free & (cells.conditions == name)), atol=1e-4, rtol=1e-4
-        )
-    torch.testing.assert_close(model.networks.start_style[0], mean_style(model, cells, free & cells.is_control))
+    calibrate(model, trainer.data)
+    assert_means(model, cells, free)
 
 
 def test_fingerprints_are_changed_by_no_more_than_it_takes(compounds: Cells, make_trainer: Make) -> None:
     chosen = replace(compounds, label=("compound",))
-    model = trained(make_trainer(of=chosen, recipe="relative", description="bit", steps=3))
+    trainer = stepped(make_trainer(of=chosen, recipe="relative", description="bit"))
+    model = trainer.model
     layer = model.networks.mapping_network.mapping_network.layers[0]
     before, absent = layer.weight.clone(), (model.networks.table().weight == 0).all(0)
-    calibrate(model, chosen)
-    for name in model.conditions:
-        torch.testing.assert_close(
-            mapped(model, name), mean_style(model, chosen, chosen.conditions == name), atol=1e-4, rtol=1e-4
-        )
+    calibrate(model, trainer.data)
+    assert_means(model, chosen, np.ones(len(chosen), bool))
     torch.testing.assert_close(layer.weight[:, : len(absent)][:, absent], before[:, : len(absent)][:, absent])
 
 
 def test_noise_spreads_styles_as_far_as_those_of_real_cells(cells: Cells, make_trainer: Make) -> None:
-    model = trained(make_trainer(recipe="relative", steps=3))
-    calibrate(model, cells, most=10_000)
+    trainer = stepped(make_trainer(recipe="relative"))
+    model = trainer.model
+    calibrate(model, trainer.data)
     noise = model.networks.mapping_network.mapping_network.layers[0].weight[:, -model.shape.noise_dim :]
     parts = [model.encode(model.fit(cells.take(cells.conditions == name)).pixels).style for name in model.conditions]
     around = torch.cat([part - part.mean(0) for part in parts]).double()
@@ -72,17 +79,56 @@ def test_noise_spreads_styles_as_far_as_those_of_real_cells(cells: Cells, make_t
 
 def test_batches_start_from_and_go_to_the_same_means(cells: Cells, make_trainer: Make) -> None:
     of = cells.labelled(["batch"], None)
-    model = trained(make_trainer(of=of, task="batch", recipe="relative", steps=2))
-    calibrate(model, of)
+    trainer = stepped(make_trainer(of=of, task="batch", recipe="relative"))
+    model = trainer.model
+    calibrate(model, trainer.data)
+    assert_means(model, of, np.ones(len(of), bool))
     for number, name in enumerate(model.conditions):
-        mean = mean_style(model, of, of.conditions == name)
-        torch.testing.assert_close(model.networks.start_style[number], mean, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(mapped(model, name), mean, atol=1e-4, rtol=1e-4)
+        wanted = mean_style(model, of, of.conditions == name)
+        torch.testing.assert_close(model.networks.start_style[number], wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_what_cannot_be_calibrated_is_said(cells: Cells, make_trainer: Make) -> None:
+def test_many_conditions_share_the_cells_that_are_encoded(
+    cells: Cells, make_trainer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = stepped(make_trainer(recipe="relative"))
+    seen: list[int] = []
+    images = trainer.data.images
+    monkeypatch.setattr(trainer.data, "images", lambda rows: seen.append(len(rows)) or images(rows))
+    monkeypatch.setattr("napari_impa.engine.calibration.MOST", 12)
+    calibrate(trainer.model, trainer.data)
+    assert seen == [4, 4, 4]  # low, high and the controls
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_training_ends_calibrated(cells: Cells, make_trainer: Make, steps: int) -> None:
+    """In either stage: the last model, and where none is scored the one to use."""
+    trainer = make_trainer(recipe="relative", steps=steps)
+    list(trainer)
+    for path in (trainer.run.last_path, trainer.run.model_path):
+        assert_means(IMPA.load(path), cells, np.ones(len(cells), bool))
+
+
+def test_models_are_scored_and_kept_as_they_will_be_used(cells: Cells, make_trainer: Make) -> None:
+    trainer, scored = make_trainer(recipe="relative"), []
+
+    def score(model: IMPA) -> dict[str, float]:
+        assert_means(model, cells, np.ones(len(cells), bool))
+        scored.append(model.hash)
+        return {"low": 1.0}
+
+    trainer.keep_best(score, every=3)
+    list(trainer)
+    assert len(scored) == 2
+    assert IMPA.load(trainer.run.model_path).hash == scored[0]
+
+
+def test_what_cannot_be_calibrated_is_left_as_it_is(cells: Cells, compounds: Cells, make_trainer: Make) -> None:
+    trainer = stepped(make_trainer())
+    assert not can_calibrate(trainer.model.shape)
     with pytest.raises(ModelError, match="recipe relative"):
-        calibrate(trained(make_trainer(steps=1)), cells)
-    model = trained(make_trainer("other", recipe="relative", steps=1))
-    with pytest.raises(ConditionError, match="no cells of low"):
-        calibrate(model, cells.take(cells.conditions != "low"))
+        calibrate(trainer.model, trainer.data)
+    dosed = make_trainer("dosed", of=compounds, recipe="relative", description="bit", dose="dose_um")
+    assert not can_calibrate(dosed.model.shape)
+    list(dosed)
+    assert IMPA.load(dosed.run.last_path).hash == dosed.model.hash

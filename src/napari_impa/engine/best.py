@@ -46,11 +46,12 @@ class BestModel:
         """Whether to score at a step, `seconds` after the training began."""
         return self.score is not None and step % self.every == 0 and self.seconds <= MOST_TIME * seconds
 
-    def consider(self, model: IMPA, step: int, seconds: float) -> dict[str, float]:
-        """Score a model, write the scores down, and keep it if its mean score is the lowest so far."""
+    def consider(self, make: Callable[[], IMPA], step: int, seconds: float) -> dict[str, float]:
+        """Make a model and score it, write the scores down, and keep it if its mean score is the lowest so far."""
         if self.score is None:
             return {}
         began = time.monotonic()
+        model = make()
         scores = {name: float(value) for name, value in self.score(model).items()}
         mean = sum(scores.values()) / len(scores)
         self.run.append_scores(step, seconds, mean, scores)

@@ -9,15 +9,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.cells.store import Cells, shortest
-from napari_impa.engine.labels import held_out_mask
+from napari_impa.engine.data import TrainingCells
 from napari_impa.engine.model import IMPA
-from napari_impa.errors import ConditionError, ModelError
+from napari_impa.engine.networks import Shape
+from napari_impa.errors import ModelError
 
 BLOCK = 64
+"""Cells encoded at a time."""
+
+MOST = 1024
+"""Cells that are encoded in all, at most."""
 
 
-def calibrate(model: IMPA, cells: Cells, *, most: int = 256, seed: int = 0) -> None:
+def can_calibrate(shape: Shape) -> bool:
+    """Whether mean styles can be computed: relative ones, of one modality, and linear in what is mapped."""
+    return shape.relative_style > 0 and len(shape.conditions) == 1 and shape.mapping_layers == 1
+
+
+def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 0) -> None:
     """Set the mean styles of a model's conditions, and of what they are relative to, to those of its training's cells.
 
     While a model learns, its mean styles follow the style encoder at some distance; once it is trained, they can be
@@ -30,44 +39,37 @@ def calibrate(model: IMPA, cells: Cells, *, most: int = 256, seed: int = 0) -> N
     ----------
     model
         Of the recipe `relative`, changed in place.
-    cells
-        All cells of its training; those it held out are left out here too.
+    data
+        The cells of its training.
     most
-        Cells that a mean is taken over, at most.
+        Cells that a mean is taken over, at most; fewer where there are many conditions (`MOST`).
     seed
         Of the cells drawn.
 
     Raises
     ------
     ModelError
-        If the model's styles are not relative, or it knows several modalities or doses.
-    ConditionError
-        If there are no cells of a condition.
+        If the model cannot be calibrated (`can_calibrate`).
     """
-    networks, shape = model.networks, model.shape
-    if not shape.relative_style or len(shape.conditions) > 1 or shape.mapping_layers > 1:
+    networks, shape, labels = model.networks, model.shape, data.labels
+    if not can_calibrate(shape):
         raise ModelError("Only a model of the recipe relative, of one modality and without doses, can be calibrated.")
-    cells = model.fit(cells.labelled(model.label, model.control))
-    names, free = cells.conditions, ~held_out_mask(cells, model.hold_out)
     rng = np.random.default_rng([seed, 0xCA])
-
-    def styles(name: str) -> Tensor:
-        rows = np.flatnonzero((names == name) & free)
-        if not len(rows):
-            raise ConditionError(f"There are no cells of {name} that the training did not hold out.")
-        return _styles(model, cells, np.sort(rng.permutation(rows)[:most]))
-
-    found = [styles(name) for name in model.conditions]
+    groups = np.split(labels.pool, labels.starts[1:])
+    if model.control is not None:
+        groups.append(labels.sources[0])
+    most = min(most, max(1, MOST // len(groups)))
+    found = [_styles(model, data, np.sort(rng.permutation(rows)[:most])) for rows in groups]
+    starts = found.pop().mean(0, keepdim=True) if model.control is not None else None
     means = torch.stack([one.mean(0) for one in found])
-    starts = means if model.control is None else styles(shortest(model.control)).mean(0, keepdim=True)
     with torch.no_grad():
         embeddings = networks.table().weight
         mapped = networks.style_of(embeddings, embeddings.new_zeros(len(means), shape.noise_dim))
         first = networks.mapping_network.mapping_network.layers[0]  # type: ignore[index]
-        change = torch.linalg.pinv(embeddings.double()) @ (means - mapped).double()
-        first.weight[:, : embeddings.shape[1]] += change.T.to(embeddings.dtype)  # type: ignore[union-attr]
+        change = torch.linalg.pinv(embeddings.cpu().double()) @ (means - mapped).cpu().double()
+        first.weight[:, : embeddings.shape[1]] += change.T.to(embeddings)  # type: ignore[union-attr]
         first.weight[:, -shape.noise_dim :] = _spread(found, shape.noise_dim)  # type: ignore[union-attr]
-        networks.start_style.copy_(starts)
+        networks.start_style.copy_(means if starts is None else starts)
 
 
 def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
@@ -75,17 +77,14 @@ def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
 
     The `count` principal axes of the pooled covariance, each as long as its standard deviation; further ones are 0.
     """
-    around = torch.cat([one - one.mean(0) for one in styles]).double()
+    around = torch.cat([one - one.mean(0) for one in styles]).cpu().double()
     variance, axes = torch.linalg.eigh(around.T @ around / max(1, len(around) - len(styles)))
     kept = (axes * variance.clamp(min=0).sqrt())[:, -count:].flip(1)
-    return torch.nn.functional.pad(kept, (0, count - kept.shape[1])).to(styles[0].dtype)
+    return torch.nn.functional.pad(kept, (0, count - kept.shape[1])).to(styles[0])
 
 
-def _styles(model: IMPA, cells: Cells, rows: NDArray[np.intp]) -> Tensor:
-    """Styles (n, d) of some cells, as they are."""
-    parts = []
-    for start in range(0, len(rows), BLOCK):
-        style = model.encode(cells.pixels[rows[start : start + BLOCK]]).style
-        assert style is not None
-        parts.append(style)
-    return torch.cat(parts)
+@torch.inference_mode()
+def _styles(model: IMPA, data: TrainingCells, rows: NDArray[np.intp]) -> Tensor:
+    """Styles (n, d) of some cells, as they are, on the model's device."""
+    parts = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    return torch.cat([model.networks.style_encoder(data.images(part).to(model.device)) for part in parts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint
 from napari_impa.engine.best import BestModel, Score
+from napari_impa.engine.calibration import calibrate, can_calibrate
 from napari_impa.engine.checkpoints import Checkpoints, Position, require_same_settings
 from napari_impa.engine.data import TrainingCells
 from napari_impa.engine.device import (
@@ -210,7 +211,7 @@ class Trainer(Steered):
                 self.save()
             return
         scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
-        self.save()
+        self._save(self._calibrated)
         event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
         text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
         yield replace(event, message=text, finished=True)
@@ -297,20 +298,29 @@ class Trainer(Steered):
 
     def save(self) -> None:
         """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
+        self._save(lambda: self.model)
+
+    def _save(self, model: Callable[[], IMPA]) -> None:
         if not self.group.is_first:
             return
         self.run.require_there()
         self._require_finite()
-        self._checkpoints.save(self._position, lambda: self.model)
+        self._checkpoints.save(self._position, model)
 
     def _scored(self) -> dict[str, float]:
         if self.best.score is None:
             return {}
         self.run.require_there()
         self._require_finite()
+        return self.best.consider(self._calibrated, self.step, self.seconds)
+
+    def _calibrated(self) -> IMPA:
+        """Make the model as it is now, its mean styles those of the cells where they can be computed, on the device."""
         model = self.model.to(self.device)
         watch(model.networks, self.check)
-        return self.best.consider(model, self.step, self.seconds)
+        if can_calibrate(model.shape):
+            calibrate(model, self.data)
+        return model
 
     @property
     def _position(self) -> Position:
