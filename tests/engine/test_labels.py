@@ -299,3 +299,15 @@ def test_substructures_that_no_training_compound_has_say_nothing(
     new = [NewCondition(str(number), vector=vector, kind="bit") for number, vector in enumerate((one, other))]
     styles = [model.networks.style_of(model.embedding(each)[0][None], model.noise(1)) for each in new]
     assert torch.equal(*styles) == (recipe != "paper")
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_what_training_compounds_do_not_span_says_nothing_at_first(
+    make_trainer: Make, undosed: Cells, recipe: str
+) -> None:
+    networks = make_trainer(of=undosed, description="bit", recipe=recipe).model.networks
+    known = networks.table().weight
+    away = torch.from_numpy(np.random.default_rng(0).standard_normal(known.shape[1], np.float32))
+    away -= torch.linalg.pinv(known) @ (known @ away)  # orthogonal to every compound
+    styles = networks.style_of(torch.stack([away, torch.zeros_like(away)]), torch.zeros(2, networks.shape.noise_dim))
+    assert torch.allclose(*styles, atol=1e-4) == (recipe != "paper")

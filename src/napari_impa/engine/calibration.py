@@ -30,10 +30,11 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     """Set the mean styles of a model's conditions, and of what they are relative to, to those of its training's cells.
 
     While a model learns, its mean styles follow the style encoder at some distance; once it is trained, they can be
-    computed. The mapping network is changed by the least (in the sum of squares) that gives every condition the mean
-    style of its cells, so conditions described by numbers keep what the training found of those in between. Its noise
-    is set to the spread of styles among cells of one condition, along the principal axes of their covariance: with
-    variability 1, cells are moved as far apart as real ones are.
+    computed. The mapping network becomes the least one (in the sum of squares) that gives every condition the mean
+    style of its cells and, where conditions are described by numbers, leaves cells as they are under one that has
+    nothing in common with those of the training. Its noise is set to the spread of styles among cells of one
+    condition, along the principal axes of their covariance: with variability 1, cells are moved as far apart as real
+    ones are.
 
     Parameters
     ----------
@@ -62,14 +63,17 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     found = [_styles(model, data, np.sort(rng.permutation(rows)[:most])) for rows in groups]
     starts = found.pop().mean(0, keepdim=True) if model.control is not None else None
     means = torch.stack([one.mean(0) for one in found])
+    starts = means if starts is None else starts
     with torch.no_grad():
-        embeddings = networks.table().weight
-        mapped = networks.style_of(embeddings, embeddings.new_zeros(len(means), shape.noise_dim))
+        embeddings, nothing = networks.table().weight, starts.mean(0)
         first = networks.mapping_network.mapping_network.layers[0]  # type: ignore[index]
-        change = torch.linalg.pinv(embeddings.cpu().double()) @ (means - mapped).cpu().double()
-        first.weight[:, : embeddings.shape[1]] += change.T.to(embeddings)  # type: ignore[union-attr]
-        first.weight[:, -shape.noise_dim :] = _spread(found, shape.noise_dim)  # type: ignore[union-attr]
-        networks.start_style.copy_(means if starts is None else starts)
+        assert isinstance(first, torch.nn.Linear)
+        first.bias.copy_(nothing)
+        first.weight.zero_()
+        least = torch.linalg.pinv(embeddings.cpu().double()) @ (means - nothing).cpu().double()
+        first.weight[:, : embeddings.shape[1]] = least.T.to(means)
+        first.weight[:, -shape.noise_dim :] = _spread(found, shape.noise_dim)
+        networks.start_style.copy_(starts)
 
 
 def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
@@ -78,8 +82,8 @@ def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
     The `count` principal axes of the pooled covariance, each as long as its standard deviation; further ones are 0.
     """
     around = torch.cat([one - one.mean(0) for one in styles]).cpu().double()
-    variance, axes = torch.linalg.eigh(around.T @ around / max(1, len(around) - len(styles)))
-    kept = (axes * variance.clamp(min=0).sqrt())[:, -count:].flip(1)
+    _, lengths, axes = torch.linalg.svd(around / max(1, len(around) - len(styles)) ** 0.5, full_matrices=False)
+    kept = (axes.T * lengths)[:, :count]
     return torch.nn.functional.pad(kept, (0, count - kept.shape[1])).to(styles[0])
 
 

@@ -50,5 +50,5 @@ def first_networks(
         if vectors is not None:
             networks.describe(torch.from_numpy(vectors), number)
             if settings.recipe != "paper":
-                networks.forget_absent(number)
+                networks.forget_unknown(number)
     return networks

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from scipy.linalg import orth
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -300,17 +301,20 @@ class Networks(nn.Module):
         del table.weight
         table.register_buffer("weight", vectors)
 
-    def forget_absent(self, modality: int = 0) -> None:
-        """Let what none of a modality's descriptions has (a substructure) say nothing, rather than something random.
+    def forget_unknown(self, modality: int = 0) -> None:
+        """Let what a modality's descriptions do not span say nothing, rather than something random.
 
-        No gradient ever reaches the weights of such a feature, so that it would move a new condition by the chance
-        that they were initialised with.
+        No gradient ever reaches the part of the first layer's weights that is orthogonal to all descriptions, such as
+        those of a substructure that none has, so that it would move a new condition by the chance that it was
+        initialised with.
         """
         net = self.mapping_network.mapping_network
         first = (net[modality] if isinstance(net, nn.ModuleList) else net).layers[0]  # type: ignore[index]
         vectors = self.table(modality).weight
+        axes = torch.from_numpy(orth(vectors.double().numpy().T))
         with torch.no_grad():
-            first.weight[:, : vectors.shape[1]] *= (vectors != 0).any(0)  # type: ignore[union-attr]
+            known = first.weight[:, : vectors.shape[1]]  # type: ignore[union-attr]
+            known.copy_(known.double() @ axes @ axes.T)
 
     def embed(self, y: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) → embeddings (B, e)."""
