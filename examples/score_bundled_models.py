@@ -1,13 +1,14 @@
 """Score the bundled models on cells they never saw: python examples/score_bundled_models.py [BBBC014 folder] [NAME …].
 
-Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from seeds that no training had; what
-each truly becomes is known.  The model of real cells is scored where the folder of its images is given (`train_tnfa.py`
-says which); control, predicted and real cells, and the histogram of what was measured on them, go into `tnfa-nfkb.png`.
+Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from a seed that no training had; `--seed`
+names another.  What each truly becomes is known.  The model of real cells is scored where the folder of its images is
+given (`train_tnfa.py` says which); control, predicted and real cells, and the histogram of what was measured on them,
+go into `tnfa-nfkb.png`.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -23,28 +24,27 @@ from napari_impa.analysis.montage import display_limits, montage
 from napari_impa.analysis.scores import format_table
 from napari_impa.cells.simulated_compounds import COMPOUNDS, MECHANISMS
 
-SEED = 9
 TRUE_CHANGE = """Against the true counterfactual, after a Gaussian blur of 1 px, medians over cells: correlation of the
 changes; error (root mean square, and mean absolute) of predicted to true over that of untransformed to true."""
 
 
-def simulated_screen() -> None:
+def simulated_screen(seed: int) -> None:
     """Perturbations of simulated cells, whose true counterfactual is known."""
     model = impa.load_model("simulated-screen")
-    cells = impa.simulated_cells(120, size=model.size, seed=SEED)
+    cells = impa.simulated_cells(120, size=model.size, seed=seed)
     print(format_table(impa.evaluate(model, cells, where={"plate": ["sim-D"]})))
     print(f"\n{TRUE_CHANGE}\n{format_counterfactuals(score_counterfactuals(model, cells.controls()))}")
 
 
-def simulated_batches() -> None:
+def simulated_batches(seed: int) -> None:
     """Two batches of all conditions, corrected to each other."""
     model = impa.load_model("simulated-batches")
-    cells = impa.simulated_cells(80, size=model.size, seed=SEED).labelled(["batch"], None)
+    cells = impa.simulated_cells(80, size=model.size, seed=seed).labelled(["batch"], None)
     print(format_table(impa.evaluate(model, cells, where={"plate": ["sim-C", "sim-D"]})))
     print(f"\n{TRUE_CHANGE}\n{format_counterfactuals(score_counterfactuals(model, cells))}")
 
 
-def simulated_compounds() -> None:
+def simulated_compounds(seed: int) -> None:
     """Compounds that the training never saw, given as SMILES."""
     model = impa.load_model("simulated-compounds")
     new = {
@@ -52,9 +52,9 @@ def simulated_compounds() -> None:
         for one in COMPOUNDS
         if one.held_out
     }
-    control = impa.simulated_cells(60, size=model.size, seed=SEED, conditions=("DMSO",))
+    control = impa.simulated_cells(60, size=model.size, seed=seed, conditions=("DMSO",))
     table = score_counterfactuals(model, control, new)
-    real = impa.simulated_cells(80, size=model.size, seed=SEED + 1)
+    real = impa.simulated_cells(80, size=model.size, seed=seed + 1)
     judge = ConditionClassifier.fit(deep_features(real.pixels, model.limits), real.conditions, "DMSO")
     taken = {
         name.name: judge.conditions(deep_features(model.predict(control, name).pixels, model.limits)) for name in new
@@ -128,12 +128,18 @@ SCORES = {"simulated-screen": simulated_screen, "simulated-batches": simulated_b
 SCORES |= {"simulated-compounds": simulated_compounds}
 
 if __name__ == "__main__":
-    folders = [given for given in sys.argv[1:] if Path(given).is_dir()]
-    names = [given for given in sys.argv[1:] if given not in folders]
+    parser = argparse.ArgumentParser(description="Score the bundled models on cells they never saw.")
+    parser.add_argument("what", nargs="*", help=f"the folder of BBBC014, and which of {', '.join(SCORES)}; else all")
+    parser.add_argument("--seed", type=int, default=9, help="of the simulated cells; trainings had 1, 2 and 3")
+    given = parser.parse_args()
+    folders = [name for name in given.what if Path(name).is_dir()]
+    names = [name for name in given.what if name not in folders]
+    for unknown in set(names) - {*SCORES, "tnfa-nfkb"}:
+        parser.error(f"there is no folder and no model {unknown!r}; the models are: {', '.join(SCORES)}, tnfa-nfkb")
     for name, score in SCORES.items():
         if not names or name in names:
             print(f"\n=== {name} ===\n")
-            score()
-    for folder in folders:
+            score(given.seed)
+    for folder in folders if not names or "tnfa-nfkb" in names else ():
         print("\n=== tnfa-nfkb ===\n")
         tnfa(folder)
