@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.calibration import calibrate, can_calibrate
+from napari_impa.engine.calibration import _whitening, calibrate, can_calibrate
 from napari_impa.engine.model import IMPA
+from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.training import Trainer
 from napari_impa.errors import ModelError
 
 Make = Callable[..., Trainer]
+SHAPE = Shape(size=24, channels=2, width=4, style_dim=8, conditions=(2,))
 
 
 def stepped(trainer: Trainer, steps: int = 3) -> Trainer:
@@ -90,6 +92,27 @@ def test_batches_start_from_and_go_to_the_same_means(cells: Cells, make_trainer:
     for number, name in enumerate(model.conditions):
         wanted = mean_style(model, of, of.conditions == name)
         torch.testing.assert_close(model.networks.start_style[number], wanted, atol=1e-4, rtol=1e-4)
+    styles = [model.encode(model.fit(of.take(of.conditions == name)).pixels).style for name in model.conditions]
+    torch.testing.assert_close(model.networks.start_axes, _whitening(styles), atol=1e-2, rtol=1e-2)
+
+
+def test_batches_are_told_apart_by_what_cells_of_one_do_not_differ_in() -> None:
+    """Two batches that lie 1 apart in a direction of spread 0.1, and as far in one of spread 5."""
+    rng = np.random.default_rng(0)
+    styles = torch.from_numpy((rng.standard_normal((2, 200, 8)) * [5, 0.1, *[1] * 6]).astype(np.float32))
+    styles[1, :, :2] += 1
+    networks = Networks(replace(SHAPE, relative_style=2))
+    networks.start_style.data.copy_(styles.mean(1))
+
+    def right() -> float:
+        starts = networks.start(styles.flatten(0, 1), None).reshape(styles.shape)
+        return float((starts == networks.start_style[:, None]).all(-1).float().mean())
+
+    assert right() < 0.75
+    networks.start_axes.copy_(_whitening(list(styles)))
+    assert right() > 0.98
+    few = _whitening([styles[0, :3], styles[1, :3]])  # fewer cells than dimensions
+    assert torch.isfinite(few).all()
 
 
 def test_many_conditions_share_the_cells_that_are_encoded(

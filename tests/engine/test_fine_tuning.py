@@ -185,3 +185,20 @@ def test_mean_styles_that_conditions_are_relative_to_go_along_or_begin(
     assert torch.equal(starts, kept)
     list(again)
     assert not torch.equal(starts, kept)
+
+
+def test_what_batches_are_told_apart_by_is_found_anew(cells: Cells, tmp_path: Path) -> None:
+    of, told = cells.labelled(["batch"], None), {"task": "batch", "recipe": "relative"}
+    first = make(of, tmp_path / "first", **told)
+    list(first)
+    model = IMPA.load(first.run.last_path)
+    nothing = torch.eye(model.shape.style_dim)
+    assert not torch.equal(model.networks.start_axes, nothing)
+    second = make(of, tmp_path / "second", start_from=model, **told)
+    assert torch.equal(second._step.networks.start_axes, nothing)
+    for event in second:
+        if event.step == 1:
+            second.stop()
+    resumed = make(of, tmp_path / "second", resume=True, **told)
+    list(resumed)
+    assert not torch.equal(IMPA.load(resumed.run.last_path).networks.start_axes, nothing)

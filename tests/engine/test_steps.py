@@ -269,3 +269,7 @@ def test_cells_of_a_batch_start_from_their_batch(batch: Batch) -> None:
     own = networks.start_style[[2, 0, 1, 1]] + 0.01
     assert torch.equal(networks.start(own, None), networks.start_style[[2, 0, 1, 1]])
     assert torch.equal(networks.start(own, 1), networks.start_style[[1, 1, 1, 1]])
+    noise, start = torch.zeros(4, 4), torch.tensor([2, 0, 1, 1])
+    style = networks.style_encoder(batch.control) + networks.style(batch.y_target, noise) - networks.start_style[start]
+    expected = networks.generator(batch.control, style)
+    assert torch.allclose(step.predict(batch.control, batch.y_target, noise, start=start), expected, atol=1e-5)

@@ -34,7 +34,7 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     style of its cells and, where conditions are described by numbers, leaves cells as they are under one that has
     nothing in common with those of the training. Its noise is set to the spread of styles among cells of one
     condition, along the principal axes of their covariance: with variability 1, cells are moved as far apart as real
-    ones are.
+    ones are. That covariance is also what batches are told apart by (linear discriminant analysis).
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
         first.weight[:, : embeddings.shape[1]] = least.T.to(means)
         first.weight[:, -shape.noise_dim :] = _spread(found, shape.noise_dim)
         networks.start_style.copy_(starts)
+        if "start_axes" in dict(networks.named_buffers()):
+            networks.start_axes.copy_(_whitening(found))
 
 
 def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
@@ -85,6 +87,18 @@ def _spread(styles: Sequence[Tensor], count: int) -> Tensor:
     _, lengths, axes = torch.linalg.svd(around / max(1, len(around) - len(styles)) ** 0.5, full_matrices=False)
     kept = (axes.T * lengths)[:, :count]
     return torch.nn.functional.pad(kept, (0, count - kept.shape[1])).to(styles[0])
+
+
+def _whitening(styles: Sequence[Tensor]) -> Tensor:
+    """(d, d) axes in which styles (n, d) have the same spread in all directions around each condition's mean.
+
+    By the covariance estimate of Ledoit & Wolf (2004), as there may be fewer cells than dimensions.
+    """
+    from sklearn.covariance import ledoit_wolf  # takes a second to import
+
+    around = torch.cat([one - one.mean(0) for one in styles]).cpu().double()
+    covariance, _ = ledoit_wolf(around.numpy(), assume_centered=True)
+    return torch.linalg.cholesky(torch.linalg.inv(torch.from_numpy(covariance))).to(styles[0])
 
 
 @torch.inference_mode()

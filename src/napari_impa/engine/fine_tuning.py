@@ -125,8 +125,8 @@ def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[s
         for name, value in networks.state_dict().items():
             if name.startswith("discriminator.") and not model.has_discriminator:
                 continue
-            if name == "start_style" and (name not in old or old[name].shape != value.shape):
-                continue  # mean styles of other cells; they are found anew
+            if name == "start_axes" or (name == "start_style" and (name not in old or old[name].shape != value.shape)):
+                continue  # of other cells; they are found anew
             number = _modality(name)
             if number is None:
                 value.copy_(old[name])

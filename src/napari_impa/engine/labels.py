@@ -139,6 +139,10 @@ class TrainingLabels:
         """Rows of cells of the conditions with the given numbers, each at a place (from 0) among its condition's."""
         return self.pool[self.starts[conditions] + places]
 
+    def numbers(self, rows: Rows) -> Rows:
+        """(n,) numbers of the conditions of the cells at some rows."""
+        return np.array([self.conditions.index(name) for name in self._names[rows]], np.intp)
+
     def of_modality(self, number: int) -> list[str]:
         """Names of the conditions of a modality, in the order of its embedding table."""
         return [name for name, m in zip(self.conditions, self.modality, strict=True) if m == number]

@@ -263,6 +263,8 @@ class MappingNetwork(nn.Module):
 class Networks(nn.Module):
     """The four networks, the embedding tables, (K, e) each, and the modalities' embedding, as one module."""
 
+    start_axes: Tensor
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
@@ -276,6 +278,8 @@ class Networks(nn.Module):
             self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
         if shape.relative_style:
             self.start_style = nn.Parameter(torch.zeros(shape.relative_style, shape.style_dim))
+        if shape.relative_style > 1:
+            self.register_buffer("start_axes", torch.eye(shape.style_dim))
 
     def initialize(self, generator: torch.Generator) -> Networks:
         """He initialisation (He et al., ICCV 2015): normal with fan-in, zero bias; embeddings standard normal."""
@@ -334,8 +338,10 @@ class Networks(nn.Module):
     def start(self, own: Tensor, modality: int | None) -> Tensor:
         """Mean styles (B, d) that cells of the styles `own` start from: their modality's, or their likely batch's.
 
-        Without a modality the start is the mean style nearest to the cell's own.
+        Without a modality the start is the mean style nearest to the cell's own. Once a model is calibrated, distances
+        are those of Mahalanobis, so that in what cells of one batch differ they count little.
         """
         if modality is not None:
             return self.start_style[modality].expand_as(own)
-        return self.start_style[torch.cdist(own.float(), self.start_style.float()).argmin(1)]
+        cells, means = own.float() @ self.start_axes, self.start_style.float() @ self.start_axes
+        return self.start_style[torch.cdist(cells, means).argmin(1)]

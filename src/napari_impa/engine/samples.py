@@ -25,7 +25,8 @@ def draw_samples(step: Step, data: TrainingCells, count: int) -> Samples:
     for modality in set(labels.modality[y].tolist()):
         mine = torch.from_numpy(labels.modality[y] == modality)
         rows = torch.from_numpy(labels.row[y])[mine]
-        predicted[mine] = step.predict(control[mine], rows, noise[mine], modality)
+        start = torch.from_numpy(labels.numbers(sources)) if settings.task == "batch" else None
+        predicted[mine] = step.predict(control[mine], rows, noise[mine], modality, start)
     dtype = data.pixels.dtype
     return Samples(
         control=from_normalized(control, data.limits, dtype),

@@ -322,14 +322,15 @@ class Step:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), 1 - decay)
 
     @torch.no_grad()
-    def predict(self, control: Tensor, y: Tensor, noise: Tensor, modality: int = 0) -> Tensor:
-        """Predicted images of a few cells, by the averaged weights where there are any."""
+    def predict(
+        self, control: Tensor, y: Tensor, noise: Tensor, modality: int = 0, start: Tensor | None = None
+    ) -> Tensor:
+        """Predicted images of a few cells, by the averaged weights where there are any; `start` (B,): their batches."""
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
         style = nets.style(y, noise, modality)
         if self.recipe.relative_style:
-            own = nets.style_encoder(control)
-            style = own + style - nets.start(own, None if self.settings.task == "batch" else modality)
+            style = nets.style_encoder(control) + style - nets.start_style[modality if start is None else start]
         return nets.generator(control, style).cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
