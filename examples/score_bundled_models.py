@@ -1,7 +1,7 @@
 """Score the bundled models on cells they never saw: python examples/score_bundled_models.py [BBBC014 folder] [NAME …].
 
-Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from a seed that no training had; `--seed`
-names another.  What each truly becomes is known.  The model of real cells is scored where the folder of its images is
+Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from a seed that no training had (another
+by `--seed`); what each truly becomes is known.  The model of real cells is scored where the folder of its images is
 given (`train_tnfa.py` says which); control, predicted and real cells, and the histogram of what was measured on them,
 go into `tnfa-nfkb.png`.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from train_tnfa import cells_of
 
@@ -41,6 +42,11 @@ def simulated_batches(seed: int) -> None:
     model = impa.load_model("simulated-batches")
     cells = impa.simulated_cells(80, size=model.size, seed=seed).labelled(["batch"], None)
     print(format_table(impa.evaluate(model, cells, where={"plate": ["sim-C", "sim-D"]})))
+    own = np.concatenate([model.encode(part).style.cpu() for part in np.array_split(cells.pixels, 10)])
+    starts = model.networks.start(torch.from_numpy(own), None)
+    told = torch.cdist(starts, model.networks.start_style).argmin(1).numpy()
+    right = np.mean(np.array(model.conditions)[told] == cells.conditions)
+    print(f"\nWhere no table says which batch a cell is of, the model tells it from the cell: {right:.0%} are right.")
     print(f"\n{TRUE_CHANGE}\n{format_counterfactuals(score_counterfactuals(model, cells))}")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.checkpoint import write_tensors
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
-from napari_impa.engine.prediction import predict_blocks
+from napari_impa.engine.prediction import batches_of, predict_blocks
 from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError, ModelError
 
@@ -74,10 +75,10 @@ def test_channels_in_another_order_are_put_right(model: IMPA, cells: Cells) -> N
 def test_memory_that_runs_out_halves_the_batch(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, whole = model.predict(cells, "low", batch_size=5), model.encode
 
-    def encode(pixels: np.ndarray, *, style: bool) -> object:
+    def encode(pixels: np.ndarray, **told: Any) -> object:
         if len(pixels) > 5:
             raise torch.OutOfMemoryError("out of memory")
-        return whole(pixels, style=style)
+        return whole(pixels, **told)
 
     monkeypatch.setattr(model, "encode", encode)
     np.testing.assert_array_equal(model.predict(cells, "low", batch_size=20).pixels, expected.pixels)
@@ -163,3 +164,25 @@ def test_relative_styles_leave_a_cell_that_is_of_the_batch_as_it_is(cells: Cells
     target = model.networks.style_of(model.embedding("two")[0].expand(len(cells), -1), model.noise(len(cells)))
     expected = model.networks.generator.render(encoded.content, encoded.style + target - start)
     torch.testing.assert_close(model.decode(encoded, "two", model.noise(len(cells))), expected)
+
+
+def test_the_batch_that_the_table_says_counts_and_another_is_told_from_the_cell(
+    cells: Cells, make_trainer: Callable[..., Trainer]
+) -> None:
+    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", recipe="relative", steps=1)
+    list(trainer)
+    model = IMPA.load(trainer.run.last_path)
+    torch.nn.init.normal_(model.networks.start_style)
+    some = cells.take(np.arange(16, 24))
+    some.table.loc[7, "batch"] = "three"
+    np.testing.assert_array_equal(batches_of(model, some), [0] * 4 + [1] * 3 + [-1])
+    encoded = model.encode(model.fit(some).pixels, batches=batches_of(model, some))
+    told = torch.cat([model.networks.start_style[[0] * 4 + [1] * 3], model.networks.start(encoded.style[7:], None)])
+    torch.testing.assert_close(encoded.start, told)
+    noise = model.noise(8)
+    target = model.networks.style_of(model.embedding("two")[0].expand(8, -1), noise)
+    expected = model.to_camera(model.networks.generator.render(encoded.content, encoded.style + target - told), "u2")
+    np.testing.assert_allclose(model.predict(some, "two").pixels, expected, atol=1)
+    nameless = replace(some, table=some.table.drop(columns="batch"), label=())
+    assert batches_of(model, nameless) is None
+    assert np.abs(model.predict(nameless, "two").pixels - expected.astype(float)).max() > 10

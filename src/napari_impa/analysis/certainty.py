@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells
+from napari_impa.engine.prediction import batches_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,10 +60,12 @@ def spread(
     """
     cells = model.fit(cells)
     noises = noise_draws(model, len(cells), draws=draws, variability=variability, seed=seed)
+    batches = batches_of(model, cells)
     out = np.empty(cells.pixels.shape, np.float32)
     for start in range(0, len(cells), _CELLS):
         rows = slice(start, start + _CELLS)
-        encoded = model.encode(cells.pixels[rows], style=strength != 1)
+        of = None if batches is None else batches[rows]
+        encoded = model.encode(cells.pixels[rows], style=strength != 1, batches=of)
         out[rows] = spread_of(model, encoded, target, [noise[rows] for noise in noises], strength=strength)
     return out
 

@@ -27,10 +27,21 @@ from napari_impa.errors import ConditionError, ModelError
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the model keeps of some cells: content (n, w·2^r, S/2^r, S/2^r) and, unless left out, own styles (n, d)."""
+    """What the model keeps of some cells.
+
+    Parameters
+    ----------
+    content
+        (n, w·2^r, S/2^r, S/2^r).
+    style
+        Own styles (n, d), unless left out.
+    start
+        (n, d) mean styles of the batches that the cells are of, where that is known and asked for.
+    """
 
     content: Tensor
     style: Tensor | None
+    start: Tensor | None = None
 
 
 class IMPA:
@@ -236,15 +247,22 @@ class IMPA:
         return torch.from_numpy(draws * np.float32(variability))
 
     @torch.inference_mode()
-    def encode(self, pixels: NDArray[Any], *, style: bool = True) -> Encoded:
+    def encode(self, pixels: NDArray[Any], *, style: bool = True, batches: NDArray[np.intp] | None = None) -> Encoded:
         """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into.
 
         Their own styles take about as long as their content, and are needed for strengths other than 1 alone, or where
-        the model's styles are relative (`Shape.relative_style`): then they are always computed.
+        the model's styles are relative (`Shape.relative_style`): then they are always computed. `batches` (n,) are
+        numbers of the batches that the cells are of, -1 where that is to be told from the cell (`batches_of`).
         """
         images = normalize(to_levels(pixels, self.limits)).to(self.device)
         own = self.networks.style_encoder(images) if style or self.shape.relative_style else None
-        return Encoded(self.networks.generator.content(images), own)
+        start = None
+        if batches is not None and own is not None:
+            known = torch.from_numpy(batches).to(self.device)
+            start = torch.where(
+                known[:, None] < 0, self.networks.start(own, None), self.networks.start_style[known.clamp(min=0)]
+            )
+        return Encoded(self.networks.generator.content(images), own, start)
 
     @torch.inference_mode()
     def decode(self, encoded: Encoded, condition: Target, noise: Tensor, *, strength: float = 1.0) -> Tensor:
@@ -252,7 +270,7 @@ class IMPA:
 
         The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
         Where styles are relative, the way is as long but starts from the mean style of the controls, or of the batch
-        that the cell seems to be of, so that what sets a cell apart from others stays. `noise` is (n, noise
+        that the cell is of or seems to be of, so that what sets a cell apart from others stays. `noise` is (n, noise
         dimension), see `noise`.
 
         Raises
@@ -267,7 +285,9 @@ class IMPA:
         own, relative = encoded.style, self.shape.relative_style > 0
         style = target
         if own is not None and (relative or strength != 1):
-            start = self.networks.start(own, None if self.task == "batch" else modality) if relative else own
+            start = own if not relative else encoded.start
+            if start is None:
+                start = self.networks.start(own, None if self.task == "batch" else modality)
             style = own + strength * (target - start)
         return self.networks.generator.render(encoded.content, style)
 
@@ -297,7 +317,8 @@ class IMPA:
         Parameters
         ----------
         cells
-            Control cells (or, for a batch model, any), of the model's channels and at least its crop side.
+            Control cells (or, for a batch model, any), of the model's channels and at least its crop side. Which batch
+            a cell is of is taken from the table where that says it, else from the cell.
         to
             Names of conditions, or new ones where the model's description allows them (`NewCondition`).
         strength

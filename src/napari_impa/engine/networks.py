@@ -338,10 +338,10 @@ class Networks(nn.Module):
     def start(self, own: Tensor, modality: int | None) -> Tensor:
         """Mean styles (B, d) that cells of the styles `own` start from: their modality's, or their likely batch's.
 
-        Without a modality the start is the mean style nearest to the cell's own. Once a model is calibrated, distances
-        are those of Mahalanobis, so that in what cells of one batch differ they count little.
+        Without a modality the start is the mean of the batches' mean styles, each weighed by how likely the cell is of
+        that batch: the posterior of linear discriminant analysis, with even priors, once the model is calibrated.
         """
         if modality is not None:
             return self.start_style[modality].expand_as(own)
         cells, means = own.float() @ self.start_axes, self.start_style.float() @ self.start_axes
-        return self.start_style[torch.cdist(cells, means).argmin(1)]
+        return (-torch.cdist(cells, means).square() / 2).softmax(1) @ self.start_style

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.parts import Share
-from napari_impa.cells.store import Cells
+from napari_impa.cells.store import Cells, condition_names
 from napari_impa.engine.conditions import Target, as_list
 from napari_impa.engine.device import is_out_of_memory, release_memory
 from napari_impa.errors import ModelError, OutOfMemoryError
@@ -21,6 +22,17 @@ TURNED_INTO = "predicted"
 """Column of predicted cells that names what they were turned into."""
 
 DEFAULT_BATCH = 32
+
+
+def batches_of(model: IMPA, cells: Cells) -> NDArray[np.intp] | None:
+    """(N,) numbers of the batches that the cells' table says they are of, -1 where the model does not know the batch.
+
+    None where the table does not say, or the model does not ask.
+    """
+    said = bool(model.label) and set(model.label) <= set(cells.table.columns)
+    if model.task != "batch" or not model.shape.relative_style or not said:
+        return None
+    return pd.Index(model.conditions).get_indexer(pd.Index(condition_names(cells.table, model.label)))
 
 
 def predict_blocks(
@@ -56,7 +68,7 @@ def predict_blocks(
         raise ModelError("Strength is a number and variability a number from 0 up.")
     model.fit(cells.take([]))
     rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
-    noise = model.noise(len(rows), variability=variability, seed=seed)
+    noise, batches = model.noise(len(rows), variability=variability, seed=seed), batches_of(model, cells)
     batch = batch_size or DEFAULT_BATCH
     mine = (share or Share()).rows(len(rows), block=batch)
     start = mine.start
@@ -64,7 +76,8 @@ def predict_blocks(
         part = slice(start, min(start + batch, mine.stop))
         try:
             block = model.fit(cells.take(rows[part])).pixels
-            encoded = model.encode(block, style=strength != 1)
+            of = None if batches is None else batches[rows[part]]
+            encoded = model.encode(block, style=strength != 1, batches=of)
             images = [model.decode(encoded, target, noise[part], strength=strength) for target in targets]
             pixels = [model.to_camera(image, block.dtype) for image in images]
         except (RuntimeError, MemoryError) as error:
