@@ -1,7 +1,7 @@
 """Score the bundled models on cells they never saw: python examples/score_bundled_models.py [BBBC014 folder] [NAME …].
 
-Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from a seed that no training had (another
-by `--seed`); what each truly becomes is known.  The model of real cells is scored where the folder of its images is
+Prints the tables of `docs/bundled-models.md`.  Simulated cells are drawn anew, from a seed that no training had (or
+from `--seed`); what each truly becomes is known.  The model of real cells is scored where the folder of its images is
 given (`train_tnfa.py` says which); control, predicted and real cells, and the histogram of what was measured on them,
 go into `tnfa-nfkb.png`.
 """
