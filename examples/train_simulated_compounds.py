@@ -22,7 +22,7 @@ if __name__ == "__main__":
     cells = simulated_compound_cells(80, controls=800, size=48, seed=2)
     held_out = {"compound": [one.name for one in COMPOUNDS if one.held_out], "plate": ["sim-D"]}
     run = impa.train(
-        cells, FOLDER, hold_out=held_out, minutes=minutes, recipe="relative", description="bit", threads=1,
+        cells, FOLDER, hold_out=held_out, minutes=minutes, description="bit", threads=1,
         resume=FOLDER.exists(),
     )  # fmt: skip
     bundle(run, cells)

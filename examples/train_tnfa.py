@@ -43,7 +43,7 @@ if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 15
     cells = cells_of(sys.argv[1])
     run = impa.train(
-        cells, FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes, recipe="relative",
+        cells, FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes,
         threads=1, resume=FOLDER.exists(),
     )  # fmt: skip
     bundle(run, cells)

@@ -86,7 +86,7 @@ def test_a_training_that_ends_in_the_first_stage_keeps_its_last(make_trainer: Ma
     for event in trainer:
         if event.step == 2:
             trainer.stop()
-    assert load_model(trainer.run.folder).hash == IMPA.load(trainer.run.last_path).hash == trainer.model.hash
+    assert load_model(trainer.run.folder).hash == IMPA.load(trainer.run.last_path).hash
 
 
 def test_scores_take_little_of_the_time(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def assert_means(model: IMPA, cells: Cells, free: Any) -> None:
 
 
 def test_mean_styles_are_those_of_the_cells_that_were_trained_on(cells: Cells, make_trainer: Make) -> None:
-    trainer = stepped(make_trainer(recipe="relative", hold_out={"plate": ["B"]}, where={"batch": ["one"]}))
+    trainer = stepped(make_trainer(hold_out={"plate": ["B"]}, where={"batch": ["one"]}))
     model, free = trainer.model, (cells.table["batch"] == "one").to_numpy()
     assert not torch.allclose(mapped(model, "low"), mean_style(model, cells, free & (cells.conditions == "low")))
     calibrate(model, trainer.data)
@@ -56,7 +56,7 @@ def test_what_has_nothing_in_common_with_the_compounds_of_the_training_changes_n
     compounds: Cells, make_trainer: Make
 ) -> None:
     chosen = replace(compounds, label=("compound",))
-    trainer = stepped(make_trainer(of=chosen, recipe="relative", description="bit"))
+    trainer = stepped(make_trainer(of=chosen, description="bit"))
     model = trainer.model
     calibrate(model, trainer.data)
     assert_means(model, chosen, np.ones(len(chosen), bool))
@@ -68,7 +68,7 @@ def test_what_has_nothing_in_common_with_the_compounds_of_the_training_changes_n
 
 
 def test_noise_spreads_styles_as_far_as_those_of_real_cells(cells: Cells, make_trainer: Make) -> None:
-    trainer = stepped(make_trainer(recipe="relative"))
+    trainer = stepped(make_trainer())
     model = trainer.model
     calibrate(model, trainer.data)
     noise = model.networks.mapping_network.mapping_network.layers[0].weight[:, -model.shape.noise_dim :]
@@ -85,7 +85,7 @@ def test_noise_spreads_styles_as_far_as_those_of_real_cells(cells: Cells, make_t
 
 def test_batches_start_from_and_go_to_the_same_means(cells: Cells, make_trainer: Make) -> None:
     of = cells.labelled(["batch"], None)
-    trainer = stepped(make_trainer(of=of, task="batch", recipe="relative"))
+    trainer = stepped(make_trainer(of=of, task="batch"))
     model = trainer.model
     calibrate(model, trainer.data)
     assert_means(model, of, np.ones(len(of), bool))
@@ -119,7 +119,7 @@ def test_batches_are_told_apart_by_what_cells_of_one_do_not_differ_in() -> None:
 def test_many_conditions_share_the_cells_that_are_encoded(
     cells: Cells, make_trainer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = stepped(make_trainer(recipe="relative"))
+    trainer = stepped(make_trainer())
     seen: list[int] = []
     images = trainer.data.images
     monkeypatch.setattr(trainer.data, "images", lambda rows: seen.append(len(rows)) or images(rows))
@@ -131,14 +131,14 @@ def test_many_conditions_share_the_cells_that_are_encoded(
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_training_ends_calibrated(cells: Cells, make_trainer: Make, steps: int) -> None:
     """In either stage: the last model, and where none is scored the one to use."""
-    trainer = make_trainer(recipe="relative", steps=steps)
+    trainer = make_trainer(steps=steps)
     list(trainer)
     for path in (trainer.run.last_path, trainer.run.model_path):
         assert_means(IMPA.load(path), cells, np.ones(len(cells), bool))
 
 
 def test_models_are_scored_and_kept_as_they_will_be_used(cells: Cells, make_trainer: Make) -> None:
-    trainer, scored = make_trainer(recipe="relative"), []
+    trainer, scored = make_trainer(), []
 
     def score(model: IMPA) -> dict[str, float]:
         assert_means(model, cells, np.ones(len(cells), bool))
@@ -152,11 +152,11 @@ def test_models_are_scored_and_kept_as_they_will_be_used(cells: Cells, make_trai
 
 
 def test_what_cannot_be_calibrated_is_left_as_it_is(cells: Cells, compounds: Cells, make_trainer: Make) -> None:
-    trainer = stepped(make_trainer())
+    trainer = stepped(make_trainer(recipe="paper"))
     assert not can_calibrate(trainer.model.shape)
-    with pytest.raises(ModelError, match="recipe relative"):
+    with pytest.raises(ModelError, match="relative styles"):
         calibrate(trainer.model, trainer.data)
-    dosed = make_trainer("dosed", of=compounds, recipe="relative", description="bit", dose="dose_um")
+    dosed = make_trainer("dosed", of=compounds, description="bit", dose="dose_um")
     assert not can_calibrate(dosed.model.shape)
     list(dosed)
     assert IMPA.load(dosed.run.last_path).hash == dosed.model.hash

@@ -173,22 +173,22 @@ def test_described_conditions_share_the_mapping_network(compounds: Cells, tmp_pa
     assert second._step.networks.table().weight.shape[0] == 4
 
 
-@pytest.mark.parametrize("recipe", ["default", "relative"])
+@pytest.mark.parametrize("recipe", ["default", "paper"])
 def test_mean_styles_that_conditions_are_relative_to_go_along_or_begin(
     model: IMPA, cells: Cells, tmp_path: Path, recipe: str
 ) -> None:
     first = make(cells, tmp_path / "first", recipe=recipe)
     list(first)
-    again = make(cells, tmp_path / "again", start_from=first.model, recipe="relative")
+    again = make(cells, tmp_path / "again", start_from=first.model)
     starts = again._step.networks.start_style
-    kept = first.model.networks.start_style if recipe == "relative" else torch.zeros_like(starts)
+    kept = first.model.networks.start_style if recipe == "default" else torch.zeros_like(starts)
     assert torch.equal(starts, kept)
     list(again)
     assert not torch.equal(starts, kept)
 
 
 def test_what_batches_are_told_apart_by_is_found_anew(cells: Cells, tmp_path: Path) -> None:
-    of, told = cells.labelled(["batch"], None), {"task": "batch", "recipe": "relative"}
+    of, told = cells.labelled(["batch"], None), {"task": "batch"}
     first = make(of, tmp_path / "first", **told)
     list(first)
     model = IMPA.load(first.run.last_path)

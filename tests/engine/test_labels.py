@@ -86,7 +86,8 @@ def test_a_held_out_compound_is_predicted_from_its_description(make_trainer: Mak
     np.testing.assert_array_equal(described(model, "caffeine"), fingerprint("Cn1c(=O)c2c(ncn2C)n(C)c1=O", "count"))
     controls = undosed.controls()
     by_name = model.predict(controls, "caffeine").pixels
-    np.testing.assert_array_equal(by_name, trainer.model.predict(controls, "caffeine").pixels)
+    given = NewCondition("caffeine", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")
+    np.testing.assert_array_equal(by_name, model.predict(controls, given).pixels)
     assert (by_name != model.predict(controls, "ethanol").pixels).any()
     with pytest.raises(ConditionError, match="can turn cells into: aspirin, ethanol, caffeine"):
         model.predict(controls, "tea")

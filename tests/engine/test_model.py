@@ -138,7 +138,7 @@ def test_cells_in_a_file_are_read_and_predicted_batch_by_batch(
 def test_relative_styles_are_kept_in_the_file(
     cells: Cells, make_trainer: Callable[..., Trainer], tmp_path: Path
 ) -> None:
-    trainer = make_trainer(recipe="relative", steps=4)
+    trainer = make_trainer(steps=4)
     list(trainer)
     model = trainer.model
     again = IMPA.load(model.save(tmp_path / "model", compact=True))
@@ -154,7 +154,7 @@ def test_relative_styles_are_kept_in_the_file(
 
 
 def test_relative_styles_leave_a_cell_that_is_of_the_batch_as_it_is(cells: Cells, make_trainer: Callable[..., Trainer]):
-    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", recipe="relative", steps=1)
+    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", steps=1)
     list(trainer)
     model = trainer.model
     assert model.shape.relative_style == 2
@@ -169,7 +169,7 @@ def test_relative_styles_leave_a_cell_that_is_of_the_batch_as_it_is(cells: Cells
 def test_the_batch_that_the_table_says_counts_and_another_is_told_from_the_cell(
     cells: Cells, make_trainer: Callable[..., Trainer]
 ) -> None:
-    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", recipe="relative", steps=1)
+    trainer = make_trainer(of=cells.labelled(["batch"], None), task="batch", steps=1)
     list(trainer)
     model = IMPA.load(trainer.run.last_path)
     torch.nn.init.normal_(model.networks.start_style)

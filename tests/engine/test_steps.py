@@ -15,7 +15,7 @@ from napari_impa.engine.losses import discriminator_losses, generator_losses
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.steps import FINAL_RATE, WARM_UP, Step
+from napari_impa.engine.steps import FINAL_RATE, FOLLOW, WARM_UP, Step
 
 DEFAULT, PAPER = RECIPES["default"], RECIPES["paper"]
 SHAPE = Shape(size=24, channels=2, width=16, style_dim=8, noise_dim=4, embedding_dims=(6,), conditions=(3,))
@@ -24,7 +24,8 @@ SETTINGS = TrainingSettings(size=24, batch_size=4, steps=100, style_dim=8, noise
 
 def make_step(recipe: Recipe, seed: int = 0) -> Step:
     torch.manual_seed(seed)
-    return Step(Networks(SHAPE), replace(recipe, mixed_precision=False), SETTINGS)
+    networks = Networks(replace(SHAPE, relative_style=int(recipe.relative_style)))
+    return Step(networks, replace(recipe, mixed_precision=False), SETTINGS)
 
 
 @pytest.fixture
@@ -90,10 +91,10 @@ def test_the_autoencoder_stage_leaves_the_discriminator_alone(batch: Batch) -> N
     step = make_step(DEFAULT)
     before = state(step.networks)
     losses = step(batch, 0, "autoencoder", progress=0.0)
-    assert set(losses) == {"reconstruction", "style_match"}
+    assert set(losses) == {"reconstruction", "style_match", "start_match"}
     learned = changed(step, before)
     assert "discriminator" not in learned
-    assert {"generator", "style_encoder"} < learned
+    assert {"generator", "style_encoder", "start_style"} < learned
     assert isinstance(step.optimizers["kernels"], Muon)
 
 
@@ -112,7 +113,9 @@ def test_rates_rise_in_the_beginning_and_fall_at_both_ends(batch: Batch) -> None
     assert at(99, "autoencoder", end)["kernels"] == pytest.approx(FINAL_RATE * muon)
     assert step.optimizers["kernels"].param_groups[0]["momentum"] > 0
     begun, last = at(100, "adversarial", end), at(199, "adversarial", 1.0)
-    assert begun == pytest.approx({"critic": 1e-3, "maker": 2e-4, "kernels": 0.004})
+    followed = begun.pop("starts")
+    assert last.pop("starts") == followed == pytest.approx(FOLLOW * SETTINGS.style_dim / 2)  # a running mean's rate
+    assert begun == pytest.approx({"critic": 1e-3, "maker": 2e-4, "kernels": 0.004, "styles": 2e-4})
     assert last == pytest.approx({name: FINAL_RATE * rate for name, rate in begun.items()})
     assert step.optimizers["kernels"].param_groups[0]["momentum"] == 0
     middle = at(150, "adversarial", (1 + DEFAULT.decay_from) / 2)
@@ -247,7 +250,7 @@ def test_relative_styles_move_a_cell_s_own_style_by_what_parts_the_condition_fro
     torch.manual_seed(0)
     networks = Networks(replace(SHAPE, relative_style=1))
     torch.nn.init.normal_(networks.start_style)
-    step = Step(networks, replace(RECIPES["relative"], mixed_precision=False, average=0.0), SETTINGS)
+    step = Step(networks, replace(DEFAULT, mixed_precision=False, average=0.0), SETTINGS)
     noise = torch.randn(4, 4)
     target, own = networks.style(batch.y_target, noise), networks.style_encoder(batch.control)
     expected = networks.generator(batch.control, own + target - networks.start_style[0])
@@ -264,7 +267,7 @@ def test_relative_styles_move_a_cell_s_own_style_by_what_parts_the_condition_fro
 def test_cells_of_a_batch_start_from_their_batch(batch: Batch) -> None:
     networks = Networks(replace(SHAPE, relative_style=3))
     torch.nn.init.normal_(networks.start_style)
-    step = Step(networks, replace(RECIPES["relative"], average=0.0), replace(SETTINGS, task="batch"))
+    step = Step(networks, replace(DEFAULT, average=0.0), replace(SETTINGS, task="batch"))
     assert torch.equal(step._start(batch), networks.start_style[batch.y_treated])
     own = networks.start_style[[2, 0, 1, 1]] + 0.01
     networks.start_axes *= 30  # styles of one batch lie close together

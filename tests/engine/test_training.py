@@ -24,7 +24,7 @@ def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([value.flatten() for value in trainer.model.networks.state_dict().values()])
 
 
-@pytest.mark.parametrize("recipe", ["default", "relative", "paper"])
+@pytest.mark.parametrize("recipe", ["default", "paper"])
 def test_one_event_a_step_then_one_that_ends(make_trainer: Make, recipe: str) -> None:
     trainer = make_trainer(recipe=recipe)
     events = list(trainer)
@@ -51,7 +51,7 @@ def test_the_model_of_a_run(make_trainer: Make) -> None:
     assert model.counts == {"high": 7, "low": 8, "DMSO": 15}
     assert model.hold_out == {"plate": ("B",)}
     assert model.control == "DMSO"
-    assert model.hash == trainer.model.hash
+    assert model.hash == IMPA.load(trainer.run.last_path).hash
     assert model.history["steps"] == 4
 
 

@@ -39,7 +39,7 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     Parameters
     ----------
     model
-        Of the recipe `relative`, changed in place.
+        Of relative styles (the recipe `default`), changed in place.
     data
         The cells of its training.
     most
@@ -54,7 +54,7 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     """
     networks, shape, labels = model.networks, model.shape, data.labels
     if not can_calibrate(shape):
-        raise ModelError("Only a model of the recipe relative, of one modality and without doses, can be calibrated.")
+        raise ModelError("Only a model of relative styles, of one modality and without doses, can be calibrated.")
     rng = np.random.default_rng([seed, 0xCA])
     groups = np.split(labels.pool, labels.starts[1:])
     if model.control is not None:

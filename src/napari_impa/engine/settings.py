@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from napari_impa.errors import TrainingError
 
 Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
-RecipeName = Literal["default", "paper", "relative"]
+RecipeName = Literal["default", "paper"]
 Kind = Literal["learned", "bit", "count", "table"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -124,18 +124,17 @@ RECIPES: dict[str, Recipe] = {
         critic_rate=1e-3,
         mismatch=0.5,
         muon=0.004,
-        autoencoder=0.45,
+        autoencoder=0.35,
         ramp=0.05,
         average=0.995,
         even_conditions=True,
         rotations=True,
         decay_from=0.7,
         mixed_precision=True,
+        relative_style=True,
     ),
 }
-RECIPES["relative"] = replace(RECIPES["default"], relative_style=True, autoencoder=0.35)
-"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes; `relative` is
-`default` with styles that leave each cell its own brightness."""
+"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""
 
 
 MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
@@ -169,11 +168,10 @@ class TrainingSettings:
     )  # fmt: skip
     recipe: RecipeName = option(
         "default",
-        "how a step is made: default; relative, which leaves a cell its own brightness; or paper, the published step",
+        "how a step is made: default, which learns faster and leaves a cell its own brightness, or paper, as published",
         label="Recipe",
         choices=(
-            ("default", "default: learns faster"), ("relative", "relative: cells keep their own brightness"),
-            ("paper", "paper: as published"),
+            ("default", "default: learns faster"), ("paper", "paper: as published"),
         ),
     )  # fmt: skip
     steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")

@@ -149,7 +149,10 @@ class Trainer(Steered):
 
     @property
     def model(self) -> IMPA:
-        """The model as it is now (its weights' running average where the recipe keeps one), on the CPU."""
+        """The model as it is now (its weights' running average where the recipe keeps one), on the CPU.
+
+        It is not calibrated yet, as those that are scored are, and the one that a training ends with.
+        """
         return self._trained.make(
             self._step, steps=self.step, seconds=self.seconds, started_from=self.started_from
         )  # fmt: skip
@@ -211,7 +214,8 @@ class Trainer(Steered):
                 self.save()
             return
         scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
-        self._save(self._calibrated)
+        quickly = self._stopping and self.best.kept is not None
+        self._save((lambda: self.model) if quickly else self._calibrated)
         event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
         text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
         yield replace(event, message=text, finished=True)
