@@ -161,7 +161,7 @@ def box(make_napari_viewer: Callable[..., Any]) -> Any:
 
 
 def channels_from(box: LayersBox, suffix: str) -> None:
-    for combo, name in zip(box.cells.channels, box._names, strict=True):
+    for combo, name in zip(box.cells.channels, NAMES, strict=True):
         combo.setCurrentIndex(combo.findText(name + suffix))
 
 
@@ -169,12 +169,12 @@ def test_cells_that_were_added_are_known(box: LayersBox, settle: Settle) -> None
     assert not box.hint.text()
     box.add.click()
     settle(lambda: len(box.groups) == 1 and not box._finding.busy)
-    assert "added already" in box.hint.text()
-    assert "again" in box.add.text()
-    for combo, name in zip(box.cells.channels, NAMES, strict=True):
-        combo.setCurrentIndex(combo.findText(name))
+    assert [combo.currentText() for combo in box.cells.channels] == list(NAMES)  # the next field's are chosen
     assert not box.hint.text()
     assert "again" not in box.add.text()
+    channels_from(box, " [1]")
+    assert "added already" in box.hint.text()
+    assert "again" in box.add.text()
     box.remove.click()
     assert not box.hint.text()
 
@@ -190,7 +190,7 @@ def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle
     assert not box.add.isEnabled()
     settle(lambda: looks)
     assert box.channels.isHidden()
-    channels_from(box, " [1]")
+    assert [combo.currentText() for combo in box.cells.channels] == [f"{name} [1]" for name in NAMES]
     assert box.condition.column.currentText() == "compound: shrinkage"
     settle(lambda: box.add.isEnabled())
     box.add.click()

@@ -26,6 +26,7 @@ from napari_impa.viewer.sources import Channel, are_crops, is_mask, is_region, i
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
     from napari_impa.cells.segmentation import Segmenter, Setting
 
@@ -214,6 +215,21 @@ class CellsForm(QWidget):
         regions = [layer for layer in self.viewer.layers if is_region(layer)]
         self.region.refill([(WHOLE_FIELD, None), *((layer.name, layer) for layer in regions)])
         self._refresh()
+
+    def choose_next(self, used: Sequence[Layer]) -> None:
+        """Choose layers that look right among those not used yet, where there is one for each channel.
+
+        A Labels or Points layer that says where cells are belongs to its field, so that then nothing is chosen.
+        """
+        choice = self.choice
+        if self._model is None or choice is None or choice.mask is not None:
+            return
+        free = [one for one in offered_channels(list(self.viewer.layers)[::-1]) if one.layer not in used]
+        found = guess_sources(self._model[0], free)
+        if None not in found:
+            for box, guess in zip(self.channels, found, strict=True):
+                box.choose(guess)
+            self._refresh()
 
     def _refresh(self, *_: Any) -> None:
         """Bring the rows that depend on others up to date; tell where the choice is another one."""

@@ -31,6 +31,7 @@ from napari_impa.viewer.training_cells import CheckList
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
     from napari_impa.cells.segmentation import Segmenter
 
@@ -283,6 +284,15 @@ class LayersBox(QWidget):
             self.list.addItem(group.describe())
             self.list.setCurrentRow(self.list.count() - 1)
             self.condition.text.clear()
+            self._choose_next()
+
+    def _choose_next(self) -> None:
+        """Choose the layers of the next field, if the cells just added are the ones on show still."""
+        if self._is_added:
+            self.cells.choose_next([layer for layer in self.viewer.layers if self._was_used(layer)])
+
+    def _was_used(self, layer: Layer) -> bool:
+        return any(found() is layer for channels, *_ in self._added_cells for found, _ in channels)
 
     def _on_remove(self) -> None:
         row = self.list.currentRow()
