@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from napari_impa.engine.data import Batch
-from napari_impa.engine.losses import discriminator_losses, generator_losses
+from napari_impa.engine.draws import Draws
+from napari_impa.engine.losses import discriminator_losses, generator_losses, reconstruction
 from napari_impa.engine.networks import Networks, Shape
 from napari_impa.engine.optimizers import Muon
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
@@ -139,7 +140,7 @@ def gradient_of_generator(recipe: Recipe, batch: Batch, progress: float, number:
 
 
 def test_the_adversarial_weight_grows_after_the_autoencoder(batch: Batch) -> None:
-    only = replace(DEFAULT, style=0, cycle=0, self_reconstruction=0, peaks=0, muon=0, contrast=0)
+    only = replace(DEFAULT, style=0, cycle=0, self_reconstruction=0, backward_cycle=0, peaks=0, muon=0, contrast=0)
     start, ramp = only.autoencoder, only.ramp
     whole = gradient_of_generator(only, batch, start + ramp)
     assert gradient_of_generator(only, batch, start).abs().max() == 0
@@ -150,7 +151,7 @@ def test_the_adversarial_weight_grows_after_the_autoencoder(batch: Batch) -> Non
 
 
 def test_cycle_and_self_reconstruction_take_turns_at_twice_their_weight(batch: Batch) -> None:
-    recipe = replace(DEFAULT, adversarial=0, style=0, peaks=0, muon=0, contrast=0)
+    recipe = replace(DEFAULT, adversarial=0, style=0, backward_cycle=0, peaks=0, muon=0, contrast=0)
     step = make_step(recipe)
     names = [set(step(batch, number, "adversarial", progress=0.6)) for number in (8, 9)]
     assert names[0] - names[1] == {"self_reconstruction", "r1"}
@@ -206,7 +207,9 @@ def test_both_players_learn_and_the_discriminator_is_free_again(
     step = make_step(RECIPES[recipe])
     before = state(step.networks)
     step(batch, 1, "adversarial", progress=0.6)
-    assert {"discriminator", "generator", "style_encoder"} < changed(step, before)
+    learned = changed(step, before)
+    assert {"discriminator", "generator"} < learned
+    assert ("style_encoder" in learned) == (recipe == "paper")  # relative styles keep their scale
 
     def fail(*_: Any) -> None:
         raise RuntimeError("out of memory")
@@ -279,3 +282,25 @@ def test_cells_of_a_batch_start_from_their_batch(batch: Batch) -> None:
     style = networks.style_encoder(batch.control) + networks.style(batch.y_target, noise) - networks.start_style[start]
     expected = networks.generator(batch.control, style)
     assert torch.allclose(step.predict(batch.control, batch.y_target, noise, start=start), expected, atol=1e-5)
+
+
+def test_the_backward_cycle_teaches_the_way_from_control_to_treated(batch: Batch) -> None:
+    recipe = replace(DEFAULT, backward_cycle=3.0)
+    step, without = make_step(recipe), make_step(replace(recipe, backward_cycle=0.0))
+    for one in (step, without):
+        torch.nn.init.constant_(one.networks.start_style, 0.5)
+    networks = copy.deepcopy(step.networks).requires_grad_(True)
+    noise = Draws(SETTINGS, 1, batch, torch.device("cpu")).noise[0]
+    shift = (networks.style(batch.y_treated, noise) - networks.start_style[0]).detach()
+    control = networks.generator(batch.treated, networks.style_encoder(batch.treated) - shift).detach()
+    again = networks.generator(control, (networks.style_encoder(control) + shift).detach())
+    loss = reconstruction(again, batch.treated, recipe.detail)
+    expected = torch.autograd.grad(3 * loss, networks.generator.from_rgb.weight)[0]
+    found = {}
+    for one in (step, without):
+        losses = one(batch, 1, "adversarial", progress=0.6)
+        found[one] = one.networks.generator.from_rgb.weight.grad
+    torch.testing.assert_close(found[step] - found[without], expected, atol=1e-5, rtol=1e-4)
+    assert "backward_cycle" not in losses
+    batches = Step(Networks(replace(SHAPE, relative_style=3)), recipe, replace(SETTINGS, task="batch"))
+    assert "backward_cycle" not in batches(batch, 1, "adversarial", progress=0.6)

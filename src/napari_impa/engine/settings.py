@@ -73,7 +73,12 @@ class Recipe:
         Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
     relative_style
         A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
-        cell's batch's); both means are learned from the style encoder alone, all through the training.
+        cell's batch's); both means are learned from the style encoder alone, all through the training. The style
+        encoder itself learns in the first stage only.
+    backward_cycle
+        Weight of |G(x', F(x') + shift) − x|, where x is a treated cell and x' what it is when the shift is taken off:
+        the backward cycle of CycleGAN (Zhu et al., ICCV 2017), without a gradient through x'. Relative styles only,
+        and not for batch correction, whose cycle goes both ways.
     """
 
     learning_rate: float = 1e-4
@@ -104,6 +109,7 @@ class Recipe:
     decay_from: float = 1.0
     mixed_precision: bool = False
     relative_style: bool = False
+    backward_cycle: float = 0.0
 
 
 RECIPES: dict[str, Recipe] = {
@@ -132,6 +138,7 @@ RECIPES: dict[str, Recipe] = {
         decay_from=0.7,
         mixed_precision=True,
         relative_style=True,
+        backward_cycle=2.0,
     ),
 }
 """`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""

@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
@@ -18,6 +16,7 @@ from napari_impa.engine.checkpoint import flatten_optimizer, restore_optimizer
 from napari_impa.engine.contrast import at_other_contrast
 from napari_impa.engine.data import Batch
 from napari_impa.engine.device import has_bfloat16
+from napari_impa.engine.draws import Drawn, Draws
 from napari_impa.engine.losses import discriminator_losses, generator_losses, peaks, reconstruction
 from napari_impa.engine.networks import Networks
 from napari_impa.engine.optimizers import Muon
@@ -118,7 +117,7 @@ class Step:
     def __call__(self, batch: Batch, step: int, stage: str, *, progress: float) -> dict[str, float]:
         """Make step number `step`; returns the losses by name."""
         self._set_rates(step, stage, progress)
-        draws = _Draws(self.settings, step, batch, self.device)
+        draws = Draws(self.settings, step, batch, self.device)
         layout = torch.channels_last if self.recipe.shared_pass else torch.contiguous_format
         batch = replace(
             batch,
@@ -169,7 +168,7 @@ class Step:
         for optimizer in optimizers:
             optimizer.step()
 
-    def _adversarial_step(self, batch: Batch, draws: _Draws, step: int, progress: float) -> dict[str, Tensor]:
+    def _adversarial_step(self, batch: Batch, draws: Draws, step: int, progress: float) -> dict[str, Tensor]:
         drawn = None
         with self._precision():
             if self.recipe.shared_pass:
@@ -179,16 +178,19 @@ class Step:
                 with torch.no_grad():
                     fake = self._draw(batch, draws).fake
         critic = self._teach_discriminator(batch, fake, step)
-        with _frozen(self.networks.discriminator):
+        still: list[Module] = [self.networks.discriminator]
+        if self.recipe.relative_style:  # else styles, which nothing holds to a scale, would grow without end
+            still.append(self.networks.style_encoder)
+        with _frozen(*still):
             maker = self._teach_generator(batch, draws, drawn, step, progress)
         return {**critic, **maker}
 
-    def _draw(self, batch: Batch, draws: _Draws) -> _Drawn:
+    def _draw(self, batch: Batch, draws: Draws) -> Drawn:
         """The control cells under their target conditions."""
         content = self.networks.generator.content(batch.control)
         own = self._own_style(batch.control)
         style = self._style(batch, draws.noise[0], own)
-        return _Drawn(content, style, *self._render(content, style), own)
+        return Drawn(content, style, *self._render(content, style), own)
 
     def _own_style(self, cells: Tensor) -> Tensor | None:
         """Styles of cells as they are, where conditions move them; what moves them learns, they do not."""
@@ -241,7 +243,7 @@ class Step:
         return losses
 
     def _teach_generator(
-        self, batch: Batch, draws: _Draws, drawn: _Drawn | None, step: int, progress: float
+        self, batch: Batch, draws: Draws, drawn: Drawn | None, step: int, progress: float
     ) -> dict[str, Tensor]:
         """Let generator, style encoder and mapping network learn; `drawn` is the shared pass, if there was one."""
         nets, recipe = self.networks, self.recipe
@@ -276,10 +278,23 @@ class Step:
                 again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
                 losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
                 total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
+            if recipe.backward_cycle and drawn.own is not None and self.settings.task != "batch":
+                losses["backward_cycle"] = self._backward_cycle(batch, draws.noise[0])
+                total = total + recipe.backward_cycle * losses["backward_cycle"]
         self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
-    def _autoencoder_step(self, batch: Batch, draws: _Draws) -> dict[str, Tensor]:
+    def _backward_cycle(self, batch: Batch, noise: Tensor) -> Tensor:
+        """How far treated cells are from themselves when they have been made controls and treated again."""
+        nets = self.networks
+        with torch.no_grad():
+            shift = nets.style(batch.y_treated, noise, batch.modality) - self._start(batch)
+            control = nets.generator(batch.treated, nets.style_encoder(batch.treated) - shift)
+            style = nets.style_encoder(control) + shift
+        again = nets.generator.render(nets.generator.content(control), style)
+        return reconstruction(again, batch.treated, self.recipe.detail)
+
+    def _autoencoder_step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Give cells back from their content and own style, and lead each condition to the style of its real cells.
 
         A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
@@ -309,7 +324,7 @@ class Step:
         coarse = [content, *(part for part in maps if part.shape[-1] == content.shape[-1])]
         return generator.to_rgb(maps[-1]), sum(map(peaks, coarse)) if self.recipe.peaks else 0.0
 
-    def _at_other_contrast(self, images: Tensor, draws: _Draws) -> Tensor:
+    def _at_other_contrast(self, images: Tensor, draws: Draws) -> Tensor:
         if not self.recipe.contrast:
             return images
         return at_other_contrast(images, self.recipe.contrast, draws.normal, draws.uniform)
@@ -356,37 +371,16 @@ class Step:
             restore_optimizer(optimizer, name, tensors)
 
 
-class _Drawn(NamedTuple):
-    """Control cells under their target conditions, and how far the maps that they were drawn from peak."""
-
-    content: Tensor
-    style: Tensor
-    fake: Tensor
-    excess: Tensor | float
-    own: Tensor | None = None
-
-
 @contextmanager
-def _frozen(module: Module) -> Iterator[None]:
-    """Let gradients pass through a module, but not reach its weights."""
-    module.requires_grad_(False)
+def _frozen(*modules: Module) -> Iterator[None]:
+    """Let gradients pass through some modules, but not reach their weights."""
+    for module in modules:
+        module.requires_grad_(False)
     try:
         yield
     finally:
-        module.requires_grad_(True)
-
-
-class _Draws:
-    """A step's random numbers, the same whether one process makes the step or several share it."""
-
-    def __init__(self, settings: TrainingSettings, step: int, batch: Batch, device: torch.device) -> None:
-        rng = np.random.default_rng([settings.seed, step, 1])
-        count, mine = settings.batch_size, slice(batch.first, batch.first + len(batch.y_target))
-        noise = [rng.standard_normal((count, settings.noise_dim), np.float32)[mine] for _ in range(2)]
-        self.noise = [torch.from_numpy(draw).to(device) for draw in noise]
-        normal = rng.standard_normal((3, count, batch.control.shape[1]), np.float32)[:, mine]
-        self.normal = torch.from_numpy(normal).to(device)
-        self.uniform = torch.from_numpy(rng.random(count, np.float32)[mine]).to(device)
+        for module in modules:
+            module.requires_grad_(True)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
