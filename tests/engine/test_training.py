@@ -210,3 +210,10 @@ def test_conditions_that_cannot_be_trained_are_refused(make_trainer: Make, cells
         make_trainer(of=replace(cells.where(batch="one"), label=("batch",), control=None), task="batch")
     with pytest.raises(ConditionError, match="no column 'well'"):
         make_trainer(hold_out={"well": ["A"]})
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_the_history_holds_every_loss(make_trainer: Make, recipe: str) -> None:
+    trainer = make_trainer(recipe=recipe)
+    made = {name for event in trainer for name in event.losses}
+    assert made <= set(trainer.run.history.columns)

@@ -223,8 +223,10 @@ HISTORY = (
     "diversity",
     "cycle",
     "self_reconstruction",
+    "backward_cycle",
     "reconstruction",
     "style_match",
+    "start_match",
 )
 """Columns of `history.csv`."""
 

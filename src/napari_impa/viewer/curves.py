@@ -23,6 +23,7 @@ SHOWN = {
     "reconstruction": ("#77aadd", "#004488"),
     "self_reconstruction": ("#66ccee", "#007799"),
     "cycle": ("#ddcc77", "#997700"),
+    "backward_cycle": ("#cc99dd", "#772299"),
     "style": ("#44bb66", "#117733"),
     "adversarial": ("#ee6677", "#bb2244"),
 }
