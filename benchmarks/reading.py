@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import FORMAT, open_cells
 from napari_impa.engine import feeding
 from napari_impa.engine.data import TrainingCells
-from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.measure import Outline, shape_of
+from napari_impa.engine.networks import Networks
 from napari_impa.engine.settings import RECIPES, TrainingSettings
 from napari_impa.engine.steps import Step
 
@@ -139,7 +141,7 @@ def train_on_many(path: str, granted: int | None, steps: int, turns: int = 3) ->
     if granted is not None:
         feeding.HOST_BYTES = granted
     settings = TrainingSettings(size=SIZE, batch_size=4, style_dim=8)
-    shape = Shape(SIZE, CHANNELS, 4, 8, settings.noise_dim, (settings.embedding_dim,), (CONDITIONS,))
+    shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings), width=4)
     step = Step(Networks(shape), RECIPES["default"], settings)
     before = memory()[0]
     began = time.perf_counter()
@@ -172,7 +174,7 @@ def waiting_rows(options: Options) -> Iterator[Row]:
     path = make_cells(options.folder / f"waiting-{count}.cells", count, every=16)
     settings = TrainingSettings(size=SIZE, batch_size=32 if not options.quick else 4)
     data = TrainingCells(open_cells(path), settings, options.device)
-    shape = Shape(SIZE, CHANNELS, width, conditions=(len(data.conditions),))
+    shape = replace(shape_of(Outline(CHANNELS, len(data.conditions)), settings), width=width)
     step = Step(
         Networks(shape).initialize(torch.Generator().manual_seed(0)).to(options.device), RECIPES["default"], settings
     )

@@ -16,7 +16,8 @@ from torch.utils.flop_counter import flop_registry
 from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_of, timed
 from napari_impa.engine.data import Batch
 from napari_impa.engine.device import has_bfloat16
-from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.measure import Outline, shape_of
+from napari_impa.engine.networks import Networks
 from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
 from napari_impa.engine.steps import Step
 
@@ -28,9 +29,8 @@ class Steps:
 
     def __init__(self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> None:
         settings = TrainingSettings(size=size, batch_size=batch)
-        shape = Shape(
-            size, CHANNELS, width, settings.style_dim, settings.noise_dim, (settings.embedding_dim,), (CONDITIONS,)
-        )
+        shape = shape_of(Outline(CHANNELS, CONDITIONS), settings)
+        shape = replace(shape, width=width, relative_style=int(recipe.relative_style))
         networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(device)
         self.device, self.recipe = device, recipe
         self.step = Step(networks, recipe, settings)

@@ -29,6 +29,11 @@ def make_step(recipe: Recipe, seed: int = 0) -> Step:
     return Step(networks, replace(recipe, mixed_precision=False), SETTINGS)
 
 
+def test_relative_styles_need_networks_that_have_mean_styles() -> None:
+    with pytest.raises(ValueError, match="relative_style=1"):
+        Step(Networks(SHAPE), DEFAULT, SETTINGS)
+
+
 @pytest.fixture
 def batch() -> Batch:
     torch.manual_seed(1)

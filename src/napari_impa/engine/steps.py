@@ -60,6 +60,11 @@ class Step:
         train one model, it averages their gradients.
     check
         Called at every convolution and product of matrices; what it raises leaves the step, with some weights changed.
+
+    Raises
+    ------
+    ValueError
+        The recipe's styles are relative and the networks have no mean styles to start from.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class Step:
         *,
         check: Callable[[], object] = lambda: None,
     ) -> None:
+        if recipe.relative_style and not networks.shape.relative_style:
+            raise ValueError("the recipe's styles are relative: use a Shape with relative_style=1 or more")
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks = networks.train().requires_grad_(True)
         if recipe.shared_pass:  # the same numbers, a quarter faster on a CPU
