@@ -205,6 +205,17 @@ def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle
     assert not box.channels.isHidden()
 
 
+def test_channels_are_called_as_their_layers_without_the_number_of_namesakes(box: LayersBox, settle: Settle) -> None:
+    looks: list[Looked | None] = []
+    box.looked.connect(looks.append)
+    assert box.channels.ticked == ("DNA [1]", "actin [1]", "tubulin [1]")
+    box.add.click()
+    settle(lambda: looks)
+    assert looks[-1] is not None
+    assert looks[-1].source.channels == NAMES
+    assert set(looks[-1].source.table["condition"]) == {"shrinkage"}
+
+
 def test_a_typed_condition_is_asked_for(box: LayersBox, settle: Settle) -> None:
     box.condition.column.setCurrentIndex(0)
     assert not box.add.isEnabled()

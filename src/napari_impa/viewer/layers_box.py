@@ -39,6 +39,11 @@ SIZES = (48, 64, 96, 128, 160, 192, 256)
 TYPED = "typed here"
 
 
+def _bare(names: Sequence[str]) -> tuple[str, ...]:
+    """Names without the number that napari adds to one that it knows already."""
+    return tuple(re.sub(r" \[\d+\]$", "", name) for name in names)
+
+
 class NamingRow(QWidget):
     """A text for all cells, or a column that names each."""
 
@@ -206,7 +211,7 @@ class LayersBox(QWidget):
         ticked = self.channels.ticked
         shown = [self.channels.item(row).text() for row in range(self.channels.count())]
         kept = [name for name in names if name in ticked] or [name for name in names if name not in shown]
-        bases = [re.sub(r" \[\d+\]$", "", name) for name in kept]  # what napari adds to a name that it knows already
+        bases = _bare(kept)
         self.channels.fill(names, [name for number, name in enumerate(kept) if bases.index(bases[number]) == number])
         self._on_channels()
 
@@ -248,6 +253,12 @@ class LayersBox(QWidget):
         self.add.setText("Finding cells …" if self._finding.busy else f"Add these cells{' again' * again}{as_what}")
 
     @property
+    def _channel_names(self) -> tuple[str, ...]:
+        """What the channels are called: as their layers, without the number of a layer's namesakes."""
+        bare = _bare(self._names)
+        return bare if len(set(bare)) == len(bare) else self._names
+
+    @property
     def _is_added(self) -> bool:
         choice = self.cells.choice
         return choice is not None and choice.same_cells() in self._added_cells
@@ -268,7 +279,7 @@ class LayersBox(QWidget):
         if choice is None or condition is None:
             return
         try:
-            plain = choice.plain(self._names, self.size.value, "batch")
+            plain = choice.plain(self._channel_names, self.size.value, "batch")
         except ImpaError as error:
             self.failed.emit(Failure(str(error), ""))
             return
