@@ -30,7 +30,7 @@ class Steps:
     def __init__(self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> None:
         settings = TrainingSettings(size=size, batch_size=batch)
         shape = shape_of(Outline(CHANNELS, CONDITIONS), settings)
-        shape = replace(shape, width=width, relative_style=int(recipe.relative_style))
+        shape = replace(shape, width=width, relative_style=int(recipe.relative_style), upsampling=recipe.upsampling)
         networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(device)
         self.device, self.recipe = device, recipe
         self.step = Step(networks, recipe, settings)

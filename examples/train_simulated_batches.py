@@ -17,7 +17,7 @@ FOLDER = Path("runs") / "simulated-batches"
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 15
-    cells = impa.simulated_cells(500, size=48, seed=3).labelled(["batch"], None)
+    cells = impa.simulated_cells(1000, size=48, seed=3).labelled(["batch"], None)
     run = impa.train(
         cells, FOLDER, task="batch", hold_out={"plate": ["sim-C", "sim-D"]}, minutes=minutes,
         threads=1, resume=FOLDER.exists(),

@@ -19,7 +19,7 @@ FOLDER = Path("runs") / "simulated-compounds"
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 25
-    cells = simulated_compound_cells(80, controls=800, size=48, seed=2)
+    cells = simulated_compound_cells(200, controls=2000, size=48, seed=2)
     held_out = {"compound": [one.name for one in COMPOUNDS if one.held_out], "plate": ["sim-D"]}
     run = impa.train(
         cells, FOLDER, hold_out=held_out, minutes=minutes, description="bit", threads=1,

@@ -17,7 +17,7 @@ FOLDER = Path("runs") / "simulated-screen"
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
-    cells = impa.simulated_cells(1000, size=64, seed=1)
+    cells = impa.simulated_cells(3000, size=64, seed=1)
     run = impa.train(
         cells, FOLDER, hold_out={"plate": ["sim-D"]}, minutes=minutes, threads=1,
         resume=FOLDER.exists(),

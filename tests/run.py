@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = REPOSITORY / ".venv-test"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 EXTRAS = "viewer,chem"
+MOST_WORKERS = 4
+"""Tests at a time, each with its own display and up to 2 GB of memory."""
 
 
 def main() -> int:
@@ -28,7 +30,12 @@ def main() -> int:
     run(sys.executable, "-m", "venv", str(ENVIRONMENT))
     pip("pip>=25.1")  # the first that reads dependency groups
     pip(f".[{EXTRAS}]", "--group", "test")
-    code = subprocess.call([str(PYTHON), "-m", "pytest", *sys.argv[1:]], cwd=REPOSITORY)
+    # What is given on the command line counts: `-n 0` runs them one by one.
+    cores = os.cpu_count() or 1
+    workers = min(cores, MOST_WORKERS)
+    environment = {"OMP_NUM_THREADS": str(cores // workers), **os.environ}
+    command = [str(PYTHON), "-m", "pytest", "-n", str(workers), "--dist", "worksteal", *sys.argv[1:]]
+    code = subprocess.call(command, cwd=REPOSITORY, env=environment)
     if code and advice:
         print(advice, file=sys.stderr)
     return code

@@ -114,6 +114,7 @@ def test_batches_are_told_apart_by_what_cells_of_one_do_not_differ_in() -> None:
     assert right() > 0.98
     few = _whitening([styles[0, :3], styles[1, :3]])  # fewer cells than dimensions
     assert torch.isfinite(few).all()
+    torch.testing.assert_close(_whitening([styles[0, :1], styles[1, :1]]), torch.eye(8))  # nothing is known of a spread
 
 
 def test_many_conditions_share_the_cells_that_are_encoded(
@@ -124,8 +125,13 @@ def test_many_conditions_share_the_cells_that_are_encoded(
     images = trainer.data.images
     monkeypatch.setattr(trainer.data, "images", lambda rows: seen.append(len(rows)) or images(rows))
     monkeypatch.setattr("napari_impa.engine.calibration.MOST", 12)
-    calibrate(trainer.model, trainer.data)
-    assert seen == [4, 4, 4]  # low, high and the controls
+    monkeypatch.setattr("napari_impa.engine.calibration.LEAST", 3)
+    calibrate(trainer.model, trainer.data, most=10)
+    assert seen == [6, 6, 10]  # low, high and the controls, from which both start
+    seen.clear()
+    monkeypatch.setattr("napari_impa.engine.calibration.MOST", 2)
+    calibrate(trainer.model, trainer.data, most=10)
+    assert seen == [3, 3, 10]
 
 
 @pytest.mark.parametrize("steps", [1, 4])

@@ -68,6 +68,20 @@ def test_a_model_goes_on_where_it_was(model: IMPA, cells: Cells, tmp_path: Path)
     }  # fmt: skip
 
 
+def test_maps_are_doubled_as_the_model_s_are(model: IMPA, cells: Cells, tmp_path: Path) -> None:
+    assert model.shape.upsampling == "bilinear"
+    old = make(cells, tmp_path / "old", recipe="paper")
+    list(old)
+    published = old.model
+    assert published.shape.upsampling == "nearest"
+    trainer = make(cells, tmp_path / "run", start_from=published)
+    for event in trainer:
+        if event.step == 3:
+            trainer.stop()
+    assert trainer.model.shape.upsampling == "nearest"
+    assert make(cells, tmp_path / "run", resume=True).model.shape.upsampling == "nearest"
+
+
 def test_new_conditions_find_their_style_in_small_steps(model: IMPA, cells: Cells, tmp_path: Path) -> None:
     recipe = make(renamed(cells, high="awful"), tmp_path / "run", start_from=model).recipe
     assert 0 < recipe.autoencoder < RECIPES["default"].autoencoder

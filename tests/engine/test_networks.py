@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from napari_impa.engine.networks import Networks, Shape, is_valid_size, valid_sizes
+from napari_impa.engine.networks import (
+    UPSAMPLING,
+    Networks,
+    Shape,
+    doubled,
+    doubled_smoothly,
+    is_valid_size,
+    valid_sizes,
+)
 
 
 @pytest.mark.parametrize("size", [24, 32, 48, 64, 96])
@@ -20,6 +31,32 @@ def test_every_valid_size_goes_through_all_networks(size: int) -> None:
     assert nets.style_encoder(fake).shape == (2, 8)
     assert nets.discriminator(fake, y).shape == (2,)
     assert nets.generator.content(x).shape[-1] == size // 2**nets.shape.generator_downs
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_maps_are_doubled_as_torch_does(count: int, channels: int, height: int, width: int, last: bool) -> None:
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = torch.randn(count, channels, height, width, dtype=torch.float64).contiguous(memory_format=layout)
+    torch.testing.assert_close(doubled(x), F.interpolate(x, scale_factor=2.0), rtol=0, atol=0)
+    smooth = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(doubled_smoothly(x), smooth)
+
+
+def test_a_smooth_decoder_has_no_blocks() -> None:
+    """Where pixels are doubled as they are, four and four, they differ more between blocks than within."""
+    torch.manual_seed(0)
+    x, style = torch.randn(4, 2, 64, 64), torch.randn(4, 8)
+    shape = Shape(64, channels=2, width=8, style_dim=8, upsampling="bilinear")
+    edges = {}
+    for upsampling in UPSAMPLING:
+        nets = Networks(replace(shape, upsampling=upsampling)).initialize(torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            image = nets.generator(x, style)
+        steps = image.diff(dim=-1).abs().mean((0, 1, 2))
+        edges[upsampling] = float(steps[3::4].mean() / steps[1::4].mean())
+    assert edges["nearest"] > 1.5
+    assert edges["bilinear"] < 1.2
 
 
 def test_valid_sizes_are_three_or_four_times_a_power_of_two() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from napari_impa.engine.run import Run
-from napari_impa.engine.settings import TrainingSettings
+from napari_impa.engine.settings import RECIPES, TrainingSettings
 from napari_impa.errors import TrainingError
 
 
@@ -13,7 +15,7 @@ from napari_impa.errors import TrainingError
 def run(tmp_path: Path) -> Run:
     """A run with a history of five steps and scores at steps 2 and 4."""
     run = Run(tmp_path / "run")
-    run.start(TrainingSettings(size=24), {"count": 3})
+    run.start(TrainingSettings(size=24), RECIPES["default"], {"count": 3})
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (1, 2, 3)])
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (4, 5)])
     for step in (2, 4):
@@ -76,3 +78,17 @@ def test_a_run_that_another_version_began_keeps_its_columns(run: Run) -> None:
     run.append_history([{"step": 2, "seconds": 1.0, "stage": "adversarial", "real": 0.6, "mismatch": 0.3}])
     assert run.history["real"].tolist() == [0.7, 0.6]
     assert "mismatch" not in run.history
+
+
+def test_the_recipe_is_kept_value_by_value(run: Run) -> None:
+    assert run.recipe == RECIPES["default"]
+    path = run.folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"adversarial": 0.25}}))
+    assert run.recipe == replace(RECIPES["default"], adversarial=0.25)
+    path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"of_a_later_version": 1}}))
+    with pytest.raises(TrainingError, match="begun by another version"):
+        _ = run.recipe
+    del config["recipe"]
+    path.write_text(json.dumps(config))
+    assert run.recipe is None

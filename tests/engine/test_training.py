@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint
 from napari_impa.engine.data import Batch
 from napari_impa.engine.model import IMPA
+from napari_impa.engine.settings import RECIPES, TrainingSettings
 from napari_impa.engine.steps import Step
 from napari_impa.engine.training import Trainer
 from napari_impa.errors import ConditionError, OutOfMemoryError, TrainingError
@@ -87,14 +89,25 @@ def test_a_seed_fixes_the_training(make_trainer: Make) -> None:
     assert not torch.equal(a, c)
 
 
-def test_a_run_folder_is_not_overwritten(make_trainer: Make) -> None:
+def test_a_run_folder_is_not_overwritten(make_trainer: Make, cells: Cells) -> None:
     make_trainer()
     with pytest.raises(TrainingError, match="holds a run already"):
         make_trainer()
     with pytest.raises(TrainingError, match="other settings \\(seed\\)"):
         make_trainer(seed=5, resume=True)
+    with pytest.raises(TrainingError, match=f"other cells \\({len(cells)} cells, drug, control DMSO; now 12 cells"):
+        make_trainer(of=cells.take(np.arange(12)), resume=True)
     resumed = make_trainer(steps=9, threads=1, device="cpu", checkpoint_seconds=5, resume=True)
     assert resumed.settings.steps == 9
+
+
+def test_a_run_goes_on_with_the_recipe_that_it_was_begun_with(make_trainer: Make, cells: Cells, tmp_path: Path) -> None:
+    begun = replace(RECIPES["default"], cycle=0.25)
+    settings = TrainingSettings(size=24, batch_size=2, steps=4, style_dim=8, device="cpu")
+    for event in (first := Trainer(cells, settings, tmp_path / "run", recipe=begun)):
+        if event.step == 2:
+            first.stop()
+    assert Trainer(cells, settings, tmp_path / "run", resume=True).recipe == begun
 
 
 def test_batch_correction_moves_cells_between_batches(make_trainer: Make, cells: Cells) -> None:

@@ -17,8 +17,8 @@ from napari_impa.errors import ModelError
 BLOCK = 64
 """Cells encoded at a time."""
 
-MOST = 1024
-"""Cells that are encoded in all, at most."""
+MOST, LEAST = 1024, 32
+"""Treated cells that are encoded in all, about, and of a condition at least, where it has so many."""
 
 
 def can_calibrate(shape: Shape) -> bool:
@@ -43,7 +43,8 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
     data
         The cells of its training.
     most
-        Cells that a mean is taken over, at most; fewer where there are many conditions (`MOST`).
+        Cells that a mean is taken over, at most; fewer where there are many conditions (`MOST`, `LEAST`), but as many
+        controls, from which every condition starts.
     seed
         Of the cells drawn.
 
@@ -57,10 +58,12 @@ def calibrate(model: IMPA, data: TrainingCells, *, most: int = 256, seed: int = 
         raise ModelError("Only a model of relative styles, of one modality and without doses, can be calibrated.")
     rng = np.random.default_rng([seed, 0xCA])
     groups = np.split(labels.pool, labels.starts[1:])
+    counts = [min(most, max(LEAST, MOST // len(groups)))] * len(groups)
     if model.control is not None:
         groups.append(labels.sources[0])
-    most = min(most, max(1, MOST // len(groups)))
-    found = [_styles(model, data, np.sort(rng.permutation(rows)[:most])) for rows in groups]
+        counts.append(most)
+    drawn = [np.sort(rng.permutation(rows)[:count]) for rows, count in zip(groups, counts, strict=True)]
+    found = [_styles(model, data, rows) for rows in drawn]
     starts = found.pop().mean(0, keepdim=True) if model.control is not None else None
     means = torch.stack([one.mean(0) for one in found])
     starts = means if starts is None else starts
@@ -98,6 +101,8 @@ def _whitening(styles: Sequence[Tensor]) -> Tensor:
 
     around = torch.cat([one - one.mean(0) for one in styles]).cpu().double()
     covariance, _ = ledoit_wolf(around.numpy(), assume_centered=True)
+    if not covariance.any():  # one cell a batch
+        return torch.eye(len(covariance)).to(styles[0])
     return torch.linalg.cholesky(torch.linalg.inv(torch.from_numpy(covariance))).to(styles[0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -114,4 +114,24 @@ def require_same_settings(run: Run, settings: TrainingSettings) -> None:
         raise TrainingError(
             f"The run in {run.folder} was trained with other settings ({', '.join(differ)}); "
             "give the same ones to resume it, or choose another folder."
+        )
+
+
+def require_same_cells(run: Run, source: Mapping[str, Any]) -> None:
+    """Check that a run can be resumed with these cells (`TrainedModel.source`).
+
+    Raises
+    ------
+    TrainingError
+        If there are more or fewer of them, or they are labelled otherwise.
+    """
+    old = run.config.get("source", {})
+    if any(old.get(name, source[name]) != source[name] for name in ("count", "label", "control")):
+        before, now = (
+            f"{one['count']:,} cells, {' '.join(one['label'])}, control {one['control'] or 'none'}"
+            for one in (source | old, source)
+        )
+        raise TrainingError(
+            f"The run in {run.folder} was trained with other cells ({before}; now {now}); "
+            "give the same ones to resume it, or choose another folder and start from its model."
         )

@@ -125,10 +125,13 @@ def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[s
         for name, value in networks.state_dict().items():
             if name.startswith("discriminator.") and not model.has_discriminator:
                 continue
-            if name == "start_axes" or (name == "start_style" and (name not in old or old[name].shape != value.shape)):
-                continue  # of other cells; they are found anew
+            if name == "start_axes":
+                continue  # of other cells; found anew when the training is calibrated
             number = _modality(name)
-            if number is None:
+            if name == "start_style":
+                mine, theirs = _starts(model, labels, len(value))
+                value[mine] = old[name][theirs] if theirs else value[mine]
+            elif number is None:
                 value.copy_(old[name])
             elif name in dict(networks.named_parameters()):  # descriptions are those of the cells, and not learned
                 mine, theirs = rows[number]
@@ -141,6 +144,15 @@ def take_over(networks: Networks, model: IMPA, labels: TrainingLabels) -> dict[s
         "new": [name for name in labels.conditions if name not in known],
         "discriminator": model.has_discriminator,
     }
+
+
+def _starts(model: IMPA, labels: TrainingLabels, count: int) -> tuple[list[int], list[int]]:
+    """Rows of the mean styles to start from that both have: a batch's by its name, a modality's by its place."""
+    old = model.shape.relative_style
+    if model.task == "batch" and old:
+        return _rows(model, labels, 0)
+    both = list(range(count)) if old == count else []
+    return both, both
 
 
 def _rows(model: IMPA, labels: TrainingLabels, modality: int) -> tuple[list[int], list[int]]:

@@ -44,6 +44,7 @@ def first_networks(
         mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
         modality_dim=settings.modality_dim,
         relative_style=len(starts) if recipe.relative_style else 0,
+        upsampling=recipe.upsampling,
     )
     networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
     for number, (_, vectors) in enumerate(described):

@@ -161,7 +161,7 @@ def outline_of(cells: Cells, settings: TrainingSettings) -> Outline:
 
 def shape_of(outline: Outline, settings: TrainingSettings) -> Shape:
     """Return the networks' shape, with conditions of one kind that are learned: other descriptions change little."""
-    starts = outline.conditions if settings.task == "batch" else 1
+    recipe, starts = RECIPES[settings.recipe], outline.conditions if settings.task == "batch" else 1
     return Shape(
         size=settings.size,
         channels=outline.channels,
@@ -171,7 +171,8 @@ def shape_of(outline: Outline, settings: TrainingSettings) -> Shape:
         embedding_dims=(settings.embedding_dim,),
         conditions=(outline.conditions,),
         mapping_layers=1 if settings.dose is None else 2,
-        relative_style=starts * RECIPES[settings.recipe].relative_style,
+        relative_style=starts * recipe.relative_style,
+        upsampling=recipe.upsampling,
     )
 
 

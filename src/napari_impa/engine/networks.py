@@ -8,7 +8,7 @@ checkpoints.  Images are float, (B, C, S, S), in [-1, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -48,6 +48,8 @@ class Shape:
     relative_style
         Number of mean styles that conditions are relative to: one a modality, of its controls, or one a batch. 0 where
         the style of a condition replaces the cell's own.
+    upsampling
+        How the decoder doubles its maps: `nearest`, as published, or `bilinear`, as StyleGAN does.
     """
 
     size: int
@@ -60,6 +62,7 @@ class Shape:
     mapping_layers: int = 1
     modality_dim: int = 0
     relative_style: int = 0
+    upsampling: str = "nearest"
 
     @property
     def generator_downs(self) -> int:
@@ -112,6 +115,27 @@ def doubled(x: Tensor) -> Tensor:
     return x.repeat_interleave(2, dim=3).repeat_interleave(2, dim=2)
 
 
+def doubled_smoothly(x: Tensor) -> Tensor:
+    """(B, C, H, W) → (B, C, 2H, 2W), bilinear.
+
+    By sums, as the gradient of `F.interpolate` differs from run to run on a GPU. Pixels lie at the centres of their
+    squares and the border is repeated: a new value is 3/4 of its pixel and 1/4 of the neighbour's on its side, along
+    rows and columns.
+    """
+    if x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last):  # there it is exact, and faster
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    for axis in (3, 2):
+        before = torch.cat([x.narrow(axis, 0, 1), x.narrow(axis, 0, x.shape[axis] - 1)], axis)
+        behind = torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), x.narrow(axis, x.shape[axis] - 1, 1)], axis)
+        x = torch.stack([torch.lerp(x, before, 0.25), torch.lerp(x, behind, 0.25)], axis + 1).flatten(axis, axis + 1)
+    return x.contiguous(memory_format=layout)
+
+
+UPSAMPLING = {"nearest": doubled, "bilinear": doubled_smoothly}
+"""How maps are doubled, by `Shape.upsampling`."""
+
+
 class AdaIN(nn.Module):
     """Adaptive instance normalisation: (1 + γ) · IN(x) + β with γ, β from the style; the bare IN without a style."""
 
@@ -131,7 +155,9 @@ class AdaIN(nn.Module):
 class AdainResBlk(nn.Module):
     """Residual block whose normalisation is steered by the style, optionally doubling the image."""
 
-    def __init__(self, dim_in: int, dim_out: int, style_dim: int, *, up: bool = False) -> None:
+    def __init__(
+        self, dim_in: int, dim_out: int, style_dim: int, *, up: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.up = up
         self.conv1 = nn.Conv2d(dim_in, dim_out, 3, padding=1)
@@ -143,8 +169,8 @@ class AdainResBlk(nn.Module):
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
         """(B, in, H, W), (B, d) → (B, out, H, W), or twice H and W."""
         residual, shortcut = F.leaky_relu(self.norm1(x, style), SLOPE), self.conv1x1(x)
-        if self.up:
-            residual, shortcut = doubled(residual), doubled(shortcut)
+        if self.up is not None:
+            residual, shortcut = self.up(residual), self.up(shortcut)
         residual = self.conv2(F.leaky_relu(self.norm2(self.conv1(residual), style), SLOPE))
         return (residual + shortcut) / math.sqrt(2)
 
@@ -161,7 +187,8 @@ class Generator(nn.Module):
         self.encode = nn.ModuleList(ResBlk(a, b, normalize=True, down=True) for a, b in pairs)
         self.encode.extend(ResBlk(last, last, normalize=True) for _ in range(2))
         self.decode = nn.ModuleList(AdainResBlk(last, last, shape.style_dim) for _ in range(2))
-        self.decode.extend(AdainResBlk(b, a, shape.style_dim, up=True) for a, b in reversed(pairs))
+        up = UPSAMPLING[shape.upsampling]
+        self.decode.extend(AdainResBlk(b, a, shape.style_dim, up=up) for a, b in reversed(pairs))
         self.to_rgb = nn.Sequential(
             nn.InstanceNorm2d(shape.width, affine=True), nn.LeakyReLU(SLOPE), nn.Conv2d(shape.width, shape.channels, 1)
         )

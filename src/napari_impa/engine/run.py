@@ -7,7 +7,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from napari_impa.engine import checkpoint
-from napari_impa.engine.settings import TrainingSettings
+from napari_impa.engine.settings import Recipe, TrainingSettings
 from napari_impa.errors import TrainingError
 
 SOURCE = "source.json"
@@ -71,6 +71,27 @@ class Run:
         return TrainingSettings.from_json(self.config["settings"])
 
     @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that it was begun with, value by value; None where that was not kept.
+
+        Raises
+        ------
+        TrainingError
+            If it has values that this version does not know.
+        """
+        values = self.config.get("recipe")
+        if values is None:
+            return None
+        try:
+            kept: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            return Recipe(**kept)
+        except TypeError as error:
+            raise TrainingError(
+                f"{self.folder} was begun by another version of napari-impa, whose recipe this one does not know; "
+                "update napari-impa, or choose another folder and start from its model."
+            ) from error
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row a step: step, seconds, stage and losses."""
         return _read_rows(self.folder / "history.csv", ("step", "seconds", "stage"))
@@ -94,10 +115,14 @@ class Run:
         return self.config.get("start_from")
 
     def start(
-        self, settings: TrainingSettings, source: Mapping[str, Any], started_from: Mapping[str, Any] | None = None
+        self,
+        settings: TrainingSettings,
+        recipe: Recipe,
+        source: Mapping[str, Any],
+        started_from: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the folder and write `config.json`."""
-        config = {"settings": settings.to_json(), "source": source, "versions": versions()}
+        config = {"settings": settings.to_json(), "recipe": asdict(recipe), "source": source, "versions": versions()}
         config |= {"start_from": started_from} if started_from else {}
         try:
             for name in ("samples", "checkpoints"):

@@ -285,21 +285,22 @@ class Step:
                 again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
                 losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
                 total = total + double * recipe.self_reconstruction * losses["self_reconstruction"]
-            if recipe.backward_cycle and drawn.own is not None and self.settings.task != "batch":
-                losses["backward_cycle"] = self._backward_cycle(batch, draws.noise[0])
-                total = total + recipe.backward_cycle * losses["backward_cycle"]
+        if recipe.backward_cycle and drawn.own is not None and self.settings.task != "batch":
+            losses["backward_cycle"] = self._backward_cycle(batch, draws.noise[0])
+            total = total + recipe.backward_cycle * losses["backward_cycle"]
         self._learn(total, "maker", "kernels", "styles", "starts")
         return losses
 
     def _backward_cycle(self, batch: Batch, noise: Tensor) -> Tensor:
         """How far treated cells are from themselves when they have been made controls and treated again."""
         nets = self.networks
-        with torch.no_grad():
+        with torch.no_grad(), self._precision():
             shift = nets.style(batch.y_treated, noise, batch.modality) - self._start(batch)
             control = nets.generator(batch.treated, nets.style_encoder(batch.treated) - shift)
             style = nets.style_encoder(control) + shift
-        again = nets.generator.render(nets.generator.content(control), style)
-        return reconstruction(again, batch.treated, self.recipe.detail)
+        with self._precision():  # anew, as copies of weights made without a gradient have none
+            again = nets.generator.render(nets.generator.content(control), style)
+            return reconstruction(again, batch.treated, self.recipe.detail)
 
     def _autoencoder_step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Give cells back from their content and own style, and lead each condition to the style of its real cells.

@@ -14,7 +14,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine import checkpoint
 from napari_impa.engine.best import BestModel, Score
 from napari_impa.engine.calibration import calibrate, can_calibrate
-from napari_impa.engine.checkpoints import Checkpoints, Position, require_same_settings
+from napari_impa.engine.checkpoints import Checkpoints, Position, require_same_cells, require_same_settings
 from napari_impa.engine.data import TrainingCells
 from napari_impa.engine.device import (
     choose_device,
@@ -109,11 +109,16 @@ class Trainer(Steered):
         self.data = TrainingCells(cells, settings, self.device, check=self.check)
         labels, described = self.data.labels, self.data.labels.describe()
         descriptions = [description for description, _ in described]
-        networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         self.started_from = recorded(self.run, start_from) if resuming else None
+        begun = self.run.recipe if resuming else None
+        if begun is not None:  # a later version's recipe of that name may differ
+            self.recipe = begun
+        elif start_from is not None:
+            self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
+        networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
             self.started_from = go_on_from(start_from, networks, labels, settings.task, cells.channels, descriptions)
-        if self.started_from is not None:
+        if self.started_from is not None and begun is None:
             self.recipe = recipe_after(self.recipe, self.started_from)
         share = self._share_gradients if self.group.count > 1 else None
         self._step = Step(networks.to(self.device), self.recipe, settings, share, check=self.check)
@@ -127,7 +132,7 @@ class Trainer(Steered):
         if resuming:
             self._resume()
         elif self.group.is_first:
-            self.run.start(settings, self._trained.source, self.started_from)
+            self.run.start(settings, self.recipe, self._trained.source, self.started_from)
         self.group.copy_from_first(self._step.state().values())
 
     def keep_best(self, score: Score, *, every: int) -> None:
@@ -336,6 +341,7 @@ class Trainer(Steered):
 
     def _resume(self) -> None:
         require_same_settings(self.run, self.settings)
+        require_same_cells(self.run, self._trained.source)
         self.best.kept = self.run.best
         if self.run.checkpoint_path.is_file():
             self._load_checkpoint()
