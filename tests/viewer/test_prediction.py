@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from napari.layers import Image
 
 from napari_impa.cells.crops import cut, paste
-from napari_impa.cells.simulated import simulated_field
+from napari_impa.cells.simulated import simulated_cells, simulated_field
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model import IMPA
+from napari_impa.engine.networks import Networks, Shape
 from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.channels import ChannelLayers, channel_layers
 from napari_impa.viewer.finding import BORDER, CROPS, LABELS, Found, find_cells
@@ -102,10 +105,34 @@ def test_prediction_is_that_of_the_model(model: IMPA) -> None:
     assert result.fields is None
 
 
+def test_cells_start_from_the_batch_that_their_table_names() -> None:
+    torch.manual_seed(0)
+    networks = Networks(Shape(48, channels=3, width=4, conditions=(2,), relative_style=2))
+    torch.nn.init.normal_(networks.start_style)
+    model = IMPA(
+        networks, channels=FIELD.channels, conditions=("batch 1", "batch 2"), limits=np.array([[100.0, 3000.0]] * 3),
+        control=None, label=("batch",), task="batch",
+    )  # fmt: skip
+    cells = simulated_cells(1, size=48, conditions=("DMSO", "shrinkage")).labelled(["batch"], None)
+    request = Request(("batch 2",), variability=0.0)
+
+    def predicted(of: Cells) -> np.ndarray:
+        encoded = EncodedCells(loaded(model), SimpleNamespace(cells=of, treated=lambda name: None))  # type: ignore[arg-type]
+        first = predict_cells(Token(), encoded, request).pixels[0].astype(int)
+        again = predict_cells(Token(), encoded.taking(encoded.found, np.arange(len(of))), request).pixels[0]
+        assert np.abs(first - again).max() <= 1  # what was kept says it too
+        return first
+
+    expected = model.predict(cells, "batch 2", variability=0.0).pixels
+    assert np.abs(predicted(cells) - expected).max() <= 1
+    unnamed = replace(cells, table=cells.table.drop(columns="batch"), label=())
+    assert np.abs(predicted(unnamed) - expected).max() > 1
+
+
 def test_content_is_encoded_once(model: IMPA, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     encode = model.encode
-    monkeypatch.setattr(model, "encode", lambda pixels: calls.append(len(pixels)) or encode(pixels))
+    monkeypatch.setattr(model, "encode", lambda pixels, **more: calls.append(len(pixels)) or encode(pixels, **more))
     encoded = EncodedCells(loaded(model), found())
     for seed in range(3):
         predict_cells(Token(), encoded, Request(("shrinkage",), seed=seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,32 +117,37 @@ class EncodedCells:
     def __len__(self) -> int:
         return len(self.found.cells)
 
+    @cached_property
+    def _batches(self) -> NDArray[np.intp] | None:
+        from napari_impa.engine.prediction import batches_of
+
+        return batches_of(self.loaded.model, self.found.cells)
+
     def taking(self, found: Found, rows: NDArray[np.intp]) -> EncodedCells:
         """Go on with some of the rows, which `found` holds, without encoding them again."""
         fewer = EncodedCells(self.loaded, found, limit=self.limit)
         kept, has = self._kept, self._has.copy()  # in this order: a job that is ending may still fill rows
         if kept is not None and rows.max(initial=-1) < len(has):
             fewer._has = has[rows]
-            fewer._kept = replace(kept, content=kept.content[rows], style=_rows(kept.style, rows))
+            fewer._kept = _rows(kept, rows)
         return fewer
 
     def encode(self, rows: slice) -> Encoded:
         """Content and own styles of some rows."""
         if self._kept is not None and rows.stop <= len(self._has) and self._has[rows].all():
-            kept = self._kept
-            return replace(kept, content=kept.content[rows], style=_rows(kept.style, rows))
-        encoded = self.loaded.model.encode(self.found.cells.pixels[rows])
-        assert encoded.style is not None
+            return _rows(self._kept, rows)
+        batches = None if self._batches is None else self._batches[rows]
+        encoded = self.loaded.model.encode(self.found.cells.pixels[rows], batches=batches)
         if self._kept is None:
-            room = min(len(self), int(self.limit // max(1, encoded.content[0].nbytes + encoded.style[0].nbytes)))
-            content, style = (one.new_empty((room, *one.shape[1:])) for one in (encoded.content, encoded.style))
-            self._kept = replace(encoded, content=content, style=style)
+            parts = _parts(encoded)
+            room = min(len(self), int(self.limit // max(1, sum(one[0].nbytes for one in parts.values()))))
+            empty = {name: one.new_empty((room, *one.shape[1:])) for name, one in parts.items()}
+            self._kept = replace(encoded, **empty)
             self._has = np.zeros(room, bool)
         keep = slice(rows.start, min(rows.stop, len(self._has)))
         if keep.start < keep.stop:
-            assert self._kept.style is not None
-            self._kept.content[keep] = encoded.content[: keep.stop - keep.start]
-            self._kept.style[keep] = encoded.style[: keep.stop - keep.start]
+            for name, one in _parts(self._kept).items():
+                one[keep] = _parts(encoded)[name][: keep.stop - keep.start]
             self._has[keep] = True
         return encoded
 
@@ -209,8 +215,13 @@ class EncodedCells:
                 count = min(2 * count, self.loaded.batch_size)
 
 
-def _rows(style: Tensor | None, rows: Any) -> Tensor | None:
-    return None if style is None else style[rows]
+def _parts(encoded: Encoded) -> dict[str, Tensor]:
+    """What is known of each cell, by name."""
+    return {name: value for name, value in vars(encoded).items() if value is not None}
+
+
+def _rows(encoded: Encoded, rows: Any) -> Encoded:
+    return replace(encoded, **{name: value[rows] for name, value in _parts(encoded).items()})
 
 
 def predict_cells(
