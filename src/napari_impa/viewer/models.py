@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 
+from napari_impa.errors import ModelError
 from napari_impa.viewer.jobs import Token
 from napari_impa.viewer.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 
@@ -55,14 +56,30 @@ def choices(token: Token | None = None) -> list[Choice]:
 
     models = [entry for entry in catalog(read_settings().cache) if entry.kind != "images"]
     here = [_of_entry(entry) for entry in models if entry.is_here]
-    return [*here, *(of_path(path) for path in recent()), *(_of_entry(one) for one in models if not one.is_here)]
+    return [*here, *(_of_recent(path) for path in recent()), *(_of_entry(one) for one in models if not one.is_here)]
 
 
 def _of_entry(entry: Entry) -> Choice:
     where = {"bundled": " (bundled)"}.get(entry.kind, "") if entry.is_here else f" · fetch {entry.megabytes}"
-    named = {"Licence": entry.card.licence, "Cite": entry.card.citation}
-    about = "\n".join([entry.description, *(f"{name}: {value}" for name, value in named.items() if value)])
-    return Choice(f"{entry.title}{where}", entry.name, about, "" if entry.is_here else entry.megabytes)
+    return Choice(f"{entry.title}{where}", entry.name, _about(entry), "" if entry.is_here else entry.megabytes)
+
+
+def _about(entry: Entry) -> str:
+    task = {"batch": "batch correction"}.get(entry.task, entry.task)
+    named = {"Task": task, "Licence": entry.card.licence, "Cite": entry.card.citation}
+    return "\n".join([entry.description, *(f"{name}: {value}" for name, value in named.items() if value)])
+
+
+def _of_recent(path: Path) -> Choice:
+    """As `of_path`, with what the file says of itself: for the background."""
+    from napari_impa.catalog import of_file
+    from napari_impa.engine.run import Run
+
+    choice = of_path(path)
+    try:
+        return replace(choice, about=f"{path}\n{_about(of_file(Run(path).model_path if path.is_dir() else path))}")
+    except ModelError:  # said when it is chosen
+        return choice
 
 
 def of_path(path: str | Path) -> Choice:
