@@ -252,7 +252,10 @@ class Step:
     def _teach_generator(
         self, batch: Batch, draws: Draws, drawn: Drawn | None, step: int, progress: float
     ) -> dict[str, Tensor]:
-        """Let generator, style encoder and mapping network learn; `drawn` is the shared pass, if there was one."""
+        """Let generator, mapping network and, unless styles are relative, style encoder learn.
+
+        `drawn` is the shared pass, if there was one.
+        """
         nets, recipe = self.networks, self.recipe
         # cycle and self-reconstruction either both, or in turns at twice their weight
         turn, double = (step % 2, 2) if recipe.in_turns else (None, 1)
