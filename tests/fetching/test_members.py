@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from local_server import HOLE, Server, sparse_archive
 
 from napari_impa.errors import FetchError
+from napari_impa.fetching import members
 from napari_impa.fetching.members import PARTIAL, RECORD, fetch_member, list_members, read_record, sha256_of
 from napari_impa.fetching.ranges import ChangedError, RangeFile, RemoteFile
 
@@ -146,6 +148,53 @@ def test_the_recorded_sha256_counts_on_later_fetches(server: Server, tmp_path: P
         with pytest.raises(FetchError, match="SHA-256 differs"):
             fetch_member(remote, member, path)
         assert not path.exists()
+
+
+def test_a_member_of_the_same_file_name_is_another_one(tmp_path: Path) -> None:
+    other, path = NETS.replace("bbbc021_six", "bbbc021_all"), tmp_path / "out" / "nets.ckpt"
+    sparse_archive(tmp_path / "two.zip", {NETS: NOISE[:200_000], other: NOISE[200_000:400_000]}, hole=0)
+    with Server(tmp_path) as server, opened(server, "two.zip") as remote:
+        one, two = by_name(remote), by_name(remote, other)
+        assert fetch_member(remote, one, path).read_bytes() == NOISE[:200_000]
+        assert fetch_member(remote, two, path).read_bytes() == NOISE[200_000:400_000]
+        assert read_record(path)["member"] == other
+        path.unlink()  # as removing a model does: the record stays
+        assert fetch_member(remote, one, path).read_bytes() == NOISE[:200_000]
+
+
+def test_an_archive_with_another_file_in_the_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "nets.ckpt"
+    sparse_archive(tmp_path / "a.zip", {NETS: NOISE[:200_000]}, hole=0)
+    with Server(tmp_path) as server:
+        with opened(server, "a.zip") as remote:
+            fetch_member(remote, by_name(remote), path)
+        sparse_archive(tmp_path / "a.zip", {NETS: NOISE[200_000:400_000]}, hole=0)
+        with opened(server, "a.zip") as remote, pytest.raises(FetchError, match=r"CRC-32 differs.*delete .*ckpt\.json"):
+            fetch_member(remote, by_name(remote), path)
+        assert path.read_bytes() == NOISE[:200_000]
+        (path.parent / f"nets.ckpt{RECORD}").unlink()
+        with opened(server, "a.zip") as remote:
+            assert fetch_member(remote, by_name(remote), path).read_bytes() == NOISE[200_000:400_000]
+
+
+def test_a_full_disk_does_not_cost_what_has_come(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[bytes]:
+        yield NOISE[:1000]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "nets.ckpt"
+    with opened(server) as remote:
+        member = by_name(remote)
+        with monkeypatch.context() as disk:
+            disk.setattr(members, "_unpacked", full)
+            with pytest.raises(FetchError, match=r"No space left.*what has come is kept"):
+                fetch_member(remote, member, path)
+        assert sorted(one.name for one in tmp_path.iterdir()) == [f"nets.ckpt{PARTIAL}", f"nets.ckpt{PARTIAL}{RECORD}"]
+        moved = remote.moved
+        assert fetch_member(remote, member, path).read_bytes() == NOISE
+        assert remote.moved == moved
 
 
 def test_a_server_without_ranges_is_refused_with_advice(server: Server) -> None:

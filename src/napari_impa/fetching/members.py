@@ -77,15 +77,20 @@ def fetch_member(remote: RemoteFile, member: Member, path: Path, progress: Progr
     """Fetch a member to `path`, or find it there as it was fetched before.
 
     What came before a break lies beside `path` and is gone on with, also by another process; it is dropped where
-    the archive was changed since. The CRC-32 of the archive is checked, and, where the member was fetched
-    before, the SHA-256 that was recorded then.
+    the archive was changed since. The CRC-32 of the archive is checked, and, where the same member was fetched
+    before, the SHA-256 that was recorded then; one from another folder of the archive is replaced.
 
     Raises
     ------
     FetchError
-        If it cannot be fetched, or is damaged.
+        If it cannot be fetched, is damaged, or is another one than was fetched the first time.
     """
-    if is_fetched(path):
+    known = read_record(path)
+    if known.get("member") != member.name:
+        known = {}
+    elif known.get("crc32") != f"{member.crc:08x}":
+        raise _another(remote, member, path, "CRC-32")
+    elif is_fetched(path):
         return path
     if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FetchError(f"{member.name} is packed in a way (method {member.method}) that is not read here.")
@@ -93,18 +98,21 @@ def fetch_member(remote: RemoteFile, member: Member, path: Path, progress: Progr
     partial = path.with_name(path.name + PARTIAL)
     _fetch_packed(remote, member, partial, progress)
     sha256 = _unpack(member, partial, path)
-    known = read_record(path).get("sha256")
-    if known not in (None, sha256):
+    if known.get("sha256") not in (None, sha256):
         path.unlink()
-        raise FetchError(
-            f"{member.name} at {remote.host} is not the file that was fetched the first time (its SHA-256 differs); "
-            f"delete {path.with_name(path.name + RECORD)} if the new one is to be taken."
-        )
+        raise _another(remote, member, path, "SHA-256")
     _write_json(
         path.with_name(path.name + RECORD),
         {"url": remote.url, "member": member.name, "size": member.size, "crc32": f"{member.crc:08x}", "sha256": sha256},
     )
     return path
+
+
+def _another(remote: RemoteFile, member: Member, path: Path, what: str) -> FetchError:
+    return FetchError(
+        f"{member.name} at {remote.host} is not the file that was fetched the first time (its {what} differs); "
+        f"delete {path.with_name(path.name + RECORD)} if the new one is to be taken."
+    )
 
 
 def is_fetched(path: Path) -> bool:
@@ -154,7 +162,7 @@ def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, progress: P
 
 
 def _unpack(member: Member, partial: Path, path: Path) -> str:
-    """Unpack a whole member beside `path` and rename it; returns its SHA-256."""
+    """Unpack a whole member beside `path` and rename it; returns its SHA-256. Only what is damaged is thrown away."""
     unpacked = path.with_name(f".{path.name}.unpacked")
     crc, size, digest = 0, 0, hashlib.sha256()
     try:
@@ -167,12 +175,22 @@ def _unpack(member: Member, partial: Path, path: Path) -> str:
             raise zlib.error("its CRC-32 differs from the archive's")
         os.replace(unpacked, path)
     except zlib.error as error:
+        _drop(partial)
         raise FetchError(f"{member.name} arrived damaged ({error}) and was thrown away; fetch it again.") from error
+    except OSError as error:
+        raise FetchError(
+            f"{member.name} cannot be unpacked into {path.parent} ({error.strerror or error}); free some space there "
+            "and fetch it again: what has come is kept."
+        ) from error
     finally:
         unpacked.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
-        partial.with_name(partial.name + RECORD).unlink(missing_ok=True)
+    _drop(partial)
     return digest.hexdigest()
+
+
+def _drop(partial: Path) -> None:
+    partial.unlink(missing_ok=True)
+    partial.with_name(partial.name + RECORD).unlink(missing_ok=True)
 
 
 def _unpacked(source: BinaryIO, method: int) -> Iterator[bytes]:
