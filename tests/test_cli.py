@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from local_server import Server, sparse_archive
 
 from napari_impa import cli
 from napari_impa.catalog import load_model
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.settings import TrainingSettings
+from napari_impa.fetching.cache import CACHE
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -161,6 +163,39 @@ def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = fails(capsys, *arguments[:-1], tmp_path / "n", "--column", "drug")
     assert "no column 'drug'" in line
     assert not (tmp_path / "n.impa").exists()
+
+
+def test_fetch_and_import_name_conditions_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from napari_impa.engine.networks import Networks, Shape
+    from napari_impa.engine.published import NETWORKS
+
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    networks = Networks(Shape(24, 2, width=2, style_dim=3, embedding_dims=(5, 4), conditions=(2, 2)))
+    folder = tmp_path / "cpg0000"
+    folder.mkdir()
+    torch.save({name: networks.get_submodule(name).state_dict() for name in NETWORKS}, folder / "000090_nets.ckpt")
+    torch.save({"embedding_matrix": networks.embedding_matrix.state_dict()}, folder / "000090_embeddings.ckpt")
+    sparse_archive(tmp_path / "a.zip", {f"r/cpg0000/{one.name}": one.read_bytes() for one in folder.iterdir()}, hole=0)
+    (tmp_path / "t.csv").write_text("what,how\ntaxol,drug\nMYC,gene\nTP53,gene\nwater,drug\nnocodazole,drug\n")
+    said = ["--names", tmp_path / "t.csv", "--column", "what", "--modality", "how", "--control", "water"]
+    said += ["--description", "drug=table", "gene=learned", "--channels", "DNA", "actin"]
+    with Server(tmp_path) as server:
+        archive = ["--archive", server.url("a.zip")]
+        line = fails(capsys, "models", "fetch", "impa-cpg0000", *archive, *said[:6], "--control", "tea")
+        assert "the table names 3 beside the control 'tea'" in line
+        cli.main([str(one) for one in ["models", "fetch", "impa-cpg0000", *archive, *said]])
+    cli.main([str(one) for one in ["models", "import", folder, "--out", tmp_path / "m.impa", *said]])
+    capsys.readouterr()
+    for name in ("impa-cpg0000", tmp_path / "m.impa"):
+        cli.main(["models", "info", str(name)])
+        shown = capsys.readouterr().out
+        for line in ("Channels: DNA, actin", "Control: water", "drug: table", "gene: learned"):
+            assert line in shown
+        assert load_model(name).conditions == ("nocodazole", "taxol", "MYC", "TP53")
 
 
 def test_every_training_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from napari_impa.console import Several, description_of, progress_bar
 from napari_impa.errors import ImpaError
@@ -15,6 +16,47 @@ if TYPE_CHECKING:
     from napari_impa.engine.model import IMPA
 
 models_app = App(name="models", help="Models and images: list, fetch, share.", result_action="return_value")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Unsaid:
+    """What a published checkpoint does not say itself.
+
+    Parameters
+    ----------
+    names
+        CSV table of its training; conditions that nothing names are called `condition 1`, `condition 2`, ….
+    column
+        Column of the conditions' names; known or guessed where not given.
+    control
+        Name of the untreated control; known or guessed where not given.
+    smiles
+        Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
+    modality
+        Column that names the kind of perturbation, for a model of several; known or guessed where not given.
+    description
+        learned, bit, count or table, or MODALITY=KIND; known or told from the values where not given.
+    channels
+        Names of the channels, in order.
+    """
+
+    names: Path | None = None
+    column: str | None = None
+    control: str | None = None
+    smiles: str | None = None
+    modality: str | None = None
+    description: Annotated[list[str] | None, Several] = None
+    channels: Annotated[list[str] | None, Several] = None
+
+    def given(self) -> dict[str, Any]:
+        """What is given, by the parameters of `fetch_published`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["description"] = description_of(self.description)
+        return {name: value for name, value in values.items() if value}
+
+
+NOTHING = Unsaid()
 
 
 @models_app.command(name="list")
@@ -110,11 +152,9 @@ def fetch(
     name: str,
     *,
     sha256: str | None = None,
-    names: Path | None = None,
-    column: str | None = None,
-    channels: Annotated[list[str] | None, Several] = None,
     member: str | None = None,
     archive: str | None = None,
+    unsaid: Unsaid = NOTHING,
 ) -> None:
     """Fetch a published model, sample images, or a `.impa` file that someone put on a server.
 
@@ -126,12 +166,6 @@ def fetch(
         A name of `models list`, or an address (https://…/NAME.impa).
     sha256
         SHA-256 of the file at that address, as its publisher says it.
-    names
-        CSV table of a published model's training, to name its conditions.
-    column
-        Its column of the conditions' names; guessed where not given.
-    channels
-        Names of a published model's channels, in order.
     member
         Folder in the archive, where several fit a published model or none does.
     archive
@@ -157,12 +191,14 @@ def fetch(
                 return
         for model in PUBLISHED:
             if model.name == name:
-                if not (names or member or channels) and model.path(folder).is_file():
-                    print(f"{name} is here: {model.path(folder)}.")
+                given = unsaid.given()
+                entry = catalog.find_entry(name, folder)
+                if not (given or member) and entry is not None and entry.is_here:
+                    print(f"{name} is here: {entry.path}.")
                     return
                 path, remark = fetch_published(
-                    model, folder, url=archive or ARCHIVE, member=member, names=names, column=column,
-                    channels=channels, tell=lambda what, done, total: tell(done, total, what),
+                    model, folder, url=archive or ARCHIVE, member=member,
+                    tell=lambda what, done, total: tell(done, total, what), **given,
                 )  # fmt: skip
                 print(f"Saved {path}.")
                 if remark:
@@ -253,13 +289,7 @@ def import_model(
     folder: Path,
     *,
     out: Path,
-    names: Path | None = None,
-    column: str | None = None,
-    control: str | None = None,
-    smiles: str | None = None,
-    modality: str | None = None,
-    description: Annotated[list[str] | None, Several] = None,
-    channels: Annotated[list[str] | None, Several] = None,
+    unsaid: Unsaid = NOTHING,
     task: Literal["perturbation", "batch"] = "perturbation",
     overwrite: bool = False,
 ) -> None:
@@ -271,20 +301,6 @@ def import_model(
         It holds files like `000200_nets.ckpt` and `000200_embeddings.ckpt`.
     out
         The `.impa` file to make.
-    names
-        CSV table of its training; conditions are called `condition 1`, `condition 2`, … without it.
-    column
-        Column of the conditions' names; guessed where not given.
-    control
-        Name of the untreated control; guessed where not given.
-    smiles
-        Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
-    modality
-        Column that names the kind of perturbation, for a model of several.
-    description
-        learned, bit, count or table, or MODALITY=KIND; told from the values where not given.
-    channels
-        Names of the channels, in order.
     task
         What it was trained for.
     overwrite
@@ -296,8 +312,11 @@ def import_model(
     out = out if out.suffix == ".impa" else out.with_name(out.name + ".impa")
     if out.exists() and not overwrite:
         raise ImpaError(f"{out} exists already; choose another name, or give --overwrite.")
-    naming = None if names is None else Naming(names, column, control, smiles, modality)
-    model = model_of(folder, naming=naming, channels=channels, task=task, description=description_of(description))
+    naming = None
+    if unsaid.names is not None:
+        naming = Naming(unsaid.names, unsaid.column, unsaid.control, unsaid.smiles, unsaid.modality)
+    kinds = description_of(unsaid.description)
+    model = model_of(folder, naming=naming, channels=unsaid.channels, task=task, description=kinds)
     model.save(out)
     print(f"{model.describe()}: {', '.join(model.conditions[:12])}{' …' if len(model.conditions) > 12 else ''}")
     print(f"Saved {out}.")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_impa.engine.card import Card
 from napari_impa.errors import FetchError, ImpaError
-from napari_impa.fetching.members import Member, fetch_member, is_fetched, list_members
+from napari_impa.fetching.members import Member, fetch_member, is_fetched, list_members, read_record
 from napari_impa.fetching.ranges import PATIENCE, RemoteFile
 
 if TYPE_CHECKING:
+    from napari_impa.engine.naming import Naming
     from napari_impa.engine.settings import Task
 
 ARCHIVE = "https://zenodo.org/api/records/8307629/files/IMPA_reproducibility.zip/content"
@@ -26,6 +27,7 @@ MODELS = "models"
 
 _NETS = re.compile(r"(\d+)_nets\.ckpt")
 _PARTS = ("nets", "embeddings", "condition_embeddings")
+_PART = re.compile(rf"_({'|'.join(_PARTS)})\.ckpt$")
 _LARGEST_TABLE = 200_000_000
 
 Tell = Callable[[str, int, int], object]
@@ -53,8 +55,9 @@ class Published:
         Which of several checkpoints is meant; the last where None.
     conditions
         Their names, where they are known for certain.
-    table, column
-        Otherwise the end of the name of its training table in the archive, and the column of its names.
+    table, column, modality
+        Otherwise the end of the name of its training table in the archive, the column of its names, and that of the
+        kinds of perturbation.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Published:
     conditions: tuple[str, ...] = ()
     table: str = ""
     column: str = ""
+    modality: str = ""
 
     def path(self, cache: Path) -> Path:
         """Where its `.impa` file lies in a cache folder, once it was fetched."""
@@ -93,7 +97,8 @@ PUBLISHED = (
     ),
     Published(
         "impa-cpg0000", "cpg0000, U2OS (IMPA)", "cpg0000", 96, _CPG0000, 763, 216_000_000,
-        epoch=90, table="metadata/metadata_large_gene2vec.csv", column="CPD_NAME",
+        description="table", epoch=90,
+        table="metadata/metadata_large_gene2vec.csv", column="BROAD_SAMPLE", modality="PERT_TYPE",
     ),
     Published(
         "impa-cpg0000-batch", "cpg0000 plates (IMPA)", "cpg0000_batch", 96, _CPG0000, 10, 213_300_000,
@@ -104,7 +109,8 @@ PUBLISHED = (
         task="batch", control=None, epoch=100, table="metadata/rxrx1_df.csv", column="BATCH",
     ),
 )  # fmt: skip
-"""The names of the six-drug model are those of its published configuration, `config_hydra/config/bbbc021_six.yaml`."""
+"""The names of the six-drug model are those of its published configuration, `config_hydra/config/bbbc021_six.yaml`; the
+columns of cpg0000 those of the notebook that made its tables, `derive_perturbation_embeddings.ipynb`."""
 
 
 def find_checkpoint(members: Sequence[Member], model: Published, member: str | None = None) -> dict[str, Member]:
@@ -160,6 +166,10 @@ def fetch_published(
     member: str | None = None,
     names: Path | None = None,
     column: str | None = None,
+    control: str | None = None,
+    smiles: str | None = None,
+    modality: str | None = None,
+    description: str | Mapping[str, str] | None = None,
     channels: Sequence[str] | None = None,
     tell: Tell = lambda what, done, all: None,
     alive: Callable[[], object] = lambda: None,
@@ -177,10 +187,12 @@ def fetch_published(
         Of the archive.
     member
         See `find_checkpoint`.
-    names, column
-        Table of its training and the column of the conditions' names, where those that are known are not to count.
-    channels
-        Names of the channels, in order.
+    names
+        Table of its training, where neither the names that are known nor the archive's own table are to count.
+    column, control, smiles, modality
+        As of `engine.naming.Naming`; what is known of the model where not given.
+    description, channels
+        As of `engine.published.model_of`; what is known of the model where not given.
     tell
         Called with what is done, and bytes so far and in all (0 where there are none).
     alive
@@ -200,31 +212,36 @@ def fetch_published(
         If the members make no model, or the names do not fit.
     """
     folder = cache / MODELS / model.name
-    if names is not None and member is None and model.path(cache).is_file() and _are_whole(folder):
-        return convert(model, folder, cache, names=names, column=column, channels=channels, sure=True)
+    given = {"column": column, "control": control, "smiles": smiles, "modality": modality}
+    how: dict[str, Any] = {"given": given, "description": description, "channels": channels}
+    table = folder / PurePosixPath(model.table).name
+    if member is None and _are_whole(folder) and (names or model.conditions or is_fetched(table)):
+        return convert(model, folder, cache, names=names, table=table if is_fetched(table) else None, **how)
     tell("the archive's contents", 0, 0)
     with RemoteFile(url, alive=alive, patience=patience) as remote:
         members = list_members(remote)
         parts = find_checkpoint(members, model, member)
         total, before = sum(one.packed for one in parts.values()), 0
-        for one in parts.values():
+        for one in reversed(parts.values()):  # the nets last: where they are whole, so is the rest
             at = folder / PurePosixPath(one.name).name
             fetch_member(remote, one, at, lambda done, all, before=before: tell(model.name, before + done, total))  # type: ignore[misc]
             before += one.packed
-        table = None
+        found = None
         if names is None and not model.conditions:
-            table = _training_table(remote, members, model, folder, tell)
+            found = _training_table(remote, members, model, folder, tell)
     tell("making the model", total, total)
     for other in folder.glob("*.ckpt"):  # of another --member before
         if other.name not in {PurePosixPath(one.name).name for one in parts.values()}:
             other.unlink()
-    return convert(model, folder, cache, names=names or table, column=column, channels=channels, sure=names is not None)
+    return convert(model, folder, cache, names=names, table=found, **how)
 
 
 def _are_whole(folder: Path) -> bool:
-    """Whether the members that a model was made of are still there as they were fetched."""
+    """Whether all members of one checkpoint, and none of another, are there as they were fetched."""
     parts = list(folder.glob("*.ckpt"))
-    return len(parts) > 1 and all(is_fetched(path) for path in parts)
+    checkpoints = {_PART.sub("", str(read_record(path).get("member"))) for path in parts}
+    nets = any(_NETS.fullmatch(path.name) for path in parts)
+    return nets and len(parts) > 1 and len(checkpoints) == 1 and all(is_fetched(path) for path in parts)
 
 
 def _training_table(
@@ -243,38 +260,72 @@ def convert(
     folder: Path,
     cache: Path,
     *,
-    names: Path | None = None,
-    column: str | None = None,
+    names: Path | None,
+    table: Path | None,
+    given: Mapping[str, str | None],
+    description: str | Mapping[str, str] | None = None,
     channels: Sequence[str] | None = None,
-    sure: bool = False,
 ) -> tuple[Path, str]:
-    """Make the `.impa` file of members that were fetched; `sure` where names that do not fit are an error."""
-    from napari_impa.engine.naming import Naming
+    """Make the `.impa` file of members that were fetched.
+
+    Names that do not fit are an error, unless all that is said of them is what is known of the model.
+
+    Parameters
+    ----------
+    model, folder, cache
+        The model, where its members lie, and the cache folder.
+    names, table
+        The table that the user gave, and the archive's own.
+    given
+        What the user said of them, by the parameters of `Naming`.
+    description, channels
+        As of `fetch_published`.
+    """
     from napari_impa.engine.published import model_of
 
-    if names is None and model.conditions:
-        names = folder / "conditions.csv"
-        names.write_text("\n".join(["compound", *model.conditions, model.control or ""]) + "\n", encoding="utf-8")
-        column, sure = "compound", True
-    how: dict[str, Any] = {"channels": channels or model.channels, "task": model.task, "description": model.description}
-    remark = ""
+    naming = _naming(model, folder, names, table, given)
+    sure = names is not None or bool(model.conditions) or any(given.values())
+    how: dict[str, Any] = {
+        "channels": channels or model.channels, "task": model.task, "description": description or model.description,
+    }  # fmt: skip
+    why = "" if naming is not None else "the table of its training is not in the archive"
     try:
-        naming = None if names is None else Naming(names, column or (None if sure else model.column), model.control)
         made = model_of(folder, naming=naming, **how)
     except ImpaError as error:
-        if sure or names is None:
+        if sure or naming is None:
             raise
-        made, remark = model_of(folder, **how), str(error)
-    if names is None or remark:
-        remark = (
-            f"The conditions of {model.name} are numbered: their names are not in the archive, or do not fit. "
-            f"Name them with 'napari-impa models fetch {model.name} --names TABLE', the table of its training."
-        )
+        made, why = model_of(folder, **how), f"the table in the archive does not fit ({str(error).rstrip('.')})"
     made.name = model.name
     made.card = card_of(model).markdown()
     path = model.path(cache)
     made.save(path, compact=True)
-    return path, remark
+    if not why:
+        return path, ""
+    kinds = " --modality COLUMN" if len(made.descriptions) > 1 else ""
+    return path, (
+        f"The conditions of {model.name} are numbered: {why}. Name them by the table of its training, with "
+        f"'napari-impa models fetch {model.name} --names TABLE --column COLUMN{kinds}'."
+    )
+
+
+def _naming(
+    model: Published, folder: Path, names: Path | None, table: Path | None, given: Mapping[str, str | None]
+) -> Naming | None:
+    """Say where the names of the conditions are found; None where that is not known."""
+    from napari_impa.cells.tables import read_table
+    from napari_impa.engine.naming import Naming
+
+    control = given.get("control") or model.control
+    if names is None and model.conditions:
+        known = folder / "conditions.csv"
+        known.write_text("\n".join(["compound", *model.conditions, control or ""]) + "\n", encoding="utf-8")
+        return Naming(known, "compound", control)
+    path = names or table
+    if path is None:
+        return None
+    columns = {model.column, model.modality} if names is None else set(read_table(path).columns)
+    column, modality = (one if one in columns and one else None for one in (model.column, model.modality))
+    return Naming(path, given.get("column") or column, control, given.get("smiles"), given.get("modality") or modality)
 
 
 def card_of(model: Published) -> Card:
