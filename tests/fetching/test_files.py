@@ -62,6 +62,18 @@ def test_another_file_is_refused(server: Server, tmp_path: Path) -> None:
     assert not (tmp_path / "a.tif").exists()
 
 
+def test_without_a_sha256_it_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "a.tif"
+    fetch_file(server.url("a.tif"), path)
+    (server.folder / "a.tif").write_bytes(b"a newer one")
+    assert fetch_file(server.url("a.tif"), path).read_bytes() == b"a newer one"
+    server.faults.append(404)
+    with pytest.raises(FetchError, match="HTTP 404"):
+        fetch_file(server.url("a.tif"), path)
+    assert path.read_bytes() == b"a newer one"
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_set_of_images_is_told_by_its_name(server: Server, tmp_path: Path) -> None:
     one = replace(BBBC014.files[0], file="a.tif", url=server.url("a.tif"), sha256=SHA256, bytes=len(CONTENT))
     images = replace(BBBC014, files=(one, replace(one, file="b.tif")))

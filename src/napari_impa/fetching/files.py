@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pooch
@@ -54,7 +56,7 @@ def fetch_file(
     path
         Where it is put, once it is whole and right.
     sha256
-        In hexadecimal; not checked where None, and the file is then fetched anew.
+        In hexadecimal; not checked where None, and the file is then fetched anew. What is there stays on any error.
     progress
         Called with the bytes so far and in all (0 where not known); what it raises ends the fetching.
     patience
@@ -71,13 +73,7 @@ def fetch_file(
     for wait in [*patience, None]:
         try:
             with _quiet():
-                pooch.retrieve(
-                    url,
-                    f"sha256:{sha256}" if sha256 else None,
-                    path.name,
-                    path.parent,
-                    downloader=pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_CHUNK, timeout=_TIMEOUT),
-                )
+                _retrieve(url, path, sha256, progress)
             return path
         except requests.HTTPError as error:
             status = 0 if error.response is None else error.response.status_code
@@ -98,6 +94,16 @@ def fetch_file(
             raise failure
         _wait(wait, lambda: progress(0, 0))
     raise AssertionError
+
+
+def _retrieve(url: str, path: Path, sha256: str | None, progress: Progress) -> None:
+    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_CHUNK, timeout=_TIMEOUT)
+    if sha256 is not None:
+        pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:  # without a hash pooch keeps what is there
+        os.replace(pooch.retrieve(url, None, path.name, beside, downloader=downloader), path)
 
 
 def _wait(seconds: float, alive: Callable[[], object]) -> None:
