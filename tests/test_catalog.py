@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from local_server import Server
+from local_server import Server, sparse_archive
+from safetensors.torch import save_file
 
 from napari_impa import catalog, cli
 from napari_impa.engine.card import Card
+from napari_impa.engine.checkpoint import HEADER, read_tensors
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.networks import Networks, Shape
+from napari_impa.engine.published import NETWORKS
 from napari_impa.errors import FetchError, ModelError
 from napari_impa.fetching import images, published
 from napari_impa.fetching.cache import CACHE
@@ -121,11 +125,116 @@ def test_a_model_of_a_colleague_by_its_address(server: Server, own_cache: Path, 
     assert catalog.find_entry("their-model") is None
 
 
-@pytest.mark.parametrize("name", ["page.impa", "none.impa", "table.csv", "impa-cpg0000.impa"])
+@pytest.mark.parametrize("name", ["page.impa", "none.impa", "table.csv", ".impa"])
 def test_what_is_no_model_is_refused(server: Server, own_cache: Path, name: str) -> None:
     with pytest.raises((FetchError, ModelError), match=r"no model of napari-impa|HTTP 404|not the address of a model"):
         catalog.fetch_model(server.url(name))
     assert not own_cache.exists() or not [path for path in own_cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["simulated-screen", "Impa-cpg0000", "bbbc014"])
+def test_a_name_of_our_own_is_refused(server: Server, own_cache: Path, run: Callable[..., str], name: str) -> None:
+    small().save(server.folder / f"{name}.impa")
+    assert f"cannot be kept as {name}" in run("models", "fetch", server.url(f"{name}.impa"))
+    assert not server.requests
+    stray = small().save(own_cache / "models" / f"{name}.impa")  # as an older version kept it
+    entries = [entry.name for entry in catalog.catalog()]
+    assert len(set(map(str.casefold, entries))) == len(entries)
+    if name == catalog.DEFAULT_MODEL:
+        assert "MB freed" in run("models", "remove", name)
+        assert not stray.exists()
+        assert "comes with napari-impa" in run("models", "remove", name)
+
+
+def broken(path: Path, text: str | None = None, **values: Any) -> Path:
+    """A model file whose header says something else, or is another text."""
+    tensors, header = read_tensors(small().save(path))
+    save_file(tensors, path, metadata={HEADER: json.dumps({**header, **values}) if text is None else text})
+    return path
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "no JSON": {"text": "{"},
+    "no table": {"text": "[]"},
+    "deep": {"text": "[" * 100_000},
+    "size": {"shape": {"size": "wide"}},
+    "endless": {"shape": {"size": float("inf")}},
+    "shape": {"shape": [16]},
+    "channels": {"channels": None},
+    "counts": {"counts": "many"},
+    "weights": {"shape": {"size": 16, "channels": 2, "width": 3, "embedding_dims": [4], "conditions": [2]}},
+    "newer": {"format": 99},
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_only_a_whole_model_is_kept(server: Server, own_cache: Path, how: str) -> None:
+    broken(server.folder / "bad.impa", **BROKEN[how])
+    with pytest.raises(ModelError, match=r"no model of napari-impa \(bad.impa "):
+        catalog.fetch_model(server.url("bad.impa"))
+    assert list((own_cache / "models").iterdir()) == []
+    with pytest.raises(ModelError, match=r"^bad.impa "):
+        catalog.load_model(server.folder / "bad.impa")
+
+
+@pytest.mark.parametrize("how", ["cut", *BROKEN])
+def test_a_damaged_file_breaks_nothing_else(server: Server, own_cache: Path, run: Callable[..., str], how: str) -> None:
+    path = own_cache / "models" / "their-model.impa"
+    small().save(path.with_name("other.impa"))
+    if how == "cut":
+        small().save(path)
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        broken(path, **BROKEN[how])
+    listed = run("models", "list")
+    assert "other " in listed
+    assert catalog.load_model("other").conditions == ("x", "y")
+    assert "Traceback" not in run("models", "info", "their-model")
+    with pytest.raises(ModelError):
+        catalog.load_model("their-model")
+    if "their-model" in listed:  # its header can be read
+        return
+    assert "models remove their-model" in run("models", "info", "their-model")
+    assert "Saved" in run("models", "fetch", server.url("their-model.impa"))
+    assert catalog.load_model("their-model").card == CARD
+    path.write_bytes(b"damaged")
+    assert "MB freed" in run("models", "remove", "their-model")
+    assert not path.exists()
+
+
+def test_remove_takes_names_not_paths(own_cache: Path, run: Callable[..., str], tmp_path: Path) -> None:
+    path = small().save(tmp_path / "mine.impa")
+    (own_cache / "models").mkdir(parents=True)
+    for name in ("../../mine", tmp_path / "mine"):
+        assert "nothing of that name" in run("models", "remove", name)
+    assert path.exists()
+
+
+def test_a_damaged_published_model_is_made_again(own_cache: Path, run: Callable[..., str], tmp_path: Path) -> None:
+    shape = Shape(size=96, channels=3, width=2, style_dim=3, embedding_dims=(8,), conditions=(5,))
+    networks = Networks(shape)
+    networks.table(0).weight.data = torch.arange(40.0).reshape(5, 8)
+    parts = {name: networks.get_submodule(name).state_dict() for name in NETWORKS}
+    saved = [("nets", parts), ("embeddings", {"embedding_matrix": networks.embedding_matrix.state_dict()})]
+    members = {}
+    for part, content in saved:
+        torch.save(content, tmp_path / part)
+        members[f"r/bbbc021_six/000200_{part}.ckpt"] = (tmp_path / part).read_bytes()
+    sparse_archive(tmp_path / "a.zip", members, hole=0)
+    with Server(tmp_path) as server:
+        command = ("models", "fetch", "impa-bbbc021-six", "--archive", server.url("a.zip"))
+        assert "Saved" in run(*command)
+        asked = len(server.requests)
+        assert "is here" in run(*command)
+        path = own_cache / "models" / "impa-bbbc021-six.impa"
+        path.write_bytes(path.read_bytes()[:-100])
+        assert "models fetch impa-bbbc021-six" in run("models", "info", "impa-bbbc021-six")
+        assert "Saved" in run(*command)
+        assert catalog.load_model("impa-bbbc021-six").conditions[0] == "AZ138"
+        assert len(server.requests) == asked  # its members are there
+    path.write_bytes(b"damaged")
+    assert "MB freed" in run("models", "remove", "impa-bbbc021-six")
+    assert not path.exists()
 
 
 def test_commands_say_what_can_be_done(run: Callable[..., str]) -> None:

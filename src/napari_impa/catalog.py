@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from napari_impa.engine.card import Card
 from napari_impa.engine.checkpoint import read_header
 from napari_impa.engine.model import IMPA
 from napari_impa.engine.published import is_published, model_of
-from napari_impa.errors import FetchError, ModelError
+from napari_impa.errors import FetchError, ImpaError, ModelError
 from napari_impa.fetching.cache import cache_folder
 from napari_impa.fetching.files import fetch_file
 from napari_impa.fetching.images import IMAGE_SETS
@@ -27,6 +28,9 @@ DEFAULT_MODEL = "simulated-screen"
 """The model that the demo shows."""
 
 Kind = Literal["bundled", "published", "fetched", "images"]
+
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What reading a model file raises whose header, though JSON perhaps, holds other things than it ought to."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,11 @@ def catalog(folder: Path | None = None) -> tuple[Entry, ...]:
         The cache folder; `cache_folder()` where None.
     """
     folder = folder or cache_folder()
-    published = published_by_name()
-    fetched = [path for path in sorted((folder / MODELS).glob("*.impa")) if path.stem not in published]
+    taken = _own_names()
+    fetched = [path for path in sorted((folder / MODELS).glob("*.impa")) if path.stem.casefold() not in taken]
     return (
         *bundled_models(),
-        *(_published(model, folder) for model in published.values()),
+        *(_published(model, folder) for model in published_by_name().values()),
         *(entry for path in fetched if (entry := _or_none(path)) is not None),
         *_image_sets(folder),
     )
@@ -117,7 +121,13 @@ def bundled_models() -> tuple[Entry, ...]:
     return tuple(of_file(path, "bundled") for path in paths)
 
 
-def of_file(path: Path, kind: Kind = "fetched", header: Mapping[str, Any] | None = None) -> Entry:
+def _own_names() -> set[str]:
+    """Names of what comes with napari-impa, without case: no model from elsewhere can be reached under them."""
+    own = [entry.name for entry in bundled_models()] + [images.name for images in IMAGE_SETS] + [*published_by_name()]
+    return {name.casefold() for name in own}
+
+
+def of_file(path: Path, kind: Kind = "fetched") -> Entry:
     """Make the entry of a `.impa` file; a Markdown file of its name beside it is its card.
 
     Raises
@@ -125,25 +135,38 @@ def of_file(path: Path, kind: Kind = "fetched", header: Mapping[str, Any] | None
     ModelError
         If it cannot be read.
     """
-    header = read_header(path) if header is None else header
-    beside = path.with_suffix(".md")
-    card = Card.parse(beside.read_text(encoding="utf-8") if beside.is_file() else str(header.get("card", "")))
     try:
+        header = read_header(path)
+        beside = path.with_suffix(".md")
+        text = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else header.get("card", "")
+        card = Card.parse(str(text))
         return Entry(
             path.stem,
             card.title or path.stem.replace("-", " ").capitalize(),
             kind,
             str(header["task"]),
-            tuple(header["channels"]),
+            tuple(map(str, header["channels"])),
             int(header["shape"]["size"]),
-            tuple(header["conditions"]),
+            tuple(map(str, header["conditions"])),
             len(header["conditions"]),
             path.stat().st_size,
             path,
             card,
         )
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
+    except _DAMAGED as error:
+        raise _incomplete(path, error) from error
+
+
+def _incomplete(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path.name} is not a complete model file ({error}); get it again.")
+
+
+def _load(path: Path) -> IMPA:
+    """Load a `.impa` file; whatever is wrong with it is a `ModelError`."""
+    try:
+        return IMPA.load(path)
+    except _DAMAGED as error:
+        raise _incomplete(path, error) from error
 
 
 def find_entry(name: str, folder: Path | None = None) -> Entry | None:
@@ -173,19 +196,24 @@ def load_model(model: str | Path, folder: Path | None = None) -> IMPA:
                 f"The model {entry.name} is not here yet ({entry.megabytes}); fetch it with "
                 f"'napari-impa models fetch {entry.name}', or choose it in the Perturb dock."
             )
-        loaded = IMPA.load(entry.path)
+        loaded = _load(entry.path)
         loaded.card = loaded.card or entry.card.markdown()
         return loaded
     path = Path(model)
     if not path.exists():
+        if _cached(str(model), folder or cache_folder()) is not None:
+            raise ModelError(
+                f"The model {model} was fetched, but is damaged; fetch it again, or remove it with "
+                f"'napari-impa models remove {model}'."
+            )
         names = ", ".join(entry.name for entry in catalog(folder) if entry.kind != "images" and entry.is_here)
         raise ModelError(
             f"There is no model {str(model)!r}: neither a file or folder, nor one that is here ({names or 'none'})."
         )
     if not path.is_dir():
-        return IMPA.load(path)
+        return _load(path)
     if (path / "model.impa").is_file():
-        return IMPA.load(path / "model.impa")
+        return _load(path / "model.impa")
     if is_published(path):
         return model_of(path)
     raise ModelError(f"The folder {path} holds no model (neither model.impa nor a published checkpoint).")
@@ -205,6 +233,8 @@ def fetch_model(
 ) -> Entry:
     """Fetch a `.impa` file that someone published into the cache, where it gets the name of the file.
 
+    It is loaded before it is kept. A damaged one that was there is replaced, any other model is not.
+
     Parameters
     ----------
     url
@@ -219,54 +249,64 @@ def fetch_model(
     Raises
     ------
     FetchError
-        If it cannot be fetched, has another SHA-256, or another model of the name is there.
+        If it cannot be fetched, has another SHA-256, or its name is taken.
     ModelError
         If it is no model.
     """
     name = Path(unquote(urlsplit(url).path)).name
-    if not name.endswith(".impa") or name.removesuffix(".impa") in {"", *published_by_name()}:
-        raise FetchError(f"{url} is not the address of a model file: it does not end in a name of its own and .impa.")
+    stem = name.removesuffix(".impa")
+    if stem in ("", name):
+        raise FetchError(f"{url} is not the address of a model file: it does not end in a name and .impa.")
+    if stem.casefold() in _own_names():
+        raise FetchError(
+            f"{url} cannot be kept as {stem}, the name of something that comes with napari-impa; download it in a "
+            "browser, give the file another name, and use it by its path."
+        )
     path = (folder or cache_folder()) / MODELS / name
-    arriving = path.with_name(f".{name}.{os.getpid()}.arriving")
-    try:
-        fetch_file(url, arriving, sha256=sha256, progress=progress)
-        header = read_header(arriving)
-        if path.is_file() and sha256_of(path) != sha256_of(arriving):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:
+        arriving = fetch_file(url, Path(beside) / name, sha256=sha256, progress=progress)
+        try:
+            of_file(arriving)
+            _load(arriving)
+        except ImpaError as error:
+            raise ModelError(f"What {url} gives is no model of napari-impa ({error})") from error
+        if _or_none(path) is not None and sha256_of(path) != sha256_of(arriving):
             raise FetchError(
-                f"Another model is there under the name {path.stem}; remove it first with "
-                f"'napari-impa models remove {path.stem}'."
+                f"Another model is there under the name {stem}; remove it first with "
+                f"'napari-impa models remove {stem}'."
             )
         os.replace(arriving, path)
-    except ModelError as error:
-        raise ModelError(f"What {url} gives is no model of napari-impa ({error})") from error
-    finally:
-        arriving.unlink(missing_ok=True)
-    return of_file(path, header=header)
+    return of_file(path)
 
 
 def remove(name: str, folder: Path | None = None) -> int:
-    """Remove what was fetched under a name from the cache; returns the bytes freed.
+    """Remove what was fetched under a name from the cache, a damaged file too; returns the bytes freed.
 
     Raises
     ------
     ModelError
-        If the catalog has no such name, or it comes with the package.
+        If nothing of that name was ever fetched, or it comes with the package.
     """
     folder = folder or cache_folder()
-    entry = find_entry(name, folder)
-    if entry is None or entry.kind == "bundled":
+    entry, cached = find_entry(name, folder), _cached(name, folder)
+    if entry is not None and entry.kind == "published":
+        return remove_published(published_by_name()[name], folder)
+    if cached is None and (entry is None or entry.kind == "bundled"):
         why = "there is nothing of that name" if entry is None else "it comes with napari-impa"
         raise ModelError(f"{name!r} cannot be removed: {why}.")
-    if entry.kind == "published":
-        return remove_published(published_by_name()[name], folder)
     paths = [path for images in IMAGE_SETS if images.name == name for path in images.paths(folder)]
-    if entry.kind == "fetched" and entry.path is not None:
-        paths = [entry.path]
-    present = [path for path in paths if path.is_file()]
+    present = [path for path in (*paths, cached) if path is not None and path.is_file()]
     freed = sum(path.stat().st_size for path in present)
     for path in present:
         path.unlink()
     return freed
+
+
+def _cached(name: str, folder: Path) -> Path | None:
+    """Where the `.impa` file that was fetched under a name lies, readable or not; None where there is none."""
+    path = folder / MODELS / f"{name}.impa"
+    return path if path.name == f"{name}.impa" and path.is_file() else None
 
 
 def _published(model: Published, folder: Path) -> Entry:
