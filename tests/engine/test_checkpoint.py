@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_impa.engine import checkpoint
 from napari_impa.errors import ModelError
@@ -39,6 +40,13 @@ def test_a_damaged_file(path: Path, length: int) -> None:
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ModelError, match="damaged"):
         checkpoint.read_tensors(path)
+
+
+@pytest.mark.parametrize("header", ["{", "3", '"text"', "null"])
+def test_a_damaged_header(tmp_path: Path, header: str) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.impa", {checkpoint.HEADER: header})
+    with pytest.raises(ModelError, match="damaged: its header"):
+        checkpoint.read_header(tmp_path / "model.impa")
 
 
 def test_finite_or_not() -> None:

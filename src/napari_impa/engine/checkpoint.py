@@ -89,7 +89,10 @@ def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, An
             break
     if header is None:
         raise ModelError(f"{path.name} is a safetensors file, but not one of napari-impa.")
-    return tensors, json.loads(header)
+    try:
+        return tensors, dict(json.loads(header))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path.name} is damaged: its header cannot be read ({error}).") from error
 
 
 def all_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -90,7 +90,9 @@ class Naming:
             return {"": np.ones(len(table), bool)}
         column = self.modality or next((str(c) for c in table.columns if str(c).casefold() == "modality"), None)
         if column is None:
-            raise ConditionError(f"The model has {count} modalities; say which column of the table names them.")
+            raise ConditionError(
+                f"The model has {count} modalities; say which column of the table names them (--modality)."
+            )
         texts, is_control = condition_names(table, [column]), names == control
         modalities = sorted(set(texts[~is_control]) - {""})
         if len(modalities) != count:
