@@ -154,14 +154,15 @@ def kinds(tmp_path: Path) -> Iterator[Server]:
     """An archive with the model of three kinds of perturbation, once with its table, and a table under other names."""
     shape = Shape(32, 5, **SMALL, noise_dim=8, embedding_dims=(4, 5, 6), conditions=(2, 3, 2))
     rows = [(name, kind) for kind, names in KINDS.items() for name in (*names, "DMSO")]
-    table = pd.DataFrame(rows, columns=["BROAD_SAMPLE", "PERT_TYPE"]).assign(CPD_NAME="x").to_csv(index=False)
+    frame = pd.DataFrame(rows, columns=["sample", "treatment"]).assign(plate="x", well=range(len(rows)))
+    table = frame.to_csv(index=False)
     served = tmp_path / "served"
     served.mkdir()
     members = checkpoint(shape, "cpg0000", 90)
     sparse_archive(served / "bare.zip", members, hole=0)
     members["IMPA_reproducibility/datasets/cpg0000/metadata/metadata_large_gene2vec.csv"] = table.encode()
     sparse_archive(served / "whole.zip", members, hole=0)
-    (tmp_path / "own.csv").write_text(table.replace("BROAD_SAMPLE", "what").replace("PERT_TYPE", "how"))
+    (tmp_path / "own.csv").write_text(table.replace("sample", "what").replace("treatment", "how"))
     with Server(served) as server:
         yield server
 
@@ -190,9 +191,10 @@ def test_kinds_of_perturbation_are_named_by_a_table_of_other_columns(kinds: Serv
     asked = len(kinds.requests)
     own = tmp_path / "own.csv"
     with pytest.raises(ConditionError, match="3 modalities"):
-        fetch_published(MULTI, tmp_path, names=own, column="what", **how)
-    path, remark = fetch_published(MULTI, tmp_path, names=own, column="what", modality="how", **how)
-    assert (IMPA.load(path).conditions, remark) == (NAMED, "")
+        fetch_published(MULTI, tmp_path, names=own, column="well", **how)
+    for known in ({"column": "what", "modality": "how"}, {"column": "what"}, {}):
+        path, remark = fetch_published(MULTI, tmp_path, names=own, **known, **how)
+        assert (IMPA.load(path).conditions, remark) == (NAMED, "")
     described = {"CRISPR": "learned", "Compound": "table", "ORF": "table"}
     fetch_published(MULTI, tmp_path, names=own, column="what", modality="how", description=described, **how)
     assert {one.modality: one.kind for one in IMPA.load(path).descriptions} == described
@@ -200,9 +202,9 @@ def test_kinds_of_perturbation_are_named_by_a_table_of_other_columns(kinds: Serv
 
 
 def test_a_table_that_does_not_fit_is_told(kinds: Server, tmp_path: Path) -> None:
-    model = replace(MULTI, column="CPD_NAME")
+    model = replace(MULTI, column="plate")
     path, remark = fetch_published(model, tmp_path, url=kinds.url("whole.zip"), patience=())
-    assert "knows 3 conditions, but the table names 1" in remark
+    assert "has 3 modalities; say which column of the table names them" in remark
     assert IMPA.load(path).conditions[0] == "condition 1"
     with pytest.raises(ConditionError, match="no column 'nothing'"):
         fetch_published(model, tmp_path, url=kinds.url("whole.zip"), patience=(), column="nothing")

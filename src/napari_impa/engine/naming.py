@@ -45,7 +45,8 @@ class Naming:
     smiles
         Column of SMILES, by which rows of fingerprints are matched; guessed where one is called smiles.
     modality
-        Column that names the kind of perturbation, for a model of several.
+        Column that names the kind of perturbation, for a model of several; where it is not given either, that pair of
+        columns is taken by which every kind has as many names as its embedding table has rows.
     """
 
     path: str | Path
@@ -65,6 +66,8 @@ class Naming:
             If a column is missing, or the names do not fit the embedding tables.
         """
         table = read_table(self.path)
+        if len(matrices) > 1 and self.modality is None:
+            self._guess_pair(table, [len(matrix) for matrix in matrices])
         self.column = self.column or next(iter(guess_labels(table, task)), None)
         if self.column is None:
             raise ConditionError(
@@ -81,6 +84,21 @@ class Naming:
             named = self._name(matrix, table[rows], names[rows], control)
             found.append(replace(named, modality=modality))
         return _told_apart(found)
+
+    def _guess_pair(self, table: pd.DataFrame, counts: Sequence[int]) -> None:
+        """Find the columns of names and of modalities by the number of names that each modality has to have."""
+        texts = {str(column): condition_names(table, [str(column)]) for column in table.columns}
+        distinct = {column: len(set(found) - {""}) for column, found in texts.items()}
+        columns = list(texts) if self.column is None else [name for name in texts if name == self.column]
+        for modality in (column for column in texts if len(counts) <= distinct[column] <= len(counts) + 2):
+            for column in (one for one in columns if one != modality and distinct[one] >= max(counts)):
+                control = self.control or guess_control(table, column)
+                is_control = texts[column] == (None if control is None else shortest(control))
+                kinds = sorted(set(texts[modality][~is_control]) - {""})
+                named = [sorted(set(texts[column][(texts[modality] == kind) & ~is_control]) - {""}) for kind in kinds]
+                if [len(names) for names in named] == list(counts):
+                    self.column, self.modality = column, modality
+                    return
 
     def _by_modality(
         self, table: pd.DataFrame, names: NDArray[np.object_], control: str | None, count: int

@@ -55,9 +55,9 @@ class Published:
         Which of several checkpoints is meant; the last where None.
     conditions
         Their names, where they are known for certain.
-    table, column, modality
-        Otherwise the end of the name of its training table in the archive, the column of its names, and that of the
-        kinds of perturbation.
+    table, column
+        Otherwise the end of the name of its training table in the archive, and the column of its names; empty where
+        the table has to tell (`Naming`).
     """
 
     name: str
@@ -74,7 +74,6 @@ class Published:
     conditions: tuple[str, ...] = ()
     table: str = ""
     column: str = ""
-    modality: str = ""
 
     def path(self, cache: Path) -> Path:
         """Where its `.impa` file lies in a cache folder, once it was fetched."""
@@ -98,7 +97,7 @@ PUBLISHED = (
     Published(
         "impa-cpg0000", "cpg0000, U2OS (IMPA)", "cpg0000", 96, _CPG0000, 763, 216_000_000,
         description="table", epoch=90,
-        table="metadata/metadata_large_gene2vec.csv", column="BROAD_SAMPLE", modality="PERT_TYPE",
+        table="metadata/metadata_large_gene2vec.csv",
     ),
     Published(
         "impa-cpg0000-batch", "cpg0000 plates (IMPA)", "cpg0000_batch", 96, _CPG0000, 10, 213_300_000,
@@ -109,8 +108,7 @@ PUBLISHED = (
         task="batch", control=None, epoch=100, table="metadata/rxrx1_df.csv", column="BATCH",
     ),
 )  # fmt: skip
-"""The names of the six-drug model are those of its published configuration, `config_hydra/config/bbbc021_six.yaml`; the
-columns of cpg0000 those of the notebook that made its tables, `derive_perturbation_embeddings.ipynb`."""
+"""The names of the six-drug model are those of its published configuration, `config_hydra/config/bbbc021_six.yaml`."""
 
 
 def find_checkpoint(members: Sequence[Member], model: Published, member: str | None = None) -> dict[str, Member]:
@@ -323,9 +321,8 @@ def _naming(
     path = names or table
     if path is None:
         return None
-    columns = {model.column, model.modality} if names is None else set(read_table(path).columns)
-    column, modality = (one if one in columns and one else None for one in (model.column, model.modality))
-    return Naming(path, given.get("column") or column, control, given.get("smiles"), given.get("modality") or modality)
+    column = model.column if names is None or model.column in read_table(path).columns else ""
+    return Naming(path, given.get("column") or column or None, control, given.get("smiles"), given.get("modality"))
 
 
 def card_of(model: Published) -> Card:
