@@ -82,10 +82,12 @@ def in_cells(values: Mapping[str, float]) -> str:
 
 
 def recipe_of(variant: str) -> Recipe:
-    """Read `default contrast=0 autoencoder_rates=0.001,0`."""
+    """Read `default contrast=0 autoencoder_rates=0.001,0 upsampling=nearest`."""
     name, *changes = variant.split()
-    values = {field: ast.literal_eval(value) for field, value in (change.split("=", 1) for change in changes)}
-    return dataclasses.replace(RECIPES[name], **values)
+    recipe, given = RECIPES[name], dict(change.split("=", 1) for change in changes)
+    words = {field for field in given if isinstance(getattr(recipe, field), str)}
+    values = {field: value if field in words else ast.literal_eval(value) for field, value in given.items()}
+    return dataclasses.replace(recipe, **values)
 
 
 def scores(model: IMPA, cells: Cells) -> tuple[dict[str, float], dict[str, float]]:

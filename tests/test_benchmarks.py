@@ -94,6 +94,7 @@ def test_variants_of_a_recipe_are_trained_and_scored(
 ) -> None:
     recipes = importlib.import_module("benchmarks.recipes")
     assert recipes.recipe_of("default contrast=0 autoencoder_rates=0.001,0").autoencoder_rates == (0.001, 0)
+    assert recipes.recipe_of("default upsampling=nearest").upsampling == "nearest"
     cells = simulated_cells(48, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
     source = cells.save(tmp_path / "screen.cells")
     options = ["--label", "compound", "--control", "DMSO", "--hold-out", "plate=sim-B", "--minutes", "0.005"]

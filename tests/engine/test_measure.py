@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import napari_impa.engine.measure as measuring
 from napari_impa.cells.simulated import simulated_cells
 from napari_impa.engine.budget import (
-    BLOCKY,
+    BLURRED,
     Measured,
     advise,
     describe_budget,
@@ -165,8 +165,8 @@ def test_memory_and_roughness_are_said() -> None:
 @pytest.mark.parametrize(
     ("steps", "recipe", "words"),
     [
-        (BLOCKY - 1, "default", "stay blocky"),
-        (BLOCKY, "default", "first look"),
+        (BLURRED - 1, "default", "stay blurred"),
+        (BLURRED, "default", "first look"),
         (2000, "default", "watch the scores"),
         (2000, "paper", "did not suffice"),
     ],

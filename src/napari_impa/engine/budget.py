@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_impa.engine.settings import TrainingSettings
 
-BLOCKY = 700
-"""Steps of the recipe `default` below which cells were still blocky (docs/recipes.md: 300 as an autoencoder)."""
+BLURRED = 1000
+"""Steps of the recipe `default` below which cells were still blurred (docs/recipes.md: 781)."""
 
 GOOD = 2000
-"""Steps of the recipe `default` from which scores were the best that were measured (docs/recipes.md)."""
+"""Steps of the recipe `default` from which cells were good (docs/bundled-models.md: real cells, 2,187)."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def advise(measured: Measured, settings: TrainingSettings) -> str:
     if settings.recipe != "default":
         return "This recipe was tried for 900 steps, which did not suffice; none of a longer training was measured."
     enough = minutes_in_words(measured.minutes_for(GOOD))
-    if steps < BLOCKY:
-        return f"Enough to try out; below some {BLOCKY} steps cells stay blocky. {GOOD:,} steps take {enough}."
+    if steps < BLURRED:
+        return f"Enough to try out; below some {BLURRED:,} steps cells stay blurred. {GOOD:,} steps take {enough}."
     if steps < GOOD:
-        return f"Enough for a first look. {GOOD:,} steps, which gave good cells on our test plate, take {enough}."
-    return f"{GOOD:,} steps gave good cells on our test plate; your cells may need more, so watch the scores."
+        return f"Enough for a first look. {GOOD:,} steps, which gave good cells on our test wells, take {enough}."
+    return f"{GOOD:,} steps gave good cells on our test wells; your cells may need more, so watch the scores."
 
 
 def rounded(count: int) -> int:
