@@ -14,7 +14,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_impa.cells.simulated import CHANNELS, simulated_field
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model import IMPA, Encoded
 from napari_impa.viewer.choice import CellChoice
 from napari_impa.viewer.finding import Found
 from napari_impa.viewer.jobs import Token
@@ -231,7 +231,12 @@ def test_what_does_not_fit_is_encoded_again(session: PerturbSession, monkeypatch
     loaded, found = session.loaded, session.found
     encoded_cells: list[int] = []
     encode = loaded.model.encode
-    monkeypatch.setattr(loaded.model, "encode", lambda pixels: encoded_cells.append(len(pixels)) or encode(pixels))
+
+    def counted(pixels: np.ndarray, **known: object) -> Encoded:
+        encoded_cells.append(len(pixels))
+        return encode(pixels, **known)
+
+    monkeypatch.setattr(loaded.model, "encode", counted)
     one = encode(found.cells.pixels[:1])
     room = 2 * (one.content.nbytes + one.style.nbytes)
     few, all_of_them = EncodedCells(loaded, found, limit=room), EncodedCells(loaded, found)
