@@ -16,7 +16,7 @@ import napari_impa as impa
 FOLDER = Path("runs") / "simulated-batches"
 
 if __name__ == "__main__":
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 15
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 38
     cells = impa.simulated_cells(1000, size=48, seed=3).labelled(["batch"], None)
     run = impa.train(
         cells, FOLDER, task="batch", hold_out={"plate": ["sim-C", "sim-D"]}, minutes=minutes,

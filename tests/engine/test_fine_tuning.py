@@ -69,7 +69,7 @@ def test_a_model_goes_on_where_it_was(model: IMPA, cells: Cells, tmp_path: Path)
 
 
 def test_maps_are_doubled_as_the_model_s_are(model: IMPA, cells: Cells, tmp_path: Path) -> None:
-    assert model.shape.upsampling == "bilinear"
+    assert model.shape.upsampling == "bilinear_skip"
     old = make(cells, tmp_path / "old", recipe="paper")
     list(old)
     published = old.model

@@ -57,6 +57,7 @@ def test_a_smooth_decoder_has_no_blocks() -> None:
         edges[upsampling] = float(steps[3::4].mean() / steps[1::4].mean())
     assert edges["nearest"] > 1.5
     assert edges["bilinear"] < 1.2
+    assert edges["bilinear_skip"] < 1.2
 
 
 def test_valid_sizes_are_three_or_four_times_a_power_of_two() -> None:

@@ -49,7 +49,8 @@ class Shape:
         Number of mean styles that conditions are relative to: one a modality, of its controls, or one a batch. 0 where
         the style of a condition replaces the cell's own.
     upsampling
-        How the decoder doubles its maps: `nearest`, as published, or `bilinear`, as StyleGAN does.
+        How the decoder doubles its maps: `nearest`, as published; `bilinear`, as StyleGAN does; or `bilinear_skip`,
+        bilinear where nothing follows that could smooth (the skip connections), nearest before convolutions.
     """
 
     size: int
@@ -132,8 +133,15 @@ def doubled_smoothly(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=layout)
 
 
-UPSAMPLING = {"nearest": doubled, "bilinear": doubled_smoothly}
-"""How maps are doubled, by `Shape.upsampling`."""
+Doubling = Callable[[Tensor], Tensor]
+"""(B, C, H, W) → (B, C, 2H, 2W)."""
+
+UPSAMPLING: dict[str, tuple[Doubling, Doubling]] = {
+    "nearest": (doubled, doubled),
+    "bilinear": (doubled_smoothly, doubled_smoothly),
+    "bilinear_skip": (doubled, doubled_smoothly),
+}
+"""How maps are doubled before a block's convolutions and on its skip connection, by `Shape.upsampling`."""
 
 
 class AdaIN(nn.Module):
@@ -156,7 +164,7 @@ class AdainResBlk(nn.Module):
     """Residual block whose normalisation is steered by the style, optionally doubling the image."""
 
     def __init__(
-        self, dim_in: int, dim_out: int, style_dim: int, *, up: Callable[[Tensor], Tensor] | None = None
+        self, dim_in: int, dim_out: int, style_dim: int, *, up: tuple[Doubling, Doubling] | None = None
     ) -> None:
         super().__init__()
         self.up = up
@@ -170,7 +178,7 @@ class AdainResBlk(nn.Module):
         """(B, in, H, W), (B, d) → (B, out, H, W), or twice H and W."""
         residual, shortcut = F.leaky_relu(self.norm1(x, style), SLOPE), self.conv1x1(x)
         if self.up is not None:
-            residual, shortcut = self.up(residual), self.up(shortcut)
+            residual, shortcut = self.up[0](residual), self.up[1](shortcut)
         residual = self.conv2(F.leaky_relu(self.norm2(self.conv1(residual), style), SLOPE))
         return (residual + shortcut) / math.sqrt(2)
 
