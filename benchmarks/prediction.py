@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Options, Row, alternately, row_of, timed
-from napari_impa.engine.intensity import normalize, to_levels
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks, Shape
-from napari_impa.engine.prediction import DEFAULT_BATCH
+from napari_impa.engine.model.intensity import normalize, to_levels
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.prediction import DEFAULT_BATCH
 
 CHANNELS = ("DNA", "actin", "tubulin")
 

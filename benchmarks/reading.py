@@ -18,12 +18,12 @@ from numpy.lib import format as npy_format
 from benchmarks.measure import Options, Row, alternately, in_child, memory, row_of, shown
 from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import FORMAT, open_cells
-from napari_impa.engine import feeding
-from napari_impa.engine.data import TrainingCells
-from napari_impa.engine.measure import Outline, shape_of
-from napari_impa.engine.networks import Networks
-from napari_impa.engine.settings import RECIPES, TrainingSettings
-from napari_impa.engine.steps import Step
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.training.cost.measure import Outline, shape_of
+from napari_impa.engine.training.data import feed
+from napari_impa.engine.training.data.training_cells import TrainingCells
+from napari_impa.engine.training.settings import RECIPES, TrainingSettings
+from napari_impa.engine.training.step import Step
 
 SIZE, CHANNELS, CONDITIONS = 64, 3, 100
 LIMIT_SECONDS, LIMIT_BYTES = 5, 2_000_000_000
@@ -74,7 +74,7 @@ def pool_rows(options: Options) -> Iterator[Row]:
     """Reading batches through the pool against picking them from the memory map, from a file that is not cached."""
     count, granted, batch = (2000, 400, 8) if options.quick else (100_000, 20_000, 32)
     path = make_cells(options.folder / f"pool-{count}.cells", count)
-    kept, feeding.HOST_BYTES = feeding.HOST_BYTES, granted * CHANNELS * SIZE**2
+    kept, feed.HOST_BYTES = feed.HOST_BYTES, granted * CHANNELS * SIZE**2
     cells = open_cells(path)
     settings = TrainingSettings(size=SIZE, batch_size=batch)
     turns = 3
@@ -107,7 +107,7 @@ def pool_rows(options: Options) -> Iterator[Row]:
 
         measured = alternately(through_the_pool, from_the_map, options.repeats)
     finally:
-        feeding.HOST_BYTES = kept
+        feed.HOST_BYTES = kept
     forget(path / "pixels.npy")
     cell_bytes, (file, _) = CHANNELS * SIZE**2, file_part(cells.pixels)  # type: ignore[misc]
     began = time.perf_counter()
@@ -139,7 +139,7 @@ def million_rows(options: Options) -> Iterator[Row]:
 def train_on_many(path: str, granted: int | None, steps: int, turns: int = 3) -> dict[str, Any]:
     """Open cells and train on them with small networks: seconds to open, bytes beside the model."""
     if granted is not None:
-        feeding.HOST_BYTES = granted
+        feed.HOST_BYTES = granted
     settings = TrainingSettings(size=SIZE, batch_size=4, style_dim=8)
     shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings), width=4)
     step = Step(Networks(shape), RECIPES["default"], settings)

@@ -21,18 +21,18 @@ import torch
 from torch.nn import functional as F
 
 from napari_impa.analysis.features import deep_features
-from napari_impa.analysis.frechet import frechet_distance
+from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.montage import save_evaluation_montage
 from napari_impa.analysis.scores import evaluate
 from napari_impa.analysis.selection import Selection, select_cells
-from napari_impa.catalog import load_model
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.intensity import normalize, to_levels
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.training import Trainer
-from napari_impa.training import follow
+from napari_impa.engine.model.intensity import normalize, to_levels
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.training.trainer import Trainer
+from napari_impa.work.catalog import load_model
+from napari_impa.work.training import follow
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,12 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_of, timed
-from napari_impa.engine.data import Batch
 from napari_impa.engine.device import has_bfloat16
-from napari_impa.engine.measure import Outline, shape_of
-from napari_impa.engine.networks import Networks
-from napari_impa.engine.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.steps import Step
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.training.cost.measure import Outline, shape_of
+from napari_impa.engine.training.data.training_cells import Batch
+from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.training.step import Step
 
 CONDITIONS, CHANNELS = 5, 3
 

@@ -37,7 +37,7 @@ SKIPPED = 5
 def rows(options: Options) -> Iterator[Row]:
     """Gaps while training, steps a second beside the command line, seconds to stop and to close."""
     try:
-        from napari_impa.viewer.display import virtual_screen
+        from napari_impa.viewer.entry.display import virtual_screen
 
         with virtual_screen(1600, 1000):
             yield from _measured(options)
@@ -86,7 +86,7 @@ def _measured(options: Options) -> Iterator[Row]:
 
 def make_cells(path: Path, count: int, size: int) -> Path:
     """Cells of three conditions of the simulated screen."""
-    from napari_impa.cells.simulated import simulated_cells
+    from napari_impa.cells.simulated.screen import simulated_cells
 
     return simulated_cells(count, size=size, conditions=("DMSO", "shrinkage", "mitotic arrest")).save(path)
 
@@ -100,7 +100,7 @@ def train_in_shell(source: Path, folder: Path, size: int, steps: int, batch: int
 
 def seconds_a_step(folder: Path) -> float:
     """Median time of a step by the run's own history, with what comes between steps."""
-    from napari_impa.engine.run import Run
+    from napari_impa.engine.training.run_folder.run import Run
 
     return float(np.median(np.diff(Run(folder).history["seconds"].to_numpy()[SKIPPED:])))
 
@@ -110,8 +110,8 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
     import napari
     from qtpy.QtCore import Qt, QTimer
 
-    from napari_impa.viewer.train import TrainDock
-    from napari_impa.viewer.training_job import Progress
+    from napari_impa.viewer.train.dock import TrainDock
+    from napari_impa.work.training_plan import Progress
 
     viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
     viewer.window.resize(1280, 800)
@@ -155,8 +155,8 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
 
 def plan_for(source: Path, folder: Path, size: int, steps: int, batch: int) -> Any:
     """The same as `train_in_shell` trains."""
-    from napari_impa.engine.settings import TrainingSettings
-    from napari_impa.viewer.training_job import Plan
+    from napari_impa.engine.training.settings import TrainingSettings
+    from napari_impa.work.training_plan import Plan
 
     settings = TrainingSettings(size=size, steps=steps, batch_size=batch, device="cpu")
     return Plan(source, ("compound",), "DMSO", settings, folder)

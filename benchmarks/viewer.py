@@ -30,7 +30,7 @@ PATIENCE = 300.0
 def rows(options: Options) -> Iterator[Row]:
     """Seconds from a choice to the first changed cell on the canvas and to all; updates a second; gaps."""
     try:
-        from napari_impa.viewer.display import virtual_screen
+        from napari_impa.viewer.entry.display import virtual_screen
 
         with virtual_screen(1600, 1000):
             yield from _measured(options)
@@ -74,7 +74,7 @@ class Window:
 
     def signature(self) -> Signature:
         """Pixels of the predicted cell in sight, as the canvas has them when it has been drawn."""
-        from napari_impa.viewer.sources import MADE_BY
+        from napari_impa.viewer.layers.sources import MADE_BY
 
         row = int(self.viewer.dims.current_step[0])
         layers = [layer for layer in self.viewer.layers if layer.metadata.get(MADE_BY, {}).get("model_hash")]
@@ -82,7 +82,7 @@ class Window:
 
     def choose(self, condition: str, strength: float = 1.0) -> None:
         """Turn the cells into a condition."""
-        from napari_impa.viewer.prediction import Request
+        from napari_impa.viewer.perturb.prediction import Request
 
         self.session.set_request(Request((condition,), strength))
 
@@ -92,7 +92,7 @@ Signature = tuple[bytes, ...]
 
 def crops(count: int) -> np.ndarray:
     """(count, 3, 64, 64) control cells of the simulated screen, over and over where there are not enough."""
-    from napari_impa.cells.simulated import CONTROL, simulated_cells
+    from napari_impa.cells.simulated.screen import CONTROL, simulated_cells
 
     cells = simulated_cells(min(count, CELLS), size=SIZE, conditions=(CONTROL,))
     return cells.pixels[np.arange(count) % len(cells)]
@@ -103,16 +103,16 @@ def open_window(count: int) -> Iterator[Window]:
     """Open napari with so many crops and the dock, and wait for its first prediction; on the CPU."""
     import napari
 
-    from napari_impa.cells.simulated import CHANNELS
+    from napari_impa.cells.simulated.screen import CHANNELS
     from napari_impa.engine.device import choose_device
-    from napari_impa.viewer.perturb import open_dock
+    from napari_impa.viewer.perturb.dock import open_dock
 
     pixels = crops(count)
     viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
     viewer.window.resize(1280, 800)
     for channel, name in enumerate(CHANNELS):
         viewer.add_image(np.ascontiguousarray(pixels[:, channel]), name=name, blending="additive")
-    with patch("napari_impa.viewer.models.chosen_device", lambda: choose_device("cpu")):
+    with patch("napari_impa.viewer.library.models.chosen_device", lambda: choose_device("cpu")):
         window = Window(viewer, open_dock(viewer))
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
         canvas.events.draw.connect(window.on_draw, position="last")

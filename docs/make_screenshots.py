@@ -15,7 +15,7 @@ import perturb_pictures
 import pooch
 import train_pictures
 
-from napari_impa.viewer.display import virtual_screen
+from napari_impa.viewer.entry.display import virtual_screen
 
 IMAGES = Path(__file__).parent / "images"
 LARGE, SCREEN = (1600, 1000), (2000, 1200)
@@ -23,7 +23,7 @@ LARGE, SCREEN = (1600, 1000), (2000, 1200)
 
 def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
     """Save the whole window at a size."""
-    from napari_impa.viewer.demo import save_picture
+    from napari_impa.viewer.entry.demo import save_picture
 
     viewer.window.resize(*size)
     save_picture(viewer, path)
@@ -32,8 +32,8 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
 
 def demo_pictures(folder: Path) -> None:
     """The demo: the first thing that a user sees."""
-    from napari_impa.viewer.demo import open_demo, wait_for_prediction
-    from napari_impa.viewer.perturb import open_dock
+    from napari_impa.viewer.entry.demo import open_demo, wait_for_prediction
+    from napari_impa.viewer.perturb.dock import open_dock
 
     viewer = open_demo()
     viewer.window.resize(*LARGE)

@@ -95,9 +95,9 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
     import napari
     from napari.layers import Layer
 
-    from napari_impa.viewer.perturb import open_dock
-    from napari_impa.viewer.samples import simulated_screen
-    from napari_impa.viewer.views import VIEWS
+    from napari_impa.viewer.entry.samples import simulated_screen
+    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.views.registry import VIEWS
 
     viewer = napari.Viewer(title="napari-impa", show_welcome_screen=False)
     for layer in simulated_screen() if data is None else real_layers(data, source.field):
@@ -129,7 +129,7 @@ def real_layers(data: Path, row: int) -> list[tuple[Any, dict[str, Any], str]]:
     """Layers of one field, the first channel on top."""
     from napari_impa.analysis.montage import channel_colours
     from napari_impa.cells.source import open_source
-    from napari_impa.viewer.samples import limits_to_show
+    from napari_impa.viewer.entry.samples import limits_to_show
 
     field = open_source(data).field(row, masks=False)
     size, layers = field.pixel_size or 1.0, []
@@ -156,7 +156,7 @@ def show(dock: Any, view: str) -> None:
 
 def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:
     """Save the whole window with a palette of its own."""
-    from napari_impa.viewer.demo import save_picture
+    from napari_impa.viewer.entry.demo import save_picture
 
     save_picture(viewer, path)
     with Image.open(path) as picture:

@@ -68,7 +68,7 @@ class User:
 
     def picture(self, name: str, dialog: Any = None) -> None:
         """Save a picture of the whole window, with the dialog before it."""
-        from napari_impa.viewer.demo import save_picture
+        from napari_impa.viewer.entry.demo import save_picture
 
         path = self.folder / f"{self.prefix}-{len(self.paths) + 1}-{name}.png"
         save_picture(self.viewer, path)
@@ -117,9 +117,9 @@ def guide(
     """
     import napari
 
-    from napari_impa.viewer.perturb import open_dock
-    from napari_impa.viewer.train import TrainDock
-    from napari_impa.viewer.training_session import READY
+    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.train.dock import TrainDock
+    from napari_impa.viewer.train.session import READY
 
     with tempfile.TemporaryDirectory() as scratch:
         images = simulated_plate(Path(scratch)) if source is None else _copied(source, Path(scratch))
@@ -161,7 +161,7 @@ def guide(
 
 def simulated_plate(folder: Path) -> Path:
     """Write a simulated screen as a user's own folder."""
-    from napari_impa.cells.simulated import write_simulated_screen
+    from napari_impa.cells.simulated.screen import write_simulated_screen
 
     return write_simulated_screen(folder / "my plate", fields=FIELDS, plates=PLATES, batches=2, size=FIELD)
 

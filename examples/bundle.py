@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import napari_impa as impa
-from napari_impa.engine.intensity import LEVELS
+from napari_impa.engine.model.intensity import LEVELS
 
 MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 

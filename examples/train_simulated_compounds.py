@@ -13,7 +13,7 @@ from pathlib import Path
 from bundle import bundle
 
 import napari_impa as impa
-from napari_impa.cells.simulated_compounds import COMPOUNDS, simulated_compound_cells
+from napari_impa.cells.simulated.compounds import COMPOUNDS, simulated_compound_cells
 
 FOLDER = Path("runs") / "simulated-compounds"
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from napari_impa.cells.simulated import simulated_cells
+from napari_impa.cells.simulated.screen import simulated_cells
 
 ROOT = Path(__file__).parents[1]
 

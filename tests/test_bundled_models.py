@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from napari_impa.analysis.counterfactual import Phenotype, score_counterfactuals
 from napari_impa.analysis.features import central_nucleus_mask, nuclear_to_ring_ratio
-from napari_impa.catalog import BUNDLED, load_model
-from napari_impa.cells.simulated import CHANNELS, simulated_cells
-from napari_impa.cells.simulated_compounds import COMPOUNDS
+from napari_impa.analysis.metrics.counterfactual import Phenotype, score_counterfactuals
+from napari_impa.cells.simulated.compounds import COMPOUNDS
+from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.conditions import NewCondition
-from napari_impa.engine.intensity import LEVELS
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model.conditions import NewCondition
+from napari_impa.engine.model.intensity import LEVELS
+from napari_impa.engine.model.model import IMPA
+from napari_impa.work.catalog import BUNDLED, load_model
 
 NAMES = sorted(path.stem for path in BUNDLED.glob("*.impa"))
 HALF_ULP = 2.0**-12

@@ -18,37 +18,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_impa.analysis.scores import evaluate
-    from napari_impa.catalog import load_model
     from napari_impa.cells.folder import crop_source, read_cells
     from napari_impa.cells.segmentation import segment_nuclei
-    from napari_impa.cells.simulated import simulated_cells, simulated_screen, true_counterfactual
+    from napari_impa.cells.simulated.screen import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
     from napari_impa.cells.store import Cells, open_cells
-    from napari_impa.engine.conditions import NewCondition
-    from napari_impa.engine.model import IMPA
-    from napari_impa.engine.run import Run
+    from napari_impa.engine.model.conditions import NewCondition
+    from napari_impa.engine.model.model import IMPA
+    from napari_impa.engine.training.run_folder.run import Run
     from napari_impa.errors import ImpaError
-    from napari_impa.training import train
+    from napari_impa.work.catalog import load_model
+    from napari_impa.work.training import train
 
     __version__: str
 
 _ROOMS = {
-    "IMPA": "engine.model",
+    "IMPA": "engine.model.model",
     "Cells": "cells.store",
     "ImpaError": "errors",
-    "NewCondition": "engine.conditions",
-    "Run": "engine.run",
+    "NewCondition": "engine.model.conditions",
+    "Run": "engine.training.run_folder.run",
     "crop_source": "cells.folder",
     "evaluate": "analysis.scores",
-    "load_model": "catalog",
+    "load_model": "work.catalog",
     "open_cells": "cells.store",
     "open_source": "cells.source",
     "read_cells": "cells.folder",
     "segment_nuclei": "cells.segmentation",
-    "simulated_cells": "cells.simulated",
-    "simulated_screen": "cells.simulated",
-    "train": "training",
-    "true_counterfactual": "cells.simulated",
+    "simulated_cells": "cells.simulated.screen",
+    "simulated_screen": "cells.simulated.screen",
+    "train": "work.training",
+    "true_counterfactual": "cells.simulated.screen",
 }
 
 __all__ = [

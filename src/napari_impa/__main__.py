@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_impa.cli import main
+from napari_impa.cli.main import main
 
 if __name__ == "__main__":
     main()

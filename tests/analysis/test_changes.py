@@ -21,7 +21,7 @@ from napari_impa.analysis.changes import (
     features_table,
     percent,
 )
-from napari_impa.cells.simulated import CONTROL, simulated_cells, true_counterfactual
+from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 

@@ -20,10 +20,10 @@ from napari_impa.analysis.compounds import (
     tanimoto,
     training_doses,
 )
-from napari_impa.engine.conditions import Description, NewCondition, fingerprint
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks, Shape
-from napari_impa.engine.settings import Kind
+from napari_impa.engine.model.conditions import Description, NewCondition, fingerprint
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.training.settings import Kind
 from napari_impa.errors import ConditionError
 
 COMPOUNDS = {

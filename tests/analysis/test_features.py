@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_impa.analysis.features import _filters, central_nucleus_mask, deep_features, nuclear_to_ring_ratio
-from napari_impa.analysis.frechet import frechet_distance
+from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.errors import CellsError
 
 LIMITS = np.array([[100.0, 1000.0], [50.0, 500.0]])

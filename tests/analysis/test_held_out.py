@@ -6,12 +6,12 @@ import torch
 
 from napari_impa.analysis.held_out import MOST, HeldOutScore
 from napari_impa.analysis.scores import evaluate
-from napari_impa.catalog import load_model
-from napari_impa.cells.simulated import simulated_cells
+from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks
 from napari_impa.errors import ConditionError
+from napari_impa.work.catalog import load_model
 
 
 @pytest.fixture(scope="module")

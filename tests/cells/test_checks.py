@@ -16,7 +16,7 @@ from napari_impa.cells.pixel_checks import (
     size_concerns,
     swapped_channels,
 )
-from napari_impa.cells.simulated import simulated_cells
+from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells
 

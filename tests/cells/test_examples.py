@@ -7,7 +7,7 @@ import pytest
 
 from napari_impa.cells.checks import damaged_concerns
 from napari_impa.cells.examples import EXAMPLES, WINDOW, joined, read_examples, rows_to_read
-from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
+from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.cells.source import open_source
 from napari_impa.errors import SourceError
 

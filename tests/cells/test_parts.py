@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_impa.cells.folder import crop_source, crop_summary
 from napari_impa.cells.parts import Share
-from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
+from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.cells.store import concatenate
 from napari_impa.errors import CellsError
 

@@ -21,7 +21,7 @@ from napari_impa.cells.segmentation import (
     segment,
     segment_nuclei,
 )
-from napari_impa.cells.simulated import simulated_field
+from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.errors import CellsError, MissingDependencyError
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.settings import TrainingSettings
-from napari_impa.engine.training import Trainer
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.trainer import Trainer
 
 
 @pytest.fixture(scope="session")

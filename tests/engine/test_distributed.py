@@ -16,10 +16,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_impa.cells.simulated import simulated_cells, write_simulated_screen
+from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.engine.distributed import Processes, processes
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.run import Run
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.errors import ModelError, TrainingError
 
 SCRIPT = str(Path(__file__).with_name("train_in_double.py"))
@@ -166,7 +166,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
     script.write_text(
         "import sys\n"
         "from napari_impa import cli\n"
-        "from napari_impa.engine.steps import Step\n"
+        "from napari_impa.engine.training.step import Step\n"
         "from napari_impa.errors import TrainingError\n"
         "import os\n"
         "make = Step.__call__\n"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_impa.engine.losses import discriminator_losses, generator_losses
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks
-from napari_impa.engine.published import model_of, read_published
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.published.checkpoint_folder import model_of, read_published
+from napari_impa.engine.training.losses import discriminator_losses, generator_losses
 
 LEARNED = ["compound_96", "batch_48"]
 ALL = [*LEARNED, "compound_128", "multimodal_64"]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from napari_impa.engine import checkpoint, steps
-from napari_impa.engine.lock import RunLock, is_locked
+from napari_impa.engine.model import tensor_file
 from napari_impa.engine.steering import Abandoned, Steering
-from napari_impa.engine.training import Trainer
+from napari_impa.engine.training import step
+from napari_impa.engine.training.run_folder.lock import RunLock, is_locked
+from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import TrainingError
 
 Make = Callable[..., Trainer]
@@ -39,7 +40,7 @@ def test_a_paused_training_waits_saved_and_its_time_does_not_count(make_trainer:
     trainer.pause()
     paused = next(events)
     assert (paused.paused, paused.step, paused.finished) == (True, 1, False)
-    assert checkpoint.read_header(trainer.run.checkpoint_path)["step"] == 1
+    assert tensor_file.read_header(trainer.run.checkpoint_path)["step"] == 1
     thread = threading.Thread(target=lambda: seen.extend(events))
     thread.start()
     time.sleep(1.0)
@@ -135,7 +136,7 @@ def test_abandoned_is_no_runtime_error() -> None:
 def test_watching_changes_no_number(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = make_trainer("watched")
     list(watched)
-    monkeypatch.setattr(steps, "watch", lambda *_: None)
+    monkeypatch.setattr(step, "watch", lambda *_: None)
     plain = make_trainer("plain")
     list(plain)
     assert watched.model.hash == plain.model.hash
@@ -145,7 +146,7 @@ def test_watching_changes_no_number(make_trainer: Make, monkeypatch: pytest.Monk
 
 
 def test_a_run_folder_that_is_being_trained_in_is_refused(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_impa.engine.lock.PATIENCE", 0.05)
+    monkeypatch.setattr("napari_impa.engine.training.run_folder.lock.PATIENCE", 0.05)
     trainer = make_trainer(steps=50)
     assert not is_locked(trainer.run.folder)
     events: Iterator[Any] = iter(trainer)
@@ -173,7 +174,7 @@ def test_a_training_that_fails_gives_its_lock_back(make_trainer: Make, monkeypat
         raise ValueError("no")
 
     trainer = make_trainer()
-    monkeypatch.setattr(steps.Step, "__call__", fail)
+    monkeypatch.setattr(step.Step, "__call__", fail)
     with pytest.raises(ValueError, match="no"):
         list(trainer)
     assert not is_locked(trainer.run.folder)

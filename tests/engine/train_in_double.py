@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from napari_impa.cells.store import open_cells
-from napari_impa.engine.data import Batch
 from napari_impa.engine.distributed import processes
-from napari_impa.engine.settings import TrainingSettings
-from napari_impa.engine.training import Trainer
+from napari_impa.engine.training.data.training_cells import Batch
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.trainer import Trainer
 
 
 def main(source: str, out: str, recipe: Any, batch_size: str, precision: str = "double", threads: str = "1") -> None:

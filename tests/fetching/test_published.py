@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_server import HOLE, Server, sparse_archive
 
-from napari_impa import catalog
-from napari_impa.engine.conditions import NewCondition, fingerprint
-from napari_impa.engine.model import IMPA
-from napari_impa.engine.networks import Networks, Shape
-from napari_impa.engine.published import NETWORKS
+from napari_impa.engine.model.conditions import NewCondition, fingerprint
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import ConditionError, FetchError, ModelError
 from napari_impa.fetching.members import Member
 from napari_impa.fetching.published import PUBLISHED, Published, by_name, fetch_published, find_checkpoint
+from napari_impa.work import catalog
 
 ROOT = "IMPA_reproducibility/checkpoints"
 SIX, ALL, MULTI, _, RXRX1 = PUBLISHED

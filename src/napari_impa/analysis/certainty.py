@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.prediction import batches_of
+from napari_impa.engine.model.prediction import batches_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_impa.engine.conditions import Target
-    from napari_impa.engine.model import IMPA, Encoded
+    from napari_impa.engine.model.conditions import Target
+    from napari_impa.engine.model.model import IMPA, Encoded
 
 DRAWS = 8
 """Predictions that a spread is taken over."""

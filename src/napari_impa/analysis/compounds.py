@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.engine.conditions import FINGERPRINTS, fingerprint, read_molecule
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model.conditions import FINGERPRINTS, fingerprint, read_molecule
+from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 
 NEAR = 0.4

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.analysis.features import deep_features
-from napari_impa.analysis.frechet import frechet_distance
+from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.selection import FEWEST, select_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model.model import IMPA
 
 MOST = 256
 """Cells predicted for one score, of all conditions together."""

@@ -19,8 +19,8 @@ from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 
 if TYPE_CHECKING:
-    from napari_impa.engine.events import Samples
-    from napari_impa.engine.model import IMPA
+    from napari_impa.engine.model.model import IMPA
+    from napari_impa.engine.training.events import Samples
 
 COLOURS = {
     "blue": (0.25, 0.4, 1.0),

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.classifier import ConditionClassifier
 from napari_impa.analysis.features import deep_features
-from napari_impa.analysis.frechet import frechet_distance
-from napari_impa.analysis.kept import nucleus_kept
+from napari_impa.analysis.metrics.classifier import ConditionClassifier
+from napari_impa.analysis.metrics.frechet import frechet_distance
+from napari_impa.analysis.metrics.nucleus_kept import nucleus_kept
 from napari_impa.analysis.selection import FEWEST, Selection, select_cells
 from napari_impa.cells.segmentation import guess_nuclei_channel
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 
 __all__ = ["ConditionClassifier", "evaluate", "format_table", "frechet_distance"]

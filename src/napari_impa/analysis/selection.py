@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells, condition_names, shortest
-from napari_impa.engine.model import IMPA
+from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 
 FEWEST = 20

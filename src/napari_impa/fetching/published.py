@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from napari_impa.engine.card import Card
+from napari_impa.engine.model.card import Card
 from napari_impa.errors import FetchError, ImpaError
 from napari_impa.fetching.members import Member, fetch_member, is_fetched, list_members, read_record
 from napari_impa.fetching.ranges import PATIENCE, RemoteFile
 
 if TYPE_CHECKING:
-    from napari_impa.engine.naming import Naming
-    from napari_impa.engine.settings import Task
+    from napari_impa.engine.published.naming import Naming
+    from napari_impa.engine.training.settings import Task
 
 ARCHIVE = "https://zenodo.org/api/records/8307629/files/IMPA_reproducibility.zip/content"
 CITATION = (
@@ -50,7 +50,7 @@ class Published:
     bytes
         To fetch, about.
     task, description, control
-        As of `engine.published.model_of`.
+        As of `engine.published.checkpoint_folder.model_of`.
     epoch
         Which of several checkpoints is meant; the last where None.
     conditions
@@ -188,9 +188,9 @@ def fetch_published(
     names
         Table of its training, where neither the names that are known nor the archive's own table are to count.
     column, control, smiles, modality
-        As of `engine.naming.Naming`; what is known of the model where not given.
+        As of `engine.published.naming.Naming`; what is known of the model where not given.
     description, channels
-        As of `engine.published.model_of`; what is known of the model where not given.
+        As of `engine.published.checkpoint_folder.model_of`; what is known of the model where not given.
     tell
         Called with what is done, and bytes so far and in all (0 where there are none).
     alive
@@ -279,7 +279,7 @@ def convert(
     description, channels
         As of `fetch_published`.
     """
-    from napari_impa.engine.published import model_of
+    from napari_impa.engine.published.checkpoint_folder import model_of
 
     naming = _naming(model, folder, names, table, given)
     sure = names is not None or bool(model.conditions) or any(given.values())
@@ -311,7 +311,7 @@ def _naming(
 ) -> Naming | None:
     """Say where the names of the conditions are found; None where that is not known."""
     from napari_impa.cells.tables import read_table
-    from napari_impa.engine.naming import Naming
+    from napari_impa.engine.published.naming import Naming
 
     control = given.get("control") or model.control
     if names is None and model.conditions:

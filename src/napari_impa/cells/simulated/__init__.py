@@ -1,0 +1,1 @@
+"""Simulated cells, in which the true counterfactual of every cell is known."""

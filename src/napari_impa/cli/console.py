@@ -1,0 +1,132 @@
+"""What the commands of the command line share: options from settings, reading sources, progress, processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from inspect import Parameter as OneParameter
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+from cyclopts import Parameter
+
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.errors import ImpaError
+
+if TYPE_CHECKING:
+    from napari_impa.cells.parts import Share
+    from napari_impa.cells.store import Cells
+
+Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
+
+Several = Parameter(consume_multiple=True, negative=())
+"""An option that takes several values."""
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of `TrainingSettings` that it does not name itself."""
+    own = signature(command)
+    options = {name: option for name, option in own.parameters.items() if option.kind is not option.VAR_KEYWORD}
+    types = get_type_hints(TrainingSettings)
+    for entry in fields(TrainingSettings):
+        if entry.name not in options:
+            how = Parameter(help=f"{entry.metadata['help']}.")
+            options[entry.name] = OneParameter(
+                entry.name,
+                OneParameter.KEYWORD_ONLY,
+                default=entry.default,
+                annotation=Annotated[types[entry.name], how],
+            )
+    command.__signature__ = own.replace(parameters=list(options.values()))  # type: ignore[attr-defined]
+    return command
+
+
+def columns_of(pairs: Sequence[str] | None) -> dict[str, list[str]]:
+    """`["plate=A", "plate=B"]` → `{"plate": ["A", "B"]}`."""
+    columns: dict[str, list[str]] = {}
+    for pair in pairs or ():
+        column, separator, value = pair.partition("=")
+        if not (separator and column and value):
+            raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
+        columns.setdefault(column, []).append(value)
+    return columns
+
+
+def description_of(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
+    """`["bit"]` → `"bit"`; `["compound=bit", "CRISPR=genes.csv"]` → by modality."""
+    if not kinds:
+        return None
+    if len(kinds) == 1 and "=" not in kinds[0]:
+        return kinds[0]
+    try:
+        by_modality = columns_of(kinds)
+    except ImpaError:
+        by_modality = {}
+    if not by_modality or any(len(kind) > 1 for kind in by_modality.values()):
+        raise ImpaError("--description is one KIND, or MODALITY=KIND once for each modality.")
+    return {modality: kind for modality, (kind,) in by_modality.items()}
+
+
+def speaker(rank: int) -> Callable[[str], None]:
+    """What prints a line; of several processes only the first does."""
+    return print if rank == 0 else lambda line: None
+
+
+@contextmanager
+def sharing() -> Iterator[Share]:
+    """Which part of the work is this process's; without torchrun all of it, and torch is not loaded."""
+    from napari_impa.cells.parts import Share
+
+    if "RANK" not in os.environ:
+        yield Share()
+        return
+    from napari_impa.engine.distributed import processes
+
+    with processes() as group:
+        yield Share(group.rank, group.count, group.agree)
+
+
+def read_source(source: Path, rank: int = 0, **how: Any) -> Cells:
+    """Say what a source is and read its cells, as `read_cells` does; `segment` makes every image a whole field."""
+    from napari_impa.cells.folder import read_cells
+    from napari_impa.cells.source import open_source
+
+    kind: Literal["fields"] | None = "fields" if how.get("segment") else None
+    speaker(rank)(open_source(source, kind=kind).describe())
+    with progress_bar("images", rank) as progress:
+        return read_cells(source, progress=progress, kind=kind, **how)
+
+
+def read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Cells:
+    """Read a source with the model's crop side and, where the source has its label columns, its labels."""
+    from napari_impa.cells.source import open_source
+
+    labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
+    label, control = (list(model.label), model.control) if labelled else (None, None)
+    return read_source(source, rank, size=model.size, segment=segment, label=label, control=control)
+
+
+class progress_bar:
+    """A progress bar as a callable (done, total, text)."""
+
+    def __init__(self, unit: str, rank: int = 0) -> None:
+        self.unit, self.rank = unit, rank
+
+    def __enter__(self) -> Callable[..., None]:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=self.rank > 0 or not sys.stderr.isatty())
+
+        def show(done: int, total: int, text: str = "") -> None:
+            self._bar.total = total
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(done - self._bar.n)
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()

@@ -1,0 +1,1 @@
+"""What prediction needs: networks, conditions, intensities, and the file they are kept in."""

@@ -1,0 +1,192 @@
+"""Checkpoints in the layout that IMPA was published in, read without unpickling code."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_impa.engine.model.conditions import FINGERPRINTS, KINDS, Description, Kind, is_fingerprint, kind_of
+from napari_impa.engine.model.intensity import LEVELS
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.published.naming import Named, Naming
+from napari_impa.engine.training.settings import Task
+from napari_impa.errors import ModelError
+
+NETWORKS = ("generator", "style_encoder", "discriminator", "mapping_network")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path.name} is not a published IMPA checkpoint, or is damaged ({_brief(error)}).") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _part(path: Path) -> Mapping[str, Tensor]:
+    """Return the one state dict in a file of embeddings."""
+    parts = list(_read(path).values())
+    if len(parts) != 1 or not isinstance(parts[0], Mapping):
+        raise ModelError(f"{path.name} is no file of embeddings: it holds {len(parts)} parts instead of one.")
+    return parts[0]
+
+
+def _numbered(names: Mapping[str, Tensor], pattern: str) -> list[Tensor]:
+    """Tensors whose names match `pattern`, in the order of the number in it."""
+    found = {int(m.group(1) or 0): t for name, t in names.items() if (m := re.fullmatch(pattern, name))}
+    return [found[i] for i in sorted(found)]
+
+
+def is_published(folder: str | Path) -> bool:
+    """Whether a folder holds a published checkpoint (`000200_nets.ckpt` and its embeddings)."""
+    return any(Path(folder).glob("*_nets.ckpt"))
+
+
+def shape_of(state: Mapping[str, Mapping[str, Tensor]]) -> Shape:
+    """Read every setting off the shapes of the weights.
+
+    Parameters
+    ----------
+    state
+        `{generator, style_encoder, discriminator, mapping_network, embedding_matrix}` → state dict, and
+        `modality_embedding` where there is one.
+    """
+    styles, mapping = state["style_encoder"], state["mapping_network"]
+    width, channels = styles["conv.0.weight"].shape[:2]
+    downs = len([name for name in styles if re.fullmatch(r"conv\.\d+\.conv1\.weight", name)])
+    kernel = styles[f"conv.{downs + 2}.weight"].shape[-1]
+    embeddings = _numbered(state["embedding_matrix"], r"(?:(\d+)\.)?weight")
+    firsts = _numbered(mapping, r"mapping_network\.(?:(\d+)\.)?layers\.0\.weight")
+    beside = state["modality_embedding"]["weight"].shape[1] if "modality_embedding" in state else 0
+    layers = len([name for name in mapping if re.fullmatch(r"mapping_network\.(?:0\.)?layers\.\d+\.weight", name)])
+    return Shape(
+        size=kernel * 2**downs,
+        channels=channels,
+        width=width,
+        style_dim=styles["linear.weight"].shape[0],
+        noise_dim=firsts[0].shape[1] - embeddings[0].shape[1] - beside,
+        embedding_dims=tuple(table.shape[1] for table in embeddings),
+        conditions=tuple(table.shape[0] for table in embeddings),
+        mapping_layers=layers,
+        modality_dim=beside,
+    )
+
+
+def read_published(folder: str | Path) -> Networks:
+    """Build the networks of a published checkpoint folder; the latest where it holds several.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no checkpoint, a part is missing, or the weights do not fit each other.
+    """
+    folder = Path(folder)
+    nets = sorted(folder.glob("*_nets.ckpt"))
+    if not nets:
+        raise ModelError(f"{folder} holds no published IMPA checkpoint (a file like 000200_nets.ckpt).")
+    tables = nets[-1].with_name(nets[-1].name.replace("_nets", "_embeddings"))
+    if not tables.is_file():
+        raise ModelError(f"{nets[-1].name} needs {tables.name} beside it, which is missing.")
+    state = {name: _plain(part) for name, part in _read(nets[-1]).items()}
+    missing = [name for name in NETWORKS if name not in state]
+    if missing:
+        raise ModelError(f"{nets[-1].name} is no IMPA checkpoint: it lacks {', '.join(missing)}.")
+    state["embedding_matrix"] = _plain(_part(tables))
+    modalities = nets[-1].with_name(nets[-1].name.replace("_nets", "_condition_embeddings"))
+    if modalities.is_file():
+        state["modality_embedding"] = _plain(_part(modalities))
+    try:
+        networks = Networks(shape_of(state))
+        for name, part in state.items():
+            networks.get_submodule(name).load_state_dict(part)
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        raise ModelError(f"The weights in {nets[-1].name} do not fit IMPA's networks ({_brief(error)}).") from error
+    return networks
+
+
+def model_of(
+    folder: str | Path,
+    *,
+    naming: Naming | None = None,
+    channels: Sequence[str] | None = None,
+    task: Task = "perturbation",
+    description: str | Mapping[str, str] | None = None,
+) -> IMPA:
+    """Make a model of a published checkpoint folder, which holds neither names nor how conditions are described.
+
+    Parameters
+    ----------
+    folder
+        The checkpoint folder.
+    naming
+        Where the names of the conditions are found; `condition 1`, `condition 2`, … without it.
+    channels
+        Channel names; `channel 1`, `channel 2`, … where not given.
+    task
+        `perturbation` or `batch`.
+    description
+        `learned`, `bit`, `count` or `table`, for all or for each modality; told from the values where not given.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no checkpoint, or channels or description do not fit it.
+    ConditionError
+        If the names do not fit the embedding tables.
+    """
+    networks = read_published(folder)
+    shape = networks.shape
+    matrices = [networks.table(m).weight.detach().numpy() for m in range(len(shape.conditions))]
+    named = [Named() for _ in matrices] if naming is None else naming.find(matrices, task)
+    if naming is None and len(matrices) > 1:
+        named = [replace(one, modality=f"modality {number + 1}") for number, one in enumerate(named)]
+    kinds = _kinds(matrices, named, task, description)
+    return IMPA(
+        networks,
+        channels=channels or [f"channel {i + 1}" for i in range(shape.channels)],
+        conditions=[name for one in named for name in one.names]
+        or [f"condition {i + 1}" for i in range(sum(shape.conditions))],
+        descriptions=[
+            Description(kind, one.modality, unseen=one.unseen) for kind, one in zip(kinds, named, strict=True)
+        ],
+        limits=np.tile([0.0, LEVELS], (shape.channels, 1)),
+        task=task,
+        control=naming.control if naming and task == "perturbation" else None,
+        label=(naming.column,) if naming and naming.column else (),
+        name=Path(folder).resolve().name,
+    )
+
+
+def _kinds(
+    matrices: Sequence[NDArray[Any]], named: Sequence[Named], task: Task, description: str | Mapping[str, str] | None
+) -> list[Kind]:
+    kinds: list[Kind] = []
+    modalities = [one.modality for one in named]
+    if isinstance(description, Mapping) and (unknown := set(description) - set(modalities)):
+        raise ModelError(f"The model has no modality {sorted(unknown)[0]!r}; it has: {', '.join(modalities)}.")
+    for matrix, one in zip(matrices, named, strict=True):
+        given = description.get(one.modality) if isinstance(description, Mapping) else description
+        if given is not None and given not in KINDS:
+            raise ModelError(f"The description of a published model is one of {', '.join(KINDS)}, not {given!r}.")
+        kind = next((kind for kind in KINDS if kind == given), None)
+        if kind in FINGERPRINTS and not is_fingerprint(matrix, kind):
+            raise ModelError(f"The conditions of this model are not described by {kind} fingerprints.")
+        kinds.append(kind or one.kind or ("learned" if task == "batch" else kind_of(matrix)))
+    return kinds

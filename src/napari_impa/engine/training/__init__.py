@@ -1,0 +1,1 @@
+"""How a model learns: settings, steps, and the loop that makes them."""

@@ -1,0 +1,1 @@
+"""What a training takes: time and memory, measured before it begins."""

@@ -1,0 +1,253 @@
+"""How long a training step takes and how much memory, measured on throw-away networks instead of guessed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+
+from napari_impa.cells.store import Cells
+from napari_impa.engine.device import (
+    choose_device,
+    compute_repeatably,
+    free_memory,
+    is_out_of_memory,
+    release_memory,
+    use_threads,
+)
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
+from napari_impa.engine.training.data.labels import TrainingLabels
+from napari_impa.engine.training.data.training_cells import Batch
+from napari_impa.engine.training.settings import RECIPES, WIDTHS, Preset, Recipe, TrainingSettings
+from napari_impa.engine.training.step import Step
+from napari_impa.errors import OutOfMemoryError
+
+SECONDS = 8.0
+"""Time limit; each kind of step is made at least once unless it is passed."""
+
+ROUNDS = 5
+"""Measurements of each kind of step, at most."""
+
+HEADROOM = 0.8
+"""Fraction of the free memory that a training may take: cells and scores want some too."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a step's time depends on beside the settings: numbers of channels and of conditions."""
+
+    channels: int
+    conditions: int
+
+
+class Kind(NamedTuple):
+    """Steps that cost the same: a stage, the number of one of them, and their fraction of a training."""
+
+    stage: str
+    step: int
+    share: float
+
+
+def measure(
+    of: Cells | Outline,
+    settings: TrainingSettings,
+    *,
+    seconds: float = SECONDS,
+    check: Callable[[], object] = lambda: None,
+) -> Measured:
+    """Make some steps of every kind with random numbers for cells; nothing of it is kept.
+
+    Parameters
+    ----------
+    of
+        Labelled cells, of which only the numbers of channels and conditions matter, or these numbers.
+    settings
+        What to train; the true crop side, preset, recipe, batch size, device and threads are used.
+    seconds
+        When to stop.
+    check
+        Called many times a step; what it raises ends the measurement.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If the memory does not suffice for a step.
+    ConditionError
+        As `TrainingLabels`.
+    """
+    outline = outline_of(of, settings) if isinstance(of, Cells) else of
+    use_threads(settings.threads)
+    chosen = choose_device(settings.device)
+    compute_repeatably(chosen.device)
+    release_memory(chosen.device)
+    memory = _Memory(chosen.device)
+    times, model_bytes = None, 0
+    try:
+        networks = Networks(shape_of(outline, settings)).initialize(torch.Generator().manual_seed(0))
+        model_bytes = sum(p.numel() * p.element_size() for p in networks.parameters())
+        times = _time_steps(networks.to(chosen.device), outline, settings, seconds, check, memory)
+        del networks
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    release_memory(chosen.device)
+    if times is None:  # only here are the tensors of the failed step free
+        raise OutOfMemoryError(
+            f"The memory does not suffice for the preset {settings.preset} at {settings.size} px with "
+            f"{settings.batch_size} cells a step; take a smaller preset, crop side or batch size."
+        )
+    kinds = kinds_of_steps(RECIPES[settings.recipe])
+    medians = {kind: statistics.median(found) for kind, found in times.items()}
+    average = sum(kind.share * medians.get(kind, max(medians.values())) for kind in kinds)
+    rough = any(len(times.get(kind, ())) < 2 for kind in kinds)
+    return Measured(average, memory.most, chosen.reason, model_bytes, rough)
+
+
+def _time_steps(
+    networks: Networks,
+    outline: Outline,
+    settings: TrainingSettings,
+    seconds: float,
+    check: Callable[[], object],
+    memory: _Memory,
+) -> dict[Kind, list[float]]:
+    """Seconds of each kind of step, as many times as there is time for, the first of all left out."""
+    recipe = RECIPES[settings.recipe]
+    step, device = Step(networks, recipe, settings, check=check), next(networks.parameters()).device
+    batch = random_batch(outline, settings)
+    kinds, times = kinds_of_steps(recipe), dict[Kind, list[float]]()
+    began = time.perf_counter()
+
+    def one(kind: Kind) -> float:
+        start = time.perf_counter()
+        progress = 0.0 if kind.stage == "autoencoder" else recipe.autoencoder + recipe.ramp
+        step(batch, kind.step, kind.stage, progress=min(1.0, progress))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        memory.look()
+        return time.perf_counter() - start
+
+    first = kinds[-1], one(kinds[-1])  # allocates, and chooses kernels; it counts only where nothing else is known
+    for _ in range(ROUNDS):
+        for kind in kinds:
+            if time.perf_counter() - began > seconds:
+                return times or {first[0]: [first[1]]}
+            times.setdefault(kind, []).append(one(kind))
+    return times
+
+
+def kinds_of_steps(recipe: Recipe) -> list[Kind]:
+    """Tell steps that cost the same apart: by stage, with R1 or without, and by whose turn it is."""
+    period = math.lcm(recipe.r1_every, 2 if recipe.in_turns else 1)
+    found: dict[tuple[bool, int], list[int]] = {}
+    for step in range(period):
+        found.setdefault((step % recipe.r1_every == 0, step % 2 if recipe.in_turns else 0), []).append(step)
+    rest = 1 - recipe.autoencoder
+    kinds = [Kind("adversarial", steps[0], rest * len(steps) / period) for steps in found.values()]
+    kinds += [Kind("autoencoder", 0, recipe.autoencoder)] if recipe.autoencoder else []
+    return sorted(kinds, key=lambda kind: -kind.share)
+
+
+def outline_of(cells: Cells, settings: TrainingSettings) -> Outline:
+    """Count the channels and the conditions that labelled cells would be trained on."""
+    return Outline(len(cells.channels), len(TrainingLabels(cells, settings).conditions))
+
+
+def shape_of(outline: Outline, settings: TrainingSettings) -> Shape:
+    """Return the networks' shape, with conditions of one kind that are learned: other descriptions change little."""
+    recipe, starts = RECIPES[settings.recipe], outline.conditions if settings.task == "batch" else 1
+    return Shape(
+        size=settings.size,
+        channels=outline.channels,
+        width=settings.width,
+        style_dim=settings.style_dim,
+        noise_dim=settings.noise_dim,
+        embedding_dims=(settings.embedding_dim,),
+        conditions=(outline.conditions,),
+        mapping_layers=1 if settings.dose is None else 2,
+        relative_style=starts * recipe.relative_style,
+        upsampling=recipe.upsampling,
+    )
+
+
+def random_batch(outline: Outline, settings: TrainingSettings) -> Batch:
+    """Draw a batch of noise as large as a real one."""
+    random = torch.Generator().manual_seed(0)
+    count, side = settings.batch_size, settings.size
+    control, treated = (2 * torch.rand((count, outline.channels, side, side), generator=random) - 1 for _ in range(2))
+    y = torch.arange(count) % outline.conditions
+    return Batch(control, treated, y, y.flip(0))
+
+
+class _Memory:
+    """The most memory that torch has taken from a GPU since the beginning; `most` is None on a CPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.most = device, None if device.type == "cpu" else 0
+        self._before = self._taken()
+
+    def look(self) -> None:
+        if self.most is not None:
+            self.most = max(self.most, self._taken() - self._before)
+
+    def _taken(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.memory_reserved(self.device)  # what was taken is kept for later until it is released
+        return torch.mps.driver_allocated_memory() if self.device.type == "mps" else 0
+
+
+def suggest_preset(
+    of: Cells | Outline,
+    settings: TrainingSettings,
+    *,
+    check: Callable[[], object] = lambda: None,
+) -> tuple[Preset, Measured]:
+    """Choose the largest preset that fits: `tiny` on a CPU, on a GPU by the memory that its steps take.
+
+    Returns
+    -------
+    The preset, and what was measured with it.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If not even the smallest fits.
+    ConditionError
+        As `TrainingLabels`.
+    """
+    free = free_memory(choose_device(settings.device).device)
+    presets: Mapping[Preset, int] = WIDTHS  # type: ignore[assignment]
+    smallest, *larger = sorted(presets, key=lambda name: presets[name])
+    for preset in reversed(larger if free else []):
+        try:
+            measured = measure(of, replace(settings, preset=preset), check=check)
+        except OutOfMemoryError:
+            continue
+        if free and (measured.memory_bytes or 0) <= HEADROOM * free[0]:
+            return preset, measured
+    return smallest, measure(of, replace(settings, preset=smallest), check=check)
+
+
+def dry_run(cells: Cells, settings: TrainingSettings) -> list[str]:
+    """Say what a training would be, line by line: conditions, device, the time of a step, and what the budget gives.
+
+    Raises
+    ------
+    OutOfMemoryError, ConditionError
+        As `measure`.
+    """
+    labels = TrainingLabels(cells, settings)
+    measured = measure(Outline(len(cells.channels), len(labels.conditions)), settings)
+    counts = ", ".join(f"{name} {count:,}" for name, count in labels.counts.items())
+    return [
+        f"Conditions ({' '.join(cells.label)}): {counts}",
+        f"Would train on {measured.device}; a model file of {measured.model_bytes / 1e6:.0f} MB.",
+        f"{describe_budget(measured, settings)}.",
+        advise(measured, settings),
+    ]

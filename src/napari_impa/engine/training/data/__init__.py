@@ -1,0 +1,1 @@
+"""The cells of a training: who is what, and batches of them."""

@@ -1,0 +1,275 @@
+"""Who is control, which condition and modality each cell of a training has, and how conditions are described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_impa.cells.store import Cells, condition_names, shortest
+from napari_impa.engine.model.conditions import FINGERPRINTS, Description, Vector, fingerprint, read_descriptions
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.errors import ConditionError
+
+Names = NDArray[np.object_]
+Rows = NDArray[np.intp]
+
+
+class TrainingLabels:
+    """The conditions of a training, one numbering over all kinds of perturbation (modalities).
+
+    Parameters
+    ----------
+    cells
+        Labelled cells.
+    settings
+        Task, held-out cells, modality column and whether the control is a condition.
+
+    Attributes
+    ----------
+    modalities
+        Names of the kinds of perturbation, sorted; one empty name where there is one only.
+    conditions
+        K names, those of the first modality first, sorted within each.
+    modality, row
+        (K,) number of each condition's modality and its row in that modality's embedding table.
+    pool, starts, sizes
+        Rows of the cells of all conditions, those of the first one first; where each begins (K,), how many it has (K,).
+    sources
+        For each modality, rows of the cells to transform: its own controls where it has any, else all.
+    held
+        (N,) whether a cell takes no part: it is held out, or not what the training is about.
+    control
+        (modalities,) number of the condition that is the modality's control, or -1.
+    counts
+        Cells of each condition, and of the control.
+
+    Raises
+    ------
+    ConditionError
+        If there are no controls, no treated cells, or only one batch outside what is held out, or a condition is of
+        several modalities.
+    """
+
+    def __init__(self, cells: Cells, settings: TrainingSettings) -> None:
+        self._cells, self._settings = cells, settings
+        self.held = held_out_mask(cells, settings.hold_out) | ~cells.mask_where(settings.where)
+        self._names, self._is_control = cells.conditions, cells.is_control
+        self._kinds = kinds = self._modality_names()
+        rows = np.flatnonzero(~self.held)
+        if settings.task == "batch":
+            controls = treated = rows
+        else:
+            controls, treated = self._controls_and_treated(rows)
+        self.modalities = tuple(sorted(map(str, pd.unique(kinds[treated]))))
+        _check_description(settings, self.modalities)
+        found: list[tuple[int, str]] = []
+        self.control, self.sources = np.full(len(self.modalities), -1), []
+        for number, modality in enumerate(self.modalities):
+            own = controls[kinds[controls] == modality]
+            self.sources.append(own if len(own) else controls)
+            names = set(map(str, pd.unique(self._names[treated[kinds[treated] == modality]])))
+            if settings.controls_to_themselves:
+                names.add(self._control_name(modality))
+            found += [(number, name) for name in sorted(names)]
+        self.conditions = [name for _, name in found]
+        self.modality = np.array([number for number, _ in found], np.intp)
+        self.row = np.concatenate([np.arange(np.sum(self.modality == m)) for m in range(len(self.modalities))])
+        self._check_conditions()
+        y = pd.Categorical(self._names[treated], categories=self.conditions).codes
+        by_condition = treated[np.argsort(y, kind="stable")]
+        members = np.split(by_condition, np.cumsum(np.bincount(y, minlength=len(self.conditions)))[:-1])
+        if settings.controls_to_themselves:
+            for number, modality in enumerate(self.modalities):
+                self.control[number] = self.conditions.index(self._control_name(modality))
+                members[self.control[number]] = self.sources[number]
+        self.pool, self.sizes = np.concatenate(members), np.array([len(rows) for rows in members])
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        self.counts = dict(zip(self.conditions, self.sizes.tolist(), strict=True))
+        if settings.task != "batch":
+            self.counts[shortest(cells.control)] = len(controls)
+
+    def _controls_and_treated(self, rows: Rows) -> tuple[Rows, Rows]:
+        cells = self._cells
+        if cells.control is None:
+            raise ConditionError("No control was named; say which label value is the untreated control.")
+        is_control = self._is_control[rows]
+        if not is_control.any():
+            raise ConditionError(f"No control cells ({cells.control}) are left to train on outside what is held out.")
+        if is_control.all():
+            raise ConditionError("All cells left to train on are controls; give cells of at least one other condition.")
+        return rows[is_control], rows[~is_control]
+
+    def _modality_names(self) -> Names:
+        """(N,) name of the kind of perturbation of every cell; empty where no column says it."""
+        column = self._settings.modality
+        if column is None:
+            return np.full(len(self._cells), "", object)
+        names = condition_names(self._cells.table, [column])
+        missing = (names == "") & ~self._is_control
+        if missing.any():
+            raise ConditionError(
+                f"The column {column!r} names no modality for {missing.sum():,} treated cells "
+                f"(of {self._names[missing][0]}); fill it in."
+            )
+        return names
+
+    def _control_name(self, modality: str) -> str:
+        name = shortest(self._cells.control)
+        return f"{name} ({modality})" if len(self.modalities) > 1 else name
+
+    def _check_conditions(self) -> None:
+        if self._settings.task == "batch" and len(self.conditions) < 2:
+            raise ConditionError(
+                "Batch correction needs cells of at least two batches; "
+                f"there is only {', '.join(self.conditions) or 'none'}."
+            )
+        names = pd.Series(self.conditions)
+        if names.duplicated().any():
+            raise ConditionError(
+                f"The condition {names[names.duplicated()].iloc[0]!r} occurs in several modalities; add the column "
+                f"{self._settings.modality!r} to the label columns, or mend the table."
+            )
+
+    def examples(self, conditions: Rows, places: Rows) -> Rows:
+        """Rows of cells of the conditions with the given numbers, each at a place (from 0) among its condition's."""
+        return self.pool[self.starts[conditions] + places]
+
+    def numbers(self, rows: Rows) -> Rows:
+        """(n,) numbers of the conditions of the cells at some rows."""
+        return np.array([self.conditions.index(name) for name in self._names[rows]], np.intp)
+
+    def of_modality(self, number: int) -> list[str]:
+        """Names of the conditions of a modality, in the order of its embedding table."""
+        return [name for name, m in zip(self.conditions, self.modality, strict=True) if m == number]
+
+    # ---- descriptions -------------------------------------------------------------------------------------------
+
+    def describe(self) -> list[tuple[Description, Vector | None]]:
+        """Describe the conditions of every modality, with vectors (K, e) unless they are learned.
+
+        Conditions that were held out altogether are described too (`Description.unseen`).
+
+        Raises
+        ------
+        ConditionError
+            If a SMILES, a row of the table or a dose is missing or cannot be read.
+        MissingDependencyError
+            If fingerprints are asked for without RDKit.
+        """
+        return [self._describe(number) for number in range(len(self.modalities))]
+
+    def _describe(self, number: int) -> tuple[Description, Vector | None]:
+        modality, settings = self.modalities[number], self._settings
+        kind = settings.kind_of(modality)
+        if kind == "learned":
+            return Description(modality=modality), None
+        trained = self.of_modality(number)
+        facts = self._facts(number, trained)
+        unseen = [name for name in facts.index if name not in trained]
+        if kind in FINGERPRINTS:
+            description = Description(kind, modality)
+            raw = np.stack([fingerprint(s, kind) if s else _no_compound() for s in facts["smiles"]])
+        else:
+            path = settings.description_of(modality)
+            table = read_descriptions(path)
+            missing = [key for key in facts["key"] if key not in table.index]
+            if missing:
+                raise ConditionError(f"{path} has no row for {', '.join(sorted(set(missing))[:5])}; add it.")
+            scaling: dict[str, Any] = {}
+            if settings.recipe != "paper":  # whose tables are used as they stand
+                deviation = table.std(ddof=0)
+                scaling = {"center": tuple(table.mean()), "spread": tuple(deviation.where(deviation > 0, 1.0))}
+            description = Description(kind, modality, features=tuple(map(str, table.columns)), **scaling)
+            raw = table.loc[facts["key"]].to_numpy()
+        doses = facts["dose"].to_numpy()
+        vectors = description.complete(raw, None)
+        if settings.dose is not None:  # the largest dose weighs as much as a description does on average
+            largest, size = np.log10(1 + doses[: len(trained)].max()), np.sqrt(np.square(vectors).sum(1).mean())
+            description = replace(description, dose=float(size / largest) if largest > 0 else 1.0)
+            vectors = description.complete(raw, doses)
+        rest = dict(zip(unseen, vectors[len(trained) :], strict=True))
+        return replace(description, unseen=rest), vectors[: len(trained)]
+
+    def _facts(self, number: int, trained: Sequence[str]) -> pd.DataFrame:
+        """SMILES, dose and key in a table of descriptions of every condition: those trained, then those unseen."""
+        cells, settings = self._cells, self._settings
+        others = [name for name in cells.label if name not in (settings.dose, settings.modality)]
+        is_fingerprint = settings.kind_of(self.modalities[number]) in FINGERPRINTS
+        facts = pd.DataFrame({"name": self._names, "key": "", "smiles": "", "dose": 0.0})
+        if not is_fingerprint:
+            facts["key"] = condition_names(cells.table, others, cells.control)
+        else:
+            facts["smiles"] = _smiles(cells, settings.smiles)
+        if settings.dose is not None:
+            facts["dose"] = _doses(cells, settings.dose)
+        facts.loc[self._is_control, "dose"] = 0.0
+        known = facts[(self._kinds == self.modalities[number]) & ~self._is_control].drop_duplicates()
+        self._check_facts(known, is_fingerprint)
+        known = known.set_index("name")
+        if self.control[number] >= 0:
+            control = facts[self._is_control].drop_duplicates()
+            self._check_facts(control, False)
+            known.loc[self.conditions[self.control[number]]] = control.iloc[0].drop("name")
+        elsewhere = [name for name in known.index if name not in trained and name in self.conditions]
+        return known.loc[[*trained, *sorted(set(known.index) - set(trained) - set(elsewhere))]]
+
+    def _check_facts(self, facts: pd.DataFrame, needs_smiles: bool) -> None:
+        twice = facts[facts["name"].duplicated(keep=False)]
+        if len(twice):
+            name = twice["name"].iloc[0]
+            what = next(key for key in ("dose", "smiles", "key") if twice[twice["name"] == name][key].nunique() > 1)
+            advice = "add the dose column to the label columns" if what == "dose" else "mend the table"
+            raise ConditionError(f"The condition {name!r} has more than one {what}; {advice}.")
+        without = facts["name"][facts["smiles"] == ""]
+        if needs_smiles and len(without):
+            raise ConditionError(f"The condition {without.iloc[0]!r} has no SMILES; write it into the table.")
+        without = facts["name"][~(facts["dose"] >= 0)]
+        if len(without):
+            raise ConditionError(f"The condition {without.iloc[0]!r} has no dose that is a number from 0 up.")
+
+
+def _no_compound() -> Vector:
+    """Fingerprint of a control without a structure: none of the substructures."""
+    return np.zeros_like(fingerprint("C", "bit"))
+
+
+def _smiles(cells: Cells, column: str | None) -> Names:
+    table = cells.table
+    if column is None:
+        column = next((str(name) for name in table.columns if str(name).casefold() == "smiles"), None)
+    if column is None or column not in table.columns:
+        raise ConditionError(
+            f"Fingerprints need a column of SMILES, and the table has no column {column or 'smiles'!r}; "
+            f"its columns are: {', '.join(map(str, table.columns))}."
+        )
+    return np.array(["" if pd.isna(value) else str(value).strip() for value in table[column]], dtype=object)
+
+
+def _doses(cells: Cells, column: str) -> NDArray[np.float64]:
+    if column not in cells.table.columns:
+        raise ConditionError(
+            f"The table has no dose column {column!r}; its columns are: {', '.join(map(str, cells.table.columns))}."
+        )
+    return pd.to_numeric(cells.table[column], errors="coerce").to_numpy(float)
+
+
+def _check_description(settings: TrainingSettings, modalities: Sequence[str]) -> None:
+    if isinstance(settings.description, Mapping):
+        unknown = [name for name in settings.description if name not in modalities]
+        if unknown:
+            raise ConditionError(
+                f"No treated cell is of the modality {unknown[0]!r}; the modalities are: {', '.join(modalities)}."
+            )
+
+
+def held_out_mask(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
+    """(N,) whether each cell is held out: it has one of the values given in any of the columns."""
+    mask = np.zeros(len(cells), bool)
+    for column, values in hold_out.items():
+        mask |= cells.mask_where({column: list(values)})
+    return mask

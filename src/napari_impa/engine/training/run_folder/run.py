@@ -1,0 +1,267 @@
+"""A training folder: settings, history, held-out scores, samples, checkpoints, and the best and the last model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from napari_impa.engine.model import tensor_file
+from napari_impa.engine.training.settings import Recipe, TrainingSettings
+from napari_impa.errors import TrainingError
+
+SOURCE = "source.json"
+"""File of the run folder that says where its cells came from."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training folder, whether the training is going on, was stopped or has ended."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
+    @property
+    def model_path(self) -> Path:
+        """The best model by its held-out score; where none is scored yet, the last."""
+        return self.folder / "model.impa"
+
+    @property
+    def last_path(self) -> Path:
+        """The model as it was at the last checkpoint."""
+        return self.folder / "last.impa"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Everything a training needs to go on."""
+        return self.folder / "checkpoints" / "last.safetensors"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a training was started here."""
+        return (self.folder / "config.json").is_file()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Settings, source and versions, as written at the start.
+
+        Raises
+        ------
+        TrainingError
+            If the folder holds no run.
+        """
+        try:
+            return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.folder} holds no run (no readable config.json).") from error
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """The settings of the training."""
+        return TrainingSettings.from_json(self.config["settings"])
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that it was begun with, value by value; None where that was not kept.
+
+        Raises
+        ------
+        TrainingError
+            If it has values that this version does not know.
+        """
+        values = self.config.get("recipe")
+        if values is None:
+            return None
+        try:
+            kept: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            return Recipe(**kept)
+        except TypeError as error:
+            raise TrainingError(
+                f"{self.folder} was begun by another version of napari-impa, whose recipe this one does not know; "
+                "update napari-impa, or choose another folder and start from its model."
+            ) from error
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row a step: step, seconds, stage and losses."""
+        return _read_rows(self.folder / "history.csv", ("step", "seconds", "stage"))
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row a held-out score: step, seconds, mean, and the score of each condition."""
+        return _read_rows(self.folder / "scores.csv", ("step", "seconds", "mean"))
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and mean held-out score of the best model, which its own file says; None where none is scored yet."""
+        if not self.model_path.is_file():
+            return None
+        history = tensor_file.read_header(self.model_path)["history"]
+        return (history["steps"], history["score"]) if "score" in history else None
+
+    @property
+    def started_from(self) -> dict[str, Any] | None:
+        """What was taken over from which model, where the training goes on from one."""
+        return self.config.get("start_from")
+
+    def start(
+        self,
+        settings: TrainingSettings,
+        recipe: Recipe,
+        source: Mapping[str, Any],
+        started_from: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the folder and write `config.json`."""
+        config = {"settings": settings.to_json(), "recipe": asdict(recipe), "source": source, "versions": versions()}
+        config |= {"start_from": started_from} if started_from else {}
+        try:
+            for name in ("samples", "checkpoints"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            text = json.dumps(config, indent=1, default=str)
+            tensor_file.write_beside(self.folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the cells came from and how they were cut, see `keep_source`; empty where that was not kept."""
+        try:
+            return json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def keep_source(self, path: str | Path, label: Sequence[str], control: str | None, **how: Any) -> None:
+        """Write down where the cells came from, so that the run can be resumed or repeated from its folder alone.
+
+        Parameters
+        ----------
+        path
+            The source, as `open_source` takes it.
+        label, control
+            As `Cells.labelled` takes them.
+        **how
+            How cells were cut, JSON-able.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be written.
+        """
+        values = {"path": str(Path(path).resolve()), "label": list(label), "control": control, **how}
+        try:
+            tensor_file.write_beside(
+                self.folder / SOURCE, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
+            )
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+
+    def require_there(self) -> None:
+        """Check that the folder is still where it was.
+
+        Raises
+        ------
+        TrainingError
+            If it was removed or renamed.
+        """
+        if not self.exists:
+            raise TrainingError(
+                f"The run folder {self.folder} is gone: it was removed or renamed while it was trained in; "
+                "put it back, or start anew in another folder."
+            )
+
+    def cut(self, step: int) -> None:
+        """Drop history and scores after `step`, which a resumed training makes again, and files left half-written."""
+        tensor_file.remove_partial(self.folder)
+        for path in (self.folder / "history.csv", self.folder / "scores.csv"):
+            rows = list(csv.reader(io.StringIO(_whole_lines(path))))
+            kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
+            if len(kept) < 2:
+                path.unlink(missing_ok=True)
+                continue
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(kept)
+            tensor_file.write_beside(path, lambda partial, text=text: partial.write_bytes(text.getvalue().encode()))
+
+    def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to `history.csv`; missing losses are left empty."""
+        self._append("history.csv", HISTORY, rows)
+
+    def append_scores(self, step: int, seconds: float, mean: float, scores: Mapping[str, float]) -> None:
+        """Add a row to `scores.csv`, a column a condition."""
+        row = {"step": step, "seconds": round(seconds, 3), "mean": mean, **scores}
+        self._append("scores.csv", tuple(row), [row])
+
+    def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        path = self.folder / name
+        new = not path.is_file() or not path.stat().st_size
+        try:
+            with open(path, "a", newline="", encoding="utf-8") as file:
+                # a run begun by another version has other columns, which it keeps
+                columns = columns if new else next(csv.reader(io.StringIO(_whole_lines(path))), columns)
+                writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
+                if new:
+                    writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); free some space and resume."
+            ) from error
+
+
+def _whole_lines(path: Path) -> str:
+    """Text of a table, empty where there is none, without a last line that was torn when the process was killed."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text[: text.rfind("\n") + 1]
+
+
+def _read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    text = _whole_lines(path)
+    return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
+
+
+HISTORY = (
+    "step",
+    "seconds",
+    "stage",
+    "real",
+    "fake",
+    "mismatch",
+    "r1",
+    "adversarial",
+    "style",
+    "diversity",
+    "cycle",
+    "self_reconstruction",
+    "backward_cycle",
+    "reconstruction",
+    "style_match",
+    "start_match",
+)
+"""Columns of `history.csv`."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, for `config.json` and the model."""
+    found = {"python": platform.python_version(), "system": platform.system()}
+    for name in ("napari-impa", "torch", "numpy", "pandas", "scikit-image"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found

@@ -1,0 +1,344 @@
+"""What a training can be told, validated: one object for the API, the command line, the dock and the run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from napari_impa.engine.training.options import option
+from napari_impa.errors import TrainingError
+
+Task = Literal["perturbation", "batch"]
+Preset = Literal["tiny", "small", "paper"]
+RecipeName = Literal["default", "paper"]
+Kind = Literal["learned", "bit", "count", "table"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How conditions can be described."""
+
+WIDTHS: dict[str, int] = {"tiny": 16, "small": 32, "paper": 64}
+"""Base width of the networks of each preset; `tiny` is for a CPU."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a training step is made.
+
+    Parameters
+    ----------
+    learning_rate, beta2, weight_decay
+        Adam's; beta1 is 0.
+    adversarial, cycle, style, diversity, r1
+        Weights λ of the losses; `diversity` falls linearly to 0 over `diversity_steps`.
+    self_reconstruction
+        Weight of |G(x, F(x)) − x|, which makes strength 0 give the cell back.
+    r1_every
+        R1 every n-th step at n times its weight (lazy regularisation, Karras et al., CVPR 2020).
+    shared_pass
+        One generator pass serves the discriminator's and the generator's loss.
+    detail
+        Weight of the two finest octaves in (self-)reconstructions.
+    contrast
+        How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
+    peaks
+        Weight of spikes in the generator's coarsest maps, see `losses.peaks`.
+    in_turns
+        Cycle and self-reconstruction in turns, each at twice its weight.
+    critic_rate
+        The discriminator's learning rate where it is another.
+    mismatch
+        Fraction of the discriminator's loss on cells that are not of their condition that real control cells make up;
+        the rest are generated cells.
+    muon
+        Learning rate of `Muon` for the convolutions of generator and style encoder; 0 for Adam.
+    autoencoder
+        Fraction of the training that learns only to give cells back and to map conditions to their mean style.
+    autoencoder_rates
+        Learning rates of Adam and Muon meanwhile.
+    ramp
+        Fraction of the training over which the adversarial loss then grows to its weight.
+    average
+        Decay of the running average of the weights (0: none).
+    even_conditions
+        Draw conditions evenly, however many cells each has.
+    rotations
+        Right-angle rotations beside flips.
+    decay_from
+        Fraction of the training from which the learning rate falls linearly to a tenth.
+    mixed_precision
+        Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
+    relative_style
+        A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
+        cell's batch's); both means are learned from the style encoder alone, all through the training. The style
+        encoder itself learns in the first stage only.
+    backward_cycle
+        Weight of |G(x', F(x') + shift) − x|, where x is a treated cell and x' what it is when the shift is taken off:
+        the backward cycle of CycleGAN (Zhu et al., ICCV 2017), without a gradient through x'. Relative styles only,
+        and not for batch correction, whose cycle goes both ways.
+    upsampling
+        `nearest`, `bilinear` or `bilinear_skip`: how the decoder doubles its maps (`Shape.upsampling`).
+    """
+
+    learning_rate: float = 1e-4
+    beta2: float = 0.99
+    weight_decay: float = 1e-4
+    adversarial: float = 1.0
+    cycle: float = 1.0
+    style: float = 1.0
+    diversity: float = 1.0
+    diversity_steps: int = 100_000
+    r1: float = 1.0
+    self_reconstruction: float = 0.0
+    r1_every: int = 1
+    shared_pass: bool = False
+    detail: float = 0.0
+    contrast: float = 0.0
+    peaks: float = 0.0
+    in_turns: bool = False
+    critic_rate: float = 0.0
+    mismatch: float = 0.0
+    muon: float = 0.0
+    autoencoder: float = 0.0
+    autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
+    ramp: float = 0.0
+    average: float = 0.0
+    even_conditions: bool = False
+    rotations: bool = False
+    decay_from: float = 1.0
+    mixed_precision: bool = False
+    relative_style: bool = False
+    backward_cycle: float = 0.0
+    upsampling: str = "nearest"
+
+
+RECIPES: dict[str, Recipe] = {
+    "paper": Recipe(),
+    "default": Recipe(
+        learning_rate=2e-4,
+        adversarial=0.7,
+        weight_decay=0.0,
+        diversity=0.0,
+        r1=0.02,
+        r1_every=8,
+        shared_pass=True,
+        self_reconstruction=2.0,
+        detail=2.0,
+        contrast=0.4,
+        peaks=0.3,
+        in_turns=True,
+        critic_rate=1e-3,
+        mismatch=0.5,
+        muon=0.004,
+        autoencoder=0.35,
+        ramp=0.05,
+        average=0.995,
+        even_conditions=True,
+        rotations=True,
+        decay_from=0.7,
+        mixed_precision=True,
+        relative_style=True,
+        backward_cycle=2.0,
+        upsampling="bilinear_skip",
+    ),
+}
+"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""
+
+
+MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
+"""Settings that a resumed training may be given anew."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything a training can be told.
+
+    Raises
+    ------
+    TrainingError
+        If a value is out of its range.
+    """
+
+    task: Task = option(
+        "perturbation",
+        "perturbation: control cells become treated ones; batch: cells move between batches",
+        group="data",
+    )
+    size: int = option(
+        64, "crop side in pixels: the part of the image around each nucleus that the model sees",
+        label="Crop side", unit="px", offered="sizes",
+    )  # fmt: skip
+    preset: Preset = option(
+        "tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64", label="Preset", group="essential",
+        choices=(
+            ("tiny", "tiny: for a CPU"), ("small", "small: for a GPU"), ("paper", "paper: for a large GPU")
+        ),
+    )  # fmt: skip
+    recipe: RecipeName = option(
+        "default",
+        "how a step is made: default, which learns faster and leaves a cell its own brightness, or paper, as published",
+        label="Recipe",
+        choices=(
+            ("default", "default: learns faster"), ("paper", "paper: as published"),
+        ),
+    )  # fmt: skip
+    steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
+    minutes: float | None = option(None, "minutes to train", group="budget")
+    batch_size: int = option(
+        16,
+        "cells a step; fewer need less memory and make a step quicker",
+        label="Batch size",
+        unit="cells",
+        low=1,
+        high=512,
+    )
+    seed: int = option(0, "seed of everything random; the same seed gives the same model", label="Seed")
+    device: str = option("auto", "auto, cuda, mps or cpu", label="Device", offered="devices")
+    threads: int | None = option(
+        None, "threads on a CPU; by default all cores but one, which the viewer keeps",
+        label="CPU threads", low=1, high=256, automatic="all cores but one",
+    )  # fmt: skip
+    checkpoint_seconds: float = option(
+        60.0, "seconds between checkpoints, from which a killed training goes on", label="Checkpoint every", unit="s",
+        high=86_400,
+    )  # fmt: skip
+    hold_out: Mapping[str, Sequence[str]] = option(
+        dict, "cells kept out of the training, by column and values", group="data"
+    )
+    where: Mapping[str, Sequence[str]] = option(
+        dict, "cells that the training is about, by column and values; all if empty", group="data"
+    )
+    style_dim: int = option(
+        64,
+        "dimension of the style: numbers that say how cells of a condition look",
+        label="Style size",
+        low=1,
+        high=1024,
+    )
+    noise_dim: int = option(
+        16, "dimension of the noise, which makes cells of a condition differ", label="Noise size", low=1, high=1024
+    )
+    embedding_dim: int = option(
+        64,
+        "dimension of a learned condition: numbers that stand for its name",
+        label="Condition size",
+        low=1,
+        high=1024,
+    )
+    modality: str | None = option(
+        None, "column that names the kind of perturbation (compound, CRISPR, …)", label="Kinds in", group="conditions",
+        offered="modality", automatic="one kind only", tasks=("perturbation",),
+    )  # fmt: skip
+    description: str | Mapping[str, str] = option(
+        "learned",
+        "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "
+        "or one of these for each modality",
+        label="Describe by", group="conditions", offered="descriptions", tasks=("perturbation",),
+    )  # fmt: skip
+    smiles: str | None = option(
+        None, "column of the compounds' SMILES; guessed where one is called smiles", label="SMILES in",
+        group="conditions", offered="smiles", automatic="found by its name", when=("description", ("bit", "count")),
+        tasks=("perturbation",),
+    )  # fmt: skip
+    dose: str | None = option(
+        None, "column of the dose, which becomes a feature of the description", label="Dose in", group="conditions",
+        offered="dose", automatic="not used", when=("description", ("bit", "count", "table")), tasks=("perturbation",),
+    )  # fmt: skip
+    modality_dim: int = option(
+        0, "dimension of a learned embedding of the modality; 0 for none", label="Kind size", high=1024,
+        automatic="none", when=("modality", ()), tasks=("perturbation",),
+    )  # fmt: skip
+    controls_to_themselves: bool = option(
+        False, "the control is one more condition, which keeps controls as they are",
+        label="Control is a condition too", tasks=("perturbation",),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        from napari_impa.engine.model.networks import (  # torch, which takes seconds, only here
+            is_valid_size,
+            valid_sizes,
+        )
+
+        for name in ("hold_out", "where"):
+            columns = {
+                column: (str(values),) if isinstance(values, (str, int, float)) else tuple(str(v) for v in values)
+                for column, values in dict(getattr(self, name)).items()
+            }
+            object.__setattr__(self, name, columns)
+        described = self.description
+        if isinstance(described, Mapping):
+            object.__setattr__(self, "description", {str(name): str(kind) for name, kind in described.items()})
+        else:
+            object.__setattr__(self, "description", str(described))
+        if self.steps is None and self.minutes is None:
+            object.__setattr__(self, "steps", 3000)
+        for name, choices in (("task", Task), ("preset", Preset), ("recipe", RecipeName)):
+            if getattr(self, name) not in get_args(choices):
+                raise TrainingError(f"{name} is one of {', '.join(get_args(choices))}, not {getattr(self, name)!r}.")
+        if not is_valid_size(self.size):
+            near = sorted(valid_sizes(1024), key=lambda side: abs(side - self.size))[:2]
+            raise TrainingError(
+                f"A crop side of {self.size} px does not fit the networks; "
+                f"the nearest that do are {min(near)} and {max(near)}."
+            )
+        ones = ("batch_size", "style_dim", "noise_dim", "embedding_dim")
+        for name, least in (*((name, 1) for name in ones), ("seed", 0), ("modality_dim", 0)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"{name} is at least {least}, not {getattr(self, name)}.")
+        if self.threads is not None and self.threads < 1:
+            raise TrainingError(f"A training takes at least 1 thread, not {self.threads}.")
+        if not self.checkpoint_seconds >= 0:
+            raise TrainingError(f"checkpoint_seconds is at least 0, not {self.checkpoint_seconds}.")
+        if self.steps is not None and self.steps < 1:
+            raise TrainingError(f"A training takes at least 1 step, not {self.steps}.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise TrainingError(f"A training takes more than 0 minutes, not {self.minutes}.")
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
+        by_modality = isinstance(self.description, Mapping)
+        kinds = list(self.description.values()) if isinstance(self.description, Mapping) else [self.description]
+        for kind in kinds:
+            if kind not in KINDS[:3] and not Path(kind).suffix:
+                raise TrainingError(f"A description is learned, bit, count or the path of a CSV table, not {kind!r}.")
+        if self.modality is None and (by_modality or self.modality_dim):
+            what = "A description for each modality" if by_modality else "modality_dim"
+            raise TrainingError(f"{what} needs modality, the column that names the modality.")
+        if self.dose is not None and set(kinds) == {"learned"}:
+            raise TrainingError(
+                "dose adds to a description (bit, count or a table); learned conditions take it as a label column."
+            )
+        if self.task == "batch" and (set(kinds) != {"learned"} or self.modality or self.controls_to_themselves):
+            raise TrainingError(
+                "Batches are learned by name; description, modality and controls_to_themselves are for the task "
+                "perturbation."
+            )
+
+    def description_of(self, modality: str) -> str:
+        """Return `learned`, `bit`, `count` or the path of a table, for the conditions of a modality."""
+        if isinstance(self.description, Mapping):
+            return self.description.get(modality, "learned")
+        return self.description
+
+    def kind_of(self, modality: str) -> Kind:
+        """Return how the conditions of a modality are described; a path is of the kind `table`."""
+        found = self.description_of(modality)
+        return next((kind for kind in KINDS[:3] if kind == found), "table")
+
+    @property
+    def width(self) -> int:
+        """Base width of the networks."""
+        return WIDTHS[self.preset]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as written into `config.json` and the model."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainingSettings:
+        """Read what `to_json` wrote; what this version does not know is passed over."""
+        known = {entry.name for entry in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})

@@ -1,0 +1,367 @@
+"""Training: one frozen event a step, that a progress bar, a dock and a log can all feed on."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch.nn import Parameter
+
+from napari_impa.cells.store import Cells
+from napari_impa.engine.device import (
+    choose_device,
+    compute_repeatably,
+    is_out_of_memory,
+    largest_batch,
+    release_memory,
+    use_threads,
+    what_fits,
+)
+from napari_impa.engine.distributed import Processes
+from napari_impa.engine.model import tensor_file
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.steering import Abandoned, Steered, Steering, watch
+from napari_impa.engine.training.calibration import calibrate, can_calibrate
+from napari_impa.engine.training.data.training_cells import TrainingCells
+from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
+from napari_impa.engine.training.fine_tuning import go_on_from, recipe_after, recorded
+from napari_impa.engine.training.first_networks import first_networks
+from napari_impa.engine.training.run_folder.best import BestModel, Score
+from napari_impa.engine.training.run_folder.checkpoints import (
+    Checkpoints,
+    Position,
+    require_same_cells,
+    require_same_settings,
+)
+from napari_impa.engine.training.run_folder.lock import RunLock
+from napari_impa.engine.training.run_folder.run import Run
+from napari_impa.engine.training.run_folder.samples import draw_samples
+from napari_impa.engine.training.run_folder.trained_model import TrainedModel
+from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.training.step import Step
+from napari_impa.errors import OutOfMemoryError, TrainingError
+
+__all__ = ["Samples", "Trainer", "TrainingEvent"]
+
+
+class Trainer(Steered):
+    """Train a model on labelled cells; iterate over it for one `TrainingEvent` a step.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells (`Cells.labelled`).
+    settings
+        What to train.
+    folder
+        The run folder; it must be new unless `resume`.
+    resume
+        Go on where the folder's training stopped; what `MAY_CHANGE` names may be new, the rest must be the same.
+    sample_every
+        Steps between samples.
+    group
+        The processes that train this model together, each on its part of every batch; the first alone writes files.
+    recipe
+        Another recipe than the settings name, to try it.
+    start_from
+        A trained model to go on from (`fine_tuning.take_over`). A run that was started so is resumed without it.
+    steering
+        What another thread steers the training by.
+
+    Raises
+    ------
+    TrainingError
+        If the folder holds a run and `resume` is off, or the run does not fit the settings, or another training is
+        going on in it; while iterating, if a loss or a weight is not finite.
+    ModelError
+        If the model to go on from does not fit the cells or the settings.
+    OutOfMemoryError
+        While iterating, if the memory does not suffice; it says which batch size would fit.
+    ConditionError
+        If the cells have no control, nothing treated, or only one batch outside what is held out.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        settings: TrainingSettings,
+        folder: str | Path,
+        *,
+        resume: bool = False,
+        sample_every: int = 50,
+        group: Processes | None = None,
+        recipe: Recipe | None = None,
+        start_from: IMPA | None = None,
+        steering: Steering | None = None,
+    ) -> None:
+        self.group = group or Processes()
+        self.settings, self.recipe = settings, recipe or RECIPES[settings.recipe]
+        self.steering = steering or Steering()
+        self.run = Run(Path(folder))
+        self._lock = RunLock(self.run.folder)
+        self.sample_every = sample_every
+        use_threads(settings.threads)
+        self.chosen_device = choose_device(self.group.device(settings.device))
+        self.device = self.chosen_device.device
+        compute_repeatably(self.device)
+        self._mine = self.group.share_of(settings.batch_size)
+        resuming = resume and self.run.exists
+        if self.run.exists and not resume:
+            raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
+        self.data = TrainingCells(cells, settings, self.device, check=self.check)
+        labels, described = self.data.labels, self.data.labels.describe()
+        descriptions = [description for description, _ in described]
+        self.started_from = recorded(self.run, start_from) if resuming else None
+        begun = self.run.recipe if resuming else None
+        if begun is not None:  # a later version's recipe of that name may differ
+            self.recipe = begun
+        elif start_from is not None:
+            self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
+        networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
+        if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
+            self.started_from = go_on_from(start_from, networks, labels, settings.task, cells.channels, descriptions)
+        if self.started_from is not None and begun is None:
+            self.recipe = recipe_after(self.recipe, self.started_from)
+        share = self._share_gradients if self.group.count > 1 else None
+        self._step = Step(networks.to(self.device), self.recipe, settings, share, check=self.check)
+        self._trained = TrainedModel(cells, self.data, descriptions, self.run.folder.resolve().name)
+        self.limits = self.data.limits
+        self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
+        self._stopping = self._attempting = False
+        self.best = BestModel(self.run)
+        self._checkpoints = Checkpoints(self.run, self._step, self.best)
+        self.group.agree()  # every process has looked before the first one writes
+        if resuming:
+            self._resume()
+        elif self.group.is_first:
+            self.run.start(settings, self.recipe, self._trained.source, self.started_from)
+        self.group.copy_from_first(self._step.state().values())
+
+    def keep_best(self, score: Score, *, every: int) -> None:
+        """Score the model every so many steps and at the end, and keep the best beside the last.
+
+        Only models of the second stage count. Where scores would take more than 5 % of the time, some are left out.
+        """
+        self.best.score, self.best.every = score, every
+
+    def check(self) -> None:
+        """Leave here, with an `Abandoned`, if the training is to be left and its time to end the step is over."""
+        if self.group.count == 1:  # several processes stop together, at the end of a step
+            self.steering.check()
+
+    @property
+    def waiting(self) -> float:
+        """Fraction of the time trained here that was spent waiting for data, 0…1."""
+        return self.data.seconds / max(self.seconds - self._resumed, self.data.seconds, 1e-9)
+
+    @property
+    def model(self) -> IMPA:
+        """The model as it is now (its weights' running average where the recipe keeps one), on the CPU.
+
+        It is not calibrated yet, as those that are scored are, and the one that a training ends with.
+        """
+        return self._trained.make(
+            self._step, steps=self.step, seconds=self.seconds, started_from=self.started_from
+        )  # fmt: skip
+
+    # ---- the loop -----------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[TrainingEvent]:
+        with self.group.together():
+            yield from self._events()
+
+    def _events(self) -> Iterator[TrainingEvent]:
+        if self.group.is_first:
+            self._lock.acquire()
+        try:
+            if self.steering.abandoned:
+                raise Abandoned
+            if self.group.is_first and not self.run.checkpoint_path.is_file():
+                self._checkpoints.write(self._position)  # what a training that fails early goes back to
+            yield from self._steps()
+        except GeneratorExit:
+            self.save()
+            raise
+        except Abandoned:
+            self._checkpoints.rows = []  # which come after the checkpoint
+        finally:
+            self.data.close()
+            self._lock.release()
+        if self.steering.abandoned:
+            at, saved = self.step, self._checkpoints.saved
+            text = f"Training was left at step {at:,}; the run goes on from step {saved:,} when resumed."
+            yield replace(self._event(self._stage(), {}, None, {}), message=text, finished=True)
+
+    def _steps(self) -> Iterator[TrainingEvent]:
+        began, before = time.monotonic(), self.seconds
+        saved = began
+        while self._goes_on():
+            if self.steering.paused and self.group.count == 1:
+                pausing = time.monotonic()
+                self.save()
+                release_memory(self.device)
+                yield replace(self._event(self._stage(), {}, None, {}), paused=True)
+                self.steering.wait()
+                saved = time.monotonic()
+                began += saved - pausing
+                continue
+            losses, stage = self._one_step()
+            self.seconds = before + time.monotonic() - began
+            row = {"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses}
+            self._checkpoints.rows.append(row)
+            due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
+            scores = self._scored() if due else {}
+            sample = self.step % self.sample_every == 0 or self.step == 1
+            yield self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+            if time.monotonic() - saved > self.settings.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+        if self.steering.abandoned:
+            if self.group.is_first and self._checkpoints.seconds < self.steering.seconds_left:
+                self.save()
+            return
+        scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
+        quickly = self._stopping and self.best.kept is not None
+        self._save((lambda: self.model) if quickly else self._calibrated)
+        event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
+        text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
+        yield replace(event, message=text, finished=True)
+
+    def _goes_on(self) -> bool:
+        """Whether there is another step to make; all processes come to the same answer, by the first one's clock."""
+        stop, self.seconds = self.group.total([self.steering.stopped, self.seconds if self.group.is_first else 0.0])
+        done = self._progress() >= 1
+        self._stopping = bool(stop) and not done
+        return not (stop or done)
+
+    def _one_step(self) -> tuple[dict[str, float], str]:
+        stage = self._stage()
+        losses: dict[str, float] = {}
+        try:
+            batch = self.data.batch(self.step, self.recipe, self.group.rank, self.group.count)
+            losses = self._step(batch, self.step, stage, progress=self._progress())
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if not losses:  # only here are the tensors of the failed step free
+            raise OutOfMemoryError(self._what_fits())
+        shares = self.group.total([value * self._mine.weight for value in losses.values()])
+        losses = dict(zip(losses, shares, strict=True))
+        self.step += 1
+        if stage == "autoencoder":
+            self._autoencoder_ended = self.step
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            self._give_up(f"loss {', '.join(bad)}")
+        return losses, stage
+
+    def _share_gradients(self, parameters: Sequence[Parameter]) -> None:
+        if not self._attempting:
+            self.group.average_gradients(parameters, self._mine.weight)
+
+    def _give_up(self, reason: str) -> None:
+        at, back = self.step, self._go_back()
+        where = f"its checkpoint of step {back:,}, whose model is kept" if back else "its start"
+        raise TrainingError(
+            f"The training ran to NaN at step {at:,} ({reason}) and went back to {where}; "
+            "train anew with another seed, a larger batch size or another recipe."
+        )
+
+    def _what_fits(self) -> str:
+        """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
+
+        def attempt(count: int) -> None:
+            batch = self.data.batch(self.step, self.recipe).part(slice(0, count))
+            with_r1 = self.step - self.step % self.recipe.r1_every  # the step and the stage that take the most
+            self._step(batch, with_r1, "adversarial", progress=self._progress())
+
+        self._attempting = True
+        fits = largest_batch(self._mine.cells, attempt, self.device)
+        self._attempting = False
+        fits = None if fits is None else fits * self.group.count
+        return what_fits(self.device, self.settings.batch_size, fits, self._go_back())
+
+    def _progress(self) -> float:
+        by_steps = self.step / self.settings.steps if self.settings.steps else 0.0
+        by_time = self.seconds / (60 * self.settings.minutes) if self.settings.minutes else 0.0
+        return max(by_steps, by_time)
+
+    def _stage(self) -> str:
+        if self._autoencoder_ended < self.step:  # once the second stage has begun, a resumed run stays in it
+            return "adversarial"
+        return "autoencoder" if self._progress() < self.recipe.autoencoder else "adversarial"
+
+    # ---- what is told -------------------------------------------------------------------------------------------
+
+    def _event(
+        self, stage: str, losses: Mapping[str, float], samples: Samples | None, scores: Mapping[str, float]
+    ) -> TrainingEvent:
+        remaining = seconds_left(self.settings, self.step, self.seconds)
+        return TrainingEvent(
+            self.step, self.settings.steps, self.seconds, remaining, stage, losses, samples, scores=scores
+        )
+
+    def samples(self, count: int = 8) -> Samples:
+        """Control, predicted and real cells, the same ones each time."""
+        return draw_samples(self._step, self.data, count)
+
+    # ---- files --------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
+        self._save(lambda: self.model)
+
+    def _save(self, model: Callable[[], IMPA]) -> None:
+        if not self.group.is_first:
+            return
+        self.run.require_there()
+        self._require_finite()
+        self._checkpoints.save(self._position, model)
+
+    def _scored(self) -> dict[str, float]:
+        if self.best.score is None:
+            return {}
+        self.run.require_there()
+        self._require_finite()
+        return self.best.consider(self._calibrated, self.step, self.seconds)
+
+    def _calibrated(self) -> IMPA:
+        """Make the model as it is now, its mean styles those of the cells where they can be computed, on the device."""
+        model = self.model.to(self.device)
+        watch(model.networks, self.check)
+        if can_calibrate(model.shape):
+            calibrate(model, self.data)
+        return model
+
+    @property
+    def _position(self) -> Position:
+        return Position(self.step, self.seconds, self._autoencoder_ended)
+
+    def _require_finite(self) -> None:
+        if not tensor_file.all_finite(self._step.state()):
+            self._give_up("weights")
+
+    def _resume(self) -> None:
+        require_same_settings(self.run, self.settings)
+        require_same_cells(self.run, self._trained.source)
+        self.best.kept = self.run.best
+        if self.run.checkpoint_path.is_file():
+            self._load_checkpoint()
+        self.group.agree()
+        if self.group.is_first:
+            self._lock.acquire()
+            self.run.cut(self.step)
+            self._lock.release()
+
+    def _load_checkpoint(self) -> None:
+        self.step, self.seconds, self._autoencoder_ended = self._checkpoints.load()
+        self._resumed = self.seconds
+
+    def _go_back(self) -> int:
+        """Be again as at the last checkpoint, of the step returned; what came after it is not written."""
+        if self.group.is_first:
+            self._load_checkpoint()
+        return self.step

@@ -1,0 +1,61 @@
+"""What napari runs when the plugin is first used: the context menu's entry, and which reader opens our own files."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from app_model import Application
+from app_model.expressions import Expr
+from app_model.types import Action, MenuRule
+
+OURS = (f"*.cells{os.sep}", "*.impa.ome.tif")
+"""Paths, as napari's preferences write them, that no other reader opens as they were meant."""
+
+PERTURB_LAYERS = "napari-impa.perturb_layers"
+_CONTEXT = "napari/layers/context"
+
+
+def activate(context: Any) -> None:
+    """Prefer our reader for files that are ours alone, and add the context menu's entry until `context` is disposed.
+
+    napari takes no entries of manifests into the layer list's context menu, so it is added to napari's application.
+    """
+    prefer_our_reader()
+    app = Application.get_app("napari")
+    if app is not None and PERTURB_LAYERS not in app.commands:
+        context.register_disposable(add_context_entry(app))
+
+
+def add_context_entry(app: Application) -> Any:
+    """Add *Perturb cells* to the context menu of image layers; returns what takes it away again."""
+    return app.register_action(
+        Action(
+            id=PERTURB_LAYERS,
+            title="Perturb cells (IMPA)",
+            tooltip="Open the Perturb dock.",
+            callback=perturb_layers,
+            menus=[MenuRule(id=_CONTEXT, group="navigation", when=Expr.parse("num_selected_image_layers > 0"))],
+        )
+    )
+
+
+def perturb_layers() -> None:
+    """Open the Perturb dock of the current viewer."""
+    import napari
+
+    from napari_impa.viewer.perturb.dock import open_dock
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        open_dock(viewer)
+
+
+def prefer_our_reader() -> None:
+    """Let napari open what is ours alone without asking, unless the user chose otherwise."""
+    from napari.settings import get_settings
+
+    plugins = get_settings().plugins
+    missing = {pattern: "napari-impa" for pattern in OURS if pattern not in plugins.extension2reader}
+    if missing:
+        plugins.extension2reader = {**plugins.extension2reader, **missing}

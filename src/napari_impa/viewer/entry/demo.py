@@ -1,0 +1,103 @@
+"""The demo: the simulated screen, cells found, a perturbation chosen, control and predicted cells side by side."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_impa.errors import ImpaError
+from napari_impa.viewer.entry.display import require_viewer
+
+if TYPE_CHECKING:
+    import napari
+
+CONDITION = "mitotic arrest"
+SIZE = (1600, 1000)
+PATIENCE = 180.0
+
+
+def open_demo(viewer: napari.Viewer | None = None, *, condition: str = CONDITION) -> Any:
+    """Open the simulated screen and the Perturb dock with the bundled model.
+
+    Parameters
+    ----------
+    viewer
+        Where to; a new one where None.
+    condition
+        What the cells are turned into.
+
+    Returns
+    -------
+    napari.Viewer
+        Its Perturb dock goes on to find cells and predict, in the background.
+    """
+    require_viewer()
+    if sys.platform == "win32":
+        import torch  # noqa: F401  (on Windows torch's libraries load only before Qt's)
+    import napari
+    from napari.layers import Layer
+
+    from napari_impa.viewer.entry.samples import simulated_screen
+    from napari_impa.viewer.perturb.dock import open_dock
+
+    viewer = napari.Viewer(title="napari-impa demo") if viewer is None else viewer
+    for data in simulated_screen():
+        viewer.add_layer(Layer.create(*data))
+    dock = open_dock(viewer)
+    dock.session.model_changed.connect(lambda _: _choose(dock, condition))
+    return viewer
+
+
+def _choose(dock: Any, condition: str) -> None:
+    at = dock.condition.findData(condition)
+    if at >= 0:
+        dock.condition.setCurrentIndex(at)
+
+
+def run_demo(screenshot: Path | None = None) -> None:
+    """Show the demo until its window is closed; or save a picture of the window and quit.
+
+    Raises
+    ------
+    ImpaError
+        If no prediction has come within three minutes.
+    """
+    viewer = open_demo()
+    if screenshot is None:
+        import napari
+
+        napari.run()
+        return
+    from napari_impa.viewer.perturb.dock import open_dock
+
+    viewer.window.resize(*SIZE)
+    try:
+        wait_for_prediction(open_dock(viewer))
+        save_picture(viewer, screenshot)
+    finally:
+        viewer.close()
+
+
+def wait_for_prediction(dock: Any, condition: str = CONDITION, seconds: float = PATIENCE) -> None:
+    """Let the event loop run until a dock shows the condition."""
+    from qtpy.QtWidgets import QApplication
+
+    until = time.monotonic() + seconds
+    while dock.session.result is None or dock.session.result.request.targets != (condition,) or dock.session.busy:
+        QApplication.processEvents()
+        time.sleep(0.01)
+        if time.monotonic() > until:
+            raise ImpaError(f"No prediction came within {seconds:.0f} s; {dock.status.text() or 'try again'}")
+
+
+def save_picture(viewer: Any, path: Path) -> None:
+    """Save a picture of the whole window, when it has been drawn."""
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(20):
+        QApplication.processEvents()
+        time.sleep(0.02)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)

@@ -1,0 +1,1 @@
+"""What docks are built with: jobs, dialogs, rows of a form, plots."""

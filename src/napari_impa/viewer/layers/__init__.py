@@ -1,0 +1,1 @@
+"""Layers and channels: which layer is what, and cells found in them."""

@@ -1,0 +1,76 @@
+"""What the form says about cells, and turning it into plain values for the background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ref
+
+import numpy as np
+from napari.layers import Labels, Layer, Points, Shapes
+
+from napari_impa.viewer.layers.channels import channel_layers
+from napari_impa.viewer.layers.finding import CROPS
+from napari_impa.viewer.layers.masks import centres_of, labels_plane, region_of
+from napari_impa.viewer.layers.sources import Channel, place_of
+
+
+@dataclass(frozen=True, eq=False)
+class CellChoice:
+    """Where the cells are to come from.
+
+    Parameters
+    ----------
+    channels
+        One for each of the model's channels.
+    method
+        A segmenter's name, `labels`, `points` or `crops`.
+    nuclei_channel
+        Which of the channels shows nuclei.
+    mask
+        The Labels or Points layer, for those methods.
+    region
+        Where cells are wanted; None for the whole field.
+    steps
+        For each leading axis which step is meant, or None for all, of one axis at most.
+    settings
+        Of the segmenter.
+    """
+
+    channels: tuple[Channel, ...]
+    method: str
+    nuclei_channel: int = 0
+    mask: Labels | Points | None = None
+    region: Shapes | None = None
+    steps: tuple[int | None, ...] = ()
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The channels' layers, each once."""
+        return tuple(dict.fromkeys(channel.layer for channel in self.channels))
+
+    def same_cells(self) -> tuple[Any, ...]:
+        """Return something that is equal for choices which mean the same cells; no layer is held by it."""
+        parts = () if self.region is None else tuple(np.asarray(shape).tobytes() for shape in self.region.data)
+        layers = tuple((ref(channel.layer), channel.position) for channel in self.channels)
+        return layers, self.method, None if self.mask is None else ref(self.mask), parts, self.steps
+
+    def plain(self, channels: tuple[str, ...], size: int, task: str) -> tuple[Any, ...]:
+        """Return what `find_cells` takes after its token, for a model of such channels, crop side and task.
+
+        Raises
+        ------
+        CellsError
+            As `channel_layers` and `region_of`.
+        """
+        layers = channel_layers(self.channels, steps=self.steps, stacks=self.method == CROPS)
+        first = self.channels[0]
+        mask: Any = None
+        if isinstance(self.mask, Labels):
+            mask = labels_plane(self.mask, first, self.steps)
+        elif isinstance(self.mask, Points):
+            mask = centres_of(self.mask, first, self.steps)
+        region = None if self.region is None or self.method == CROPS else region_of(self.region, place_of(first))
+        return layers, channels, size, self.method, self.nuclei_channel, mask, region, dict(self.settings), task

@@ -1,0 +1,172 @@
+"""What of a viewer's layers can be a channel, a mask or a region, where it lies and how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer, Points, Shapes
+
+from napari_impa.viewer.layers.geometry import Matrix, Window
+from napari_impa.viewer.layers.guessing import channel_axis
+
+MADE_BY = "napari-impa"
+"""Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
+
+
+def is_source(layer: Layer) -> bool:
+    """Whether a layer can be a channel, or hold several: a grey image that was not made here."""
+    return isinstance(layer, Image) and not layer.rgb and MADE_BY not in layer.metadata
+
+
+def is_mask(layer: Layer) -> bool:
+    """Whether a layer can say where cells are: Labels or Points that were not made here."""
+    return isinstance(layer, Labels | Points) and MADE_BY not in layer.metadata
+
+
+def is_region(layer: Layer) -> bool:
+    """Whether a layer can say where cells are wanted: Shapes that were not made here."""
+    return isinstance(layer, Shapes) and MADE_BY not in layer.metadata
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What can be a channel: a layer, or one position on a layer's channel axis."""
+
+    layer: Layer
+    position: int | None = None
+    axis: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The layer's name, and the channel's number where it holds several."""
+        return self.layer.name if self.position is None else f"{self.layer.name} · channel {self.position + 1}"
+
+    @property
+    def data(self) -> Any:
+        """The pixels, unread; of several resolutions the finest."""
+        return self.layer.data[0] if self.layer.multiscale else self.layer.data
+
+    @property
+    def axes(self) -> list[int]:
+        """Axes but the channel's: leading ones, rows, columns."""
+        return [axis for axis in range(self.data.ndim) if axis != self.axis]
+
+
+def offered_channels(layers: Sequence[Layer]) -> list[Channel]:
+    """List what can be a channel: layers, and each channel of those that hold several."""
+    sources = [layer for layer in layers if is_source(layer)]
+    offered = []
+    for layer in sources:
+        axis = channel_axis(layer, sources)
+        if axis is None:
+            offered.append(Channel(layer))
+        else:
+            count = Channel(layer).data.shape[axis]
+            offered += [Channel(layer, position, axis) for position in range(count)]
+    return offered
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a channel is shown: colormap, contrast limits and gamma."""
+
+    colormap: Any
+    contrast_limits: tuple[float, float]
+    gamma: float = 1.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the rows and columns of a layer lie in the world, last two axes only.
+
+    Parameters
+    ----------
+    scale, translate, units
+        As napari's.
+    affine
+        What rotates or shears the layer besides, row by row, or None.
+    """
+
+    scale: tuple[float, float]
+    translate: tuple[float, float]
+    units: tuple[Any, Any]
+    affine: tuple[tuple[float, ...], ...] | None = None
+
+    @property
+    def pixel_size(self) -> float | None:
+        """µm a pixel, or None where the layer's unit is no length."""
+        unit = self.units[-1]
+        if not unit.is_compatible_with("micrometer"):
+            return None
+        return float(self.scale[-1] * (1 * unit).to("micrometer").magnitude)
+
+    @property
+    def matrix(self) -> Matrix:
+        """From (row, column) to the world."""
+        matrix = np.diag([*self.scale, 1.0])
+        matrix[:2, 2] = self.translate
+        return matrix if self.affine is None else np.array(self.affine) @ matrix
+
+    def at(self, window: Window) -> Place:
+        """Return the place of a part of the layer."""
+        corner = (window.top, window.left)
+        start = [at + side * pixel for at, side, pixel in zip(self.translate, self.scale, corner, strict=True)]
+        return replace(self, translate=(float(start[0]), float(start[1])))
+
+    def options(self, leading: int = 0) -> dict[str, Any]:
+        """What makes a napari layer lie here, after so many leading axes."""
+        options: dict[str, Any] = {
+            "scale": (1.0,) * leading + self.scale,
+            "translate": (0.0,) * leading + self.translate,
+            "units": ("pixel",) * leading + tuple(str(unit) for unit in self.units),
+        }
+        if self.affine is not None:
+            affine = np.eye(leading + 3)
+            affine[leading:, leading:] = self.affine
+            options["affine"] = affine
+        return options
+
+
+def place_of(channel: Channel) -> Place:
+    """Where a channel's rows and columns lie."""
+    layer, axes = channel.layer, channel.axes[-2:]
+    scale, translate = layer.scale[axes], layer.translate[axes]
+    place = Place(
+        (float(scale[0]), float(scale[1])),
+        (float(translate[0]), float(translate[1])),
+        tuple(layer.units[axis] for axis in axes),
+    )
+    besides = to_world(layer, axes) @ np.linalg.inv(place.matrix)
+    if np.allclose(besides, np.eye(3)):
+        return place
+    return replace(place, affine=tuple(tuple(map(float, row)) for row in besides))
+
+
+def are_crops(channels: Sequence[Channel | Layer], size: int) -> bool:
+    """Whether channels look like stacks of crops: one leading axis, square, at least `size`, at most 256 px."""
+    sources = [one if isinstance(one, Channel) else Channel(one) for one in channels]
+    return bool(sources) and all(_is_stack(source, size) for source in sources)
+
+
+def _is_stack(source: Channel, size: int) -> bool:
+    if len(source.axes) != 3:
+        return False
+    height, width = (source.data.shape[axis] for axis in source.axes[-2:])
+    name = str(source.layer.axis_labels[source.axes[0]]).casefold()
+    return height == width and size <= width <= 256 and name not in ("t", "time", "z", "site", "scene", "position")
+
+
+def to_world(layer: Layer, axes: Sequence[int]) -> Matrix:
+    """3×3 from rows and columns of a layer to the world's last two axes, rotation and shear included."""
+    origin = np.zeros(layer.ndim)
+    start = np.array(layer.data_to_world(origin))[list(axes)]
+    matrix = np.eye(3)
+    matrix[:2, 2] = start
+    for column, axis in enumerate(axes):
+        step = origin.copy()
+        step[axis] = 1
+        matrix[:2, column] = np.array(layer.data_to_world(step))[list(axes)] - start
+    return matrix

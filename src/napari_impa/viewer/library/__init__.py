@@ -1,0 +1,1 @@
+"""Models and samples that a dock offers."""

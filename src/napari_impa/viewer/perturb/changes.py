@@ -1,0 +1,334 @@
+"""What changed: a small table of morphology, control to predicted, of the cell in sight or of all cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QLabel,
+    QRadioButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_impa.viewer.kit.docks import Options, beside
+from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.watch import Token
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_impa.analysis.changes import Changes, Yardstick
+    from napari_impa.cells.store import Cells
+
+MISSING = "–"
+ROW_HEIGHT = 20
+MOST_TREATED = 500
+"""Real treated cells measured, evenly spread over all there are."""
+
+TIPS = {
+    "nucleus area": "Area of the nucleus at the centre of the crop.",
+    "area": "Area of what is stained in the crop: above one threshold for all cells, taken from the control cells.",
+    "mean intensity": "Mean of the stained pixels above background.",
+    "total intensity": "Sum over the crop above background.",
+    "texture": "Local coefficient of variation: standard deviation over mean in windows of 5×5 px.",
+    "nuclear to ring": "Mean intensity in the nucleus over that in a ring around it.",
+    "control": "Median of the cells as they are.",
+    "predicted": "Median of the predicted cells.",
+    "change": "Change in % of the control's value.",
+    "δ": "Cliff's delta of predicted against control cells: −1 all lower, 0 alike, 1 all higher.",
+    "real": "Median of real treated cells of this condition.",
+}
+SHORT = {"mean intensity": "mean", "total intensity": "total", "nuclear to ring": "nucleus / ring"}
+
+
+class Measured:
+    """Control and treated cells, of which each is measured once; one job at a time may use it."""
+
+    def __init__(self, cells: Cells, treated: Callable[[str], NDArray[Any] | None]) -> None:
+        self.cells = cells
+        self._treated_of = treated
+        self._yardstick: Yardstick | None = None
+        self._control: NDArray[np.float64] | None = None
+        self._done = 0
+        self._treated: dict[str, NDArray[np.float64] | None] = {}
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """What all cells are measured by."""
+        from napari_impa.analysis.changes import Yardstick
+
+        if self._yardstick is None:
+            self._yardstick = Yardstick.of(self.cells)
+        return self._yardstick
+
+    def one(self, row: int, pixels: NDArray[Any]) -> Changes:
+        """Measure one cell."""
+        from napari_impa.analysis.changes import Changes
+
+        values = self.yardstick.measure(np.stack([self.cells.pixels[row], pixels[row]]))
+        return Changes(self.yardstick.columns, values[:1], values[1:])
+
+    def all(self, token: Token, name: str, pixels: NDArray[Any]) -> Changes:
+        """Measure all cells, the controls from where a cancelled job has left off."""
+        from napari_impa.analysis.changes import BLOCK, Changes
+
+        yardstick, control = self.yardstick, self.cells.pixels
+        if self._control is None:
+            self._control = np.full((len(control), len(yardstick.columns)), np.nan)
+        while self._done < len(control):
+            token.check()
+            rows = slice(self._done, self._done + BLOCK)
+            self._control[rows] = yardstick.measure(control[rows])
+            self._done += BLOCK
+        predicted = yardstick.measure(pixels, check=token.check)
+        if name not in self._treated:
+            real = self._treated_of(name)
+            if real is not None and len(real):
+                some = np.unique(np.linspace(0, len(real) - 1, min(len(real), MOST_TREATED)).astype(int))
+                self._treated[name] = yardstick.measure(np.asarray(real[some]), check=token.check)
+            else:
+                self._treated[name] = None
+        table = self.cells.table
+        labels = table["label"].to_numpy() if "label" in table else None
+        return Changes(yardstick.columns, self._control, predicted, self._treated[name], labels)
+
+
+def measure(token: Token, measured: Measured, name: str, pixels: NDArray[Any], row: int) -> Changes:
+    """Measure the cell in sight, which is reported, and then all cells."""
+    token.send((row, measured.one(row, pixels)))
+    return measured.all(token, name, pixels)
+
+
+class ChangesTable(QWidget):
+    """What changed from control to predicted cells; measured in the background unless it is hidden.
+
+    Signals
+    -------
+    measured
+        `analysis.changes.Changes` of all cells.
+    """
+
+    measured = Signal(object)
+
+    def __init__(self) -> None:
+        self._stale = False  # events come before the widget is ready
+        super().__init__()
+        self.changes: Changes | None = None
+        self._failure: str | None = None
+        self._one: tuple[int, Changes] | None = None
+        self._predicted: Mapping[str, NDArray[Any]] = {}
+        self._measured: Measured | None = None
+        self._row = 0
+        self.target = Options(tip="Which of the conditions is compared with the control.")
+        self.this_cell, self.all_cells = QRadioButton("this cell"), QRadioButton("all cells")
+        self.this_cell.setChecked(True)
+        self.table = QTableWidget()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setFrameShape(QFrame.Shape.NoFrame)
+        self.table.setShowGrid(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self.table.verticalHeader().setMinimumSectionSize(ROW_HEIGHT)
+        self.table.horizontalHeader().setMinimumSectionSize(24)
+        self.table.horizontalHeader().setHighlightSections(False)
+        self.caption = QLabel()
+        self.caption.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for widget in (self.target, beside(self.this_cell, self.all_cells, stretch=False), self.caption, self.table):
+            layout.addWidget(widget)
+        self._jobs = Latest(self)
+        self._jobs.reported.connect(self._on_one)
+        self._jobs.succeeded.connect(self._on_all)
+        self._jobs.failed.connect(self._on_failed)
+        self.this_cell.toggled.connect(self._show)
+        self.target.currentIndexChanged.connect(self._ask)
+        self.set_result(None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether cells are being measured."""
+        return self._jobs.busy
+
+    def set_result(
+        self,
+        cells: Cells | None,
+        predicted: Mapping[str, NDArray[Any]] | None = None,
+        treated: Callable[[str], NDArray[Any] | None] = lambda name: None,
+    ) -> None:
+        """Compare other cells; None lets go of them.
+
+        Parameters
+        ----------
+        cells
+            The cells as they are.
+        predicted
+            Of each condition, pixels (N, C, S, S) of the same cells under it.
+        treated
+            Gives pixels (n, C, S, S) of real treated cells of a condition, or None.
+        """
+        if cells is None or not len(cells):
+            self._measured, self._predicted = None, {}
+        else:
+            if self._measured is None or self._measured.cells is not cells:
+                self._measured = Measured(cells, treated)
+            self._predicted = dict(predicted or {})
+        self.target.refill([(name, name) for name in self._predicted])
+        self.target.setVisible(len(self._predicted) > 1)
+        self._ask()
+
+    def set_cell(self, row: int) -> None:
+        """Show another cell."""
+        self._row = row
+        if self.changes is None and self._jobs.busy:
+            self._ask()
+        else:
+            self._show()
+
+    def event(self, event: QEvent) -> bool:
+        """Measure what has come while the table was hidden."""
+        if event.type() == QEvent.Type.ShowToParent and self._stale:
+            self._ask()
+        return super().event(event)
+
+    # ---- measuring --------------------------------------------------------------------------------------------------
+
+    def _ask(self, *_: Any) -> None:
+        self.changes = self._one = self._failure = None
+        pixels = self._predicted.get(self.target.value)
+        if self._measured is None or pixels is None:
+            self._stale = False
+            self._jobs.cancel()
+            self._show()
+            return
+        self._stale = self.isHidden()
+        if not self._stale:
+            row = min(max(self._row, 0), len(pixels) - 1)
+            self._jobs.submit(measure, self._measured, self.target.value, pixels, row)
+            self._say()
+
+    def _on_one(self, one: tuple[int, Changes]) -> None:
+        self._one = one
+        self._show()
+
+    def _on_all(self, changes: Changes) -> None:
+        self.changes = changes
+        self._show()
+        self.measured.emit(changes)
+
+    def _on_failed(self, failure: Failure) -> None:
+        self._failure = failure.message
+        self._show()
+
+    # ---- showing ----------------------------------------------------------------------------------------------------
+
+    def _show(self, *_: Any) -> None:
+        self._say()
+        if self._measured is None or self._failure is not None:
+            self._fill(None)
+        elif self.all_cells.isChecked():
+            if self.changes is not None:
+                self._fill(self.changes.summary())
+        elif self.changes is not None and self._row < len(self.changes.control):
+            rows = slice(self._row, self._row + 1)
+            self._fill(_of_one(self.changes.columns, self.changes.control[rows], self.changes.predicted[rows]))
+        elif self._one is not None and self._one[0] == self._row:
+            changes = self._one[1]
+            self._fill(_of_one(changes.columns, changes.control, changes.predicted))
+
+    def _say(self) -> None:
+        """Name the cells that the numbers are of."""
+        if self._measured is None:
+            text = "Nothing is predicted yet."
+        elif self._failure is not None:
+            text = f"⚠ {self._failure}"
+        elif self.this_cell.isChecked():
+            text = f"cell {self._row + 1:,} of {len(self._measured.cells):,}"
+        elif self.changes is None:
+            text = f"Measuring {len(self._measured.cells):,} cells …"
+        else:
+            text = f"medians of {len(self.changes.control):,} cells"
+            if self.changes.treated is not None:
+                text += f"; real: of {len(self.changes.treated):,} treated cells"
+        self.caption.setText(text)
+
+    def _fill(self, summary: pd.DataFrame | None) -> None:
+        """Show a table as `analysis.changes.Changes.summary` gives it."""
+        table = self.table
+        table.clearSpans()
+        table.setVisible(summary is not None)
+        if summary is None:
+            table.setRowCount(0)
+            return
+        columns = {"control": "control", "predicted": "predicted", "change_percent": "change"}
+        columns |= {"effect": "δ", "treated": "real"}
+        columns = {name: title for name, title in columns.items() if name in summary}
+        table.setColumnCount(1 + len(columns))
+        table.setHorizontalHeaderLabels(["", *columns.values()])
+        for number, title in enumerate(columns.values(), 1):
+            table.horizontalHeaderItem(number).setToolTip(TIPS[title])
+        channels = list(dict.fromkeys(summary["channel"]))
+        table.setRowCount(len(summary) + len(channels) - 1)
+        row = 0
+        for channel, part in summary.groupby("channel", sort=False):
+            if len(part) > 1:
+                self._put(row, 0, str(channel), bold=True)
+                table.setSpan(row, 0, 1, table.columnCount())
+                row += 1
+            for values in part.to_dict("records"):
+                feature = str(values["feature"]) if len(part) > 1 else f"{channel} {values['feature']}"
+                unit = f" {values['unit']}" if str(values["unit"]).endswith("²") else ""
+                self._put(row, 0, f"{SHORT.get(feature, feature)}{unit}", tip=TIPS.get(feature, ""))
+                for number, name in enumerate(columns, 1):
+                    self._put(row, number, _text(name, values[name]), right=True)
+                row += 1
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        table.setFixedHeight(header.sizeHint().height() + ROW_HEIGHT * table.rowCount() + 4)
+
+    def _put(self, row: int, column: int, text: str, *, tip: str = "", right: bool = False, bold: bool = False) -> None:
+        item = QTableWidgetItem(text)
+        if right:
+            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if bold:
+            font = item.font()
+            font.setBold(True)
+            item.setFont(font)
+        item.setToolTip(tip)
+        self.table.setItem(row, column, item)
+
+
+def _of_one(columns: pd.DataFrame, control: NDArray[Any], predicted: NDArray[Any]) -> pd.DataFrame:
+    from napari_impa.analysis.changes import percent
+
+    return columns.assign(control=control[0], predicted=predicted[0], change_percent=percent(control[0], predicted[0]))
+
+
+def _text(name: str, value: float) -> str:
+    """Write a number in the few places that a column has; what is missing is a dash."""
+    if not np.isfinite(value):
+        return MISSING
+    if name == "effect":
+        return f"{value:+.2f}".replace("-", "−")
+    if name == "change_percent":
+        return f"{value:+,.0f} %".replace("-", "−")
+    for limit, factor, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / factor:.3g} {unit}".replace("-", "−")
+    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")

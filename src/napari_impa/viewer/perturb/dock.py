@@ -1,0 +1,336 @@
+"""The Perturb dock: choose a model, cells and a condition, and see beside each cell what it would become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFileDialog,
+    QLabel,
+    QMenu,
+    QSpinBox,
+    QToolButton,
+)
+from superqt import QLabeledDoubleSlider
+
+from napari_impa.viewer.kit.docks import Dock, Options, Page, beside, section
+from napari_impa.viewer.kit.jobs import Failure, Latest, notify
+from napari_impa.viewer.layers.cells_form import CellsForm
+from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
+from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
+from napari_impa.viewer.perturb.changes import ChangesTable
+from napari_impa.viewer.perturb.export import Keep
+from napari_impa.viewer.perturb.prediction import Predicted, Request
+from napari_impa.viewer.perturb.session import PerturbSession
+from napari_impa.viewer.perturb.turn_into import TurnInto
+from napari_impa.viewer.perturb.views.flicker import FASTEST, FLICKER, RATE
+from napari_impa.viewer.perturb.views.registry import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
+from napari_impa.watch import Token
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_impa.analysis.changes import Changes
+    from napari_impa.cells.segmentation import Segmenter
+
+VIEW_TIPS = {
+    SIDE_BY_SIDE: "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked.",
+    IN_PLACE: "The field as it would look: predicted cells put back where they were cut, soft at the seams.",
+    DIFFERENCE: "Predicted − control, one pane a channel: blue where darker, orange where brighter, black where equal.",
+    FLICKER: "Control and predicted crops take turns in one pane; the name on the canvas says whose turn it is.",
+    UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise, "
+    "at the variability chosen; at 0 there is none.",
+}
+
+
+def prepare(token: Token) -> tuple[list[Choice], list[Segmenter]]:
+    """List models and segmenters; imports torch, so it is run in the background."""
+    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
+
+    return choices(token), [SEGMENTERS[name] for name in available_segmenters()]
+
+
+class PerturbDock(Dock):
+    """A form over `PerturbSession`; there is no button to press, every change is followed."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self.viewer = napari_viewer
+        self.session = PerturbSession(napari_viewer)
+        session, running = self.session, Running()
+
+        def abandon() -> None:
+            session.abandon()
+            running.cancel()
+
+        super().__init__(on_close=self._close, on_viewer_closed=abandon)
+        self.fetch = FetchRow(running)
+        self._build()
+        self._connect()
+        self._wanted: str | None = None
+        self._choices: dict[str, Choice] = {}
+        self._listing = Latest(self)
+        self._listing.succeeded.connect(self._list_models)
+        self._preparing = Latest(self)
+        self._preparing.succeeded.connect(self._on_prepared)
+        self._preparing.failed.connect(lambda _: self.status.busy(""))
+        self._preparing.failed.connect(self._on_failed)
+        self._preparing.submit(prepare)
+        self.status.busy("Starting torch …")
+
+    # ---- the form ---------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.page = Page()
+        self.layout().addWidget(self.page)
+        self.model = Options(tip="The model that turns cells: bundled, trained lately, or opened from a file.")
+        self.open = QToolButton()
+        self.open.setText("⋯")
+        self.open.setAccessibleName("Open a model")
+        self.open.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.open.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.open.setToolTip("Open a model file (.impa), a run folder or a published checkpoint.")
+        menu = QMenu(self.open)
+        menu.addAction("Open a model file …", self._open_file)
+        menu.addAction("Open a run or checkpoint folder …", self._open_folder)
+        self.open.setMenu(menu)
+        self.about = QLabel()
+        self.page.row("Model", beside(self.model, self.open))
+        self.page.form.addRow("", self.about)
+        self.page.form.addRow(self.fetch)
+        self.cells = CellsForm(self.viewer, lambda: self.session.step)
+        self.page.form.addRow(self.cells)
+
+        self.turn_into = TurnInto()
+        self.condition = self.turn_into.condition
+        self.turn_into_label = self.page.row("Turn into", self.turn_into)
+        self.strength = self._slider(2.0, 1.0, "0 is the cell as it is, 1 the condition; beyond 1 it is exaggerated.")
+        self.page.row("Strength", self.strength, tip=self.strength.toolTip())
+        self.variability = self._slider(1.0, 0.1, "How much the predicted cells vary by chance; 0 gives the mean cell.")
+        self.page.row("Variability", self.variability, tip=self.variability.toolTip())
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 9999)
+        self.seed.setToolTip("Another seed draws another cell of the same condition.")
+        self.page.row("Seed", self.seed, tip=self.seed.toolTip())
+
+        self.view = Options([(name, name) for name in VIEW_TIPS], tip="How control and predicted cells are compared.")
+        for number, tip in enumerate(VIEW_TIPS.values()):
+            self.view.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
+        self.rate = QDoubleSpinBox()
+        self.rate.setRange(0.0, FASTEST)
+        self.rate.setSingleStep(0.5)
+        self.rate.setValue(RATE)
+        self.rate.setDecimals(1)
+        self.rate.setSuffix(" /s")
+        self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
+        self.rate.hide()
+        self.page.row("View", self.view, self.rate)
+        self.changes = ChangesTable()
+        self.what_changed = section("What changed", self.changes)
+        self.page.form.addRow(self.what_changed)
+        self.keep = Keep()
+        self.keep.looks_now = self.session.looks_now
+        self.page.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
+        self.page.form.addRow(self.status)
+
+    def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
+        slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        slider.setRange(0.0, most)
+        slider.setDecimals(2)
+        slider.setSingleStep(0.05)
+        slider.setValue(value)
+        slider.setToolTip(tip)
+        return slider
+
+    def _connect(self) -> None:
+        self.model.currentIndexChanged.connect(self._on_model_chosen)
+        self.fetch.fetched.connect(self._on_fetched)
+        self.fetch.failed.connect(self._on_failed)
+        self.cells.changed.connect(self._find)
+        self.cells.overview.toggled.connect(self.session.leave_out)
+        self.cells.overview.cell_clicked.connect(self.session.show_cell)
+        self.turn_into.changed.connect(self._ask)
+        for widget in (self.strength, self.variability, self.seed):
+            widget.valueChanged.connect(self._ask)
+        self.view.currentIndexChanged.connect(self._on_view_chosen)
+        self.rate.valueChanged.connect(self.session.set_flicker_rate)
+        session = self.session
+        session.model_changed.connect(self._on_model)
+        session.model_failed.connect(self._on_model_failed)
+        session.cells_changed.connect(self._on_cells)
+        session.cell_changed.connect(self.cells.overview.set_cell)
+        session.cell_changed.connect(self.changes.set_cell)
+        self.changes.measured.connect(self._on_measured)
+        session.predicted.connect(self._on_predicted)
+        session.failed.connect(self._on_failed)
+        session.cell_changed.connect(self.keep.show_cell)
+        session.busy_changed.connect(self.status.busy)
+
+    # ---- models -----------------------------------------------------------------------------------------------------
+
+    def use_model(self, path: str | Path) -> None:
+        """Add a model to the list and choose it."""
+        choice = of_path(path)
+        remember(path)
+        self._wanted = choice.key
+        if not self._preparing.busy:
+            self._add_and_choose(choice)
+
+    def _add_and_choose(self, choice: Choice) -> None:
+        if choice.key not in self.model.values:
+            self.model.add(choice.title, choice.key)
+        self.model.choose(choice.key)
+        self._on_model_chosen()
+
+    def _on_prepared(self, prepared: tuple[list[Choice], list[Segmenter]]) -> None:
+        models, segmenters = prepared
+        self.cells.set_segmenters(segmenters)
+        self.status.busy("")
+        self._list_models(models)
+
+    def _list_models(self, models: list[Choice]) -> None:
+        self._choices = {choice.key: choice for choice in models}
+        self.model.refill([(choice.title, choice.key) for choice in models])
+        for number, choice in enumerate(models):
+            self.model.setItemData(number, choice.about or choice.key, Qt.ItemDataRole.ToolTipRole)
+        popup = self.model.view()
+        popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
+        if self._wanted is not None:
+            self._add_and_choose(self._choices.get(self._wanted) or of_path(self._wanted))
+        elif self.model.count():
+            self._on_model_chosen()
+        else:
+            self.status.say("There is no model yet: train one on a folder, or open one.")
+
+    def _on_model_chosen(self) -> None:
+        key = self.model.value
+        choice = self._choices.get(key)
+        self.model.setToolTip(choice.about if choice is not None and choice.about else str(key))
+        if choice is not None and choice.to_fetch:
+            loaded = self.session.loaded
+            self.fetch.offer(choice.key, choice.to_fetch, "" if loaded is None else loaded.model.name)
+            return
+        self.fetch.withdraw()
+        if key is not None:
+            self.session.set_model(key)
+
+    def _on_fetched(self, fetched: FetchedModel) -> None:
+        """List the model as one that is here now, and choose it."""
+        self._wanted = fetched.name
+        self._listing.submit(choices)
+        show_info(fetched.remark or f"{fetched.name} is on this computer now.")
+
+    def _on_model_failed(self) -> None:
+        """Let the list say which model goes on."""
+        if self.session.loaded is not None:
+            self.model.choose(self.session.loaded.key)
+
+    def _open_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "IMPA models (*.impa)")
+        if path:
+            self.use_model(path)
+
+    def _open_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a run or a published checkpoint")
+        if path:
+            self.use_model(path)
+
+    def _on_model(self, loaded: Loaded) -> None:
+        model = loaded.model
+        self.about.setText(model.describe())
+        self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
+        self.turn_into.set_model(loaded)
+        self.turn_into_label.setText(self.turn_into.label)
+        self._ask()
+        self.cells.set_model(model.channels, model.size)
+
+    # ---- cells ------------------------------------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        if self.session.loaded is not None:
+            self.session.set_cells(self.cells.choice)
+            self.cells.show_found(None)
+            if self.cells.missing:
+                self.status.say(self.cells.missing)
+
+    def _on_cells(self, found: Found | None) -> None:
+        self.cells.show_found(found)
+        self.cells.overview.set_cell(self.session.cell)
+        self.changes.set_result(None)
+        self.changes.set_cell(self.session.cell)
+        if found is None:
+            self.keep.set_result(None, None, None)
+        has_field = found is None or found.field is not None
+        item = self.view.model().item(self.view.values.index(IN_PLACE))
+        item.setEnabled(has_field)
+        item.setToolTip(VIEW_TIPS[IN_PLACE] if has_field else "Crops have no field to be put back into.")
+        if not has_field and self.view.value == IN_PLACE:
+            self.view.choose(SIDE_BY_SIDE)
+            self._on_view_chosen()
+
+    def _on_view_chosen(self, *_: Any) -> None:
+        self.rate.setVisible(self.view.value == FLICKER)
+        self.session.set_view(self.view.value)
+
+    # ---- requests and results ---------------------------------------------------------------------------------------
+
+    def _ask(self, *_: Any) -> None:
+        targets = self.turn_into.targets
+        if targets and self.session.loaded is not None:
+            values = round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
+            self.session.set_request(Request(targets, *values))
+
+    def _on_predicted(self, predicted: Predicted) -> None:
+        loaded = self.session.loaded
+        self.keep.set_result(self.session.found, predicted, loaded)
+        self.keep.show_cell(self.session.cell)
+        on = loaded.model.device.type.upper() if loaded is not None else ""
+        found, request = self.session.found, predicted.request
+        if found is not None:
+            by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
+            self.session.describe_cells(None)
+            self.changes.set_result(found.cells, by_name, found.treated)
+        self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
+
+    def _on_measured(self, changes: Changes) -> None:
+        """Let the outlines' features and the saved table say what was measured."""
+        if self.session.result is None:
+            return
+        request, name = self.session.result.request, self.changes.target.value
+        titles = {request.name(number): request.title(number) for number in range(len(request.targets))}
+        if name in titles:
+            self.session.describe_cells(changes, titles[name])
+            values = {"control": changes.control, titles[name]: changes.predicted}
+            self.keep.set_features({title: changes.wide(measured) for title, measured in values.items()})
+
+    def _on_failed(self, failure: Failure) -> None:
+        notify(failure)
+        self.status.warn(failure.message)
+
+    def _close(self) -> None:
+        self.cells.close_form()
+        self.fetch.close_row()
+        self._listing.cancel()
+        self._preparing.cancel()
+        self.turn_into.set_model(None)
+        self.changes.set_result(None)
+        self.keep.set_result(None, None, None)
+        self.session.close()
+
+
+def open_dock(viewer: napari.viewer.Viewer) -> PerturbDock:
+    """Return the viewer's Perturb dock, opened where it was not."""
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, PerturbDock):
+            outer = widget.parentWidget()
+            if outer is not None:  # it may lie behind another tab
+                outer.show()
+                outer.raise_()
+            return widget
+    dock = PerturbDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Perturb cells", area="right", tabify=True)
+    return dock

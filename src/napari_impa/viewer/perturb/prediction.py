@@ -1,0 +1,297 @@
+"""Predicting for the eye: cells are encoded once and decoded piece by piece for each request, those in sight first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.library.models import Loaded
+from napari_impa.watch import Token
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_impa.engine.model.conditions import Target
+    from napari_impa.engine.model.model import Encoded
+
+PACE = 0.04
+"""Seconds that a block takes: short, so that a newer request soon takes over, and few enough for the event loop."""
+
+MOST_ENCODED = 2**30
+"""Bytes of encoded cells that are kept; those beyond are encoded again for each request."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the cells are to be turned into, each target in a pane of its own; the rest as `IMPA.predict` takes it."""
+
+    targets: tuple[Target, ...]
+    strength: float = 1.0
+    variability: float = 0.1
+    seed: int = 0
+
+    def name(self, number: int = 0) -> str:
+        """Name of a target."""
+        target = self.targets[number]
+        return target if isinstance(target, str) else target.name
+
+    def title(self, number: int = 0) -> str:
+        """Name of a target, and the strength where it is not 1."""
+        return self.name(number) if self.strength == 1 else f"{self.name(number)} ×{self.strength:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Predicted pixels (n, C, S, S) of some rows for one of the targets, sent as soon as they are there."""
+
+    request: Request
+    number: int
+    rows: slice
+    pixels: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SpreadBlock(Block):
+    """How far some predicted pixels spread over draws of the noise, float32 in the camera's units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """All cells predicted.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    pixels
+        (T, N, C, S, S) for each target.
+    fields
+        For each target the field with the cells pasted in; None where it was not asked for or there is no field.
+    seconds
+        How long it took.
+    """
+
+    request: Request
+    pixels: NDArray[Any]
+    fields: list[NDArray[Any]] | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far all predictions spread over draws of the noise: `pixels` (T, N, C, S, S) float32, camera's units."""
+
+    request: Request
+    pixels: NDArray[np.float32]
+    seconds: float
+
+
+class EncodedCells:
+    """Cells as a model keeps them; each is encoded when it is first needed, whatever it is turned into.
+
+    Only one job at a time may use it; `in_sight`, the row of the cell on show, may be set at any time.
+
+    Parameters
+    ----------
+    loaded, found
+        The model and the cells.
+    limit
+        Bytes that are kept.
+    """
+
+    def __init__(self, loaded: Loaded, found: Found, *, limit: int = MOST_ENCODED) -> None:
+        self.loaded, self.found, self.limit = loaded, found, limit
+        self.in_sight = 0
+        self.real: dict[str, NDArray[Any] | None] = {}
+        self._kept: Encoded | None = None
+        self._has = np.zeros(0, bool)
+        self._noises: dict[tuple[float, int], Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.found.cells)
+
+    @cached_property
+    def _batches(self) -> NDArray[np.intp] | None:
+        from napari_impa.engine.model.prediction import batches_of
+
+        return batches_of(self.loaded.model, self.found.cells)
+
+    def taking(self, found: Found, rows: NDArray[np.intp]) -> EncodedCells:
+        """Go on with some of the rows, which `found` holds, without encoding them again."""
+        fewer = EncodedCells(self.loaded, found, limit=self.limit)
+        kept, has = self._kept, self._has.copy()  # in this order: a job that is ending may still fill rows
+        if kept is not None and rows.max(initial=-1) < len(has):
+            fewer._has = has[rows]
+            fewer._kept = _rows(kept, rows)
+        return fewer
+
+    def encode(self, rows: slice) -> Encoded:
+        """Content and own styles of some rows."""
+        if self._kept is not None and rows.stop <= len(self._has) and self._has[rows].all():
+            return _rows(self._kept, rows)
+        batches = None if self._batches is None else self._batches[rows]
+        encoded = self.loaded.model.encode(self.found.cells.pixels[rows], batches=batches)
+        if self._kept is None:
+            parts = _parts(encoded)
+            room = min(len(self), int(self.limit // max(1, sum(one[0].nbytes for one in parts.values()))))
+            empty = {name: one.new_empty((room, *one.shape[1:])) for name, one in parts.items()}
+            self._kept = replace(encoded, **empty)
+            self._has = np.zeros(room, bool)
+        keep = slice(rows.start, min(rows.stop, len(self._has)))
+        if keep.start < keep.stop:
+            for name, one in _parts(self._kept).items():
+                one[keep] = _parts(encoded)[name][: keep.stop - keep.start]
+            self._has[keep] = True
+        return encoded
+
+    def decode(self, rows: slice, request: Request, number: int = 0) -> Block:
+        """Predict some rows for one of the targets."""
+        model = self.loaded.model
+        noise = self.noise(request.variability, request.seed)[rows]
+        images = model.decode(self.encode(rows), request.targets[number], noise, strength=request.strength)
+        return Block(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
+
+    def spread(self, rows: slice, request: Request, number: int) -> SpreadBlock:
+        """Spread of some rows for one of the targets."""
+        from napari_impa.analysis.certainty import DRAWS, spread_of
+
+        noises = [self.noise(request.variability, request.seed + draw)[rows] for draw in range(DRAWS)]
+        target, encoded = request.targets[number], self.encode(rows)
+        pixels = spread_of(self.loaded.model, encoded, target, noises, strength=request.strength)
+        return SpreadBlock(request, number, rows, pixels)
+
+    def noise(self, variability: float, seed: int) -> Tensor:
+        """(N, n) noise of a seed; that of the last few is kept."""
+        key = (variability, seed)
+        if key not in self._noises:
+            if len(self._noises) > 8:
+                self._noises.clear()
+            self._noises[key] = self.loaded.model.noise(len(self), variability=variability, seed=seed)
+        return self._noises[key]
+
+    def look_up_real(self, request: Request) -> None:
+        """Take the source's real cells of each target, as many as there are predicted ones."""
+        real = {}
+        for number in range(len(request.targets)):
+            name = request.name(number)
+            real[name] = self.real[name] if name in self.real else self._treated(name)
+        self.real = real
+
+    def _treated(self, name: str) -> NDArray[Any] | None:
+        treated = self.found.treated(name)
+        if treated is None or not len(treated):
+            return None
+        return treated[np.arange(len(self)) % len(treated)]
+
+    def pieces(self, token: Token) -> Iterator[slice]:
+        """Rows still to do, those in sight first; as many at a time as take about `PACE` seconds, up to the batch size.
+
+        Raises
+        ------
+        CancelledError
+            When the job is to stop.
+        """
+        todo, count = np.ones(len(self), bool), 1
+        while todo.any():
+            token.check()
+            sight = min(max(self.in_sight, 0), len(self) - 1)
+            first = int(np.argmax(todo[sight:])) + sight if todo[sight:].any() else int(np.argmax(todo))
+            run = todo[first : first + count]
+            stop = first + (len(run) if run.all() else int(np.argmin(run)))
+            began = time.perf_counter()
+            yield slice(first, stop)
+            seconds = time.perf_counter() - began
+            todo[first:stop] = False
+            if seconds > 2 * PACE:
+                count = max(1, count // 2)
+            elif stop - first == count and seconds < PACE / 2:
+                count = min(2 * count, self.loaded.batch_size)
+
+
+def _parts(encoded: Encoded) -> dict[str, Tensor]:
+    """What is known of each cell, by name."""
+    return {name: value for name, value in vars(encoded).items() if value is not None}
+
+
+def _rows(encoded: Encoded, rows: Any) -> Encoded:
+    return replace(encoded, **{name: value[rows] for name, value in _parts(encoded).items()})
+
+
+def predict_cells(
+    token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, with_spread: bool = False
+) -> Predicted:
+    """Predict all cells, reporting each `Block`.
+
+    Parameters
+    ----------
+    token
+        Reports, and stops the job.
+    encoded
+        The cells.
+    request
+        What they are turned into.
+    in_place
+        Paste them into the field.
+    with_spread
+        Report the `SpreadBlock` of the cell in sight too.
+    """
+    began = time.perf_counter()
+    encoded.look_up_real(request)
+    targets = range(len(request.targets))
+    pixels = np.empty((len(targets), *encoded.found.cells.pixels.shape), encoded.found.cells.pixels.dtype)
+    for rows in encoded.pieces(token):
+        for number in targets:
+            block = encoded.decode(rows, request, number)
+            pixels[number, rows] = block.pixels
+            token.send(block)
+        if with_spread:
+            for number in targets:
+                token.send(encoded.spread(rows, request, number))
+            with_spread = False
+    token.check()
+    fields = fields_with(encoded.found, pixels) if in_place else None
+    return Predicted(request, pixels, fields, time.perf_counter() - began)
+
+
+def spread_cells(token: Token, encoded: EncodedCells, request: Request) -> Spread:
+    """Spread of all predictions over draws of the noise, reporting each `SpreadBlock`."""
+    began = time.perf_counter()
+    encoded.look_up_real(request)
+    pixels = np.empty((len(request.targets), *encoded.found.cells.pixels.shape), np.float32)
+    for rows in encoded.pieces(token):
+        for number in range(len(request.targets)):
+            block = encoded.spread(rows, request, number)
+            pixels[number, rows] = block.pixels
+            token.send(block)
+    return Spread(request, pixels, time.perf_counter() - began)
+
+
+def paste_cells(token: Token, found: Found, predicted: Predicted) -> Predicted:
+    """Paste cells that are predicted already."""
+    return replace(predicted, fields=fields_with(found, predicted.pixels))
+
+
+def fields_with(found: Found, pixels: NDArray[Any]) -> list[NDArray[Any]] | None:
+    """For each target the field with its predicted cells (T, N, C, S, S); None where the cells have no field."""
+    fields = [field for field in map(found.paste, pixels) if field is not None]
+    return fields or None
+
+
+def made_by(loaded: Loaded, request: Request, number: int = 0) -> dict[str, Any]:
+    """What made a predicted layer, for its metadata."""
+    target = request.targets[number]
+    return {
+        "model": loaded.model.name,
+        "model_hash": loaded.hash,
+        "condition": target if isinstance(target, str) else target.to_json(),
+        "strength": request.strength,
+        "variability": request.variability,
+        "seed": request.seed,
+    }

@@ -1,0 +1,369 @@
+"""What the Perturb dock does, without its form: a model, cells from layers, a request, and a view that follows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_impa.errors import ImpaError
+from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.layers.choice import CellChoice
+from napari_impa.viewer.layers.finding import Found, find_cells
+from napari_impa.viewer.layers.outlines import Outlines
+from napari_impa.viewer.layers.sources import Look
+from napari_impa.viewer.library.models import Loaded, load
+from napari_impa.viewer.perturb.prediction import (
+    Block,
+    EncodedCells,
+    Predicted,
+    Request,
+    Spread,
+    SpreadBlock,
+    made_by,
+    paste_cells,
+    predict_cells,
+    spread_cells,
+)
+from napari_impa.viewer.perturb.stage import Stage
+from napari_impa.viewer.perturb.views.registry import IN_PLACE, UNCERTAINTY, Uncertainty
+from napari_impa.viewer.perturb.views.view import About, View
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_impa.analysis.changes import Changes
+
+
+class PerturbSession(QObject):
+    """One model on some cells of a viewer; every setting that changes makes the result follow.
+
+    Signals
+    -------
+    model_changed, cells_changed
+        `Loaded` or None; `Found` or None.
+    cell_changed
+        Row of the cell in sight.
+    predicted
+        `Predicted`, when all cells are there.
+    spread_changed
+        `Spread`, when the view `uncertainty` has that of all cells.
+    failed
+        `Failure`; what was shown before stays.
+    model_failed
+        A model could not be loaded; the one before stays.
+    busy_changed
+        What is being done in words, or an empty text.
+    """
+
+    model_changed = Signal(object)
+    cells_changed = Signal(object)
+    cell_changed = Signal(int)
+    predicted = Signal(object)
+    spread_changed = Signal(object)
+    failed = Signal(object)
+    model_failed = Signal()
+    busy_changed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.loaded: Loaded | None = None
+        self.found: Found | None = None
+        self.request: Request | None = None
+        self._stage = Stage(viewer)
+        self.result: Predicted | None = None
+        self.spread: Spread | None = None
+        self.everything: Found | None = None
+        self.kept = np.zeros(0, bool)
+        self.cell = 0
+        self._choice: CellChoice | None = None
+        self._encoded: EncodedCells | None = None
+        self._all_encoded: EncodedCells | None = None
+        self._outlines: Outlines | None = None
+        self._seen, self._waiting = True, False
+        self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
+        self._loading.succeeded.connect(self._on_loaded)
+        self._loading.failed.connect(lambda _: self.model_failed.emit())
+        self._finding.succeeded.connect(self._on_found)
+        self._finding.failed.connect(self._on_nothing_found)
+        self._predicting.reported.connect(self._on_block)
+        self._predicting.succeeded.connect(self._on_predicted)
+        self._predicting.failed.connect(self._on_prediction_failed)
+        for latest in (self._loading, self._finding, self._predicting):
+            latest.failed.connect(self.failed)
+            latest.idle.connect(self._say_busy)
+        self._predicting.idle.connect(self._predict_newest)
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    # ---- what can be set --------------------------------------------------------------------------------------------
+
+    def set_model(self, key: str) -> None:
+        """Load a model; what is shown stays until it is there."""
+        self._loading.submit(load, key)
+        self._say_busy()
+
+    def set_cells(self, choice: CellChoice | None) -> None:
+        """Cut cells from layers; None takes the cells away."""
+        self._choice = choice
+        if choice is None or self.loaded is None:
+            self._finding.cancel()
+            self._forget_cells()
+            return
+        model = self.loaded.model
+        try:
+            plain = choice.plain(tuple(model.channels), model.size, model.task)
+        except ImpaError as error:
+            self._finding.cancel()
+            self._forget_cells()
+            self.failed.emit(Failure.of(error))
+            return
+        self._finding.submit(find_cells, *plain)
+        self._say_busy()
+
+    def set_request(self, request: Request | None) -> None:
+        """Say what the cells are to be turned into."""
+        if request != self.request:
+            self.request = request
+            self._predict()
+
+    def set_view(self, name: str) -> None:
+        """Choose one of `views.VIEWS`."""
+        if name != self._stage.wanted:
+            self._stage.wanted = name
+            self._show_again()
+
+    def set_flicker_rate(self, rate: float) -> None:
+        """Let control and predicted cells take turns so many times a second; 0 stops."""
+        self._stage.set_rate(rate)
+
+    def show_cell(self, row: int) -> None:
+        """Bring the crop of a row of `found` up; where the view shows a field, the next view of crops starts there."""
+        if self.found is None or not 0 <= row < len(self.found.cells):
+            return
+        self._stage.show_cell(row)
+        self._on_cell(row)
+
+    def leave_out(self, candidate: int, out: bool = True) -> None:
+        """Leave a cell out, or take it in again, without encoding the others again.
+
+        `candidate` is a row of `found.candidates`; one that was left out for another reason stays out.
+        """
+        everything, all_encoded = self.everything, self._all_encoded
+        if everything is None or all_encoded is None:
+            return
+        kept = self.kept & (everything.rows != candidate) if out else self.kept | (everything.rows == candidate)
+        if np.array_equal(kept, self.kept):
+            return
+        try:
+            found = everything if kept.all() else everything.taking(kept)
+        except ImpaError as error:
+            self.failed.emit(Failure.of(error))
+            return
+        in_sight = 0 if self.found is None else self.found.rows[min(self.cell, len(self.found.rows) - 1)]
+        self._forget_cells(tell=False)
+        self.everything, self.kept, self._all_encoded = everything, kept, all_encoded
+        self.cell = int(np.searchsorted(found.rows, in_sight))  # the same cell, or the next
+        self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept)))
+
+    def describe_cells(self, changes: Changes | None, condition: str = "") -> None:
+        """Put what was measured of each cell under a condition into the features of the layer that outlines them."""
+        if self._outlines is not None and self.found is not None:
+            self._outlines.describe(self.found, changes, condition)
+
+    def looks_now(self) -> tuple[Look, ...] | None:
+        """How each channel is shown at present, which the user may have changed; None where no channel is."""
+        return None if self.view is None else self.view.looks_now()
+
+    def close(self) -> None:
+        """Stop every job and put the viewer back as it was; may be called twice."""
+        self._cancel()
+        self._forget_cells(tell=False)
+        self.loaded = self._choice = None
+        self.viewer.dims.events.current_step.disconnect(self._on_step)
+
+    def abandon(self) -> None:
+        """Stop every job and let go of a viewer that is being closed."""
+        self._cancel()
+        self._stage.abandon()
+        if self._outlines is not None:
+            self._outlines.abandon()
+        self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
+        self.result = self.spread = self.loaded = self._choice = None
+
+    def _cancel(self) -> None:
+        for latest in (self._loading, self._finding, self._predicting):
+            latest.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done."""
+        return self._loading.busy or self._finding.busy or self._predicting.busy
+
+    @property
+    def step(self) -> tuple[int, ...]:
+        """The viewer's step on the source's axes, whatever cell is in sight."""
+        return self._stage.step
+
+    @property
+    def view(self) -> View | None:
+        """What is on show."""
+        return self._stage.view
+
+    @property
+    def view_name(self) -> str:
+        """The view that is wanted, one of `views.VIEWS`."""
+        return self._stage.wanted
+
+    # ---- what happens then ------------------------------------------------------------------------------------------
+
+    def _on_loaded(self, loaded: Loaded) -> None:
+        self._predicting.cancel()
+        self._forget_cells()
+        self.loaded, self.request = loaded, None
+        self.model_changed.emit(loaded)
+
+    def _on_found(self, found: Found) -> None:
+        if self.loaded is None:
+            return
+        self._forget_cells(tell=False)
+        self.everything, self.kept = found, np.ones(len(found.cells), bool)
+        self._all_encoded = EncodedCells(self.loaded, found)
+        self._start_with(found, self._all_encoded)
+
+    def _start_with(self, found: Found, encoded: EncodedCells) -> None:
+        self.found, self._encoded = found, encoded
+        self.cell = encoded.in_sight = min(self.cell, len(found.cells) - 1)
+        if found.marks is not None:
+            self._outlines = Outlines(self.viewer, found, self.leave_out, self.show_cell)
+        self.cells_changed.emit(found)
+        self._predict()
+
+    def _on_nothing_found(self, failure: Failure) -> None:
+        self._forget_cells()
+
+    def _predict(self) -> None:
+        """Predict the newest request; one under way first shows the cell in sight, so that a slider shows steps."""
+        if self._encoded is None or self.request is None:
+            return
+        if self._predicting.busy and not self._seen:
+            self._waiting = True
+            return
+        self._seen = self._waiting = False
+        with_spread = self.view_name == UNCERTAINTY
+        self._predicting.submit(predict_cells, self._encoded, self.request, self.view_name == IN_PLACE, with_spread)
+        self._say_busy()
+
+    def _predict_newest(self) -> None:
+        self._seen = True
+        if self._waiting:
+            self._predict()
+
+    def _on_block(self, block: Block) -> None:
+        view = self._open_view(block.request)
+        if view is not None:
+            view.show_block(block, self._about(block.request))
+        if block.number == len(block.request.targets) - 1 and (
+            isinstance(block, SpreadBlock) or self.view_name != UNCERTAINTY
+        ):
+            self._predict_newest()
+
+    def _on_predicted(self, result: Predicted | Spread) -> None:
+        if isinstance(result, Spread):
+            self.spread = result
+            self._show_spread(result)
+            self.spread_changed.emit(result)
+            return
+        self.result, self.spread = result, None
+        self._show(result)
+        self.predicted.emit(result)
+        if self.view_name == UNCERTAINTY:
+            self._measure_spread()
+
+    def _show(self, result: Predicted) -> None:
+        view = self._open_view(result.request)
+        if view is not None:
+            view.show(result, self._about(result.request))
+            if self._outlines is not None and not view.panes.in_grid:
+                self._outlines.put_on_top()
+
+    def _measure_spread(self) -> None:
+        if self._encoded is not None and self.request is not None and not self._waiting:
+            self._predicting.submit(spread_cells, self._encoded, self.request)
+            self._say_busy()
+
+    def _show_spread(self, spread: Spread) -> None:
+        view = self._open_view(spread.request)
+        if isinstance(view, Uncertainty):
+            view.show_spread(spread, self._about(spread.request))
+
+    def _on_prediction_failed(self, failure: Failure) -> None:
+        """Blocks of the failed request may be on show already: go back to the last whole result."""
+        if self.spread is not None and self.view_name == UNCERTAINTY:
+            self._show_spread(self.spread)
+        elif self.result is not None:
+            self._show(self.result)
+        else:
+            self._stage.close()
+
+    def _show_again(self) -> None:
+        """Show the result there is in another view; a result that is under way will come by itself."""
+        if self.result is None or self.found is None or self._predicting.busy or self.result.request != self.request:
+            self._predict()
+        elif self.view_name == IN_PLACE and self.result.fields is None and self.found.field is not None:
+            self._predicting.submit(paste_cells, self.found, self.result)
+            self._say_busy()
+        elif self.view_name == UNCERTAINTY and self.spread is not None:
+            self._show_spread(self.spread)
+        elif self.view_name == UNCERTAINTY:
+            self._measure_spread()
+        else:
+            self._show(self.result)
+
+    def _on_step(self, event: Any = None) -> None:
+        if self._stage.cell is not None:
+            self._on_cell(self._stage.cell)
+
+    def _on_cell(self, row: int) -> None:
+        if self.found is not None and row != self.cell and 0 <= row < len(self.found.cells):
+            self.cell = row
+            if self._encoded is not None:
+                self._encoded.in_sight = row
+            self.cell_changed.emit(row)
+
+    # ---- layers -----------------------------------------------------------------------------------------------------
+
+    def _open_view(self, request: Request) -> View | None:
+        if self._encoded is None:
+            return None
+        sources = () if self._choice is None else self._choice.layers
+        view, row = self.view, self.cell
+        opened = self._stage.open(request, self._encoded, sources, row)
+        if opened is not view:
+            self.cell = row  # while layers come and go, napari's slider passes other rows
+        return opened
+
+    def _forget_cells(self, *, tell: bool = True) -> None:
+        self._predicting.cancel()
+        self._seen, self._waiting = True, False
+        self._stage.close()
+        if self._outlines is not None:
+            self._outlines.close()
+        had = self.found is not None
+        self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
+        self.result = self.spread = None
+        if had and tell:
+            self.cells_changed.emit(None)
+
+    def _about(self, request: Request) -> About:
+        loaded = self.loaded
+        return lambda number: {} if loaded is None else made_by(loaded, request, number)
+
+    def _say_busy(self) -> None:
+        texts = (
+            (self._loading, "Loading the model …"),
+            (self._finding, "Finding cells …"),
+            (self._predicting, "Predicting …"),
+        )
+        self.busy_changed.emit(next((text for latest, text in texts if latest.busy), ""))

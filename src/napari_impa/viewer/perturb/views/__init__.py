@@ -1,0 +1,1 @@
+"""The views of the Perturb dock, one file each."""

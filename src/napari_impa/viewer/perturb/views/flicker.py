@@ -1,0 +1,65 @@
+"""Control and predicted cells in turn in one pane: what changes catches the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from napari.layers import Image, Layer
+from qtpy.QtCore import QTimer
+
+from napari_impa.viewer.perturb.views.view import LINKED, Stacks
+
+FLICKER = "flicker"
+RATE, FASTEST = 1.0, 3.0
+"""Changes a second; three flashes a second are the most that is safe for photosensitive people (WCAG 2.3.1)."""
+
+
+class Flicker(Stacks):
+    """One pane a target, in which control and predicted crops take turns; the name on the canvas says whose turn it is.
+
+    What is not on turn has the opacity 0, so that which layers are visible stays the user's choice.
+    """
+
+    name = FLICKER
+
+    def _open(self, hide: Sequence[Layer]) -> None:
+        channels = range(len(self._channels))
+        self.controls: list[list[Image]] = [self._control() for _ in self.targets]
+        self.stacks = [[self._empty(channel, "predicted") for channel in channels] for _ in self.targets]
+        layers: list[Image] = []
+        for control, stack in zip(self.controls, self.stacks, strict=True):
+            self._tell(stack, "predicted", {})
+            layers = [*reversed(stack), *reversed(control), *layers]  # the first target on top, in the left pane
+        for layer in layers:
+            self._name_on_canvas(layer)
+        self._link([*self.controls, *self.stacks], [name for name in LINKED if name != "opacity"])
+        self._turn(predicted=True)
+        self.panes.show(layers, hide=hide, stride=2 * len(channels))
+        self._timer = QTimer()
+        self._timer.timeout.connect(self.turn)
+        self.set_rate(RATE)
+
+    def set_rate(self, rate: float) -> None:
+        """Take turns so many times a second; 0 stops."""
+        if rate > 0:
+            self._timer.start(round(1000 / min(rate, FASTEST)))
+        else:
+            self._timer.stop()
+
+    def turn(self) -> None:
+        """Show the other one."""
+        self._turn(predicted=not self.predicted_on_turn)
+
+    def _turn(self, *, predicted: bool) -> None:
+        self.predicted_on_turn = predicted
+        for sets, on in ((self.stacks, predicted), (self.controls, not predicted)):
+            for layer in (layer for layers in sets for layer in layers):
+                layer.opacity = float(on)
+                layer.name_overlay.visible = on
+
+    def abandon(self) -> None:
+        """Stop the clock and let go of the layers."""
+        self._timer.stop()
+        self._timer.timeout.disconnect(self.turn)
+        self._timer.deleteLater()
+        super().abandon()

@@ -1,0 +1,90 @@
+"""The Train dock's second page: losses, held-out scores and a preview while a model trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QLabel, QPushButton
+
+from napari_impa.viewer.kit.docks import Page, beside, breakable
+from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.train.curves import LossCurves, Past, ScoreCurves, read_past
+from napari_impa.viewer.train.preview import Preview
+from napari_impa.work.training_plan import Progress, Started
+
+if TYPE_CHECKING:
+    import napari
+
+
+class WatchPage(Page):
+    """Two live plots and a preview layer.
+
+    Attributes
+    ----------
+    stops
+        What ends the work in the background, without touching a widget.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.preview: Preview | None = None
+        self._past = Latest()
+        self._past.succeeded.connect(self._show_past)
+        self.stops: list[Callable[[], None]] = [self._past.cancel]
+        theme = str(viewer.theme)
+        self.about = QLabel("Nothing was trained here yet.")
+        self.about.setWordWrap(True)
+        self.curves, self.scores = LossCurves(theme), ScoreCurves(theme)
+        self.show_preview = QPushButton("Show preview")
+        self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
+        self.show_preview.clicked.connect(self._look_at_preview)
+        self.show_preview.setEnabled(False)
+        for widget in (self.about, self.curves, self.curves.names, self.scores, self.scores.names):
+            self.form.addRow(widget)
+        self.form.addRow(beside(self.scores.best, self.scores.each))
+        self.form.addRow(self.show_preview)
+        viewer.events.theme.connect(self._on_theme)
+
+    def begin(self, folder: Path) -> None:
+        """Clear the plots for the training in a run folder, and show what it had recorded before."""
+        self.curves.clear_curves()
+        self.scores.clear_curves()
+        self._past.submit(read_past, folder)
+        self.about.setText("")
+
+    def started(self, report: Started) -> None:
+        """Say what is trained on and on what device."""
+        self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
+        if not report.scored:
+            self.scores.explain("There are no scores, as is said above.")
+        before = None
+        if self.preview is not None:
+            self.preview.composing.cancel()
+            before = self.preview.layer if self.preview.shown else None
+        self.preview = Preview(self.viewer, report.channels, report.pixel_size, replaces=before)
+        self.show_preview.setEnabled(False)
+        self.stops[1:] = [self.preview.composing.cancel]
+
+    def follow(self, report: Progress) -> None:
+        """Draw what has come."""
+        event = report.event
+        self.curves.extend(report.points)
+        self.scores.extend([(event.step, event.scores)])
+        if event.samples is not None and self.preview is not None:
+            self.preview.draw(event.samples, event.step)
+            self.show_preview.setEnabled(True)
+
+    def _show_past(self, past: Past) -> None:
+        self.curves.show_past(past)
+        self.scores.show_past(past)
+
+    def _look_at_preview(self) -> None:
+        if self.preview is not None:
+            self.preview.look_at()
+
+    def _on_theme(self, event: Any) -> None:
+        for plot in (self.curves, self.scores):
+            plot.take_colours(str(event.value))

@@ -1,0 +1,1 @@
+"""What a user does, without a window: the same for dock, command line and script."""

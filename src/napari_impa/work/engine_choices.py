@@ -1,0 +1,40 @@
+"""What the engine offers for a training: devices, crop sides and segmenters, asked for in the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_impa.watch import Token
+
+if TYPE_CHECKING:
+    from napari_impa.engine.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """What the form needs to know of the engine, whose import takes seconds."""
+
+    defaults: TrainingSettings
+    devices: tuple[tuple[str, str], ...]
+    sizes: tuple[int, ...]
+    segmenters: tuple[tuple[str, str], ...]
+
+
+def ask_engine(token: Token) -> Engine:
+    """Import torch and gather what can be chosen."""
+    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
+    from napari_impa.engine.device import choose_device
+    from napari_impa.engine.model.networks import valid_sizes
+    from napari_impa.engine.training.settings import TrainingSettings
+
+    best = choose_device("auto")
+    devices = [("auto", best.reason)]
+    if best.is_gpu:
+        devices += [(best.device.type, best.reason), ("cpu", "CPU")]
+    return Engine(
+        TrainingSettings(),
+        tuple(devices),
+        tuple(valid_sizes(512)),
+        tuple((name, SEGMENTERS[name].title) for name in available_segmenters()),
+    )

@@ -1,0 +1,161 @@
+"""Training as one plain call: cells in, a run folder out, the best model kept by its score on held-out cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_impa.analysis.held_out import HeldOutScore
+from napari_impa.analysis.montage import display_limits, montage, sample_rows, save_montage
+from napari_impa.cells.store import Cells
+from napari_impa.engine.distributed import Processes, processes
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.steering import Steering
+from napari_impa.engine.training.events import TrainingEvent
+from napari_impa.engine.training.fine_tuning import settings_of
+from napari_impa.engine.training.run_folder.run import Run
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.trainer import Trainer
+from napari_impa.errors import ConditionError
+from napari_impa.work.catalog import load_model
+
+SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
+"""Losses shown in the progress bar."""
+
+SELDOM = 1.25
+"""Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
+
+SCORE_STEPS = 10
+"""Steps from score to score for as many scored cells as a batch has; scores then take about 2 % of the time."""
+
+
+def train(
+    cells: Cells,
+    folder: str | Path,
+    *,
+    hold_out: Mapping[str, Sequence[str]] | None = None,
+    resume: bool = False,
+    start_from: IMPA | str | Path | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train a model on labelled cells into a run folder.
+
+    Where cells are held out, the run's `model.impa` is the best model by its score on them, else the last. Started by
+    torchrun, all processes train one model together.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells, with a control unless `task="batch"`.
+    folder
+        The run folder.
+    hold_out
+        Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`.
+    resume
+        Go on where the folder's training stopped.
+    start_from
+        A trained model to go on from: a model, a `.impa` file, a run folder, or the name of a bundled one; its weights
+        are the first ones of this training, as far as conditions are the same (`engine.training.fine_tuning`).
+    progress
+        Show a progress bar.
+    **settings
+        Fields of `TrainingSettings`: steps, minutes, preset, recipe, batch_size, seed, device, ….  Where they are not
+        given, `size` is that of the cells, or what shapes the networks is as in the model to go on from.
+
+    Returns
+    -------
+    Run
+        The run folder.
+
+    Raises
+    ------
+    TrainingError, ConditionError, CellsError, ModelError
+        As `Trainer` and `TrainingSettings` do.
+    """
+    with processes() as group:
+        model = load_model(start_from) if isinstance(start_from, (str, Path)) else start_from
+        shared = {"size": cells.size} if model is None else settings_of(model)
+        chosen = TrainingSettings(hold_out=hold_out or {}, **{**shared, **settings})
+        trainer, _ = make_trainer(cells, chosen, folder, resume=resume, group=group, start_from=model)
+        follow(trainer, progress=progress)
+        return trainer.run
+
+
+def make_trainer(
+    cells: Cells,
+    settings: TrainingSettings,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    group: Processes | None = None,
+    start_from: IMPA | None = None,
+    steering: Steering | None = None,
+) -> tuple[Trainer, str]:
+    """Make a trainer that keeps the best model by its held-out score, if there is one; arguments as of `Trainer`.
+
+    Returns
+    -------
+    The trainer, and a sentence that says by what the model is kept.
+    """
+    trainer = Trainer(
+        cells, settings, folder, resume=resume, group=group, start_from=start_from, steering=steering
+    )  # fmt: skip
+    if not settings.hold_out:
+        return trainer, "Nothing is held out, so the last model is kept."
+    if not trainer.group.is_first:
+        return trainer, ""
+    try:
+        score = HeldOutScore(trainer.model, cells, seed=settings.seed, check=trainer.check)
+    except ConditionError as error:
+        return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
+    trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))
+    return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
+
+
+def events(trainer: Trainer) -> Iterator[TrainingEvent]:
+    """Train, giving the trainer's events, and draw its samples into the run's `samples/`, ever more seldom.
+
+    Raises
+    ------
+    ImpaError
+        As `Trainer`; and a `CellsError` where a picture cannot be written.
+    """
+    folder, limits = trainer.run.folder / "samples", None
+    drawn = max((int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal()), default=0)
+    for event in trainer:
+        if event.samples is not None and (event.finished or event.step >= SELDOM * drawn):
+            if limits is None:  # the same contrast from the first picture to the last
+                limits = display_limits(np.concatenate([event.samples.control, event.samples.real]))
+            trainer.run.require_there()
+            picture = montage(sample_rows(event.samples), trainer.model.channels, limits)
+            save_montage(folder / f"{event.step:06d}.png", picture)
+            drawn = event.step
+        yield event
+
+
+def follow(trainer: Trainer, *, progress: bool = True) -> str:
+    """Train to the end under a progress bar; returns the sentence that says how it ended."""
+    from tqdm.auto import tqdm
+
+    steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
+    shown: dict[str, str] = {}
+    show = progress and trainer.group.is_first
+    with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
+        for event in events(trainer):
+            if event.scores:
+                shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
+            if event.finished:
+                message = event.message or ""
+            if event.finished or event.paused:
+                continue
+            shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
+            if minutes and event.seconds_left is not None:
+                shown["min left"] = f"{event.seconds_left / 60:.1f}"
+            bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
+            bar.update()
+    return message

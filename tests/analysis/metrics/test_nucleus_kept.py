@@ -1,0 +1,57 @@
+"""What of a cell a prediction keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_impa.analysis.metrics.nucleus_kept import nucleus_kept
+from napari_impa.errors import CellsError
+
+
+def discs(radii: np.ndarray, shifts: np.ndarray, size: int = 48) -> np.ndarray:
+    """(n, size, size) bright discs on a dark ground."""
+    y, x = np.indices((size, size))
+    centre = size / 2 + shifts
+    away = np.hypot(y - centre[:, 0, None, None], x - centre[:, 1, None, None])
+    return np.where(away < radii[:, None, None], 900, 100)
+
+
+@pytest.fixture
+def cells() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.uniform(5, 11, 40), rng.uniform(-4, 4, (40, 2))
+
+
+def test_brighter_cells_keep_area_and_place(cells) -> None:
+    images = discs(*cells)
+    assert nucleus_kept(images, 3 * images + 50) == pytest.approx({"area": 1.0, "place": 1.0})
+
+
+def test_area_and_place_are_told_apart(cells) -> None:
+    radii, shifts = cells
+    rng = np.random.default_rng(1)
+    other_area = nucleus_kept(discs(radii, shifts), discs(rng.permutation(radii), shifts))
+    assert other_area["place"] > 0.95
+    assert abs(other_area["area"]) < 0.5
+    other_place = nucleus_kept(discs(radii, shifts), discs(radii, rng.permutation(shifts)))
+    assert other_place["area"] > 0.95
+    assert abs(other_place["place"]) < 0.5
+
+
+def test_a_few_nuclei_parted_otherwise_do_not_decide(cells) -> None:
+    radii, shifts = cells
+    moved = shifts.copy()
+    moved[:2] += 15
+    assert nucleus_kept(discs(radii, shifts), discs(radii, moved))["place"] > 0.75
+
+
+def test_without_nuclei_there_is_nothing_to_compare(cells) -> None:
+    images = discs(*cells)
+    assert np.isnan(list(nucleus_kept(images, np.zeros_like(images)).values())).all()
+
+
+def test_other_shapes_are_refused(cells) -> None:
+    images = discs(*cells)
+    with pytest.raises(CellsError, match="one shape"):
+        nucleus_kept(images, images[:5])

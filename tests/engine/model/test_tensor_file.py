@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_impa.engine.model import tensor_file
+from napari_impa.errors import ModelError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "last.safetensors"
+    tensor_file.write_tensors(path, {"weight": torch.ones(3)}, {"step": 1})
+    return path
+
+
+def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, replaced = tensor_file.safe_open, []
+
+    def open_late(*how: Any, **more: Any) -> Any:
+        if len(replaced) < 2:
+            replaced.append(True)
+            tensor_file.write_tensors(path, {"weight": torch.full((3,), 2.0)}, {"step": 2})
+            if len(replaced) == 1:
+                raise RuntimeError("file is smaller than the required mapping size")
+        return opened(*how, **more)
+
+    monkeypatch.setattr(tensor_file, "safe_open", open_late)
+    tensors, header = tensor_file.read_tensors(path)
+    assert tensors["weight"].tolist() == [2.0, 2.0, 2.0]
+    assert header == {"step": 2}
+
+
+@pytest.mark.parametrize("length", [0, 7, 60])
+def test_a_damaged_file(path: Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ModelError, match="damaged"):
+        tensor_file.read_tensors(path)
+
+
+@pytest.mark.parametrize("header", ["{", "3", '"text"', "null"])
+def test_a_damaged_header(tmp_path: Path, header: str) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.impa", {tensor_file.HEADER: header})
+    with pytest.raises(ModelError, match="damaged: its header"):
+        tensor_file.read_header(tmp_path / "model.impa")
+
+
+def test_finite_or_not() -> None:
+    good = {"a": torch.ones(2), "n": torch.tensor(3)}
+    assert tensor_file.all_finite(good)
+    assert not tensor_file.all_finite({**good, "b": torch.tensor([1.0, torch.nan])})
+    assert not tensor_file.all_finite({**good, "b": torch.tensor([-torch.inf])})

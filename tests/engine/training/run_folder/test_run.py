@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from napari_impa.engine.training.run_folder.run import Run
+from napari_impa.engine.training.settings import RECIPES, TrainingSettings
+from napari_impa.errors import TrainingError
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with a history of five steps and scores at steps 2 and 4."""
+    run = Run(tmp_path / "run")
+    run.start(TrainingSettings(size=24), RECIPES["default"], {"count": 3})
+    run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (1, 2, 3)])
+    run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (4, 5)])
+    for step in (2, 4):
+        run.append_scores(step, step / 3, 0.5, {"a, b": 0.4, "c": 0.6})
+    return run
+
+
+def test_history_and_scores_are_read_as_written(run: Run) -> None:
+    assert run.history["step"].tolist() == [1, 2, 3, 4, 5]
+    assert run.history["r1"].isna().all()
+    assert list(run.scores.columns) == ["step", "seconds", "mean", "a, b", "c"]
+    assert run.scores["step"].tolist() == [2, 4]
+    assert run.settings == TrainingSettings(size=24)
+    assert run.best is None
+
+
+def test_cut_keeps_what_was_before_byte_for_byte(run: Run) -> None:
+    before = (run.folder / "history.csv").read_bytes()
+    run.cut(5)
+    assert (run.folder / "history.csv").read_bytes() == before
+    run.cut(3)
+    assert (run.folder / "history.csv").read_bytes() == before[: before.index(b"\n4,") + 1]
+    assert run.scores["step"].tolist() == [2]
+    run.cut(0)
+    assert run.history.empty
+    assert run.scores.empty
+    run.append_history([{"step": 1, "seconds": 0.1, "stage": "autoencoder", "reconstruction": 1.0}])
+    assert run.history["reconstruction"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("torn", [b"6", b"6,2.0,adversarial", b"1"])
+def test_a_torn_line_is_passed_over(run: Run, torn: bytes) -> None:
+    path = run.folder / "history.csv"
+    with open(path, "ab") as file:
+        file.write(torn)
+    assert run.history["step"].tolist() == [1, 2, 3, 4, 5]
+    run.cut(5)
+    assert path.read_bytes().endswith(b"\n")
+    path.write_bytes(b"step,sec")  # torn in the very first line
+    assert run.history.empty
+    run.cut(0)
+    assert not path.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(run: Run) -> None:
+    left = run.folder / "checkpoints" / ".last.safetensors.123.partial"
+    left.write_bytes(b"half")
+    run.cut(5)
+    assert not left.exists()
+
+
+def test_no_run(tmp_path: Path) -> None:
+    assert not Run(tmp_path).exists
+    with pytest.raises(TrainingError, match="holds no run"):
+        _ = Run(tmp_path).settings
+
+
+def test_a_run_that_another_version_began_keeps_its_columns(run: Run) -> None:
+    (run.folder / "history.csv").write_text("step,seconds,stage,real\n1,0.5,adversarial,0.7\n", encoding="utf-8")
+    run.append_history([{"step": 2, "seconds": 1.0, "stage": "adversarial", "real": 0.6, "mismatch": 0.3}])
+    assert run.history["real"].tolist() == [0.7, 0.6]
+    assert "mismatch" not in run.history
+
+
+def test_the_recipe_is_kept_value_by_value(run: Run) -> None:
+    assert run.recipe == RECIPES["default"]
+    path = run.folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"adversarial": 0.25}}))
+    assert run.recipe == replace(RECIPES["default"], adversarial=0.25)
+    path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"of_a_later_version": 1}}))
+    with pytest.raises(TrainingError, match="begun by another version"):
+        _ = run.recipe
+    del config["recipe"]
+    path.write_text(json.dumps(config))
+    assert run.recipe is None

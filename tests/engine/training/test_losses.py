@@ -1,0 +1,26 @@
+"""What the losses beside the published ones weigh; those are tested against the reference's numbers."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_impa.engine.training.losses import PEAK, peaks, reconstruction
+
+
+def test_reconstruction_weighs_fine_detail_more() -> None:
+    wanted = torch.zeros(1, 1, 16, 16)
+    stripes = 0.1 * (-1.0) ** torch.arange(16).expand(1, 1, 16, 16)
+    shift = torch.full((1, 1, 16, 16), 0.1)
+    torch.testing.assert_close(reconstruction(stripes, wanted), reconstruction(shift, wanted))
+    torch.testing.assert_close(reconstruction(shift, wanted, 2.0), torch.tensor(0.1))  # only what varies is detail
+    torch.testing.assert_close(reconstruction(stripes, wanted, 2.0), torch.tensor(0.3))
+
+
+def test_only_spikes_count_as_peaks() -> None:
+    maps = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert peaks(maps) == 0
+    maps[:, 1, 4, 7] = 100.0
+    z = 255 / 255**0.5  # of one spike among 256 places, whatever its height
+    expected = (z - PEAK) ** 2 / (3 * 256)
+    torch.testing.assert_close(peaks(maps), torch.tensor(expected), rtol=0.05, atol=0)
+    torch.testing.assert_close(peaks(10 * maps + 3), peaks(maps), rtol=1e-3, atol=0)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import napari_impa.work.catalog as catalog
+from napari_impa.engine.model.model import IMPA
+from napari_impa.viewer.entry.demo import CONDITION, open_demo, save_picture
+from napari_impa.viewer.perturb.dock import open_dock
+
+
+@pytest.fixture(autouse=True)
+def bundled(model: IMPA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A small model under the bundled one's name."""
+    monkeypatch.setattr(catalog, "BUNDLED", tmp_path)
+    model.save(tmp_path / catalog.DEFAULT_MODEL, compact=True)
+    catalog.bundled_models.cache_clear()
+    yield
+    catalog.bundled_models.cache_clear()
+
+
+def test_demo_shows_the_perturbation_beside_the_control(
+    make_napari_viewer: Callable[..., Any], settle: Callable[..., None], tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    assert open_demo(viewer) is viewer
+    dock = open_dock(viewer)
+    settle(lambda: dock.session.result is not None and not dock.session.busy)
+    assert dock.session.result.request.targets == (CONDITION,)
+    assert dock.model.currentText() == "Simulated screen (bundled)"
+    names = [layer.name for layer in viewer.layers if layer.visible]
+    channels = ("DNA", "actin", "tubulin")
+    assert sorted(names) == sorted(f"{what} · {name}" for what in ("control", CONDITION) for name in channels)
+    save_picture(viewer, tmp_path / "images" / "demo.png")
+    picture = np.asarray(Image.open(tmp_path / "images" / "demo.png").convert("RGB"))
+    assert picture.shape[0] > 300
+    assert picture.std() > 10  # not a blank window

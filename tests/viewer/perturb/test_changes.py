@@ -1,0 +1,169 @@
+"""The table of what changed, as it is read."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import napari_impa.viewer.perturb.changes as module
+from napari_impa.analysis.changes import Changes, changes, features_table
+from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
+from napari_impa.cells.store import Cells
+from napari_impa.viewer.perturb.changes import MISSING, ChangesTable, _text
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def cells() -> Cells:
+    return simulated_cells(3, size=48, conditions=(CONTROL, "shrinkage"))
+
+
+@pytest.fixture(scope="module")
+def control(cells: Cells) -> Cells:
+    return cells.controls()
+
+
+@pytest.fixture(scope="module")
+def shrunk(control: Cells) -> Cells:
+    return true_counterfactual(control, "shrinkage")
+
+
+@pytest.fixture
+def table(qtbot: Any) -> ChangesTable:
+    widget = ChangesTable()
+    qtbot.addWidget(widget)
+    widget.resize(340, 500)
+    widget.show()
+    return widget
+
+
+def read(table: ChangesTable) -> dict[str, list[str]]:
+    """First column → the others, of all rows that hold numbers, channels before features."""
+    found, channel = {}, ""
+    for row in range(table.table.rowCount()):
+        texts = [table.table.item(row, column) for column in range(table.table.columnCount())]
+        if texts[1] is None:
+            channel = f"{texts[0].text()} "
+        else:
+            found[channel + texts[0].text()] = [item.text() for item in texts[1:]]
+    return found
+
+
+def test_one_cell_and_all_cells(
+    table: ChangesTable, cells: Cells, control: Cells, shrunk: Cells, settle: Settle
+) -> None:
+    expected = changes(control, shrunk, cells.treated("shrinkage"))
+    heard: list[Changes] = []
+    table.measured.connect(heard.append)
+    table.set_result(control, {"shrinkage": shrunk.pixels}, lambda name: cells.treated(name).pixels)
+    settle(lambda: not table.busy)
+    assert table.caption.text() == f"cell 1 of {len(control)}"
+    shown = read(table)
+    assert len(shown) == len(expected.columns)
+    assert shown["nucleus area µm²"][0] == _text("control", expected.control[0, 0])
+    assert shown["actin nucleus / ring"][1] == _text("predicted", expected.predicted[0, 10])
+    table.set_cell(2)
+    assert read(table)["nucleus area µm²"][1] == _text("predicted", expected.predicted[2, 0])
+    assert table.caption.text().startswith("cell 3 of")
+    table.all_cells.click()
+    summary = expected.summary()
+    assert read(table)["nucleus area µm²"] == [
+        _text(name, summary[name][0]) for name in ("control", "predicted", "change_percent", "effect", "treated")
+    ]
+    assert "real: of" in table.caption.text()
+    np.testing.assert_array_equal(heard[0].predicted, expected.predicted)
+    np.testing.assert_array_equal(features_table(heard[0])["index"], control.table["label"])
+
+
+def test_several_conditions(table: ChangesTable, control: Cells, shrunk: Cells, settle: Settle) -> None:
+    table.set_result(control, {"same": control.pixels, "shrinkage": shrunk.pixels})
+    settle(lambda: not table.busy)
+    assert table.target.isVisibleTo(table)
+    assert read(table)["nucleus area µm²"][2] == "+0 %"
+    table.target.setCurrentIndex(1)
+    settle(lambda: not table.busy)
+    assert read(table)["nucleus area µm²"][2].startswith("−")
+
+
+def test_out_of_sight_nothing_is_measured(table: ChangesTable, control: Cells, shrunk: Cells, settle: Settle) -> None:
+    table.hide()
+    table.set_result(control, {"shrinkage": shrunk.pixels})
+    assert not table.busy
+    table.show()
+    settle(lambda: table.changes is not None)
+    assert read(table)
+
+
+def test_the_newest_wins(
+    table: ChangesTable, control: Cells, shrunk: Cells, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real = threading.Event(), module.Measured.all
+
+    def slow(self: Any, token: Any, name: str, pixels: Any) -> Changes:
+        gate.wait(10)
+        return real(self, token, name, pixels)
+
+    monkeypatch.setattr(module.Measured, "all", slow)
+    table.set_result(control, {"same": control.pixels})
+    settle(lambda: table._one is not None)  # the cell in sight does not wait for the others
+    assert read(table)["nucleus area µm²"][2] == "+0 %"
+    table.set_result(control, {"shrinkage": shrunk.pixels})
+    gate.set()
+    settle(lambda: not table.busy)
+    assert np.array_equal(table.changes.predicted, changes(control, shrunk).predicted, equal_nan=True)
+
+
+def test_what_cannot_be_measured_is_a_dash(table: ChangesTable, control: Cells, settle: Settle) -> None:
+    table.set_result(control, {"dead": np.zeros_like(control.pixels)})
+    settle(lambda: not table.busy)
+    assert read(table)["nucleus area µm²"][1:] == [MISSING, MISSING]
+    table.all_cells.click()
+    assert read(table)["nucleus area µm²"][1:] == [MISSING] * 3
+
+
+def test_an_error_is_told(table: ChangesTable, control: Cells, settle: Settle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure", measure_nothing)
+    table.set_result(control, {"x": control.pixels})
+    settle(lambda: "⚠" in table.caption.text())
+
+
+def measure_nothing(*args: Any) -> None:
+    raise RuntimeError("no")
+
+
+def test_nothing_is_kept_when_the_cells_go(table: ChangesTable, control: Cells, settle: Settle) -> None:
+    cells = control.take(np.arange(3))
+    table.set_result(cells, {"same": cells.pixels.copy()})
+    settle(lambda: not table.busy)
+    kept = weakref.ref(cells)
+    del cells
+    table.set_result(None)
+    gc.collect()
+    assert kept() is None
+    assert table.caption.text() == "Nothing is predicted yet."
+    assert not table.table.isVisibleTo(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("control", 0.12345, "0.123"),
+        ("control", 1234.5, "1,234"),
+        ("control", 1297491.5, "1.3 M"),
+        ("control", 12345.0, "12.3 k"),
+        ("predicted", -5.0, "−5"),
+        ("predicted", np.nan, MISSING),
+        ("change_percent", -68.24, "−68 %"),
+        ("change_percent", 421.0, "+421 %"),
+        ("effect", 0.5, "+0.50"),
+    ],
+)
+def test_numbers_are_short(name: str, value: float, text: str) -> None:
+    assert _text(name, value) == text

@@ -1,0 +1,249 @@
+"""The list of conditions and the box for a new compound, as a user sees and types them."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtCore import Qt
+
+import napari_impa.viewer.perturb.compound_box as compound_box
+from napari_impa.engine.model.conditions import Description, NewCondition
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.viewer.library.models import Loaded
+from napari_impa.viewer.perturb.turn_into import NEVER_SEEN, NOTE, TurnInto
+
+Settle = Callable[..., None]
+
+COMPOUNDS = {
+    "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
+    "caffeine": "Cn1cnc2c1c(=O)n(C)c(=O)n2C",
+    "ibuprofen": "CC(C)Cc1ccc(cc1)C(C)C(=O)O",
+}
+
+
+def loaded(conditions: list[str], **options: Any) -> Loaded:
+    networks = Networks(Shape(24, 1, width=2, embedding_dims=(4,), conditions=(len(conditions),)))
+    limits = np.array([[0.0, 1000.0]])
+    return Loaded("", IMPA(networks, channels=["DNA"], conditions=conditions, limits=limits, **options), "", "cpu")
+
+
+def of_compounds(dose: float | None = None, modalities: int = 1) -> Loaded:
+    """An untrained model of three compounds, and a fourth that is described but was held out."""
+    size, tables, descriptions = 1024 + (dose is not None), [], []
+    for number in range(modalities):
+        plain = Description("count", f"m{number}" if modalities > 1 else "", dose=dose)
+        vectors = [
+            plain.vector(NewCondition(name, smiles, dose=None if dose is None else 10.0 ** (at + 1)), size)
+            for at, (name, smiles) in enumerate(COMPOUNDS.items())
+        ]
+        tables.append(torch.tensor(np.stack(vectors)))
+        descriptions.append(Description("count", plain.modality, dose=dose, unseen={f"held out {number}": vectors[0]}))
+    counts = tuple(len(table) for table in tables)
+    networks = Networks(Shape(24, 1, width=2, embedding_dims=(size,) * modalities, conditions=counts))
+    for number, table in enumerate(tables):
+        networks.describe(table, number)
+    names = [f"{name}{number or ''}" for number in range(modalities) for name in COMPOUNDS]
+    limits = np.array([[0.0, 1000.0]])
+    model = IMPA(networks, channels=["DNA"], conditions=names, limits=limits, descriptions=descriptions)
+    return Loaded("", model, "", "cpu")
+
+
+@pytest.fixture
+def into(qtbot: Any) -> TurnInto:
+    widget = TurnInto()
+    qtbot.addWidget(widget)
+    return widget
+
+
+def told(into: TurnInto) -> list[tuple[Any, ...]]:
+    heard: list[tuple[Any, ...]] = []
+    into.changed.connect(lambda: heard.append(into.targets))
+    return heard
+
+
+def read(into: TurnInto, text: str, settle: Settle) -> None:
+    into.compound.text.setText(text)
+    into.compound.text.returnPressed.emit()
+    settle(lambda: not into.compound._jobs.busy)
+
+
+def test_conditions_and_their_training_cells(into: TurnInto) -> None:
+    into.set_model(loaded(["a", "b", "c"], counts={"a": 1204, "b": 1}))
+    notes = [into.names.item(row).data(NOTE) for row in range(3)]
+    assert notes == ["1,204 cells", "1 cell", ""]
+    assert into.targets == ("a",)
+    assert into.label == "Turn into"
+    assert not into.compound.isVisibleTo(into)
+
+
+def test_held_out_conditions_are_marked(into: TurnInto) -> None:
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    last = into.names.item(into.names.rowCount() - 1)
+    assert (last.text(), last.data(NOTE)) == ("held out 0", NEVER_SEEN)
+    assert into.choose("held out 0")
+    assert into.targets == ("held out 0",)
+
+
+def test_batches_are_corrected_to(into: TurnInto) -> None:
+    into.set_model(loaded(["1", "2"], task="batch"))
+    assert into.label == "Correct to batch"
+    assert "batch" in into.condition.toolTip()
+
+
+def test_several_at_once(into: TurnInto) -> None:
+    into.set_model(loaded(["a", "b", "c"]))
+    heard = told(into)
+    into.more.click()
+    into.more.click()
+    into.more.click()  # all are there already
+    assert heard == [("a", "b"), ("a", "b", "c")]
+    into.boxes[1].setCurrentIndex(2)
+    assert heard[-1] == ("a", "c")  # each once
+    into._remove(into.boxes[1])
+    into._remove(into.boxes[1])
+    assert into.targets == heard[-1] == ("a",)
+    assert into.choose("c", "a")
+    assert heard[-1] == ("c", "a")
+    assert not into.choose("c", "unknown")
+    assert into.targets == ("c", "a")
+
+
+def test_another_model_keeps_what_it_knows(into: TurnInto) -> None:
+    into.set_model(loaded(["a", "b", "c"]))
+    into.choose("c", "b")
+    heard = told(into)
+    into.set_model(loaded(["b", "d"]))
+    assert into.targets == ("b",)
+    into.set_model(loaded(["e"]))
+    assert into.targets == ("e",)
+    assert heard == []
+    into.set_model(None)
+    assert into.targets == ()
+
+
+def test_typing_keeps_the_old_choice_until_a_real_one_is_chosen(into: TurnInto, qtbot: Any) -> None:
+    into.set_model(loaded(["alpha", "beta one", "beta two", "Gamma"]))
+    heard = told(into)
+    into.show()
+    line = into.condition.lineEdit()
+    line.selectAll()
+    qtbot.keyClicks(line, "beta")
+    assert into.targets == ("alpha",)
+    assert heard == []
+    assert into.condition.completer_object.completionCount() == 2
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert line.text() == "alpha"
+    line.selectAll()
+    qtbot.keyClicks(line, "AMM")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert heard == [("Gamma",)]
+    assert line.text() == "Gamma"
+
+
+def test_thousands_of_conditions(into: TurnInto, qtbot: Any) -> None:
+    names = [f"compound {number:05d}" for number in range(5000)]
+    into.set_model(loaded(names, counts=dict.fromkeys(names, 12)))
+    into.show()
+    line = into.condition.lineEdit()
+    line.selectAll()
+    qtbot.keyClicks(line, "4321")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert into.targets == ("compound 04321",)
+
+
+def test_a_new_compound(into: TurnInto, settle: Settle) -> None:
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    into.choose("caffeine")
+    heard = told(into)
+    assert into.compound.isVisibleTo(into)
+    read(into, "O=C(O)c1ccccc1O salicylic acid", settle)
+    (target,) = into.targets
+    assert isinstance(target, NewCondition)
+    assert (target.name, target.smiles) == ("salicylic acid", "O=C(O)c1ccccc1O")
+    assert into.compound.canonical.text() == "O=C(O)c1ccccc1O"
+    assert "aspirin" in into.compound.nearest.text()
+    assert into.compound.drawing.renderer().isValid()
+    assert not into.compound.said.isVisibleTo(into)
+    into.more.click()
+    assert into.targets == (target, "aspirin")
+    read(into, "", settle)
+    assert into.targets == heard[-1] == ("caffeine", "aspirin")
+    assert not into.compound.drawing.isVisibleTo(into)
+
+
+def test_a_bad_smiles_is_told_and_the_compound_before_stays(into: TurnInto, settle: Settle) -> None:
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    read(into, "CC(=O)Oc1ccccc1C(=O)O", settle)
+    before, heard = into.targets, told(into)
+    read(into, "C1CC", settle)
+    assert "'C1CC' cannot be read as a SMILES" in into.compound.said.text()
+    assert into.targets == before
+    assert heard == []
+
+
+def test_a_warning_where_no_training_compound_is_near(into: TurnInto, settle: Settle) -> None:
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    read(into, "C1CC2CCC1CC2", settle)
+    assert "No training compound is like it" in into.compound.said.text()
+    assert "below 0.4" in into.compound.said.text()
+    assert into.targets[0].name == "C1CC2CCC1CC2"
+
+
+def test_the_dose_of_a_new_compound(into: TurnInto, settle: Settle) -> None:
+    held = of_compounds(dose=2.0)  # the box keeps no model alive
+    into.set_model(held)
+    assert into.compound.dose.value() == 100  # the middle one of 10, 100, 1000
+    read(into, "CCO ethanol", settle)
+    assert (into.targets[0].name, into.targets[0].dose) == ("ethanol 100", 100)
+    into.compound.dose.setValue(7)
+    assert into.targets[0].name == into.condition.currentText() == "ethanol 7"
+
+
+def test_the_modality_of_a_new_compound(into: TurnInto, settle: Settle) -> None:
+    held = of_compounds(modalities=2)  # the box keeps no model alive
+    into.set_model(held)
+    read(into, "CCO", settle)
+    assert into.targets[0].modality == "m0"
+    into.compound.modality.setCurrentIndex(1)
+    settle(lambda: not into.compound._jobs.busy)
+    assert into.targets[0].modality == "m1"
+    assert "aspirin1" in into.compound.nearest.text() or "1<" in into.compound.nearest.text()
+
+
+def test_typing_is_read_after_a_pause(into: TurnInto, settle: Settle, qtbot: Any) -> None:
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    heard = told(into)
+    into.show()
+    qtbot.keyClicks(into.compound.text, "CCCO")
+    settle(lambda: heard)
+    assert [target.name for (target,) in heard] == ["CCCO"]
+
+
+def test_without_rdkit_the_box_says_what_to_install(into: TurnInto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compound_box, "find_spec", lambda name: None)
+    held = of_compounds()  # the box keeps no model alive
+    into.set_model(held)
+    assert not into.compound.text.isEnabled()
+    assert 'pip install "napari-impa[chem]"' in into.compound.said.text()
+
+
+def test_the_model_is_not_kept_alive(into: TurnInto, settle: Settle) -> None:
+    one = of_compounds()
+    into.set_model(one)
+    read(into, "CCO", settle)
+    model = weakref.ref(one.model)
+    del one
+    gc.collect()
+    assert model() is None

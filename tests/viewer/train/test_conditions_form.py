@@ -1,0 +1,116 @@
+"""The rows of the Train dock that say which cells: what is looked at again when another choice is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_impa.cells.simulated.screen import simulated_cells
+from napari_impa.viewer.kit.docks import Page
+from napari_impa.viewer.kit.jobs import Failure
+from napari_impa.viewer.train.conditions_form import CellsForm
+from napari_impa.watch import Token
+from napari_impa.work.survey import Looked, look
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture
+def page(qtbot: Any) -> Page:
+    page = Page()
+    qtbot.addWidget(page)
+    page.resize(360, 700)
+    page.show()
+    return page
+
+
+@pytest.fixture
+def form(page: Page, cells_path: Path, settle: Settle) -> Any:
+    form = CellsForm(page)
+    form.fill(look(Token(), cells_path, "perturbation"))
+    settle(lambda: not form.busy)
+    yield form
+    form.stop()
+    settle(lambda: not form.busy)
+
+
+def names(form: CellsForm) -> list[str]:
+    table = form.panel.table
+    return [table.item(row, 0).text() for row in range(table.rowCount())]
+
+
+def test_table_is_there_at_once_and_pictures_follow(page: Page, cells_path: Path, settle: Settle) -> None:
+    form = CellsForm(page)
+    looks: list[Looked] = []
+    form.looked_closer.connect(looks.append)
+    form.fill(look(Token(), cells_path, "perturbation"))
+    assert names(form) == ["DMSO (control)", "mitotic arrest", "shrinkage"]
+    assert not form.panel.table._pictures
+    settle(lambda: not form.busy)
+    assert set(form.panel.table._pictures) == {"DMSO", "mitotic arrest", "shrinkage"}
+    assert looks[-1].examples
+    assert form.hold_out == {"plate": ("sim-D",)}
+    assert form.panel.warnings.texts[0].startswith("⚠ 3 conditions have few cells to train on")
+
+
+def test_another_choice_is_looked_at_and_the_one_before_left(form: CellsForm, settle: Settle) -> None:
+    changes: list[bool] = []
+    form.changed.connect(lambda: changes.append(True))
+    form.control.setCurrentIndex(form.control.findText("shrinkage"))
+    form.column.setCurrentIndex(0)  # nothing; the look before is cancelled
+    assert names(form)[0] == "shrinkage (control)"
+    assert form.panel.table.isColumnHidden(3)
+    settle(lambda: not form.busy)
+    assert any("Nothing is held out" in text for text in form.panel.warnings.texts)
+    assert len(changes) == 2
+
+
+def test_values_held_out_are_counted_as_they_are_ticked(form: CellsForm, settle: Settle) -> None:
+    form.column.setCurrentIndex(form.column.findText("compound"))
+    assert form.panel.table.isColumnHidden(3)
+    item = form.held.item(form.held.count() - 1)
+    item.setCheckState(item.checkState().__class__.Checked)
+    assert form.hold_out == {"compound": ("shrinkage",)}
+    assert form.panel.table.item(2, 4).text() == "0"
+    settle(lambda: not form.busy)
+    assert "All cells of shrinkage are held out" in form.panel.warnings.texts[0]
+
+
+def test_without_a_label_there_are_no_conditions(form: CellsForm) -> None:
+    for row in range(form.label.count()):
+        form.label.item(row).setCheckState(form.label.item(row).checkState().__class__.Unchecked)
+    assert form.label.ticked == ()
+    assert names(form) == []
+    assert form.panel.warnings.texts == ()
+    assert form.panel.summary.text().startswith("24 cells")
+
+
+def test_batches_have_no_control(form: CellsForm, settle: Settle) -> None:
+    form.task.setCurrentIndex(1)
+    assert form.chosen_control is None
+    assert names(form) == ["batch 1", "batch 2"]
+    settle(lambda: not form.busy)
+    assert set(form.panel.table._pictures) == {"batch 1", "batch 2"}
+
+
+def test_files_that_go_away_are_told(page: Page, tmp_path: Path, settle: Settle) -> None:
+    path = simulated_cells(4, size=32, conditions=("DMSO", "shrinkage")).save(tmp_path / "a.cells")
+    form = CellsForm(page)
+    failures: list[Failure] = []
+    form.failed.connect(failures.append)
+    looked = look(Token(), path, "perturbation")
+    (path / "pixels.npy").unlink()
+    form.fill(looked)
+    settle(lambda: not form.busy)
+    assert "pixels.npy" in failures[0].message
+    assert names(form)[0] == "DMSO (control)"  # the table stays
+
+
+def test_cleared_form_shows_nothing(form: CellsForm) -> None:
+    form.clear()
+    assert form.looked is None
+    assert form.panel.isHidden()
+    assert form.hold_out == {}

@@ -1,0 +1,116 @@
+"""The list of runs: what it shows, how it sorts, and what its buttons ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+
+import napari_impa.viewer.train.runs_page as runs_module
+from napari_impa.viewer.library.models import remember
+from napari_impa.viewer.train.runs_page import CHANGED, NAME, SCORE, STATE, RunsList, find_runs
+from napari_impa.watch import Token
+from napari_impa.work.training_plan import train_plan
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def trained(cells_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a complete run (scored), a stopped one and a damaged one."""
+    from napari_impa.cells.simulated.screen import simulated_cells
+    from napari_impa.engine.training.settings import TrainingSettings
+    from napari_impa.work.training_plan import Plan, Progress
+
+    folder = tmp_path_factory.mktemp("runs")
+    cells = simulated_cells(44, size=48, plates=2, conditions=("DMSO", "shrinkage")).save(folder / "many.cells")
+    told: dict[str, Any] = {"size": 48, "batch_size": 2, "device": "cpu"}
+    scored = TrainingSettings(**told, steps=2, hold_out={"plate": ["sim-B"]})
+    train_plan(Token(), Plan(cells, ("compound",), "DMSO", scored, folder / "complete"))
+    token = Token(lambda report: token.cancel() if isinstance(report, Progress) else None)
+    train_plan(token, Plan(cells_path, ("compound",), "DMSO", TrainingSettings(**told), folder / "stopped"))
+    (folder / "damaged" / "checkpoints").mkdir(parents=True)
+    (folder / "damaged" / "config.json").write_text("{")
+    return folder
+
+
+@pytest.fixture
+def runs(qtbot: Any, trained: Path, settle: Settle) -> RunsList:
+    runs = RunsList()
+    qtbot.addWidget(runs)
+    runs.show_folder(trained)
+    settle(lambda: runs.table.rowCount() == 3)
+    return runs
+
+
+def column(runs: RunsList, number: int) -> list[str]:
+    return [runs.table.item(row, number).text() for row in range(runs.table.rowCount())]
+
+
+def test_what_is_listed_the_latest_first(runs: RunsList, trained: Path) -> None:
+    assert column(runs, NAME) == ["⚠ damaged", "stopped", "complete"]
+    assert column(runs, STATE) == ["damaged", "stopped", "complete"]
+    assert float(column(runs, SCORE)[2]) > 0
+    assert column(runs, SCORE)[:2] == ["–", "–"]
+    tip = runs.table.item(2, NAME).toolTip()
+    assert str(trained / "complete") in tip
+    assert "shrinkage" in tip
+
+
+def test_it_sorts_by_score_and_what_has_none_comes_last(runs: RunsList) -> None:
+    runs.table.sortByColumn(SCORE, Qt.SortOrder.AscendingOrder)
+    assert column(runs, NAME)[0] == "complete"
+    runs.table.sortByColumn(CHANGED, Qt.SortOrder.AscendingOrder)
+    assert column(runs, NAME) == ["complete", "stopped", "⚠ damaged"]
+
+
+def enabled(runs: RunsList) -> list[str]:
+    buttons = {"use": runs.use, "resume": runs.resume, "again": runs.again, "from": runs.go_on_from, "open": runs.open}
+    return [name for name, button in buttons.items() if button.isEnabled()]
+
+
+def test_what_can_be_done_with_a_run(runs: RunsList, trained: Path) -> None:
+    assert enabled(runs) == []
+    assert runs.choose(trained / "stopped")
+    assert enabled(runs) == ["use", "resume", "again", "from", "open"]
+    assert "stopped at step" in runs.about.text()
+    runs.allow_training(False)  # while another training runs
+    assert enabled(runs) == ["use", "open"]
+    runs.choose(trained / "damaged")
+    assert enabled(runs) == ["open"]
+    assert "damaged: " in runs.about.text()
+    assert not runs.choose(trained / "nowhere")
+
+
+def test_buttons_ask(runs: RunsList, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(runs_module.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    asked: list[tuple[str, Path]] = []
+    for name in ("resume", "use", "open", "again", "go_on_from"):
+        getattr(runs, f"{name}_asked").connect(lambda path, name=name: asked.append((name, path)))
+    runs.choose(trained / "complete")
+    for button in (runs.resume, runs.use, runs.open, runs.again, runs.go_on_from):
+        button.click()
+    assert asked == [(name, trained / "complete") for name in ("resume", "use", "open", "again", "go_on_from")]
+    assert opened == [str(trained / "complete")]
+
+
+def test_refreshing_keeps_the_choice(runs: RunsList, trained: Path, settle: Settle) -> None:
+    runs.choose(trained / "stopped")
+    before = runs.table.item(0, NAME)
+    runs.refresh()
+    settle(lambda: not runs._finding.busy)
+    assert runs.table.item(0, NAME) is not before
+    assert runs.chosen is not None
+    assert runs.chosen.name == "stopped"
+
+
+def test_runs_trained_lately_elsewhere_are_listed_once(trained: Path, tmp_path: Path) -> None:
+    remember(trained / "complete" / "model.impa")
+    remember(trained / "stopped" / "model.impa")
+    assert {one.name for one in find_runs(Token(), None)} == {"complete", "stopped"}
+    assert len(find_runs(Token(), trained)) == 3
+    assert len(find_runs(Token(), tmp_path / "nowhere")) == 2

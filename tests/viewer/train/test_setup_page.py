@@ -1,0 +1,188 @@
+"""The page on which a training is set up: its plan, runs that are repeated or extended, models to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QFileDialog
+
+from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.errors import ConditionError, TrainingError
+from napari_impa.viewer.kit.jobs import Failure
+from napari_impa.viewer.train.setup_page import LAYERS, SetupPage, ask_for_folder
+from napari_impa.watch import Token
+from napari_impa.work.engine_choices import ask_engine
+from napari_impa.work.survey import look
+from napari_impa.work.training_plan import Plan, cells_of, train_plan
+from napari_impa.work.trial_cells import cells_to_try, of_run
+
+Settle = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    return ask_engine(Token())
+
+
+@pytest.fixture(scope="module")
+def run(cells_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run."""
+    folder = tmp_path_factory.mktemp("setup") / "first"
+    settings = TrainingSettings(size=48, steps=1, batch_size=3, seed=7, device="cpu", hold_out={"plate": ["sim-D"]})
+    train_plan(Token(), Plan(cells_path, ("compound",), "DMSO", settings, folder))
+    return folder
+
+
+@pytest.fixture
+def page(qtbot: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("napari_impa.work.estimate.Estimator.ask", lambda *_, **__: None)  # which takes seconds
+    page = SetupPage(ViewerModel())
+    qtbot.addWidget(page)
+    page.look_asked.connect(lambda path, task, kind: page.show_looked(look(Token(), path, task, kind)))
+    page.fill(engine)
+    yield page
+    for stop in page.stops:
+        stop()
+    page.layers.close_form()
+    page.cells.clear()
+
+
+def test_a_plan_is_what_was_chosen(page: SetupPage, cells_path: Path) -> None:
+    page.set_source(cells_path)
+    page.settings.seed.setValue(5)
+    plan = page.plan()
+    assert (plan.source, plan.label, plan.control, plan.cells) == (cells_path, ("compound",), "DMSO", None)
+    assert (plan.settings.seed, plan.settings.size, plan.settings.minutes) == (5, 48, 30)
+    assert plan.settings.hold_out == {"plate": ("sim-D",)}
+    assert plan.folder.name == "screen-run"
+    assert not plan.folder.exists()
+
+
+def test_what_is_missing_is_said(page: SetupPage, cells_path: Path) -> None:
+    page.folder.setText("somewhere")
+    with pytest.raises(ConditionError, match="No folder is chosen"):
+        page.plan()
+    page.set_source(cells_path)
+    page.folder.clear()
+    with pytest.raises(ConditionError, match="No run folder"):
+        page.plan()
+
+
+def test_a_run_folder_that_the_user_chose_is_kept_until_there_is_another_source(
+    page: SetupPage, cells_path: Path, tmp_path: Path
+) -> None:
+    page.set_source(cells_path)
+    page.folder.setText(str(tmp_path / "mine"))
+    page.look()  # as when another kind of images is chosen
+    assert page.run_folder == tmp_path / "mine"
+    page.set_source(write_simulated_screen(tmp_path / "other", size=256, batches=1, conditions=("DMSO", "shrinkage")))
+    assert page.run_folder == tmp_path / "other-run"
+
+
+def test_a_folder_with_a_run_is_resumed_by_its_own_settings_with_the_budget_asked_for(
+    page: SetupPage, run: Path, cells_path: Path
+) -> None:
+    assert not page.resumes
+    page.folder.setText(str(run))
+    assert page.resumes
+    assert "Resume" in page.note.text()
+    page.settings.amount.setValue(12)
+    page.settings.seed.setValue(99)
+    plan = page.plan()
+    assert (plan.settings.minutes, plan.settings.steps, plan.settings.seed) == (12, None, 7)
+    assert (plan.settings.batch_size, plan.source, plan.folder) == (3, cells_path, run)
+
+
+def test_a_complete_run_is_extended(page: SetupPage, run: Path) -> None:
+    page.folder.setText(str(run))
+    page.extend(page.plan())
+    assert "is complete" in page.note.text()
+    assert not page.note.isHidden()
+
+
+def test_a_run_is_repeated_in_another_folder(page: SetupPage, run: Path, settle: Settle, cells_path: Path) -> None:
+    page.repeat(run)
+    settle(lambda: page.cells.looked is not None)
+    assert page.settings.seed.value() == 7
+    assert page.settings.values()["steps"] == 1
+    assert "Settings of first" in page.note.text()
+    plan = page.plan()
+    assert (plan.source, plan.settings.batch_size) == (cells_path, 3)
+    assert plan.folder != run
+    page.set_source(cells_path)  # another start
+    assert page.note.isHidden()
+
+
+def test_settings_of_a_model_to_go_on_from_are_taken(
+    page: SetupPage, run: Path, cells_path: Path, settle: Settle
+) -> None:
+    page.set_source(cells_path)
+    page.settings.size.choose(24)
+    page.go_on_from(run / "model.impa", "first")
+    assert page.start_from.currentText() == "first"
+    settle(lambda: page.settings.size.value == 48)
+    assert page.plan().start_from == run / "model.impa"
+    page.start_from.setCurrentIndex(0)
+    assert page.plan().start_from is None
+
+
+def test_a_model_that_is_none_is_told(page: SetupPage, tmp_path: Path, settle: Settle) -> None:
+    failures: list[Failure] = []
+    page.failed.connect(failures.append)
+    (tmp_path / "x.impa").write_bytes(b"nothing")
+    page.go_on_from(tmp_path / "x.impa")
+    settle(lambda: failures)
+    assert "x.impa" in failures[0].message
+
+
+def test_layers_take_the_place_of_the_folder(page: SetupPage, cells_path: Path) -> None:
+    page.set_source(cells_path)
+    page.origin.setCurrentIndex(page.origin.values.index(LAYERS))
+    assert page.cells.looked is None
+    assert page.form.labelForField(page.source.parentWidget()).isHidden()
+    assert not page.layers.isHidden()
+    page.origin.setCurrentIndex(0)
+    assert page.cells.looked is not None
+    assert page.layers.isHidden()
+
+
+def test_a_folder_is_asked_for_without_holding_the_window(qtbot: Any, page: SetupPage, tmp_path: Path) -> None:
+    chosen: list[str] = []
+    ask_for_folder(page, "Choose", str(tmp_path), chosen.append)
+    (dialog,) = page.findChildren(QFileDialog)
+    assert dialog.isVisible()
+    dialog.fileSelected.emit(str(tmp_path))
+    dialog.reject()
+    assert chosen == [str(tmp_path)]
+    qtbot.waitUntil(lambda: not page.findChildren(QFileDialog))
+
+
+def test_cells_to_try_are_held_out_controls(run: Path, cells_path: Path) -> None:
+    found = of_run(Token(), run)
+    assert found.model_path == run / "model.impa"
+    assert found.cells is not None
+    assert set(found.cells.table["compound"]) == {"DMSO"}
+    assert set(found.cells.table["plate"]) == {"sim-D"}
+    assert found.prefix == "control cells · "
+    cells = simulated_cells(3, size=48, conditions=("DMSO", "shrinkage"))
+    assert len(cells_to_try(cells, {})) == 3
+    assert len(cells_to_try(replace(cells, control=None), {})) == 6
+
+
+def test_cells_of_something_else_are_not_replaced(tmp_path: Path, cells_path: Path) -> None:
+    screen = write_simulated_screen(tmp_path / "screen", size=256, batches=1, conditions=("DMSO", "shrinkage"))
+    settings = TrainingSettings(size=48, steps=1, device="cpu")
+    plan = Plan(screen, ("compound",), "DMSO", settings, tmp_path / "run")
+    mine = simulated_cells(2, size=24, conditions=("DMSO",)).save(plan.cells_path)
+    with pytest.raises(TrainingError, match="would be lost; choose another run folder"):
+        cells_of(Token(), plan)
+    assert len(list(mine.iterdir())) >= 3
+    free = replace(plan, folder=tmp_path / "free")
+    first = cells_of(Token(), free)
+    assert len(cells_of(Token(), free)) == len(first)  # what was cut from the same images may be cut again
