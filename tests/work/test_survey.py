@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from napari_impa.work.survey import (
     Looked,
     conditions_table,
     default_hold_out,
+    finished,
     free_folder,
     held_rows,
     label_columns,
@@ -74,12 +76,12 @@ def test_run_folder_is_new_and_beside_the_source(tmp_path: Path) -> None:
 
 
 def test_look_guesses_labels_and_control(cells_path: Path, tmp_path: Path) -> None:
-    looked = look(Token(), cells_path, "perturbation")
+    looked = look(cells_path, "perturbation")
     assert (looked.labels, looked.control, looked.source.kind) == (("compound",), "DMSO", "cells")
     assert {"compound", "plate", "batch"} <= set(looked.columns)
-    assert look(Token(), cells_path, "batch").labels == ("batch",)
+    assert look(cells_path, "batch").labels == ("batch",)
     with pytest.raises(SourceError):
-        look(Token(), tmp_path, "perturbation")
+        look(tmp_path, "perturbation")
 
 
 def test_held_out_rows_are_counted() -> None:
@@ -95,10 +97,19 @@ def test_doses_stand_in_order() -> None:
     assert names == ["DMSO", "taxol 0.5", "taxol 5", "taxol 15"]
 
 
+def as_reported(parts: Generator[Looked, None, Looked], reports: list[Looked]) -> Looked:
+    """Keep what comes before the end."""
+    while True:
+        try:
+            reports.append(next(parts))
+        except StopIteration as end:
+            return end.value
+
+
 def test_looking_closer_reports_the_table_first_then_pictures(cells_path: Path) -> None:
-    looked = look(Token(), cells_path, "perturbation")
+    looked = look(cells_path, "perturbation")
     reports: list[Looked] = []
-    closer = look_closer(Token(reports.append), looked, looked.labels, "DMSO", {"plate": ["sim-D"]})
+    closer = as_reported(look_closer(looked, looked.labels, "DMSO", {"plate": ["sim-D"]}), reports)
     assert not reports[0].examples
     assert [concern.kind for concern in reports[0].checks] == ["few"]
     assert set(closer.examples) == {"DMSO", "shrinkage", "mitotic arrest"}
@@ -110,9 +121,9 @@ def test_looking_closer_reports_the_table_first_then_pictures(cells_path: Path) 
 
 
 def test_examples_are_of_their_condition(cells_path: Path) -> None:
-    looked = look(Token(), cells_path, "perturbation")
+    looked = look(cells_path, "perturbation")
     assert looked.cells is None  # a folder's are read from it
-    closer = look_closer(Token(), looked, looked.labels, "DMSO", {})
+    closer = finished(look_closer(looked, looked.labels, "DMSO", {}))
     names = condition_names(looked.source.table, looked.labels, "DMSO")
     for name, pixels in closer.examples.items():
         own = np.asarray(open_cells(cells_path).pixels)[names == name]
@@ -122,8 +133,8 @@ def test_examples_are_of_their_condition(cells_path: Path) -> None:
 def test_whole_fields_are_looked_into(tmp_path: Path) -> None:
     conditions = ("DMSO", "shrinkage")
     screen = write_simulated_screen(tmp_path / "screen", size=256, batches=1, conditions=conditions, masks=True)
-    looked = look(Token(), screen, "perturbation", "fields")
-    closer = look_closer(Token(), looked, looked.labels, looked.control, {})
+    looked = look(screen, "perturbation", "fields")
+    closer = finished(look_closer(looked, looked.labels, looked.control, {}))
     assert set(closer.examples) == set(conditions)
     assert [concern.kind for concern in closer.checks] == ["few", "nothing held out"]
     assert "2 conditions have few cells to train on (" in closer.checks[0].message
@@ -136,26 +147,29 @@ def test_swapped_channels_are_found(tmp_path: Path) -> None:
     pixels = np.array(cells.pixels)
     pixels[mask] = pixels[mask][:, [1, 0, 2]]
     path = replace(cells, pixels=pixels).save(tmp_path / "swapped.cells")
-    looked = look(Token(), path, "perturbation")
-    checks = look_closer(Token(), looked, looked.labels, "DMSO", {}).checks
+    looked = look(path, "perturbation")
+    checks = finished(look_closer(looked, looked.labels, "DMSO", {})).checks
     assert checks[0].kind == "swapped"
     assert "sim-C, the channels DNA and actin look exchanged" in checks[0].message
 
 
 def test_looking_closer_can_be_left(cells_path: Path) -> None:
-    looked = look(Token(), cells_path, "perturbation")
-    token = Token(lambda report: token.cancel())
+    looked = look(cells_path, "perturbation")
+    token = Token()
+    parts = look_closer(looked, looked.labels, "DMSO", {}, watch=token)
+    assert next(parts).checks  # what the table says
+    token.cancel()
     with pytest.raises(CancelledError):
-        look_closer(token, looked, looked.labels, "DMSO", {})
+        next(parts)
 
 
 def test_looking_is_quick(shared: Path) -> None:
     started = time.monotonic()
-    looked = look(Token(), shared / "data" / "bbbc021_cycloheximide", "perturbation")
+    looked = look(shared / "data" / "bbbc021_cycloheximide", "perturbation")
     column, values = default_hold_out(looked.source.table, looked.labels, looked.control)
     conditions_table(looked.source.table, looked.labels, looked.control, {column: values})
     assert time.monotonic() - started < 1
-    closer = look_closer(Token(), looked, looked.labels, looked.control, {column: values})
+    closer = finished(look_closer(looked, looked.labels, looked.control, {column: values}))
     assert time.monotonic() - started < 10
     assert closer.checks == ()
     assert [len(pixels) for pixels in closer.examples.values()] == [6] * 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from napari_impa.cells.tables import DOSES, condition_names, shortest
-from napari_impa.watch import Token
+from napari_impa.watch import UNWATCHED, Watch
 
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*~]+")
 _STRUCTURE = re.compile(r"[=#()\[\]]|[cno]\d|\d[cno]")
@@ -28,12 +28,12 @@ class Offered:
 
 
 def offer_columns(
-    token: Token, table: pd.DataFrame, label: tuple[str, ...] = (), control: str | None = None
+    table: pd.DataFrame, label: tuple[str, ...] = (), control: str | None = None, *, watch: Watch = UNWATCHED
 ) -> Offered:
-    """Find what the columns of a table can be, given which of them name conditions; for a background job."""
+    """Find what the columns of a table can be, given which of them name conditions."""
     smiles = [str(name) for name in table.columns if looks_like_smiles(str(name), table[name])]
     smiles.sort(key=lambda name: name.casefold() != "smiles")
-    token.check()
+    watch.check()
     dose = [
         str(name)
         for name in table.columns
@@ -46,7 +46,7 @@ def offer_columns(
         treated = (names != (None if control is None else shortest(control))).to_numpy()
         conditions = int(names[treated].nunique())
         for name in table.columns:
-            token.check()
+            watch.check()
             if name in label or str(name) in smiles or pd.api.types.is_numeric_dtype(table[name]):
                 continue
             found = kinds_in(table[name][treated], names[treated])

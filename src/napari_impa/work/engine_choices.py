@@ -1,11 +1,9 @@
-"""What the engine offers for a training: devices, crop sides and segmenters, asked for in the background."""
+"""What the engine offers for a training: devices, crop sides and segmenters, which take seconds to find."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.training.settings import TrainingSettings
@@ -21,7 +19,7 @@ class Engine:
     segmenters: tuple[tuple[str, str], ...]
 
 
-def ask_engine(token: Token) -> Engine:
+def ask_engine() -> Engine:
     """Import torch and gather what can be chosen."""
     from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
     from napari_impa.engine.device import choose_device

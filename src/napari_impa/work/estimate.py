@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_impa.engine.training.cost.budget import Measured
-from napari_impa.watch import Token
+from napari_impa.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     from napari_impa.engine.training.settings import TrainingSettings
@@ -20,8 +20,10 @@ class Estimate:
     preset: str | None
 
 
-def estimate(token: Token, channels: int, conditions: int, settings: TrainingSettings, choose_preset: bool) -> Estimate:
-    """Measure some steps; with `choose_preset` those of the largest preset that fits the device. For a background job.
+def estimate(
+    channels: int, conditions: int, settings: TrainingSettings, choose_preset: bool, *, watch: Watch = UNWATCHED
+) -> Estimate:
+    """Measure some steps; with `choose_preset` those of the largest preset that fits the device.
 
     Raises
     ------
@@ -32,6 +34,6 @@ def estimate(token: Token, channels: int, conditions: int, settings: TrainingSet
 
     outline = Outline(channels, conditions)
     if choose_preset:
-        preset, measured = suggest_preset(outline, settings, check=token.check)
+        preset, measured = suggest_preset(outline, settings, check=watch.check)
         return Estimate(measured, preset)
-    return Estimate(measure(outline, settings, check=token.check), None)
+    return Estimate(measure(outline, settings, check=watch.check), None)

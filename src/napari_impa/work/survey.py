@@ -1,13 +1,13 @@
-"""Looking before a training: what the engine offers, what a folder holds, what its table suggests, what is doubtful."""
+"""A survey before a training: what a folder holds, what its table suggests, what is doubtful."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +22,7 @@ from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import SourceError
-from napari_impa.watch import Token
-
-if TYPE_CHECKING:
-    pass
+from napari_impa.watch import UNWATCHED, Watch
 
 MOST_VALUES = 200
 """A column with more different values is no label."""
@@ -72,7 +69,7 @@ class Looked:
     checks: tuple[Concern, ...] = ()
 
 
-def look(token: Token, path: Path, task: str, kind: Kind | None = None) -> Looked:
+def look(path: str | Path, task: str, kind: Kind | None = None, *, watch: Watch = UNWATCHED) -> Looked:
     """Open a folder without reading its pixels; `kind` says what its images are where that is guessed wrong.
 
     Raises
@@ -82,7 +79,7 @@ def look(token: Token, path: Path, task: str, kind: Kind | None = None) -> Looke
     """
     source = open_source(path, kind=kind)
     stored = open_cells(source.path) if source.kind == "cells" else None
-    token.check()
+    watch.check()
     return replace(looked_at(source, task, stored), cells=None)  # they are read from their files
 
 
@@ -95,17 +92,18 @@ def looked_at(source: Source, task: str, cells: Cells | None = None) -> Looked:
 
 
 def look_closer(
-    token: Token,
     looked: Looked,
     label: Sequence[str],
     control: str | None,
     hold_out: Mapping[str, Sequence[str]],
     segment: str | None = None,
     nuclei_channel: str | None = None,
-) -> Looked:
+    *,
+    watch: Watch = UNWATCHED,
+) -> Generator[Looked, None, Looked]:
     """Read some crops of every condition and check what the training would be given.
 
-    Reports the same with what is known so far: first what the table alone says, then pictures as they come.
+    Yields what is known so far: first what the table alone says, then pictures as they come; returns the whole.
 
     Parameters
     ----------
@@ -127,7 +125,7 @@ def look_closer(
     fields = source.kind == "fields"
     size = source.shape[0] if source.kind == "cells" else None
     checks = table_concerns(table, label, control, held, size=size, fields=fields)
-    token.send(replace(looked, checks=checks))
+    yield replace(looked, checks=checks)
     plate = plate_column(table, label)
     plates = None if plate is None else condition_names(table, [plate])
     own = None if control is None else shortest(control)
@@ -138,14 +136,24 @@ def look_closer(
     for example in read_examples(
         source, rows, cells=looked.cells, segment=segment, nuclei_channel=nuclei_channel, damaged=damaged
     ):
-        token.check()
+        watch.check()
         closer.add(example)
         if time.monotonic() - reported > REPORT_EVERY:
-            token.send(closer.seen(looked, checks))
+            yield closer.seen(looked, checks)
             reported = time.monotonic()
-    token.send(closer.seen(looked, checks))
+    yield closer.seen(looked, checks)
     checks += damaged_concerns(damaged, len(rows)) + closer.concerns(source, plates, plate or "plate", held)
     return closer.seen(looked, ranked(checks))
+
+
+def finished(parts: Generator[Any, None, Looked]) -> Looked:
+    """Wait for the end of `look_closer`, whatever it knows before; for those who show nothing meanwhile."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            found: Looked = end.value
+            return found
 
 
 class _Closer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.errors import ImpaError
-from napari_impa.watch import Token
+from napari_impa.watch import UNWATCHED, Watch
 from napari_impa.work.survey import held_rows
 from napari_impa.work.training_plan import plan_of
 
@@ -38,8 +38,8 @@ def cells_to_try(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> Cells:
     return cells.take(np.flatnonzero(held if held.any() else wanted)[:MOST])
 
 
-def of_run(token: Token, folder: Path) -> ToTry:
-    """Find the model and the cells of a run; for a background job.
+def of_run(folder: Path, *, watch: Watch = UNWATCHED) -> ToTry:
+    """Find the model and the cells of a run.
 
     Raises
     ------
@@ -56,5 +56,5 @@ def of_run(token: Token, folder: Path) -> ToTry:
         cells = open_cells(path).labelled(plan.label, plan.control)
     except (ImpaError, StopIteration):  # the model can be used on what the user opens
         return ToTry(run.model_path, None)
-    token.check()
+    watch.check()
     return ToTry(run.model_path, cells_to_try(cells, settings.hold_out))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 import torch
 
 from napari_impa.errors import ModelError
-from napari_impa.viewer.kit.jobs import Failure, Job, Latest
-from napari_impa.watch import CancelledError, Token
+from napari_impa.viewer.kit.jobs import Failure, Job, Latest, as_job
+from napari_impa.watch import UNWATCHED, CancelledError, Token, Watch
 
 
 class Recorder:
@@ -151,3 +152,24 @@ def test_no_thread_is_left(qtbot) -> None:
         with qtbot.waitSignal(latest.idle):
             latest.submit(lambda token: np.zeros(3))
     assert threading.active_count() == before
+
+
+def test_functions_that_know_no_jobs_are_run_as_such() -> None:
+    def counted(most: int, *, watch: Watch = UNWATCHED) -> Generator[int, None, str]:
+        for number in range(most):
+            watch.check()
+            yield number
+        return "done"
+
+    def plain(one: int) -> int:
+        return one + 1
+
+    sent: list[int] = []
+    token = Token(sent.append)
+    assert as_job(counted)(token, 3) == "done"
+    assert sent == [0, 1, 2]
+    assert as_job(plain)(token, 3) == 4
+    token.cancel()
+    with pytest.raises(CancelledError):
+        as_job(counted)(token, 3)
+    assert as_job(counted).__name__ == "counted"  # by which the thread is called

@@ -12,7 +12,6 @@ from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.viewer.kit.docks import Page
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.train.conditions_form import CellsForm
-from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, look
 
 Settle = Callable[..., None]
@@ -30,7 +29,7 @@ def page(qtbot: Any) -> Page:
 @pytest.fixture
 def form(page: Page, cells_path: Path, settle: Settle) -> Any:
     form = CellsForm(page)
-    form.fill(look(Token(), cells_path, "perturbation"))
+    form.fill(look(cells_path, "perturbation"))
     settle(lambda: not form.busy)
     yield form
     form.stop()
@@ -46,7 +45,7 @@ def test_table_is_there_at_once_and_pictures_follow(page: Page, cells_path: Path
     form = CellsForm(page)
     looks: list[Looked] = []
     form.looked_closer.connect(looks.append)
-    form.fill(look(Token(), cells_path, "perturbation"))
+    form.fill(look(cells_path, "perturbation"))
     assert names(form) == ["DMSO (control)", "mitotic arrest", "shrinkage"]
     assert not form.panel.table._pictures
     settle(lambda: not form.busy)
@@ -101,7 +100,7 @@ def test_files_that_go_away_are_told(page: Page, tmp_path: Path, settle: Settle)
     form = CellsForm(page)
     failures: list[Failure] = []
     form.failed.connect(failures.append)
-    looked = look(Token(), path, "perturbation")
+    looked = look(path, "perturbation")
     (path / "pixels.npy").unlink()
     form.fill(looked)
     settle(lambda: not form.busy)

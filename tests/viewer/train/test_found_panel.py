@@ -12,14 +12,13 @@ from qtpy.QtCore import QPoint
 
 from napari_impa.cells.checks import Concern
 from napari_impa.viewer.train.found_panel import LINE, SHOWN, FoundPanel, summary
-from napari_impa.watch import Token
-from napari_impa.work.survey import Looked, conditions_table, look, look_closer
+from napari_impa.work.survey import Looked, conditions_table, finished, look, look_closer
 
 
 @pytest.fixture(scope="module")
 def looked(cells_path: Path) -> Looked:
-    first = look(Token(), cells_path, "perturbation")
-    return look_closer(Token(), first, first.labels, "DMSO", {"plate": ["sim-D"]})
+    first = look(cells_path, "perturbation")
+    return finished(look_closer(first, first.labels, "DMSO", {"plate": ["sim-D"]}))
 
 
 @pytest.fixture

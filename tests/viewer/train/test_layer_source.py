@@ -22,7 +22,7 @@ from napari_impa.viewer.layers.sources import Channel
 from napari_impa.viewer.train.layer_source import Group, Naming, cut_group, guess_naming, join_groups, namings
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.watch import Token
-from napari_impa.work.survey import Looked, look_closer
+from napari_impa.work.survey import Looked, finished, look_closer
 
 Settle = Callable[..., None]
 NAMES = ("DNA", "actin", "tubulin")
@@ -125,7 +125,7 @@ def test_groups_become_one_source() -> None:
 
 def test_joined_cells_can_be_written_and_looked_at_closer(tmp_path: Any) -> None:
     looked = join_groups([group("DMSO"), group("shrinkage")], "perturbation")
-    closer = look_closer(Token(), looked, looked.labels, looked.control, {})
+    closer = finished(look_closer(looked, looked.labels, looked.control, {}))
     assert set(closer.examples) == {"DMSO", "shrinkage"}
     assert looked.cells is not None
     assert (looked.cells.save(tmp_path / "run") / "meta.json").is_file()

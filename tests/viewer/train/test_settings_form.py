@@ -18,7 +18,6 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.docks import Page
 from napari_impa.viewer.train.settings_form import SettingsForm
-from napari_impa.watch import Token
 from napari_impa.work.column_roles import kinds_in, looks_like_smiles, offer_columns
 from napari_impa.work.engine_choices import ask_engine
 
@@ -59,7 +58,7 @@ def page(qtbot: Any) -> Page:
 @pytest.fixture
 def form(page: Page) -> SettingsForm:
     made = SettingsForm(page)
-    made.fill(ask_engine(Token()))
+    made.fill(ask_engine())
     return made
 
 
@@ -251,7 +250,7 @@ def test_nothing_can_be_changed_meanwhile(form: SettingsForm) -> None:
 
 
 def test_columns_of_a_screen() -> None:
-    found = offer_columns(Token(), SCREEN, ("compound",), "DMSO")
+    found = offer_columns(SCREEN, ("compound",), "DMSO")
     assert found.smiles == ("structure",)
     assert found.dose == ("dose_um",)
     assert found.kinds == {"kind": ("CRISPR", "compound")}

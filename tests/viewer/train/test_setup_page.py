@@ -27,7 +27,7 @@ Settle = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def engine() -> Any:
-    return ask_engine(Token())
+    return ask_engine()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def page(qtbot: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("napari_impa.work.estimate.Estimator.ask", lambda *_, **__: None)  # which takes seconds
     page = SetupPage(ViewerModel())
     qtbot.addWidget(page)
-    page.look_asked.connect(lambda path, task, kind: page.show_looked(look(Token(), path, task, kind)))
+    page.look_asked.connect(lambda path, task, kind: page.show_looked(look(path, task, kind)))
     page.fill(engine)
     yield page
     for stop in page.stops:
@@ -164,7 +164,7 @@ def test_a_folder_is_asked_for_without_holding_the_window(qtbot: Any, page: Setu
 
 
 def test_cells_to_try_are_held_out_controls(run: Path, cells_path: Path) -> None:
-    found = of_run(Token(), run)
+    found = of_run(run)
     assert found.model_path == run / "model.impa"
     assert found.cells is not None
     assert set(found.cells.table["compound"]) == {"DMSO"}

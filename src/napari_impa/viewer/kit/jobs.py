@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 from napari.utils.notifications import show_error
@@ -203,6 +205,30 @@ class Latest(QObject):
         self._start()
         if self._job is None:
             self.idle.emit()
+
+
+def as_job(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make what a `Job` runs of a function that knows of no jobs.
+
+    Where it takes a `watch`, that is the job's token. Where it is a generator, what it yields is reported, and what it
+    returns is the result.
+    """
+    watched = "watch" in signature(function).parameters
+
+    @wraps(function)
+    def run(token: Token, *args: Any) -> Any:
+        result = function(*args, watch=token) if watched else function(*args)
+        return _sent(token, result) if isinstance(result, Generator) else result
+
+    return run
+
+
+def _sent(token: Token, parts: Generator[Any, None, Any]) -> Any:
+    while True:
+        try:
+            token.send(next(parts))
+        except StopIteration as end:
+            return end.value
 
 
 def notify(failure: Failure) -> None:

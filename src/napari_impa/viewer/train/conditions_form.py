@@ -12,7 +12,7 @@ from napari_impa.cells.checks import PLATES
 from napari_impa.cells.tables import shortest
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.docks import Options, Page
-from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.found_panel import FoundPanel
 from napari_impa.work.survey import (
     Looked,
@@ -251,8 +251,9 @@ class CellsForm(QObject):
         if self._resting:
             return
         self._closer.submit(
-            look_closer, self.looked, self.label.ticked, self.chosen_control, self.hold_out, self._segment, self._nuclei
-        )
+            as_job(look_closer), self.looked, self.label.ticked, self.chosen_control, self.hold_out, self._segment,
+            self._nuclei,
+        )  # fmt: skip
 
     def _on_closer(self, looked: Looked) -> None:
         self.panel.show_closer(looked)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QProgressBar, QPushButton, QTabWidget, QWidget
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.entry.reader import cells_layers
 from napari_impa.viewer.kit.docks import Dock, Page, below, beside
-from napari_impa.viewer.kit.jobs import Failure, Latest, notify
+from napari_impa.viewer.kit.jobs import Failure, Latest, as_job, notify
 from napari_impa.viewer.kit.problem import Problem
 from napari_impa.viewer.layers.sources import is_source
 from napari_impa.viewer.library.models import remember
@@ -80,7 +80,7 @@ class TrainDock(Dock):
         self.runs.resume_asked.connect(self.resume)
         self.runs.again_asked.connect(self._train_again)
         self.runs.go_on_from_asked.connect(self._go_on_from)
-        self.runs.use_asked.connect(lambda folder: self._opening.submit(of_run, folder))
+        self.runs.use_asked.connect(lambda folder: self._opening.submit(as_job(of_run), folder))
 
     def _on_page(self, index: int) -> None:
         if self.pages.tabText(index) == "Runs":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
-from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.work.estimate import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Estimator(QObject):
             return
         (channels, conditions), settings, choose = self._asked
         self._under_way = self._key()
-        self._measuring.submit(estimate, channels, conditions, settings, choose)
+        self._measuring.submit(as_job(estimate), channels, conditions, settings, choose)
 
     def _on_measured(self, found: Estimate) -> None:
         if self._asked is None or self._under_way is None:

@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_impa.cells.source import Kind
 from napari_impa.engine.steering import Steering
 from napari_impa.errors import TrainingError
-from napari_impa.viewer.kit.jobs import Failure, Job, Latest, notify
+from napari_impa.viewer.kit.jobs import Failure, Job, Latest, as_job, notify
 from napari_impa.viewer.library.settings import read_settings
 from napari_impa.work.engine_choices import ask_engine
 from napari_impa.work.survey import look
@@ -75,7 +75,7 @@ class TrainingSession(QObject):
         self._looking.failed.connect(self._on_not_looked)
         for latest in (self._asking, self._looking):
             latest.failed.connect(self.failed)
-        self._asking.submit(ask_engine)
+        self._asking.submit(as_job(ask_engine))
 
     @property
     def busy(self) -> bool:
@@ -84,7 +84,7 @@ class TrainingSession(QObject):
 
     def look(self, path: Path, task: str, kind: Kind | None = None) -> None:
         """Look at a folder."""
-        self._looking.submit(look, path, task, kind)
+        self._looking.submit(as_job(look), path, task, kind)
 
     # ---- steering ---------------------------------------------------------------------------------------------------
 

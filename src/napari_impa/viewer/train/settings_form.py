@@ -13,7 +13,7 @@ from superqt.utils import signals_blocked
 from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import KINDS, TrainingSettings
 from napari_impa.viewer.kit.docks import Options, Page, beside, section
-from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.train.description_box import DescriptionBox
 from napari_impa.work.column_roles import Offered, offer_columns
 from napari_impa.work.engine_choices import Engine
@@ -163,8 +163,9 @@ class SettingsForm(QObject):
             widget.setEnabled(source.kind == "fields")
         guessed = label is None
         self._finding.submit(
-            offer_columns, source.table, looked.labels if guessed else label, looked.control if guessed else control
-        )
+            as_job(offer_columns), source.table, looked.labels if guessed else label,
+            looked.control if guessed else control,
+        )  # fmt: skip
 
     def find_nuclei(self, segment: str | None, channel: str | None) -> None:
         """Choose how nuclei are found and in which channel, as far as that is offered."""
