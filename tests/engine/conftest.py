@@ -32,6 +32,13 @@ def cells() -> Cells:
 
 
 @pytest.fixture
+def reference_folder(request: pytest.FixtureRequest) -> Path:
+    """Folder of a reference, by name; the two large ones lie outside the repository."""
+    ours = Path(__file__).parents[1] / "data" / "reference" / request.param
+    return ours if ours.is_dir() else request.getfixturevalue("shared") / "reference" / request.param
+
+
+@pytest.fixture
 def make_trainer(cells: Cells, tmp_path: Path) -> Callable[..., Trainer]:
     """Make a trainer of the smallest networks; keyword arguments are settings."""
 

@@ -225,9 +225,12 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
         read_published(folder)
 
 
-@pytest.mark.parametrize("name", ["compound_96", "batch_48", "compound_128", "multimodal_64"])
-def test_the_reference_is_imported_to_the_bit(shared: Path, tmp_path: Path, name: str) -> None:
-    folder = shared / "reference" / name
+REFERENCES = ["batch_48", "multimodal_64", "compound_96", "compound_128"]
+
+
+@pytest.mark.parametrize("reference_folder", REFERENCES, indirect=True)
+def test_the_reference_is_imported_to_the_bit(reference_folder: Path, tmp_path: Path) -> None:
+    folder = reference_folder
     config = json.loads((folder / "config.json").read_text())
     model = model_of(folder, task="batch" if config["batch_correction"] else "perturbation")
     again = IMPA.load(model.save(tmp_path / "m"))
@@ -242,12 +245,13 @@ def test_the_reference_is_imported_to_the_bit(shared: Path, tmp_path: Path, name
             embeddings = torch.stack([one.embedding(one.conditions[first + k])[0] for k in y])
             images.append(one.networks.generator.render(content, one.networks.style_of(embeddings, z, modality)))
     assert torch.equal(*images)
-    torch.testing.assert_close(images[0], fake, atol=1e-5, rtol=0)
+    torch.testing.assert_close(images[0], fake, atol=5e-5, rtol=0)  # test_reference.py compares closely, in float64
 
 
+@pytest.mark.parametrize("reference_folder", ["multimodal_64"], indirect=True)
 @torch.no_grad()
-def test_each_modality_of_the_reference_runs_with_its_own_parts(shared: Path) -> None:
-    folder = shared / "reference" / "multimodal_64"
+def test_each_modality_of_the_reference_runs_with_its_own_parts(reference_folder: Path) -> None:
+    folder = reference_folder
     networks = read_published(folder).eval()
     assert networks.shape.embedding_dims == (32, 48, 40)
     with np.load(folder / "vectors.npz") as vectors:
