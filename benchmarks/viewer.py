@@ -105,7 +105,7 @@ def open_window(count: int) -> Iterator[Window]:
 
     from napari_impa.cells.simulated.screen import CHANNELS
     from napari_impa.engine.device import choose_device
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
 
     pixels = crops(count)
     viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
@@ -113,7 +113,7 @@ def open_window(count: int) -> Iterator[Window]:
     for channel, name in enumerate(CHANNELS):
         viewer.add_image(np.ascontiguousarray(pixels[:, channel]), name=name, blending="additive")
     with patch("napari_impa.viewer.library.models.chosen_device", lambda: choose_device("cpu")):
-        window = Window(viewer, open_dock(viewer))
+        window = Window(viewer, PerturbDock.open_in(viewer))
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
         canvas.events.draw.connect(window.on_draw, position="last")
         until(lambda: window.session.result is not None and not window.session.busy)

@@ -33,11 +33,11 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
 def demo_pictures(folder: Path) -> None:
     """The demo: the first thing that a user sees."""
     from napari_impa.viewer.entry.demo import open_demo, wait_for_prediction
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer = open_demo()
     viewer.window.resize(*LARGE)
-    wait_for_prediction(open_dock(viewer))
+    wait_for_prediction(PerturbDock.open_in(viewer))
     picture(viewer, folder / "demo.png", LARGE)
     viewer.close()
 

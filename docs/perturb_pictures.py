@@ -96,14 +96,14 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
     from napari.layers import Layer
 
     from napari_impa.viewer.entry.samples import simulated_screen
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
     from napari_impa.viewer.perturb.views.registry import VIEWS
 
     viewer = napari.Viewer(title="napari-impa", show_welcome_screen=False)
     for layer in simulated_screen() if data is None else real_layers(data, source.field):
         viewer.add_layer(Layer.create(*layer))
     viewer.window.resize(*SIZES[-1])
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     if model is not None:
         dock.use_model(model)
     session = dock.session
@@ -129,7 +129,7 @@ def real_layers(data: Path, row: int) -> list[tuple[Any, dict[str, Any], str]]:
     """Layers of one field, the first channel on top."""
     from napari_impa.analysis.montage import channel_colours
     from napari_impa.cells.source import open_source
-    from napari_impa.viewer.entry.samples import limits_to_show
+    from napari_impa.viewer.layers.as_layers import limits_to_show
 
     field = open_source(data).field(row, masks=False)
     size, layers = field.pixel_size or 1.0, []

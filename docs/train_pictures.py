@@ -117,7 +117,7 @@ def guide(
     """
     import napari
 
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
     from napari_impa.viewer.train.dock import TrainDock
     from napari_impa.viewer.train.session import READY
 
@@ -150,7 +150,7 @@ def guide(
         user.picture("trained")
         print(dock.status.text(), flush=True)
         user.click(dock.use, "Use in Perturb")
-        perturb = open_dock(viewer)
+        perturb = PerturbDock.open_in(viewer)
         wait_until(lambda: perturb.session.result is not None and not perturb.session.busy, seconds=300)
         wait_for(1)
         user.picture("perturb")

@@ -11,7 +11,7 @@ from PIL import Image
 import napari_impa.work.catalog as catalog
 from napari_impa.engine.model.model import IMPA
 from napari_impa.viewer.entry.demo import CONDITION, open_demo, save_picture
-from napari_impa.viewer.perturb.dock import open_dock
+from napari_impa.viewer.perturb.dock import PerturbDock
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_demo_shows_the_perturbation_beside_the_control(
 ) -> None:
     viewer = make_napari_viewer(show=True)
     assert open_demo(viewer) is viewer
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     assert dock.session.result.request.targets == (CONDITION,)
     assert dock.model.currentText() == "Simulated screen (bundled)"

@@ -18,7 +18,7 @@ from qtpy.QtGui import QDropEvent
 import napari_impa
 from napari_impa.cells.store import open_cells
 from napari_impa.viewer.entry.activation import OURS, PERTURB_LAYERS, add_context_entry, prefer_our_reader
-from napari_impa.viewer.perturb.dock import PerturbDock, open_dock
+from napari_impa.viewer.perturb.dock import PerturbDock
 
 MANIFEST = PluginManifest.from_file(Path(napari_impa.__file__).parent / "napari.yaml")
 
@@ -71,7 +71,7 @@ def test_a_model_dropped_on_the_viewer_opens_the_dock_with_it(
 ) -> None:
     viewer = make_napari_viewer()
     drop(viewer, model_path)
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     settle(lambda: dock.session.loaded is not None and not dock.session.busy)
     assert dock.session.loaded.model.name == "small"
     assert len(viewer.layers) == 0

@@ -10,7 +10,8 @@ from npe2 import PluginManifest
 import napari_impa
 from napari_impa.cells.store import open_cells
 from napari_impa.viewer.entry.reader import get_reader
-from napari_impa.viewer.entry.samples import limits_to_show, simulated_screen
+from napari_impa.viewer.entry.samples import simulated_screen
+from napari_impa.viewer.layers.as_layers import limits_to_show
 
 
 def test_manifest_names_what_exists() -> None:

@@ -16,10 +16,10 @@ from qtpy.QtCore import QPointF, Qt
 
 from napari_impa.cells.segmentation import SEGMENTERS
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells, simulated_field
-from napari_impa.viewer.entry.reader import cells_layers
+from napari_impa.viewer.layers.as_layers import cells_layers
+from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.cells_form import CellsForm
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import BORDER, BY_HAND, CROPS, OUTSIDE, SMALL, Found, find_cells
+from napari_impa.viewer.layers.found_cells import BORDER, BY_HAND, CROPS, OUTSIDE, SMALL, Found, find_cells
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.watch import Token

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
 from napari_impa.errors import CellsError
+from napari_impa.viewer.layers.channel_guess import guess_channels, guess_sources
 from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.geometry import Window
-from napari_impa.viewer.layers.guessing import guess_channels, guess_sources
 from napari_impa.viewer.layers.masks import labels_plane
 from napari_impa.viewer.layers.sources import (
     MADE_BY,

@@ -25,7 +25,7 @@ from napari_impa.fetching.members import sha256_of
 from napari_impa.viewer.entry import samples
 from napari_impa.viewer.library import fetching
 from napari_impa.viewer.perturb import dock as dock_module
-from napari_impa.viewer.perturb.dock import PerturbDock, open_dock
+from napari_impa.viewer.perturb.dock import PerturbDock
 
 NAME = "impa-rxrx1-batch"
 
@@ -166,7 +166,7 @@ def test_two_batches_show_the_same_cells() -> None:
 
 
 def ready(viewer: Any, settle: Callable[..., None]) -> PerturbDock:
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     settle(lambda: NAME in dock.model.values and dock.session.loaded is not None)
     return dock
 
@@ -266,7 +266,7 @@ def test_channels_are_guessed_while_layers_come_one_by_one(
     make_napari_viewer: Callable[..., Any], settle: Callable[..., None], tmp_path: Path
 ) -> None:
     viewer = make_napari_viewer()
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     settle(lambda: dock.session.loaded is not None)
     dock.cells.set_model(("DAPI", "FITC_NFkB"), 32)
     paths = []

@@ -18,11 +18,11 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.layers.channels import ChannelLayers, channel_layers
-from napari_impa.viewer.layers.finding import BORDER, CROPS, LABELS, Found, find_cells
+from napari_impa.viewer.layers.found_cells import BORDER, CROPS, LABELS, Found, find_cells
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.prediction import (
-    Block,
     EncodedCells,
+    PredictedBlock,
     Request,
     made_by,
     paste_cells,
@@ -92,7 +92,7 @@ def test_nothing_to_predict_on(change: dict[str, object], error: type, message: 
 def test_prediction_is_that_of_the_model(model: IMPA) -> None:
     cells = found().cells
     expected = model.predict(cells, "shrinkage", strength=0.7, variability=0.3, seed=5)
-    blocks: list[Block] = []
+    blocks: list[PredictedBlock] = []
     encoded = EncodedCells(loaded(model), found())
     encoded.in_sight = len(cells) - 1
     result = predict_cells(Token(blocks.append), encoded, REQUEST)

@@ -15,10 +15,10 @@ from napari.components import ViewerModel
 
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_field
 from napari_impa.engine.model.model import IMPA, Encoded
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, offered_channels
-from napari_impa.viewer.perturb.prediction import Block, EncodedCells, Request, predict_cells
+from napari_impa.viewer.perturb.prediction import EncodedCells, PredictedBlock, Request, predict_cells
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.views.registry import DIFFERENCE, FLICKER, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 from napari_impa.watch import Token
@@ -114,7 +114,7 @@ def test_the_cell_in_sight_is_told_and_comes_first(session: PerturbSession, sett
     assert session.viewer.dims.current_step[0] == 3
     session.viewer.dims.set_current_step(0, 4)
     assert told == [3, 4]
-    blocks: list[Block] = []
+    blocks: list[PredictedBlock] = []
     session._predicting.reported.connect(blocks.append)
     session.set_request(Request(("mitotic arrest",)))
     settle(lambda: not session.busy)
@@ -179,7 +179,7 @@ def test_an_error_while_predicting_leaves_the_result_before(
     with monkeypatch.context() as patched:
         decode = session._encoded.decode
 
-        def fail(rows: slice, *args: Any) -> Block:
+        def fail(rows: slice, *args: Any) -> PredictedBlock:
             if len(failures) == 0 and rows.start > 0:
                 raise RuntimeError("mat1 and mat2")
             return decode(rows, *args)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from napari_impa.cells.simulated.screen import simulated_cells
-from napari_impa.viewer.kit.docks import Page
+from napari_impa.viewer.kit.forms import Page
 from napari_impa.viewer.kit.jobs import Failure
-from napari_impa.viewer.train.conditions_form import CellsForm
+from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.work.survey import Looked, look
 
 Settle = Callable[..., None]
@@ -28,7 +28,7 @@ def page(qtbot: Any) -> Page:
 
 @pytest.fixture
 def form(page: Page, cells_path: Path, settle: Settle) -> Any:
-    form = CellsForm(page)
+    form = ConditionsForm(page)
     form.fill(look(cells_path, "perturbation"))
     settle(lambda: not form.busy)
     yield form
@@ -36,13 +36,13 @@ def form(page: Page, cells_path: Path, settle: Settle) -> Any:
     settle(lambda: not form.busy)
 
 
-def names(form: CellsForm) -> list[str]:
+def names(form: ConditionsForm) -> list[str]:
     table = form.panel.table
     return [table.item(row, 0).text() for row in range(table.rowCount())]
 
 
 def test_table_is_there_at_once_and_pictures_follow(page: Page, cells_path: Path, settle: Settle) -> None:
-    form = CellsForm(page)
+    form = ConditionsForm(page)
     looks: list[Looked] = []
     form.looked_closer.connect(looks.append)
     form.fill(look(cells_path, "perturbation"))
@@ -55,7 +55,7 @@ def test_table_is_there_at_once_and_pictures_follow(page: Page, cells_path: Path
     assert form.panel.warnings.texts[0].startswith("⚠ 3 conditions have few cells to train on")
 
 
-def test_another_choice_is_looked_at_and_the_one_before_left(form: CellsForm, settle: Settle) -> None:
+def test_another_choice_is_looked_at_and_the_one_before_left(form: ConditionsForm, settle: Settle) -> None:
     changes: list[bool] = []
     form.changed.connect(lambda: changes.append(True))
     form.control.setCurrentIndex(form.control.findText("shrinkage"))
@@ -67,7 +67,7 @@ def test_another_choice_is_looked_at_and_the_one_before_left(form: CellsForm, se
     assert len(changes) == 2
 
 
-def test_values_held_out_are_counted_as_they_are_ticked(form: CellsForm, settle: Settle) -> None:
+def test_values_held_out_are_counted_as_they_are_ticked(form: ConditionsForm, settle: Settle) -> None:
     form.column.setCurrentIndex(form.column.findText("compound"))
     assert form.panel.table.isColumnHidden(3)
     item = form.held.item(form.held.count() - 1)
@@ -78,7 +78,7 @@ def test_values_held_out_are_counted_as_they_are_ticked(form: CellsForm, settle:
     assert "All cells of shrinkage are held out" in form.panel.warnings.texts[0]
 
 
-def test_without_a_label_there_are_no_conditions(form: CellsForm) -> None:
+def test_without_a_label_there_are_no_conditions(form: ConditionsForm) -> None:
     for row in range(form.label.count()):
         form.label.item(row).setCheckState(form.label.item(row).checkState().__class__.Unchecked)
     assert form.label.ticked == ()
@@ -87,7 +87,7 @@ def test_without_a_label_there_are_no_conditions(form: CellsForm) -> None:
     assert form.panel.summary.text().startswith("24 cells")
 
 
-def test_batches_have_no_control(form: CellsForm, settle: Settle) -> None:
+def test_batches_have_no_control(form: ConditionsForm, settle: Settle) -> None:
     form.task.setCurrentIndex(1)
     assert form.chosen_control is None
     assert names(form) == ["batch 1", "batch 2"]
@@ -97,7 +97,7 @@ def test_batches_have_no_control(form: CellsForm, settle: Settle) -> None:
 
 def test_files_that_go_away_are_told(page: Page, tmp_path: Path, settle: Settle) -> None:
     path = simulated_cells(4, size=32, conditions=("DMSO", "shrinkage")).save(tmp_path / "a.cells")
-    form = CellsForm(page)
+    form = ConditionsForm(page)
     failures: list[Failure] = []
     form.failed.connect(failures.append)
     looked = look(path, "perturbation")
@@ -108,7 +108,7 @@ def test_files_that_go_away_are_told(page: Page, tmp_path: Path, settle: Settle)
     assert names(form)[0] == "DMSO (control)"  # the table stays
 
 
-def test_cleared_form_shows_nothing(form: CellsForm) -> None:
+def test_cleared_form_shows_nothing(form: ConditionsForm) -> None:
     form.clear()
     assert form.looked is None
     assert form.panel.isHidden()

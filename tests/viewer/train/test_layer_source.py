@@ -16,10 +16,10 @@ from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.kit.jobs import Failure
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import CROPS, LABELS
+from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.found_cells import CROPS, LABELS
 from napari_impa.viewer.layers.sources import Channel
-from napari_impa.viewer.train.layer_source import Group, Naming, cut_group, guess_naming, join_groups, namings
+from napari_impa.viewer.train.layer_source import CellNaming, Group, cut_group, guess_naming, join_groups, namings
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, finished, look_closer
@@ -43,7 +43,7 @@ def choice_of(images: list[Image], mask: Labels | None) -> CellChoice:
 
 def group(condition: str = "DMSO", plate: str | None = None, size: int = 48, **more: Any) -> Group:
     plain = choice_of(*layers(condition, **more)).plain(NAMES, size, "batch")
-    return cut_group(Token(), plain, Naming(condition), None if plate is None else Naming(plate))
+    return cut_group(Token(), plain, CellNaming(condition), None if plate is None else CellNaming(plate))
 
 
 def test_cells_under_labels_are_named_by_a_text() -> None:
@@ -77,13 +77,13 @@ def test_cells_without_a_condition_are_left_out() -> None:
     images, mask = layers()
     choice = choice_of(images, mask)
     plain = choice.plain(NAMES, 48, "batch")
-    whole = cut_group(Token(), plain, Naming("all"), None)
+    whole = cut_group(Token(), plain, CellNaming("all"), None)
     first = int(whole.cells.table["label"][0])
-    found = cut_group(Token(), plain, Naming(by_label={first: "DMSO"}), None)
+    found = cut_group(Token(), plain, CellNaming(by_label={first: "DMSO"}), None)
     assert (len(found.cells), found.unnamed) == (1, len(whole.cells) - 1)
     assert "without a condition left out" in found.describe()
     with pytest.raises(ConditionError, match="type a name"):
-        cut_group(Token(), plain, Naming(by_label={}), None)
+        cut_group(Token(), plain, CellNaming(by_label={}), None)
 
 
 def test_stacks_are_named_by_their_table() -> None:

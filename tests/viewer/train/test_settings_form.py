@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QSpinBox
 from napari_impa.engine.training.options import about_settings, option
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import TrainingError
-from napari_impa.viewer.kit.docks import Page
+from napari_impa.viewer.kit.forms import Page
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.column_roles import kinds_in, looks_like_smiles, offer_columns
 from napari_impa.work.engine_choices import ask_engine

@@ -44,11 +44,11 @@ def perturb_layers() -> None:
     """Open the Perturb dock of the current viewer."""
     import napari
 
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer = napari.current_viewer()
     if viewer is not None:
-        open_dock(viewer)
+        PerturbDock.open_in(viewer)
 
 
 def prefer_our_reader() -> None:

@@ -40,14 +40,21 @@ def open_demo(viewer: napari.Viewer | None = None, *, condition: str = CONDITION
     from napari.layers import Layer
 
     from napari_impa.viewer.entry.samples import simulated_screen
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer = napari.Viewer(title="napari-impa demo") if viewer is None else viewer
     for data in simulated_screen():
         viewer.add_layer(Layer.create(*data))
-    dock = open_dock(viewer)
+    dock = PerturbDock.open_in(viewer)
     dock.session.model_changed.connect(lambda _: _choose(dock, condition))
     return viewer
+
+
+def show_demo() -> None:
+    """Open the demo in the current viewer."""
+    import napari
+
+    open_demo(napari.current_viewer())
 
 
 def _choose(dock: Any, condition: str) -> None:
@@ -70,11 +77,11 @@ def run_demo(screenshot: Path | None = None) -> None:
 
         napari.run()
         return
-    from napari_impa.viewer.perturb.dock import open_dock
+    from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer.window.resize(*SIZE)
     try:
-        wait_for_prediction(open_dock(viewer))
+        wait_for_prediction(PerturbDock.open_in(viewer))
         save_picture(viewer, screenshot)
     finally:
         viewer.close()

@@ -1,4 +1,4 @@
-"""Sample data: the simulated screen and a plate in two batches, offline; BBBC014 and BBBC022, fetched; and the demo."""
+"""Sample data: the simulated screen and a plate in two batches, offline; BBBC014 and BBBC022, fetched."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_impa.fetching.images import BBBC014, BBBC022, ImageSet
+from napari_impa.viewer.layers.as_layers import LayerData, limits_to_show
 
 COLORMAPS = {"DNA": "bop blue", "actin": "magenta", "tubulin": "green"}
 _BBBC022_COLORMAPS = ("bop blue", "green", "yellow", "magenta", "red")
 _BBBC022_PIXEL = 0.656
 _GAP = 40
 """Pixels between two fields side by side."""
-
-LayerData = tuple[Any, dict[str, Any], str]
 
 
 def simulated_screen(condition: str | None = None, *, seed: int = 0, size: int = 512) -> list[LayerData]:
@@ -118,23 +117,6 @@ def _here_or_fetched(images: ImageSet) -> list[LayerData]:
 
 READERS = {BBBC014.name: bbbc014_layers, BBBC022.name: bbbc022_layers}
 """What makes layers of the files of a set."""
-
-
-def show_demo() -> None:
-    """Open the demo in the current viewer."""
-    import napari
-
-    from napari_impa.viewer.entry.demo import open_demo
-
-    open_demo(napari.current_viewer())
-
-
-def limits_to_show(plane: Any) -> tuple[float, float]:
-    """Contrast limits that show cells, not single hot pixels: the 1 % and 99.8 % quantiles."""
-    import numpy as np
-
-    low, high = np.quantile(np.nan_to_num(np.asarray(plane)), (0.01, 0.998))
-    return float(low), float(max(high, low + 1e-6))
 
 
 def _terms(images: ImageSet) -> dict[str, str]:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.docks import breakable
+from napari_impa.viewer.kit.forms import breakable
 from napari_impa.viewer.kit.jobs import Failure
 
 

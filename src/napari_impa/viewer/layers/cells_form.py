@@ -16,13 +16,21 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.docks import Options, below, beside, section
 from napari_impa.viewer.kit.form_rows import AxisRow, number_box
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import CROPS, LABELS, POINTS, Found
-from napari_impa.viewer.layers.guessing import axis_name, guess_sources
+from napari_impa.viewer.kit.forms import Options, below, beside, section
+from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.channel_guess import guess_sources
+from napari_impa.viewer.layers.found_cells import CROPS, LABELS, POINTS, Found
 from napari_impa.viewer.layers.overview import Overview
-from napari_impa.viewer.layers.sources import Channel, are_crops, is_mask, is_region, is_source, offered_channels
+from napari_impa.viewer.layers.sources import (
+    Channel,
+    are_crops,
+    axis_name,
+    is_mask,
+    is_region,
+    is_source,
+    offered_channels,
+)
 
 if TYPE_CHECKING:
     import napari

@@ -10,7 +10,7 @@ import pandas as pd
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_impa.viewer.layers.finding import BY_HAND, LABELS, POINTS, Found
+from napari_impa.viewer.layers.found_cells import BY_HAND, LABELS, POINTS, Found
 from napari_impa.viewer.layers.sources import MADE_BY
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QHelpEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_impa.viewer.layers.finding import BY_HAND, Found
+from napari_impa.viewer.layers.found_cells import BY_HAND, Found
 from napari_impa.viewer.layers.outlines import TAKEN
 
 HEIGHT = 150

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_impa.viewer.layers.geometry import Matrix, Window
-from napari_impa.viewer.layers.guessing import channel_axis
+
+_MOST_CHANNELS = 8
+"""An axis without a name that is longer holds time, sites or planes."""
 
 MADE_BY = "napari-impa"
 """Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
@@ -67,6 +70,33 @@ def offered_channels(layers: Sequence[Layer]) -> list[Channel]:
             count = Channel(layer).data.shape[axis]
             offered += [Channel(layer, position, axis) for position in range(count)]
     return offered
+
+
+def axis_name(layer: Image, axis: int) -> str:
+    """Return the name that an axis was given, or an empty text."""
+    label = str(layer.axis_labels[axis]).strip()
+    return "" if re.fullmatch(r"(axis )?-?\d*", label) else label
+
+
+def channel_axis(layer: Image, others: Sequence[Image] = ()) -> int | None:
+    """Guess which axis of a grey image holds its channels.
+
+    One that is named so, or else, where no axis is named, the shortest of 2 to 8 before rows and columns, or a last
+    one behind them.  Layers of one shape are channels of each other, so that an axis without a name is none of theirs.
+    """
+    shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
+    if len(shape) < 3:
+        return None
+    names = [axis_name(layer, axis).casefold() for axis in range(len(shape))]
+    for axis, name in enumerate(names):
+        if name in ("c", "ch", "channel", "channels"):
+            return axis
+    if any(names) or any(other is not layer and other.data.shape == layer.data.shape for other in others):
+        return None
+    if shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
+        return len(shape) - 1
+    short = [axis for axis in range(len(shape) - 2) if 2 <= shape[axis] <= _MOST_CHANNELS]
+    return min(short, key=lambda axis: (shape[axis], -axis), default=None)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
+from napari_impa.viewer.layers.as_layers import LayerData
 from napari_impa.viewer.library.settings import SettingsError, cache_folder
 from napari_impa.watch import Token
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import napari
 
     from napari_impa.fetching.images import ImageSet
-
-LayerData = tuple[Any, dict[str, Any], str]
 
 FETCHING = "napari-impa fetching"
 """Key of a placeholder's metadata: what is being fetched for it."""

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QVBoxLayout, QWidg
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
-from napari_impa.viewer.kit.docks import Options, beside
+from napari_impa.viewer.kit.forms import Options, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.watch import Token
 

@@ -17,17 +17,18 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_impa.viewer.kit.docks import Dock, Options, Page, beside, section
+from napari_impa.viewer.kit.docks import Dock
+from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, notify
 from napari_impa.viewer.layers.cells_form import CellsForm
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
-from napari_impa.viewer.perturb.changes import ChangesTable
+from napari_impa.viewer.perturb.changes_table import ChangesTable
 from napari_impa.viewer.perturb.export import Keep
 from napari_impa.viewer.perturb.prediction import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
-from napari_impa.viewer.perturb.turn_into import TurnInto
+from napari_impa.viewer.perturb.targets_form import TurnInto
 from napari_impa.viewer.perturb.views.flicker import FASTEST, FLICKER, RATE
 from napari_impa.viewer.perturb.views.registry import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
 from napari_impa.watch import Token
@@ -57,6 +58,8 @@ def prepare(token: Token) -> tuple[list[Choice], list[Segmenter]]:
 
 class PerturbDock(Dock):
     """A form over `PerturbSession`; there is no button to press, every change is followed."""
+
+    title = "Perturb cells"
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
@@ -320,17 +323,3 @@ class PerturbDock(Dock):
         self.changes.set_result(None)
         self.keep.set_result(None, None, None)
         self.session.close()
-
-
-def open_dock(viewer: napari.viewer.Viewer) -> PerturbDock:
-    """Return the viewer's Perturb dock, opened where it was not."""
-    for widget in viewer.window.dock_widgets.values():
-        if isinstance(widget, PerturbDock):
-            outer = widget.parentWidget()
-            if outer is not None:  # it may lie behind another tab
-                outer.show()
-                outer.raise_()
-            return widget
-    dock = PerturbDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Perturb cells", area="right", tabify=True)
-    return dock

@@ -17,10 +17,10 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.cells.beside import free
-from napari_impa.viewer.kit.docks import beside
+from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
 from napari_impa.viewer.layers.channels import ChannelLayers
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import Look
 from napari_impa.watch import Token
 

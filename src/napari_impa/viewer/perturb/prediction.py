@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.watch import Token
 
@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class PredictedBlock:
     """Predicted pixels (n, C, S, S) of some rows for one of the targets, sent as soon as they are there."""
 
     request: Request
@@ -58,7 +58,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class SpreadBlock(Block):
+class SpreadBlock(PredictedBlock):
     """How far some predicted pixels spread over draws of the noise, float32 in the camera's units."""
 
 
@@ -151,12 +151,12 @@ class EncodedCells:
             self._has[keep] = True
         return encoded
 
-    def decode(self, rows: slice, request: Request, number: int = 0) -> Block:
+    def decode(self, rows: slice, request: Request, number: int = 0) -> PredictedBlock:
         """Predict some rows for one of the targets."""
         model = self.loaded.model
         noise = self.noise(request.variability, request.seed)[rows]
         images = model.decode(self.encode(rows), request.targets[number], noise, strength=request.strength)
-        return Block(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
+        return PredictedBlock(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
 
     def spread(self, rows: slice, request: Request, number: int) -> SpreadBlock:
         """Spread of some rows for one of the targets."""
@@ -227,7 +227,7 @@ def _rows(encoded: Encoded, rows: Any) -> Encoded:
 def predict_cells(
     token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, with_spread: bool = False
 ) -> Predicted:
-    """Predict all cells, reporting each `Block`.
+    """Predict all cells, reporting each `PredictedBlock`.
 
     Parameters
     ----------

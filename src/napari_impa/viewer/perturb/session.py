@@ -9,15 +9,15 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.jobs import Failure, Latest
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import Found, find_cells
+from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.found_cells import Found, find_cells
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import Look
 from napari_impa.viewer.library.models import Loaded, load
 from napari_impa.viewer.perturb.prediction import (
-    Block,
     EncodedCells,
     Predicted,
+    PredictedBlock,
     Request,
     Spread,
     SpreadBlock,
@@ -28,7 +28,7 @@ from napari_impa.viewer.perturb.prediction import (
 )
 from napari_impa.viewer.perturb.stage import Stage
 from napari_impa.viewer.perturb.views.registry import IN_PLACE, UNCERTAINTY, Uncertainty
-from napari_impa.viewer.perturb.views.view import About, View
+from napari_impa.viewer.perturb.views.view import AboutTarget, View
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -260,7 +260,7 @@ class PerturbSession(QObject):
         if self._waiting:
             self._predict()
 
-    def _on_block(self, block: Block) -> None:
+    def _on_block(self, block: PredictedBlock) -> None:
         view = self._open_view(block.request)
         if view is not None:
             view.show_block(block, self._about(block.request))
@@ -356,7 +356,7 @@ class PerturbSession(QObject):
         if had and tell:
             self.cells_changed.emit(None)
 
-    def _about(self, request: Request) -> About:
+    def _about(self, request: Request) -> AboutTarget:
         loaded = self.loaded
         return lambda number: {} if loaded is None else made_by(loaded, request, number)
 

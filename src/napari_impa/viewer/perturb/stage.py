@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Layer
 
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.perturb.prediction import EncodedCells, Request
 from napari_impa.viewer.perturb.views.registry import IN_PLACE, RATE, SIDE_BY_SIDE, VIEWS, Flicker, SideBySide, View
 

@@ -11,7 +11,7 @@ from superqt.utils import signals_blocked
 from napari_impa.cells.checks import PLATES
 from napari_impa.cells.tables import shortest
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.docks import Options, Page
+from napari_impa.viewer.kit.forms import Options, Page
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.found_panel import FoundPanel
 from napari_impa.work.survey import (
@@ -63,7 +63,7 @@ def _plate_rank(name: str) -> int:
     return PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES)
 
 
-class CellsForm(QObject):
+class ConditionsForm(QObject):
     """Task, labels, control and hold out of what was found, as rows of a dock under a picture of it.
 
     Each choice is looked at more closely in the background: example crops of the conditions, and what is doubtful.

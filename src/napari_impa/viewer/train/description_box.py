@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
-from napari_impa.viewer.kit.docks import Options
+from napari_impa.viewer.kit.forms import Options
 
 LEARNED = ("their names", "learned")
 FINGERPRINTS = (("structure (bits)", "bit"), ("structure (counts)", "count"))

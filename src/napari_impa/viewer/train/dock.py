@@ -10,13 +10,14 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QProgressBar, QPushButton, QTabWidget, QWidget
 
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.entry.reader import cells_layers
-from napari_impa.viewer.kit.docks import Dock, Page, below, beside
+from napari_impa.viewer.kit.docks import Dock
+from napari_impa.viewer.kit.forms import Page, below, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job, notify
 from napari_impa.viewer.kit.problem import Problem
+from napari_impa.viewer.layers.as_layers import cells_layers
 from napari_impa.viewer.layers.sources import is_source
 from napari_impa.viewer.library.models import remember
-from napari_impa.viewer.train.closing import CloseGuard
+from napari_impa.viewer.train.close_guard import CloseGuard
 from napari_impa.viewer.train.runs_page import RunsList
 from napari_impa.viewer.train.session import PAUSED, READY, STOPPING, TRAINING, TrainingSession
 from napari_impa.viewer.train.setup_page import FOLDER, SetupPage
@@ -34,6 +35,8 @@ STAGES = {"autoencoder": "learning to draw cells", "adversarial": "learning what
 
 class TrainDock(Dock):
     """A form over `TrainingSession`: choose a folder, start, watch, and use the model."""
+
+    title = "Train on a folder"
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
@@ -272,12 +275,12 @@ class TrainDock(Dock):
         self._open_perturb(to_try)
 
     def _open_perturb(self, to_try: ToTry | None) -> Any:
-        from napari_impa.viewer.perturb.dock import open_dock
+        from napari_impa.viewer.perturb.dock import PerturbDock
 
         if to_try is not None and to_try.cells is not None and not any(map(is_source, self.viewer.layers)):
             for data in cells_layers(to_try.cells, to_try.prefix):
                 self.viewer.add_layer(Layer.create(*data))
-        dock = open_dock(self.viewer)
+        dock = PerturbDock.open_in(self.viewer)
         if to_try is not None:
             dock.use_model(to_try.model_path)
         return dock

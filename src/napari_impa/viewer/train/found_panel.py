@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 from napari_impa.analysis.montage import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
-from napari_impa.viewer.kit.docks import breakable, section
+from napari_impa.viewer.kit.forms import breakable, section
 from napari_impa.work.survey import Looked
 
 LINE = 22

@@ -17,8 +17,8 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells, concatenate
 from napari_impa.cells.tables import guess_labels, shortest
 from napari_impa.errors import CellsError, ConditionError
-from napari_impa.viewer.layers.choice import CellChoice
-from napari_impa.viewer.layers.finding import CROPS, LABELS, find_cells
+from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.found_cells import CROPS, LABELS, find_cells
 from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, looked_at
 
@@ -30,7 +30,7 @@ _OTHER_SCALE = 0.1  # pixel sizes that differ by more than this share cannot be 
 
 
 @dataclass(frozen=True, eq=False)
-class Naming:
+class CellNaming:
     """What cells are called by: one text for all, or a column of a table.
 
     Parameters
@@ -60,26 +60,26 @@ class Naming:
         return np.full(len(table), shortest(self.text), object)
 
 
-def namings(choice: CellChoice) -> dict[str, Naming]:
+def namings(choice: CellChoice) -> dict[str, CellNaming]:
     """What could name the cells of a choice, by column: a Labels layer's features, a stack's table, a layer's metadata.
 
     A feature belongs to the label in the column `index`, as in napari, or else to the row's own number.
     """
-    found: dict[str, Naming] = {}
+    found: dict[str, CellNaming] = {}
     first = choice.layers[0]
     for name, value in first.metadata.items():
         if isinstance(value, str | Real) and not isinstance(value, bool) and shortest(value):
-            found[str(name)] = Naming(shortest(value))
+            found[str(name)] = CellNaming(shortest(value))
     table = first.metadata.get("table")
     if choice.method == CROPS and isinstance(table, pd.DataFrame):
-        found |= {str(name): Naming(by_row=tuple(map(shortest, table[name]))) for name in table.columns}
+        found |= {str(name): CellNaming(by_row=tuple(map(shortest, table[name]))) for name in table.columns}
     if choice.method == LABELS and isinstance(choice.mask, Labels):
         features = choice.mask.features
         labels = features.get("index", features.index)
         for name in features.columns:
             if name != "index":
                 values = zip(labels, features[name], strict=True)
-                found[str(name)] = Naming(by_label={int(label): shortest(value) for label, value in values})
+                found[str(name)] = CellNaming(by_label={int(label): shortest(value) for label, value in values})
     return found
 
 
@@ -116,7 +116,7 @@ class Group:
         return text + (f" ({self.unnamed:,} without a condition left out)" if self.unnamed else "")
 
 
-def cut_group(token: Token, plain: tuple[Any, ...], condition: Naming, plate: Naming | None) -> Group:
+def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate: CellNaming | None) -> Group:
     """Find and cut the cells of a group.
 
     Parameters

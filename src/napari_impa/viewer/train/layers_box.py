@@ -22,12 +22,12 @@ from superqt.utils import signals_blocked
 
 from napari_impa.cells.examples import SIDE
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.docks import Options, below, beside
+from napari_impa.viewer.kit.forms import Options, below, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.sources import offered_channels
 from napari_impa.viewer.train.conditions_form import CheckList
-from napari_impa.viewer.train.layer_source import Group, Naming, cut_group, guess_naming, join_groups, namings
+from napari_impa.viewer.train.layer_source import CellNaming, Group, cut_group, guess_naming, join_groups, namings
 
 if TYPE_CHECKING:
     import napari
@@ -65,7 +65,7 @@ class NamingRow(QWidget):
         self.column.currentIndexChanged.connect(self._on_column)
         self.text.textChanged.connect(lambda _: self.changed.emit())
 
-    def offer(self, columns: dict[str, Naming], task: str) -> None:
+    def offer(self, columns: dict[str, CellNaming], task: str) -> None:
         """Offer columns; one that looks right is chosen, unless the user has chosen."""
         before = self.column.value
         self.column.refill([(TYPED, None), *((naming.title(name), name) for name, naming in columns.items())])
@@ -76,11 +76,11 @@ class NamingRow(QWidget):
             self.column.choose(None)
         self.text.setVisible(self.column.value is None)
 
-    def naming(self, columns: dict[str, Naming]) -> Naming | None:
+    def naming(self, columns: dict[str, CellNaming]) -> CellNaming | None:
         """What was chosen; None where nothing was."""
         if self.column.value is not None:
             return columns.get(self.column.value)
-        return Naming(self.text.text().strip()) if self.text.text().strip() else None
+        return CellNaming(self.text.text().strip()) if self.text.text().strip() else None
 
     def _on_column(self) -> None:
         self._touched = True
@@ -112,7 +112,7 @@ class LayersBox(QWidget):
         self._added_cells: list[Any] = []  # of each group, what its cells are known by
         self._asked_cells: Any = None
         self._names: tuple[str, ...] = ()
-        self._columns: dict[str, Naming] = {}
+        self._columns: dict[str, CellNaming] = {}
         self._finding = Latest(self)
         self._finding.succeeded.connect(self._on_group)
         self._finding.failed.connect(self.failed)

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.docks import breakable
+from napari_impa.viewer.kit.forms import breakable
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.library.models import recent
 from napari_impa.watch import Token

@@ -12,7 +12,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import KINDS, TrainingSettings
-from napari_impa.viewer.kit.docks import Options, Page, beside, section
+from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.train.description_box import DescriptionBox
 from napari_impa.work.column_roles import Offered, offer_columns

@@ -13,10 +13,10 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 from napari_impa.cells.segmentation import SEGMENTERS
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
-from napari_impa.viewer.kit.asking import ask_for_folder, open_dialog, tool_button
-from napari_impa.viewer.kit.docks import Options, Page, breakable
+from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
+from napari_impa.viewer.kit.forms import Options, Page, breakable
 from napari_impa.viewer.kit.jobs import Failure, Latest
-from napari_impa.viewer.train.conditions_form import CellsForm
+from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.viewer.train.settings_form import SettingsForm
@@ -67,7 +67,7 @@ class SetupPage(Page):
         self._reading.failed.connect(self.failed)
         self._enabled = True
         self._build_source()
-        self.cells = CellsForm(self)
+        self.cells = ConditionsForm(self)
         self.settings = SettingsForm(self)
         self._build_model_and_folder()
         self.stops: list[Callable[[], None]] = [

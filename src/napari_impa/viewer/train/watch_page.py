@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QPushButton
 
-from napari_impa.viewer.kit.docks import Page, beside, breakable
+from napari_impa.viewer.kit.forms import Page, beside, breakable
 from napari_impa.viewer.kit.jobs import Latest
 from napari_impa.viewer.train.curves import LossCurves, Past, ScoreCurves, read_past
 from napari_impa.viewer.train.preview import Preview

@@ -13,13 +13,13 @@ from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.engine.model.conditions import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.viewer.layers.channels import channel_layers
-from napari_impa.viewer.layers.finding import LABELS, Found, find_cells
+from napari_impa.viewer.layers.found_cells import LABELS, Found, find_cells
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.prediction import (
-    Block,
     EncodedCells,
     Predicted,
+    PredictedBlock,
     Request,
     SpreadBlock,
     made_by,
@@ -122,7 +122,7 @@ def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) ->
 
 def test_blocks_are_shown_as_they_come(viewer, found, predicted, about) -> None:
     view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
-    view.show_block(Block(REQUEST, 0, slice(2, 4), predicted.pixels[0, 2:4]), about)
+    view.show_block(PredictedBlock(REQUEST, 0, slice(2, 4), predicted.pixels[0, 2:4]), about)
     after = viewer.layers["shrinkage ×0.7 · DNA"].data
     assert np.array_equal(after[2:4], predicted.pixels[0, 2:4, 0])
     assert not after[:2].any()

@@ -11,7 +11,7 @@ from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from napari_impa.viewer.perturb.prediction import Predicted, Request, Spread, SpreadBlock
-from napari_impa.viewer.perturb.views.view import TEXT, About, Stacks
+from napari_impa.viewer.perturb.views.view import TEXT, AboutTarget, Stacks
 
 DIFFERENCE, UNCERTAINTY = "difference", "uncertainty"
 
@@ -100,10 +100,10 @@ class Uncertainty(_Maps):
                 layer.contrast_limits = (0.0, high if high > 0 else self._contrast(channel) / 10)
         super()._put(request, number, rows, pixels)
 
-    def show(self, predicted: Predicted, about: About) -> None:
+    def show(self, predicted: Predicted, about: AboutTarget) -> None:
         """Wait for the spread, which comes after the prediction."""
 
-    def show_spread(self, spread: Spread, about: About) -> None:
+    def show_spread(self, spread: Spread, about: AboutTarget) -> None:
         """Show the spread of all cells."""
         self.show_all(spread.request, spread.pixels, about)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_impa.viewer.perturb.prediction import Predicted, Request
 from napari_impa.viewer.perturb.views.flicker import FLICKER, RATE, Flicker
 from napari_impa.viewer.perturb.views.maps import DIFFERENCE, UNCERTAINTY, Difference, Uncertainty
-from napari_impa.viewer.perturb.views.view import About, Stacks, View
+from napari_impa.viewer.perturb.views.view import AboutTarget, Stacks, View
 
 SIDE_BY_SIDE, IN_PLACE = "side by side", "in place"
 
@@ -90,7 +90,7 @@ class InPlace(View):
     def _coloured(self) -> Sequence[Image]:
         return self.fields[0] if self.fields else ()
 
-    def show(self, predicted: Predicted, about: About) -> None:
+    def show(self, predicted: Predicted, about: AboutTarget) -> None:
         """Show a field for each target; several are panes of the grid."""
         if predicted.fields is None:
             return

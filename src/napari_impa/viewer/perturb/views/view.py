@@ -11,9 +11,9 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_impa.viewer.layers.channels import look_of
-from napari_impa.viewer.layers.finding import Found
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, Look
-from napari_impa.viewer.perturb.prediction import Block, Predicted, Request
+from napari_impa.viewer.perturb.prediction import Predicted, PredictedBlock, Request
 from napari_impa.viewer.perturb.views.panes import Panes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TEXT = 8  # points, so that a name fits into its pane
 LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
-About = Callable[[int], dict[str, Any]]
+AboutTarget = Callable[[int], dict[str, Any]]
 """What made the layers of a target, by its number."""
 
 
@@ -67,10 +67,10 @@ class View:
         """Whether the panes are those that a request needs."""
         return len(request.targets) == len(self.targets)
 
-    def show_block(self, block: Block, about: About) -> None:
+    def show_block(self, block: PredictedBlock, about: AboutTarget) -> None:
         """Show some cells; where the view needs all of them, wait."""
 
-    def show(self, predicted: Predicted, about: About) -> None:
+    def show(self, predicted: Predicted, about: AboutTarget) -> None:
         """Show all predicted cells."""
 
     def close(self) -> None:
@@ -149,7 +149,7 @@ class Stacks(View):
     """Cells as stacks, one layer a target and channel, filled block by block."""
 
     stacks: list[list[Image]]
-    takes: type[Block] = Block
+    takes: type[PredictedBlock] = PredictedBlock
     """Which blocks are shown."""
 
     def _start(self, request: Request, hide: Sequence[Layer]) -> None:
@@ -172,18 +172,18 @@ class Stacks(View):
     def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
         return pixels[:, channel]
 
-    def show_block(self, block: Block, about: About) -> None:
+    def show_block(self, block: PredictedBlock, about: AboutTarget) -> None:
         """Put some cells of a target into its stacks."""
         if type(block) is self.takes:
             self._put(block.request, block.number, block.rows, block.pixels)
             if self._told is None or self._told.targets != block.request.targets:
                 self._tell_all(block.request, about)
 
-    def show(self, predicted: Predicted, about: About) -> None:
+    def show(self, predicted: Predicted, about: AboutTarget) -> None:
         """Put all predicted cells into the stacks, unless they came as blocks."""
         self.show_all(predicted.request, predicted.pixels, about)
 
-    def show_all(self, request: Request, pixels: NDArray[Any], about: About) -> None:
+    def show_all(self, request: Request, pixels: NDArray[Any], about: AboutTarget) -> None:
         """Put all cells (T, N, C, S, S) into the stacks, unless they came as blocks."""
         if self._request != request or not self._there.all():
             for number in self.targets:
@@ -201,7 +201,7 @@ class Stacks(View):
             if rows.start <= self.panes.cell < rows.stop:
                 layer.refresh(thumbnail=False, extent=False, highlight=False)
 
-    def _tell_all(self, request: Request, about: About) -> None:
+    def _tell_all(self, request: Request, about: AboutTarget) -> None:
         """Name the layers; while a slider moves, only when it rests: to draw names takes longer than to draw a cell."""
         if self._told != request:
             self._told = request

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.docks import Options, beside
+from napari_impa.viewer.kit.forms import Options, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.watch import Token
 
@@ -51,7 +51,7 @@ TIPS = {
 SHORT = {"mean intensity": "mean", "total intensity": "total", "nuclear to ring": "nucleus / ring"}
 
 
-class Measured:
+class MeasuredCells:
     """Control and treated cells, of which each is measured once; one job at a time may use it."""
 
     def __init__(self, cells: Cells, treated: Callable[[str], NDArray[Any] | None]) -> None:
@@ -103,7 +103,7 @@ class Measured:
         return Changes(yardstick.columns, self._control, predicted, self._treated[name], labels)
 
 
-def measure(token: Token, measured: Measured, name: str, pixels: NDArray[Any], row: int) -> Changes:
+def measure(token: Token, measured: MeasuredCells, name: str, pixels: NDArray[Any], row: int) -> Changes:
     """Measure the cell in sight, which is reported, and then all cells."""
     token.send((row, measured.one(row, pixels)))
     return measured.all(token, name, pixels)
@@ -127,7 +127,7 @@ class ChangesTable(QWidget):
         self._failure: str | None = None
         self._one: tuple[int, Changes] | None = None
         self._predicted: Mapping[str, NDArray[Any]] = {}
-        self._measured: Measured | None = None
+        self._measured: MeasuredCells | None = None
         self._row = 0
         self.target = Options(tip="Which of the conditions is compared with the control.")
         self.this_cell, self.all_cells = QRadioButton("this cell"), QRadioButton("all cells")
@@ -186,7 +186,7 @@ class ChangesTable(QWidget):
             self._measured, self._predicted = None, {}
         else:
             if self._measured is None or self._measured.cells is not cells:
-                self._measured = Measured(cells, treated)
+                self._measured = MeasuredCells(cells, treated)
             self._predicted = dict(predicted or {})
         self.target.refill([(name, name) for name in self._predicted])
         self.target.setVisible(len(self._predicted) > 1)

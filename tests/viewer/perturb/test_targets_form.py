@@ -17,7 +17,7 @@ from napari_impa.engine.model.conditions import Description, NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.viewer.library.models import Loaded
-from napari_impa.viewer.perturb.turn_into import NEVER_SEEN, NOTE, TurnInto
+from napari_impa.viewer.perturb.targets_form import NEVER_SEEN, NOTE, TurnInto
 
 Settle = Callable[..., None]
 

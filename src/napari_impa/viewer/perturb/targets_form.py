@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QSearchableComboBox
 from superqt.utils import signals_blocked
 
-from napari_impa.viewer.kit.docks import beside
+from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.perturb.compound_box import CompoundBox
 
 if TYPE_CHECKING:

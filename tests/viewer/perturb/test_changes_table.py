@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import napari_impa.viewer.perturb.changes as module
+import napari_impa.viewer.perturb.changes_table as module
 from napari_impa.analysis.changes import Changes, changes, features_table
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
-from napari_impa.viewer.perturb.changes import MISSING, ChangesTable, _text
+from napari_impa.viewer.perturb.changes_table import MISSING, ChangesTable, _text
 
 Settle = Callable[..., None]
 
@@ -104,13 +104,13 @@ def test_out_of_sight_nothing_is_measured(table: ChangesTable, control: Cells, s
 def test_the_newest_wins(
     table: ChangesTable, control: Cells, shrunk: Cells, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, real = threading.Event(), module.Measured.all
+    gate, real = threading.Event(), module.MeasuredCells.all
 
     def slow(self: Any, token: Any, name: str, pixels: Any) -> Changes:
         gate.wait(10)
         return real(self, token, name, pixels)
 
-    monkeypatch.setattr(module.Measured, "all", slow)
+    monkeypatch.setattr(module.MeasuredCells, "all", slow)
     table.set_result(control, {"same": control.pixels})
     settle(lambda: table._one is not None)  # the cell in sight does not wait for the others
     assert read(table)["nucleus area µm²"][2] == "+0 %"

@@ -18,7 +18,7 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.training.run_folder.lock import is_locked
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
-from napari_impa.viewer.train.closing import CLOSE, CLOSE_BUTTON, KEEP
+from napari_impa.viewer.train.close_guard import CLOSE, CLOSE_BUTTON, KEEP
 from napari_impa.viewer.train.dock import TrainDock
 from napari_impa.work.training_plan import Plan, Progress
 

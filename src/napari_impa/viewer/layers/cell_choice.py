@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer, Points, Shapes
 
 from napari_impa.viewer.layers.channels import channel_layers
-from napari_impa.viewer.layers.finding import CROPS
+from napari_impa.viewer.layers.found_cells import CROPS
 from napari_impa.viewer.layers.masks import centres_of, labels_plane, region_of
 from napari_impa.viewer.layers.sources import Channel, place_of
 

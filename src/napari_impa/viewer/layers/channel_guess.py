@@ -1,17 +1,13 @@
-"""Guessing: which layers hold several channels, and which of what is offered shows each channel of a model."""
+"""A guess, by names, which of the layers on offer shows each channel of a model."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from napari.layers import Image
-
-    from napari_impa.viewer.layers.sources import Channel
+from napari_impa.viewer.layers.sources import Channel
 
 _ALIKE: tuple[tuple[str, ...], ...] = (
     ("dna", "dapi", "hoechst", "nuclei", "nucleus", "nuclear", "draq5", "h2b"),
@@ -23,11 +19,6 @@ _ALIKE: tuple[tuple[str, ...], ...] = (
     ("agp", "golgi", "wga", "membrane"),
     ("nfkb", "nf-kb", "p65", "rela", "fitc"),
 )
-_DISTINCT = ("blue", "red", "green", "yellow", "magenta", "cyan")
-
-
-_MOST_CHANNELS = 8
-"""An axis without a name that is longer holds time, sites or planes."""
 
 
 def guess_channels(channels: Sequence[str], layers: Sequence[str]) -> list[int | None]:
@@ -94,30 +85,3 @@ def guess_sources(channels: Sequence[str], offered: Sequence[Channel]) -> list[C
             if len(of_layer) >= len(channels):
                 return list(of_layer[: len(channels)])
     return [None if at is None else offered[at] for at in found]
-
-
-def axis_name(layer: Image, axis: int) -> str:
-    """Return the name that an axis was given, or an empty text."""
-    label = str(layer.axis_labels[axis]).strip()
-    return "" if re.fullmatch(r"(axis )?-?\d*", label) else label
-
-
-def channel_axis(layer: Image, others: Sequence[Image] = ()) -> int | None:
-    """Guess which axis of a grey image holds its channels.
-
-    One that is named so, or else, where no axis is named, the shortest of 2 to 8 before rows and columns, or a last
-    one behind them.  Layers of one shape are channels of each other, so that an axis without a name is none of theirs.
-    """
-    shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
-    if len(shape) < 3:
-        return None
-    names = [axis_name(layer, axis).casefold() for axis in range(len(shape))]
-    for axis, name in enumerate(names):
-        if name in ("c", "ch", "channel", "channels"):
-            return axis
-    if any(names) or any(other is not layer and other.data.shape == layer.data.shape for other in others):
-        return None
-    if shape[-1] <= _MOST_CHANNELS < min(shape[-3:-1]):
-        return len(shape) - 1
-    short = [axis for axis in range(len(shape) - 2) if 2 <= shape[axis] <= _MOST_CHANNELS]
-    return min(short, key=lambda axis: (shape[axis], -axis), default=None)

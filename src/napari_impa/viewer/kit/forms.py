@@ -1,0 +1,136 @@
+"""Parts of forms: a page of labelled rows that scrolls, lists of objects to choose from, rows and folded sections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
+from superqt.utils import signals_blocked
+
+WIDTH = 360
+"""Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
+
+
+class Page(QScrollArea):
+    """A form that scrolls up and down where the window is low."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.body = QWidget()
+        self.form = QFormLayout(self.body)
+        self.form.setContentsMargins(8, 6, 8, 6)
+        self.form.setVerticalSpacing(6)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.setWidget(self.body)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the form."""
+        return QSize(max(WIDTH, self.minimumSizeHint().width()), self.body.sizeHint().height() + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never narrower than the form, which scrolls up and down only."""
+        return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 100)
+
+    def row(self, label: str, *widgets: QWidget, tip: str = "") -> QLabel:
+        """Add a labelled row; the first widget takes the room there is."""
+        name = QLabel(label)
+        for widget in (name, *widgets):
+            if tip and not widget.toolTip():
+                widget.setToolTip(tip)
+        self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
+        return name
+
+
+def breakable(text: str) -> str:
+    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are."""
+    return re.sub(r"\S{30,}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
+
+
+def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
+    """Widgets in a row, the first of which takes the room there is, or else the end of the row."""
+    box = QWidget()
+    layout = QHBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, stretch=int(stretch and number == 0))
+    if not stretch:
+        layout.addStretch(1)
+    return box
+
+
+def section(title: str, content: QWidget) -> QCollapsible:
+    """A part of a form that is shut at first; its content is hidden then, and as high as it likes when open."""
+    box = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())  # icons would keep the first theme
+    box.setDuration(0)
+    box.layout().setContentsMargins(0, 0, 0, 0)
+    box.toggleButton().setStyleSheet("text-align: left; border: none; background: transparent; padding: 2px 0px;")
+    highest = content.maximumHeight()
+    box.setContent(content)
+    content.hide()
+
+    def follow(is_open: bool) -> None:
+        box.setText(f"{'▾' if is_open else '▸'} {title}")
+        content.setMaximumHeight(highest)  # which the box has set
+        content.setVisible(is_open)
+
+    box.toggled.connect(follow)
+    return box
+
+
+def below(*widgets: QWidget) -> QWidget:
+    """Widgets one under the other."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(3)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
+
+
+class Options(QComboBox):
+    """A combo box of Python objects, which may be narrower than its longest item; programs change it quietly."""
+
+    def __init__(self, options: Sequence[tuple[str, Any]] = (), *, tip: str = "") -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.setToolTip(tip)
+        self.values: list[Any] = []
+        self.refill(options)
+
+    @property
+    def value(self) -> Any:
+        """The object chosen, or None."""
+        index = self.currentIndex()
+        return self.values[index] if 0 <= index < len(self.values) else None
+
+    def choose(self, value: Any) -> bool:
+        """Choose an object quietly; False, and nothing chosen, where it is not offered."""
+        with signals_blocked(self):
+            self.setCurrentIndex(self.values.index(value) if value in self.values else -1)
+        return value in self.values
+
+    def refill(self, options: Sequence[tuple[str, Any]]) -> None:
+        """Offer other objects quietly; what was chosen stays so where it is still offered, else the first is chosen."""
+        before = self.value
+        with signals_blocked(self):
+            self.clear()
+            self.values = [value for _, value in options]
+            self.addItems([text for text, _ in options])
+        if before is not None and before in self.values:
+            self.choose(before)
+
+    def add(self, text: str, value: Any) -> None:
+        """Offer one more object quietly."""
+        with signals_blocked(self):
+            self.values.append(value)
+            self.addItem(text)
