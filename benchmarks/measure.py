@@ -131,7 +131,7 @@ def in_child(function: str, **arguments: Any) -> dict[str, Any]:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What computes."""
-    from napari_impa.engine.training.run_folder.run import versions
+    from napari_impa.versions import versions
 
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")

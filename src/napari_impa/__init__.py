@@ -74,7 +74,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value: Any = _installed_version()
+        from napari_impa.versions import own_version
+
+        value: Any = own_version()
     elif name in _ROOMS:
         value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
     else:
@@ -85,12 +87,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _installed_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("napari-impa")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0+unknown"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pandas as pd
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.training.settings import Recipe, TrainingSettings
 from napari_impa.errors import TrainingError
+from napari_impa.versions import versions
 
 SOURCE = "source.json"
 """File of the run folder that says where its cells came from."""
@@ -254,14 +253,3 @@ HISTORY = (
     "start_match",
 )
 """Columns of `history.csv`."""
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes, for `config.json` and the model."""
-    found = {"python": platform.python_version(), "system": platform.system()}
-    for name in ("napari-impa", "torch", "numpy", "pandas", "scikit-image"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found

@@ -11,8 +11,8 @@ from napari_impa.engine.model.conditions import Description
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.data.training_cells import TrainingCells
-from napari_impa.engine.training.run_folder.run import versions
 from napari_impa.engine.training.step import Step
+from napari_impa.versions import versions
 
 
 class TrainedModel:
