@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_impa.analysis.scores import evaluate, format_table
@@ -66,6 +67,16 @@ def test_without_a_hold_out_the_classifier_is_cross_validated_by_plate(cells, do
     assert "other plates" in table.attrs["classifier"]
     assert list(table["cells"]) == [60, 60]
     assert (table["treated_real"] > 0.8).all()
+
+
+@pytest.mark.parametrize("name", ["Plate", "Metadata_Plate", "Image_Metadata_Plate", "week"])
+def test_plates_are_known_whatever_their_column_is_called(cells, double, name):
+    named = replace(cells, table=cells.table.drop(columns="batch").rename(columns={"plate": name}))
+    model = double(double.oracle)
+    table = evaluate(model, named)
+    assert "other plates" in table.attrs["classifier"]
+    # the floor compares with another plate, not with a random half
+    pd.testing.assert_frame_equal(table, evaluate(model, cells))
 
 
 def test_one_plate_alone_is_cross_validated_at_random(cells, double):

@@ -111,6 +111,7 @@ def test_words() -> None:
     assert listed(["a", "b"]) == "a and b"
     assert listed(list("abcdefg")) == "a, b, c and 4 more"
     assert plate_column(pd.DataFrame(columns=["Plate", "batch"])) == "Plate"
+    assert plate_column(pd.DataFrame(columns=["Metadata_Plate", "batch"])) == "Metadata_Plate"
     assert plate_column(pd.DataFrame(columns=["plate", "batch"]), ["plate"]) == "batch"
     assert plate_column(pd.DataFrame(columns=["well"])) is None
 

@@ -60,6 +60,13 @@ def test_last_plate_is_held_out_if_nothing_is_lost_by_it() -> None:
     assert default_hold_out(TABLE, ("plate",), None) == ("", ())
 
 
+@pytest.mark.parametrize("name", ["Plate", "Metadata_Plate", "Image_Metadata_Plate_DAPI", "Week"])
+def test_a_plate_is_counted_and_held_out_whatever_its_column_is_called(name: str) -> None:
+    table = TABLE.rename(columns={"plate": name})
+    assert conditions_table(table, ("compound", "dose"), "DMSO")["plates"].tolist() == [3, 2, 1]
+    assert default_hold_out(table, ("compound",), "DMSO") == (name, ("p3",))
+
+
 def test_columns_that_can_be_labels() -> None:
     many = pd.concat([TABLE] * 4, ignore_index=True).assign(y=1, name=[f"cell {i}" for i in range(24)], same="x")
     assert label_columns(many) == ("compound", "dose", "plate", "site")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.checks import plate_column
 from napari_impa.cells.store import Cells, condition_names, shortest
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
@@ -36,7 +37,7 @@ class Selection:
     scored
         (n,) whether it is scored; the others train the classifier and give the floor.
     plates
-        (n,) plate, or batch where no plate is known, or all alike.
+        (n,) plate, or what else says which cells were imaged together; all alike where nothing does.
     conditions
         What is scored, in the model's order.
     control
@@ -153,10 +154,8 @@ def _sample(
 
 def _plates(cells: Cells) -> NDArray[np.object_]:
     """(N,) what tells cells apart that were not treated and imaged together."""
-    for column in ("plate", "batch"):
-        if column in cells.table.columns and column not in cells.label:
-            return condition_names(cells.table, [column])
-    return np.full(len(cells), "", object)
+    column = plate_column(cells.table, cells.label)
+    return np.full(len(cells), "", object) if column is None else condition_names(cells.table, [column])
 
 
 def _in_words(where: Mapping[str, Any]) -> str:

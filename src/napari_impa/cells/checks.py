@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_impa.cells.tables import condition_names, shortest
+from napari_impa.cells.words import IMAGED_TOGETHER, SITE, WELL
 
 FEW_CELLS = 50
 """A condition with fewer training cells than this is learned by heart rather than understood."""
-
-PLATES = ("plate", "batch", "week", "experiment", "run", "replicate")
-"""Columns, by preference, that say which cells were stained and imaged together (compared without case)."""
 
 KINDS = (
     "damaged", "swapped", "empty", "sizes", "no control", "untrained", "overlap", "saturated", "few", "one plate",
@@ -24,7 +22,6 @@ KINDS = (
 )  # fmt: skip
 """Kinds of concerns, the gravest first."""
 
-_SITES = ("well", "site", "fov", "field", "field_given", "image")
 _NAMED = 3  # conditions or plates named before the rest is counted
 
 
@@ -51,8 +48,7 @@ def ranked(concerns: Iterable[Concern]) -> tuple[Concern, ...]:
 
 def plate_column(table: pd.DataFrame, label: Sequence[str] = ()) -> str | None:
     """Return the column that says which cells were imaged together and is no label, or None."""
-    by_name = {str(name).casefold(): str(name) for name in reversed(table.columns) if name not in label}
-    return next((by_name[name] for name in PLATES if name in by_name), None)
+    return IMAGED_TOGETHER.find(table, but=label)
 
 
 def table_concerns(
@@ -216,7 +212,7 @@ def _overlaps(table: pd.DataFrame, held: NDArray[np.bool_], size: int | None, fi
             return []
         text = f"{count:,} of {int(held.sum()):,} held-out crops overlap crops that are trained on, {advice}"
         return [Concern("overlap", text)]
-    sites = [name for name in table.columns if str(name).casefold() in _SITES and table[name].nunique() < len(table)]
+    sites = [name for name in (WELL + SITE).all(table) if table[name].nunique() < len(table)]
     if not sites:
         return []
     if (plate := plate_column(table)) is not None:

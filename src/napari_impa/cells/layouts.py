@@ -14,13 +14,8 @@ import pandas as pd
 from napari_impa.cells.fields import is_image, probe_image
 from napari_impa.cells.store import PLACE
 from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.words import ONE_FIELD
 from napari_impa.errors import SourceError
-
-SITE = (
-    "plate", "well", "site", "field", "fov", "image", "row", "column", "batch", "week", "replicate", "timepoint",
-    "cell", "cell_id", "crop", "object",
-)  # fmt: skip
-"""Columns that say which site a file with one channel belongs to; where none is there, all columns do."""
 
 GIVEN = "_given"
 """Ending of a table column whose own name says where a cell was cut (`field`, `y`, `x`, `label`)."""
@@ -153,7 +148,7 @@ def _group(
     path: Path, table: pd.DataFrame, files: list[Path], masks: list[Path | None], rest: pd.DataFrame
 ) -> tuple[list[Entry], list[int], tuple[str, ...]]:
     """Join rows of one channel each to fields, by the columns that say the site; returns each field's first row."""
-    site = [name for name in rest.columns if str(name).lower() in SITE] or list(rest.columns)
+    site = [name for name in rest.columns if ONE_FIELD.fits(name)] or list(rest.columns)
     if table["channel"].isna().any():
         raise SourceError(f"{path} has no channel in row {int(table['channel'].isna().argmax()) + 2}; fill it in.")
     names = [shortest(value) for value in table["channel"]]

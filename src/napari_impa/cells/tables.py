@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,31 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.words import (
+    BATCH_LABEL,
+    CONDITION,
+    CONTROL_MARK,
+    CONTROL_MARKS,
+    CONTROLS,
+    DOSE,
+    TREATMENT,
+)
 from napari_impa.errors import ConditionError, SourceError
 
 if TYPE_CHECKING:
     from napari_impa.cells.store import Cells
 
 Task = Literal["perturbation", "batch"]
-
-TREATMENTS = (
-    "compound", "drug", "perturbation", "treatment", "gene", "cpd_name", "compound_name", "drug_name",
-    "perturbation_name", "gene_name", "molecule", "sirna", "guide", "label_given",
-)  # fmt: skip
-"""Columns, by preference, that usually say what was done to a cell (compared without case)."""
-
-DOSES = re.compile(r"^(dose|dosage|conc|concentration)(?![a-z])", re.IGNORECASE)
-"""What the names of dose columns start with: `dose`, `dose_um`, `Concentration (µM)`."""
-
-BATCHES = ("batch", "plate", "week", "experiment", "run")
-"""Columns, by preference, that usually say in which batch a cell was imaged."""
-
-CONTROLS = (
-    "dmso", "control", "ctrl", "untreated", "vehicle", "mock", "negative", "negative control", "negative_control",
-    "neg", "neg_ctrl", "negctrl", "empty", "none", "pbs", "wt", "wildtype", "wild type", "non-targeting",
-    "nontargeting", "scrambled",
-)  # fmt: skip
-"""Usual names of the untreated control, by preference (compared without case)."""
 
 # Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
 _WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)
@@ -175,11 +165,6 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _find(table: pd.DataFrame, names: Sequence[str]) -> str | None:
-    by_name: dict[str, Hashable] = {str(column).casefold(): column for column in reversed(table.columns)}
-    return next((str(by_name[name]) for name in names if name in by_name), None)
-
-
 def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     """Guess the columns that name conditions; empty where nothing looks like one.
 
@@ -187,19 +172,19 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     treated have more than one dose.  For the task `batch`: `batch`, `plate`, `week`, …
     """
     if task == "batch":
-        found = _find(table, BATCHES)
+        found = BATCH_LABEL.find(table)
         return [found] if found else []
-    found = _find(table, ("condition",))
+    found = CONDITION.find(table)
     if found:
         return [found]
-    found = _find(table, TREATMENTS)
+    found = TREATMENT.find(table)
     if not found:
         return []
     control = guess_control(table, found)
     treated = table[condition_names(table, [found]) != control]
-    for column in table.columns:
-        if DOSES.match(str(column)) and len(set(_texts(treated[column])) - {""}) > 1:
-            return [found, str(column)]
+    for column in DOSE.all(table):
+        if len(set(_texts(treated[column])) - {""}) > 1:
+            return [found, column]
     return [found]
 
 
@@ -212,10 +197,8 @@ def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None
     if not columns:
         return None
     marked = np.zeros(len(table), bool)
-    for name in ("control", "is_control", "state"):
-        column = _find(table, (name,))
-        if column is not None and column not in columns:
-            marked |= np.array([text.casefold() in _YES for text in _texts(table[column])], bool)
+    for column in CONTROL_MARK.all(table, but=columns):
+        marked |= np.array([text.casefold() in CONTROL_MARKS for text in _texts(table[column])], bool)
     if marked.any():
         values = pd.Series(_texts(table.loc[marked, columns[0]]))
         return str(values.value_counts().index[0]) or None
@@ -225,9 +208,6 @@ def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None
             if name in present:
                 return present[name]
     return None
-
-
-_YES = frozenset({"1", "true", "yes", "y", "control", "ctrl", "negative", "neg"})
 
 
 def check_conditions(cells: Cells, task: Task = "perturbation") -> None:

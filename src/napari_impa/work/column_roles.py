@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from napari_impa.cells.tables import DOSES, condition_names, shortest
+from napari_impa.cells.tables import condition_names, shortest
+from napari_impa.cells.words import DOSE, SMILES
 from napari_impa.watch import UNWATCHED, Watch
 
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*~]+")
@@ -32,12 +33,12 @@ def offer_columns(
 ) -> Offered:
     """Find what the columns of a table can be, given which of them name conditions."""
     smiles = [str(name) for name in table.columns if looks_like_smiles(str(name), table[name])]
-    smiles.sort(key=lambda name: name.casefold() != "smiles")
+    smiles.sort(key=lambda name: SMILES.rank(name) or (len(SMILES.names) + 1, 0))
     watch.check()
     dose = [
         str(name)
-        for name in table.columns
-        if DOSES.match(str(name)) and pd.api.types.is_numeric_dtype(table[name]) and table[name].nunique() > 1
+        for name in DOSE.all(table)
+        if pd.api.types.is_numeric_dtype(table[name]) and table[name].nunique() > 1
     ]
     kinds: dict[str, tuple[str, ...]] = {}
     conditions = 0
@@ -63,7 +64,7 @@ def looks_like_smiles(name: str, column: pd.Series) -> bool:
     texts = [text for text in texts if text]
     if not texts:
         return False
-    if "smiles" in name.casefold():
+    if SMILES.fits(name):
         return True
     likely = [text for text in texts if _SMILES.fullmatch(text) and _STRUCTURE.search(text)]
     return all(_SMILES.fullmatch(text) for text in texts) and 2 * len(likely) >= len(texts)

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_impa.analysis.montage import channel_colours, composite, display_limits
-from napari_impa.cells.checks import PLATES, Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
+from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
+from napari_impa.cells.words import IMAGED_TOGETHER
 from napari_impa.errors import SourceError
 from napari_impa.watch import UNWATCHED, Watch
 
@@ -297,9 +298,7 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
     -------
     Column and values; empty where nothing is held out.
     """
-    for column in PLATES:
-        if column not in table.columns or column in label:
-            continue
+    for column in IMAGED_TOGETHER.all(table, but=label):
         few, _ = distinct(table, [column, *label])
         texts = pd.Series(condition_names(few, [column]))
         values = sorted(set(texts))

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import shortest
-from napari_impa.cells.tables import DOSES
+from napari_impa.cells.words import DOSE, MODALITY, SMILES
 from napari_impa.engine.training.settings import KINDS, Kind
 from napari_impa.errors import ConditionError, MissingDependencyError
 
@@ -288,9 +288,7 @@ def read_new_conditions(path: str | Path, descriptions: Sequence[Description]) -
     table = _read_named(path)
     known = next((one.features for one in descriptions if one.features and set(one.features) <= set(table.columns)), ())
     others = [column for column in table.columns if column not in known]
-    lower = {str(column).casefold(): column for column in reversed(others)}
-    smiles, modality = lower.get("smiles"), lower.get("modality")
-    dose = next((column for column in others if DOSES.match(str(column))), None)
+    smiles, modality, dose = SMILES.find(others), MODALITY.find(others), DOSE.find(others)
     numbers = table[list(known) or [column for column in others if column not in (smiles, modality, dose)]]
     if smiles is None and not all(kind.kind in "iuf" for kind in numbers.dtypes):
         raise ConditionError(f"{Path(path).name} holds neither a column called smiles nor numbers alone.")

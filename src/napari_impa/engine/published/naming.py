@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.store import condition_names, shortest
 from napari_impa.cells.tables import Task, guess_control, guess_labels, read_table
+from napari_impa.cells.words import MODALITY, SMILES
 from napari_impa.engine.model.conditions import FINGERPRINTS, Kind, Vector, fingerprint, is_fingerprint
 from napari_impa.errors import ConditionError
 
@@ -106,7 +107,7 @@ class Naming:
         """Rows of the table that belong to each modality, sorted by its name; the control belongs to all."""
         if count == 1 and self.modality is None:
             return {"": np.ones(len(table), bool)}
-        column = self.modality or next((str(c) for c in table.columns if str(c).casefold() == "modality"), None)
+        column = self.modality or MODALITY.find(table)
         if column is None:
             raise ConditionError(
                 f"The model has {count} modalities; say which column of the table names them (--modality)."
@@ -123,7 +124,7 @@ class Naming:
     def _name(
         self, matrix: NDArray[Any], table: pd.DataFrame, names: NDArray[np.object_], control: str | None
     ) -> Named:
-        smiles = self.smiles or next((str(c) for c in table.columns if str(c).casefold() == "smiles"), None)
+        smiles = self.smiles or SMILES.find(table)
         if smiles is not None and smiles not in table.columns:
             raise ConditionError(
                 f"The table has no column {smiles!r}; its columns are: {', '.join(map(str, table.columns))}."

@@ -8,8 +8,8 @@ from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 from superqt.utils import signals_blocked
 
-from napari_impa.cells.checks import PLATES
 from napari_impa.cells.tables import shortest
+from napari_impa.cells.words import IMAGED_TOGETHER
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.forms import Options, Page
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
@@ -57,10 +57,6 @@ class CheckList(QListWidget):
         """The names ticked, from the top."""
         items = (self.item(row) for row in range(self.count()))
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
-
-
-def _plate_rank(name: str) -> int:
-    return PLATES.index(name.casefold()) if name.casefold() in PLATES else len(PLATES)
 
 
 class ConditionsForm(QObject):
@@ -208,7 +204,11 @@ class ConditionsForm(QObject):
         names = sorted({name for column in label for name in values_of(table, column)})
         self.control.refill([(name, name) for name in names])
         self.control.choose(before if before in names else guess(table, self.task.value)[1])
-        columns = sorted(label_columns(table), key=lambda name: (name in label, _plate_rank(name)))
+        together = IMAGED_TOGETHER.all(table)
+        columns = sorted(
+            label_columns(table),
+            key=lambda name: (name in label, together.index(name) if name in together else len(together)),
+        )
         column, values = default_hold_out(table, label, self.chosen_control)
         self.column.refill([("nothing", ""), *((name, name) for name in columns)])
         self.column.choose(column)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells, condition_names, shortest
+from napari_impa.cells.words import SMILES
 from napari_impa.engine.model.conditions import FINGERPRINTS, Description, Vector, fingerprint, read_descriptions
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
@@ -241,7 +242,7 @@ def _no_compound() -> Vector:
 def _smiles(cells: Cells, column: str | None) -> Names:
     table = cells.table
     if column is None:
-        column = next((str(name) for name in table.columns if str(name).casefold() == "smiles"), None)
+        column = SMILES.find(table)
     if column is None or column not in table.columns:
         raise ConditionError(
             f"Fingerprints need a column of SMILES, and the table has no column {column or 'smiles'!r}; "
