@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_impa.analysis.features import deep_features
+from napari_impa.analysis.features.quick import deep_features
 from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.montage import save_evaluation_montage
 from napari_impa.analysis.scores import evaluate

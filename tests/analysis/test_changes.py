@@ -24,6 +24,7 @@ from napari_impa.analysis.changes import (
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
+from napari_impa.watch import CancelledError, Token
 
 BACKGROUND = 100.0
 
@@ -126,15 +127,10 @@ def test_tables() -> None:
 
 
 def test_the_work_can_be_left() -> None:
-    class LeftError(Exception):
-        pass
-
-    def leave() -> None:
-        raise LeftError
-
-    cells = discs([8])
-    with pytest.raises(LeftError):
-        Yardstick.of(cells).measure(cells.pixels, check=leave)
+    cells, token = discs([8]), Token()
+    token.cancel()
+    with pytest.raises(CancelledError):
+        Yardstick.of(cells).measure(cells.pixels, watch=token)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from napari_impa.analysis.result import (
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tiff import read_ome_tiff
 from napari_impa.errors import CellsError
+from napari_impa.watch import Reported
 
 CHANNELS = ("DNA", "actin")
 
@@ -49,9 +50,9 @@ def result() -> Result:
 
 def test_cells_come_back_with_place_look_and_maker(result, tmp_path) -> None:
     told = []
-    paths = save_parts(result, tmp_path / "new" / "exp.cells", "cells", lambda *said: told.append(said))
+    paths = save_parts(result, tmp_path / "new" / "exp.cells", "cells", watch=Reported(lambda *said: told.append(said)))
     assert [path.name for path in paths] == ["exp control.cells", "exp a_b 1 ×1.5.cells", "exp real a_b 1.cells"]
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(1, 3, "saving"), (2, 3, "saving"), (3, 3, "saving")]
     for path, part in zip(paths, result.parts, strict=True):
         back = open_cells(path)
         np.testing.assert_array_equal(back.pixels, part.cells.pixels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,11 @@ from scipy import ndimage as ndi
 from scipy.stats import rankdata
 from skimage.filters import threshold_otsu
 
-from napari_impa.analysis.features import central_nucleus_mask, nuclei_and_rings, ratio_of_means
+from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclei_and_rings, ratio_of_means
 from napari_impa.cells.segmentation import guess_nuclei_channel
 from napari_impa.cells.store import Cells, read_pixels
 from napari_impa.errors import CellsError
+from napari_impa.watch import UNWATCHED, Watch
 
 FEATURES = ("area", "mean intensity", "total intensity", "texture", "nuclear to ring")
 """What is measured in each channel, beside the area of the nucleus; `Yardstick.measure` says how."""
@@ -80,7 +80,7 @@ class Yardstick:
         rows += [(channel, feature, unit) for channel in self.channels for feature, unit in units.items()]
         return pd.DataFrame(rows, columns=["channel", "feature", "unit"])
 
-    def measure(self, pixels: NDArray[Any], *, check: Callable[[], object] | None = None) -> NDArray[np.float64]:
+    def measure(self, pixels: NDArray[Any], *, watch: Watch = UNWATCHED) -> NDArray[np.float64]:
         """Measure cells (N, C, S, S) → (N, 1 + 5 C), in the order of `columns`.
 
         - **nucleus area**: of the nucleus at the centre, see `central_nucleus_mask`.
@@ -92,13 +92,12 @@ class Yardstick:
         - **nuclear to ring**: mean intensity in the nucleus over that in a ring around it, see
           `nuclear_to_ring_ratio`.
 
-        What cannot be measured (no nucleus, nothing stained) is NaN. `check` is called before every few cells, and may
-        raise to end the work.
+        What cannot be measured (no nucleus, nothing stained) is NaN. `watch` is asked before every few cells whether
+        to go on.
         """
         out = np.full((len(pixels), len(self.columns)), np.nan)
         for start in range(0, len(pixels), BLOCK):
-            if check is not None:
-                check()
+            watch.check()
             rows = slice(start, start + BLOCK)
             block = np.asarray(pixels[rows], np.float32)
             block = np.where(np.isfinite(block), block, self.background[:, None, None].astype(np.float32))

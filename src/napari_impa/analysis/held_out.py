@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.analysis.features import deep_features
+from napari_impa.analysis.features.quick import deep_features
 from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.selection import FEWEST, select_cells
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
+from napari_impa.watch import UNWATCHED, Watch
 
 MOST = 256
 """Cells predicted for one score, of all conditions together."""
@@ -32,8 +31,8 @@ class HeldOutScore:
         All cells of the training.
     seed
         Of the cells drawn and of the predictions' noise.
-    check
-        Called before every few cells, here and while scoring; what it raises ends the work.
+    watch
+        Asked before every few cells, here and while scoring, whether to go on.
 
     Raises
     ------
@@ -41,14 +40,14 @@ class HeldOutScore:
         If too few cells are held out.
     """
 
-    def __init__(self, model: IMPA, cells: Cells, *, seed: int = 0, check: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, model: IMPA, cells: Cells, *, seed: int = 0, watch: Watch = UNWATCHED) -> None:
         chosen = select_cells(model, cells, seed=seed)
         rng = np.random.default_rng([seed, 8])
         several = max(1, MOST // FEWEST)
         steps = np.linspace(0, len(chosen.conditions) - 1, min(len(chosen.conditions), several)).astype(int)
         self.conditions = tuple(chosen.conditions[number] for number in steps)
         most = MOST // len(self.conditions)
-        self._seed, self._check, self._parts = seed, check, {}
+        self._seed, self._watch, self._parts = seed, watch, {}
         for condition in self.conditions:
             sources, real = chosen.sources(condition), chosen.real(condition)
             count = min(len(sources), len(real), most)
@@ -72,4 +71,4 @@ class HeldOutScore:
         return scores
 
     def _features(self, model: IMPA, cells: Cells) -> NDArray[np.float64]:
-        return deep_features(cells.pixels, model.limits, check=self._check)
+        return deep_features(cells.pixels, model.limits, watch=self._watch)

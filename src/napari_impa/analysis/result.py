@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tiff import Picture, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
 from napari_impa.errors import CellsError
+from napari_impa.watch import UNWATCHED, Watch
 
 VIEW = "view"
 """Key of a `.cells` folder's history: how its cells lay and looked in the viewer that they were saved from."""
@@ -29,8 +30,6 @@ CellsKind = Literal["cells", "tiff", "ome-tiff"]
 _SUFFIXES: dict[CellsKind, str] = {"cells": ".cells", "tiff": ".tif", "ome-tiff": PLACED}
 _FIRST = ("cell", "condition", "field", "y", "x", "label", "step")
 _SHOWN = 8
-
-Tell = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ class Result:
         return {"title": part.title, **self.place, "looks": looks, "made_by": dict(part.made_by)}
 
 
-def save_parts(result: Result, path: str | Path, kind: CellsKind, progress: Tell | None = None) -> list[Path]:
+def save_parts(result: Result, path: str | Path, kind: CellsKind, *, watch: Watch = UNWATCHED) -> list[Path]:
     """Write each part into a file (or `.cells` folder) of its own: `NAME control`, `NAME mitotic arrest` …
 
     Nothing is overwritten: where one of the files exists already, all get the next free number.
@@ -105,12 +104,11 @@ def save_parts(result: Result, path: str | Path, kind: CellsKind, progress: Tell
             save_cells_tiff(cells, target)
         else:
             save_cells_ome_tiff(cells, target, {**view, "axis": "cell"})
-        if progress is not None:
-            progress(number + 1, len(paths))
+        watch.report(number + 1, len(paths), "saving")
     return paths
 
 
-def save_fields(result: Result, path: str | Path, progress: Tell | None = None) -> list[Path]:
+def save_fields(result: Result, path: str | Path, *, watch: Watch = UNWATCHED) -> list[Path]:
     """Write each field with its predicted cells in place as OME-TIFF; names and errors as `save_parts`."""
     parts = [part for part in result.parts if part.made_by and part.title in result.fields]
     if not parts:
@@ -119,8 +117,7 @@ def save_fields(result: Result, path: str | Path, progress: Tell | None = None) 
     for number, (part, target) in enumerate(zip(parts, paths, strict=True)):
         cells = part.cells
         save_ome_tiff(Picture(result.fields[part.title], cells.channels, cells.pixel_size, result.view(part)), target)
-        if progress is not None:
-            progress(number + 1, len(paths))
+        watch.report(number + 1, len(paths), "saving")
     return paths
 
 

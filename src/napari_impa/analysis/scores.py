@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.features import deep_features
+from napari_impa.analysis.features.quick import deep_features
 from napari_impa.analysis.metrics.classifier import ConditionClassifier
 from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.metrics.nucleus_kept import nucleus_kept

@@ -21,6 +21,7 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError
+from napari_impa.watch import Watch
 from napari_impa.work.catalog import load_model
 
 SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
@@ -110,11 +111,18 @@ def make_trainer(
     if not trainer.group.is_first:
         return trainer, ""
     try:
-        score = HeldOutScore(trainer.model, cells, seed=settings.seed, check=trainer.check)
+        score = HeldOutScore(trainer.model, cells, seed=settings.seed, watch=_Leaving(trainer))
     except ConditionError as error:
         return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
     trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))
     return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
+
+
+class _Leaving(Watch):
+    """Leaves a score where its training is to be left."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.check = trainer.check  # type: ignore[method-assign]
 
 
 def events(trainer: Trainer) -> Iterator[TrainingEvent]:

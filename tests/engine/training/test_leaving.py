@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
 
-from napari_impa.analysis import features
+from napari_impa.analysis.features import quick
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import open_cells
 from napari_impa.engine.steering import Abandoned, Steering
@@ -21,6 +22,7 @@ from napari_impa.engine.training import step
 from napari_impa.engine.training.optimizers import Muon
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
+from napari_impa.watch import CancelledError, Watch
 from napari_impa.work.training import make_trainer as with_scores
 
 
@@ -103,13 +105,14 @@ def test_a_step_of_seconds_is_left_at_once(tmp_path: Path, monkeypatch: pytest.M
 def test_features_end_where_they_are_asked_to() -> None:
     calls: list[int] = []
 
-    def check() -> None:
-        calls.append(1)
-        if len(calls) == 2:
-            raise Abandoned
+    class Leaving(Watch):
+        def check(self) -> None:
+            calls.append(1)
+            if len(calls) == 2:
+                raise CancelledError
 
-    pixels = simulated_cells(2 * features.BATCH + 1, size=24, conditions=("DMSO", "shrinkage")).pixels
-    limits = [[0.0, 1000.0]] * pixels.shape[1]
-    with pytest.raises(Abandoned):
-        features.deep_features(pixels, limits, check=check)  # type: ignore[arg-type]
+    pixels = simulated_cells(2 * quick.BATCH + 1, size=24, conditions=("DMSO", "shrinkage")).pixels
+    limits = np.array([[0.0, 1000.0]] * pixels.shape[1])
+    with pytest.raises(CancelledError):
+        quick.deep_features(pixels, limits, watch=Leaving())
     assert len(calls) == 2

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from napari_impa.analysis.features import central_nucleus_mask
+from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask
 from napari_impa.errors import CellsError
 
 FEWEST = 5

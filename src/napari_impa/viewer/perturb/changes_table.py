@@ -90,12 +90,12 @@ class MeasuredCells:
             rows = slice(self._done, self._done + BLOCK)
             self._control[rows] = yardstick.measure(control[rows])
             self._done += BLOCK
-        predicted = yardstick.measure(pixels, check=token.check)
+        predicted = yardstick.measure(pixels, watch=token)
         if name not in self._treated:
             real = self._treated_of(name)
             if real is not None and len(real):
                 some = np.unique(np.linspace(0, len(real) - 1, min(len(real), MOST_TREATED)).astype(int))
-                self._treated[name] = yardstick.measure(np.asarray(real[some]), check=token.check)
+                self._treated[name] = yardstick.measure(np.asarray(real[some]), watch=token)
             else:
                 self._treated[name] = None
         table = self.cells.table

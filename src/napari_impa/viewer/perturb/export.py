@@ -22,7 +22,7 @@ from napari_impa.viewer.kit.jobs import Failure, Job, notify
 from napari_impa.viewer.layers.channels import ChannelLayers
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import Look
-from napari_impa.watch import Token
+from napari_impa.watch import Reported, Token
 
 if TYPE_CHECKING:
     from napari_impa.analysis.result import Result
@@ -301,20 +301,22 @@ def write(
     token.send("Saving …")
     result = result_of(found, predicted, loaded, features)
 
-    def tell(done: int, total: int) -> None:
-        if done < total:
-            token.send(f"Saving {done + 1} of {total} …")
+    def say(done: int, of: int, what: str) -> None:
+        if done < of:
+            token.send(f"Saving {done + 1} of {of} …")
+
+    watch = Reported(say)
 
     if kind == FIELD:
         titles = [predicted.request.title(number) for number in range(len(predicted.request.targets))]
         fields = dict(zip(titles, predicted.fields or map(found.paste, predicted.pixels), strict=True))
         there = {title: field for title, field in fields.items() if field is not None}
-        return keep.save_fields(replace(result, fields=there), path, tell)
+        return keep.save_fields(replace(result, fields=there), path, watch=watch)
     if kind == TABLE:
         return [keep.save_table(result, path)]
     if kind == FIGURE:
         return [keep.save_figure(result, path, first=row)]
-    return keep.save_parts(result, path, kind, tell)  # type: ignore[arg-type]
+    return keep.save_parts(result, path, kind, watch=watch)  # type: ignore[arg-type]
 
 
 def find_recipe(token: Token, found: Found, predicted: Predicted, loaded: Loaded, saved: Path | None) -> Recipe | None:

@@ -1,0 +1,11 @@
+"""The spaces that cells are compared in: one a file, listed here; the first is the one that scores are taken in.
+
+Another space is one file with a `FeatureSpace`, and its line in the list.
+"""
+
+from __future__ import annotations
+
+from napari_impa.analysis.features.quick import QUICK
+from napari_impa.analysis.features.space import FeatureSpace
+
+FEATURE_SPACES: tuple[FeatureSpace, ...] = (QUICK,)

@@ -1,0 +1,36 @@
+"""What every feature space promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_impa.analysis.features import FEATURE_SPACES, FeatureSpace
+from napari_impa.cells.store import Cells
+from napari_impa.watch import CancelledError, Token
+
+LIMITS = np.array([[200.0, 1300.0], [200.0, 1300.0]])
+spaces = pytest.mark.parametrize("space", FEATURE_SPACES, ids=lambda space: space.name)
+
+
+def test_names_tell_spaces_apart() -> None:
+    assert len({space.name for space in FEATURE_SPACES}) == len(FEATURE_SPACES) > 0
+
+
+@spaces
+def test_a_cell_is_described_by_itself_alone(space: FeatureSpace, cells: Cells) -> None:
+    some = cells.pixels[:5]
+    found = space.describe(some, LIMITS)
+    assert found.shape[0] == 5
+    assert found.dtype == np.float64
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(space.describe(some[::-1], LIMITS), found[::-1], atol=1e-5)
+    np.testing.assert_allclose(space.describe(some[2:3], LIMITS), found[2:3], atol=1e-5)
+
+
+@spaces
+def test_the_work_can_be_left(space: FeatureSpace, cells: Cells) -> None:
+    token = Token()
+    token.cancel()
+    with pytest.raises(CancelledError):
+        space.describe(cells.pixels[:2], LIMITS, watch=token)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio
+from napari_impa.errors import CellsError
+
+
+def disks(radius: float, inside: float, outside: float, neighbour: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """One crop with a nucleus in the centre: measured channel and nuclear stain."""
+    y, x = np.mgrid[:48, :48]
+    nucleus = np.hypot(y - 24, x - 24) < radius
+    stain = nucleus * 200.0
+    if neighbour:
+        stain += (np.hypot(y - 24, x - 24 - 2 * radius + 2) < radius) * 200.0
+    return np.where(nucleus, inside, outside)[None], np.minimum(stain, 200)[None] + 10
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(170.0, 100.0), (100.0, 170.0)])
+def test_ratio_is_nucleus_over_ring_above_the_background(inside, outside):
+    channel, stain = disks(8, inside, outside)
+    nuclei = stain > 100
+    assert nuclear_to_ring_ratio(channel, nuclei) == pytest.approx([inside / outside])
+    expected = (inside - 40) / (outside - 40)
+    assert nuclear_to_ring_ratio(channel, nuclei, background=40) == pytest.approx([expected])
+
+
+def test_other_nuclei_are_left_out_of_the_ring():
+    channel, stain = disks(6, 200, 100)
+    labels = (stain > 100).astype(int)
+    labels[:, :, 34:40] = 2
+    channel[:, :, 34:40] = 5000
+    assert nuclear_to_ring_ratio(channel, labels) == pytest.approx([2.0])
+
+
+def test_no_nucleus_or_no_signal_gives_nan():
+    channel, stain = disks(8, 170, 100)
+    assert np.isnan(nuclear_to_ring_ratio(channel, np.zeros_like(channel, bool))).all()
+    assert np.isnan(nuclear_to_ring_ratio(channel, stain > 100, background=100)).all()
+    with pytest.raises(CellsError, match="same shape"):
+        nuclear_to_ring_ratio(channel, stain[:, :40])
+
+
+def test_central_nucleus_is_parted_from_a_touching_one():
+    _, stain = disks(8, 0, 0, neighbour=True)
+    found = central_nucleus_mask(gaussian_filter(stain, (0, 1, 1)))
+    _, alone = disks(8, 0, 0)
+    truth = alone > 100
+    overlap = (found & truth).sum() / (found | truth).sum()
+    assert overlap > 0.8
+    assert not central_nucleus_mask(np.zeros((1, 48, 48))).any()
+
+
+def test_tnf_moves_nfkb_into_the_nucleus(shared):
+    from napari_impa.cells.folder import crop_source
+
+    cells = crop_source(shared / "data" / "bbbc014_tnfa", size=48)
+    dapi = cells.channels.index("DAPI")
+    ratio = nuclear_to_ring_ratio(cells.pixels[:, 1 - dapi], central_nucleus_mask(cells.pixels[:, dapi]))
+    control = cells.table["control"].to_numpy() == 1
+    assert np.nanmedian(ratio[~control]) == pytest.approx(1.7, abs=0.15)
+    assert np.nanmedian(ratio[control]) == pytest.approx(1.1, abs=0.15)
