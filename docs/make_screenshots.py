@@ -1,4 +1,4 @@
-"""Make the pictures of the docs by driving the real window: `python docs/make_screenshots.py [FOLDER]`.
+"""Make the pictures that pages of the docs show, by driving the real window: `docs/make_screenshots.py [FOLDER]`.
 
 Where there is no screen, the pictures are made on a virtual one (Xvfb).  Real images (BBBC014, BBBC022) are shown where
 `--shared` or NAPARI_IMPA_SHARED names the folder that holds them.
@@ -27,6 +27,7 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
 
     viewer.window.resize(*size)
     save_picture(viewer, path)
+    perturb_pictures.shrink(path, colours=256)
     print(path)
 
 

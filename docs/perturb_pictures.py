@@ -1,4 +1,4 @@
-"""Pictures of the Perturb dock: every view, on each source of images, in two sizes and both themes."""
+"""Pictures of the Perturb dock: of its views, sources of images and themes those that a page shows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pages import shown
 from PIL import Image
 
-SIZES = ((1280, 800), (1920, 1080))
+SIZE = (1280, 800)
 THEMES = ("dark", "light")
 COLOURS = 128
 """Of the palette of a picture: enough for a window, a third of the bytes."""
@@ -91,7 +92,7 @@ def trained(source: Source, data: Path, cache: Path, minutes: float) -> Path:
 
 
 def pictures(folder: Path, source: Source, data: Path | None, model: Path | None) -> Iterator[Path]:
-    """Yield the pictures of a source: each view there is, in every size and theme."""
+    """Yield the pictures of a source that a page shows."""
     import napari
     from napari.layers import Layer
 
@@ -102,7 +103,7 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
     viewer = napari.Viewer(title="napari-impa", show_welcome_screen=False)
     for layer in simulated_screen() if data is None else real_layers(data, source.field):
         viewer.add_layer(Layer.create(*layer))
-    viewer.window.resize(*SIZES[-1])
+    viewer.window.resize(*SIZE)
     dock = PerturbDock.open_in(viewer)
     if model is not None:
         dock.use_model(model)
@@ -110,18 +111,22 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
     wait_until(lambda: session.result is not None and not session.busy)
     if source.condition is not None:
         choose(dock, source.condition)
+    wanted = shown()
     for view in VIEWS:
+        names = {theme: f"perturb-{source.name}-{view.replace(' ', '-')}-{theme}.png" for theme in THEMES}
+        if wanted.isdisjoint(names.values()):
+            continue
         show(dock, view)
         wait_until(lambda: not session.busy)
-        for theme in THEMES:
+        for theme, name in names.items():
+            if name not in wanted:
+                continue
             viewer.theme = theme
-            for width, height in SIZES:
-                viewer.window.resize(width, height)
-                if not viewer.canvas.grid.enabled:  # panes follow the window by themselves
-                    wait_until(lambda width=width: viewer.window._qt_window.width() == width)
-                    viewer.fit_to_view()
-                name = f"perturb-{source.name}-{view.replace(' ', '-')}-{width}x{height}-{theme}.png"
-                yield photograph(viewer, folder / name, (width, height))
+            viewer.window.resize(*SIZE)
+            if not viewer.canvas.grid.enabled:  # panes follow the window by themselves
+                wait_until(lambda: viewer.window._qt_window.width() == SIZE[0])
+                viewer.fit_to_view()
+            yield photograph(viewer, folder / name, SIZE)
     viewer.close()
 
 
