@@ -24,7 +24,7 @@ from napari_impa.analysis.features.quick import deep_features
 from napari_impa.analysis.metrics.frechet import frechet_distance
 from napari_impa.analysis.montage import save_evaluation_montage
 from napari_impa.analysis.scores import evaluate
-from napari_impa.analysis.selection import Selection, select_cells
+from napari_impa.analysis.selection import ScoredCells, select_cells
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.intensity import normalize, to_levels
@@ -114,7 +114,7 @@ def scores(model: IMPA, cells: Cells) -> tuple[dict[str, float], dict[str, float
     return found[0], found[1]
 
 
-def texture_ratio(model: IMPA, chosen: Selection, condition: str, kind: str) -> float:
+def texture_ratio(model: IMPA, chosen: ScoredCells, condition: str, kind: str) -> float:
     """Distance in texture of predicted (or other real) cells to the real held-out ones, over the controls'."""
     sources, real = chosen.take(chosen.sources(condition)), chosen.take(chosen.real(condition))
     one = (
@@ -125,7 +125,7 @@ def texture_ratio(model: IMPA, chosen: Selection, condition: str, kind: str) -> 
     return frechet_distance(parts[0], parts[2]) / frechet_distance(parts[1], parts[2])
 
 
-def given_back(model: IMPA, chosen: Selection) -> float:
+def given_back(model: IMPA, chosen: ScoredCells) -> float:
     """Mean correlation of control cells with themselves at strength 0."""
     controls = chosen.take(chosen.sources(chosen.conditions[0]))
     return correlation(model.predict(controls, chosen.conditions[0], strength=0.0), controls)

@@ -18,12 +18,12 @@ from PIL import Image, ImageDraw, ImageFont
 from train_tnfa import cells_of
 
 import napari_impa as impa
+from napari_impa.analysis.classifier import ConditionClassifier
+from napari_impa.analysis.counterfactual import Phenotype, format_counterfactuals, score_counterfactuals
 from napari_impa.analysis.features.quick import deep_features
-from napari_impa.analysis.metrics.classifier import ConditionClassifier
-from napari_impa.analysis.metrics.counterfactual import Phenotype, format_counterfactuals, score_counterfactuals
 from napari_impa.analysis.montage import display_limits, montage
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio
-from napari_impa.analysis.scores import format_table
+from napari_impa.analysis.score_table import format_table
 from napari_impa.cells.simulated.compounds import COMPOUNDS, MECHANISMS
 
 TRUE_CHANGE = """Against the true counterfactual, after a Gaussian blur of 1 px, medians over cells: correlation of the

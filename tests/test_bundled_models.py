@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_impa.analysis.metrics.counterfactual import Phenotype, score_counterfactuals
+from napari_impa.analysis.counterfactual import Phenotype, score_counterfactuals
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio
 from napari_impa.cells.simulated.compounds import COMPOUNDS
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells

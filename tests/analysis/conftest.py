@@ -70,7 +70,7 @@ def cells() -> Cells:
     return screen()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def double():
     """Make a model: `double(double.oracle)`, `double(double.unchanged)` or any other answer."""
 

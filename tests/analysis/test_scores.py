@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_impa.analysis.scores import evaluate, format_table
+from napari_impa.analysis.score_table import format_table
+from napari_impa.analysis.scores import evaluate
 from napari_impa.errors import ConditionError
 
 HELD = {"plate": ("P2",)}

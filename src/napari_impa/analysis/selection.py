@@ -23,7 +23,7 @@ MOST = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class ScoredCells:
     """The cells as the model takes them, and which of them are scored.
 
     Parameters
@@ -73,7 +73,7 @@ class Selection:
         return self.cells.take(self.rows[positions])
 
 
-def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = None, *, seed: int = 0) -> Selection:
+def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = None, *, seed: int = 0) -> ScoredCells:
     """Choose what is scored: the cells that `where` names, else those that the training held out, else all.
 
     Raises
@@ -118,7 +118,7 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
             f"{model.name!r} knows ({FEWEST} are needed; there are: {found}); choose other cells."
         )
     rows = _sample(names, scored, [*dict.fromkeys([*known, control])], np.random.default_rng([seed, 1]))
-    return Selection(
+    return ScoredCells(
         cells=cells,
         rows=rows,
         names=names[rows],

@@ -265,8 +265,8 @@ def evaluate(
         Save a picture of control, predicted and real treated cells.
     """
     from napari_impa.analysis.montage import save_evaluation_montage
+    from napari_impa.analysis.score_table import format_table
     from napari_impa.analysis.scores import evaluate as score
-    from napari_impa.analysis.scores import format_table
     from napari_impa.work.catalog import load_model
 
     chosen = load_model(model).to(device)

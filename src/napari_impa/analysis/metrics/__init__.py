@@ -1,1 +1,14 @@
-"""What is measured of predictions, one file a metric."""
+"""How good predictions are: one metric a file, listed here in the order of the table's columns.
+
+Another metric is one file with a `Metric`, and its line in the list.
+"""
+
+from __future__ import annotations
+
+from napari_impa.analysis.metrics.correction import CORRECTION
+from napari_impa.analysis.metrics.frechet import DISTANCE
+from napari_impa.analysis.metrics.metric import Metric
+from napari_impa.analysis.metrics.taken_for_condition import TAKEN_FOR_CONDITION
+from napari_impa.analysis.metrics.taken_for_treated import TAKEN_FOR_TREATED
+
+METRICS: tuple[Metric, ...] = (DISTANCE, TAKEN_FOR_TREATED, TAKEN_FOR_CONDITION, CORRECTION)

@@ -1,18 +1,26 @@
-"""What of a cell a prediction keeps: the area and the place of its nucleus."""
+"""How well cells are corrected to a batch: what still shows the batch that they came from, and what of them stays.
+
+One says little without the other: a model that draws the same cell always takes away the batch, and all else too.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
+from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask
 from napari_impa.errors import CellsError
 
-FEWEST = 5
+FEWEST_NUCLEI = 5
 """Nuclei that a correlation needs."""
+
+MOST_NUCLEI = 300
+"""Most nuclei compared, before and after, of a batch."""
 
 
 def nucleus_kept(before: NDArray[Any], after: NDArray[Any]) -> dict[str, float]:
@@ -40,7 +48,7 @@ def nucleus_kept(before: NDArray[Any], after: NDArray[Any]) -> dict[str, float]:
         raise CellsError(f"Nuclei are compared in crops of one shape, not {before.shape} and {after.shape}.")
     one, other = _measured(central_nucleus_mask(before)), _measured(central_nucleus_mask(after))
     both = np.isfinite(one).all(1) & np.isfinite(other).all(1)
-    if both.sum() < FEWEST:
+    if both.sum() < FEWEST_NUCLEI:
         return {"area": float("nan"), "place": float("nan")}
     area, row, column = (_correlation(one[both, k], other[both, k]) for k in range(3))
     return {"area": area, "place": (row + column) / 2}
@@ -55,6 +63,44 @@ def _measured(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    from scipy.stats import spearmanr
+
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(spearmanr(a, b).statistic)
+
+
+def _columns(of: EvaluatedCondition) -> dict[str, float]:
+    """Fractions taken for the batch that they came from, before and after, and what is kept of the nuclei."""
+    chosen, sources, channel = of.cells.chosen, of.sources, of.cells.nuclei_channel
+    still = {
+        f"origin_{group}": (
+            of.cells.classifier.conditions(of.features(group), of.positions(group)) == chosen.names[sources]
+        ).mean()
+        for group in ("control", "predicted")
+    }
+    some = slice(None, None, -(-len(sources) // MOST_NUCLEI))
+    before = chosen.take(sources[some]).pixels[:, channel]
+    kept = nucleus_kept(before, of.predicted.pixels[some, channel])
+    return still | {f"kept_{what}": value for what, value in kept.items()}
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    chance = 100 / (len(table) + len(table.attrs["not_scored"]))
+    text = (
+        f"Still taken for the batch that they came from, before and after (chance is {chance:.0f} %), and what has\n"
+        f"to stay: the nucleus's area and place ({table.attrs['nuclei']}), rank correlation before to after."
+    )
+    heads = {"condition": "corrected to", "origin_control": "before", "origin_predicted": "after"}
+    return PrintedPart(text, heads | {"kept_area": "area", "kept_place": "place"}, lambda value: f"{value:.3f}")
+
+
+CORRECTION = Metric(
+    name="correction",
+    title="Still taken for the batch of origin, and what is kept",
+    headline="origin_predicted",
+    better="lower",
+    needs=frozenset({"classifier", "batches", "nuclei", "pixels"}),
+    columns=_columns,
+    part=_part,
+)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_impa.analysis.metrics.counterfactual import (
+from napari_impa.analysis.counterfactual import (
     Phenotype,
     compare,
     format_counterfactuals,

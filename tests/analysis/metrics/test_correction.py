@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_impa.analysis.metrics.nucleus_kept import nucleus_kept
+from napari_impa.analysis.metrics.correction import nucleus_kept
 from napari_impa.errors import CellsError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_impa.analysis.metrics.classifier import ConditionClassifier
+from napari_impa.analysis.classifier import ConditionClassifier
 from napari_impa.errors import ConditionError
 
 CENTRES = {"DMSO": (0, 0), "a": (4, 0), "b": (0, 4)}
