@@ -111,7 +111,7 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
     from qtpy.QtCore import Qt, QTimer
 
     from napari_impa.viewer.train.dock import TrainDock
-    from napari_impa.work.training_plan import Progress
+    from napari_impa.viewer.train.session import Advance
 
     viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
     viewer.window.resize(1280, 800)
@@ -123,7 +123,7 @@ def train_in_dock(source: Path, folder: Path, size: int, steps: int, batch: int)
     steps_seen: list[int] = []
 
     def on_report(report: Any) -> None:
-        if isinstance(report, Progress):
+        if isinstance(report, Advance):
             steps_seen.append(report.event.step)
 
     session.reported.connect(on_report)

@@ -13,8 +13,9 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
-from napari_impa.watch import CancelledError, Token
-from napari_impa.work.training_plan import Cropping, Plan, Progress, Started, train_plan
+from napari_impa.watch import CancelledError, Progress, Token
+from napari_impa.work.training import Training, train_plan
+from napari_impa.work.training_plan import Plan
 
 
 def settings(**more: object) -> TrainingSettings:
@@ -27,14 +28,15 @@ def plan(source: Path, folder: Path, **more: object) -> Plan:
 
 
 def test_training_on_cells(cells_path: Path, tmp_path: Path) -> None:
-    reports: list[object] = []
-    trained = train_plan(Token(reports.append), plan(cells_path, tmp_path / "run"))
-    started = next(report for report in reports if isinstance(report, Started))
-    assert (started.cells, started.steps_done) == (24, 0)
-    points = [step for report in reports if isinstance(report, Progress) for step, _ in report.points]
-    assert points == [1, 2]
-    assert reports[-1].event.finished
+    training = Training(plan(cells_path, tmp_path / "run"))
+    assert (training.start.cells, training.start.steps_done) == (24, 0)
+    assert training.start.counts == {"DMSO": 8, "mitotic arrest": 8, "shrinkage": 8}
+    events = list(training)
+    assert [event.step for event in events if event.losses] == [1, 2]
+    assert [event.finished for event in events] == [False, False, True]
+    trained = training.outcome
     assert "2 steps" in trained.message
+    assert trained.complete
     model = IMPA.load(trained.model_path)
     assert set(model.conditions) == {"shrinkage", "mitotic arrest"}
     assert len(trained.cells) == 24
@@ -45,17 +47,19 @@ def test_training_on_whole_fields_and_resuming(tmp_path: Path) -> None:
         tmp_path / "screen", size=200, batches=1, conditions=("DMSO", "shrinkage"), masks=True
     )
     reports: list[object] = []
-    first = train_plan(Token(reports.append), plan(screen, tmp_path / "run"))
+    first = train_plan(plan(screen, tmp_path / "run"), watch=Token(reports.append))
     crops = tmp_path / "run.cells"
-    assert [(r.done, r.total) for r in reports if isinstance(r, Cropping)] == [(1, 2), (2, 2)]
+    told = [(r.done, r.of, r.what.split()[-1]) for r in reports if isinstance(r, Progress)]
+    assert told[:2] == [(1, 2, "cells"), (2, 2, "cells")]
+    assert [(done, of) for done, of, _ in told[2:]] == [(1, 2), (2, 2), (2, 2)]  # steps
     assert (crops / "meta.json").is_file()
     written = (crops / "pixels.npy").stat().st_mtime_ns
-    again = train_plan(Token(), plan(screen, tmp_path / "run", steps=3))
+    again = train_plan(plan(screen, tmp_path / "run", steps=3))
     assert again.model_path == first.model_path
     assert Run(tmp_path / "run").history["step"].tolist() == [1, 2, 3]
     assert (crops / "pixels.npy").stat().st_mtime_ns == written  # not cropped anew
     with pytest.raises(TrainingError, match="other settings"):
-        train_plan(Token(), plan(screen, tmp_path / "run", seed=1))
+        train_plan(plan(screen, tmp_path / "run", seed=1))
 
 
 def test_stopping_while_cropping_leaves_nothing(tmp_path: Path) -> None:
@@ -64,27 +68,24 @@ def test_stopping_while_cropping_leaves_nothing(tmp_path: Path) -> None:
     )
     token = Token(lambda report: token.cancel())
     with pytest.raises(CancelledError):
-        train_plan(token, plan(screen, tmp_path / "run"))
+        train_plan(plan(screen, tmp_path / "run"), watch=token)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["screen"]
 
 
 def test_stopped_training_keeps_its_model(cells_path: Path, tmp_path: Path) -> None:
-    def stop(report: object) -> None:
-        if isinstance(report, Progress) and report.event.step >= 3:
-            token.cancel()
-
-    token = Token(stop)
-    trained = train_plan(token, plan(cells_path, tmp_path / "run", steps=500))
+    token = Token(lambda report: token.cancel() if report.done >= 3 else None)
+    trained = train_plan(plan(cells_path, tmp_path / "run", steps=500), watch=token)
     assert "stopped" in trained.message
+    assert not trained.complete
     assert 3 <= IMPA.load(trained.model_path).history["steps"] < 50
-    resumed = train_plan(Token(), plan(cells_path, tmp_path / "run", steps=5))
+    resumed = train_plan(plan(cells_path, tmp_path / "run", steps=5))
     assert resumed.model_path == trained.model_path
 
 
 def test_one_condition_is_refused_before_cropping(tmp_path: Path) -> None:
     screen = write_simulated_screen(tmp_path / "screen", size=200, batches=1, conditions=("DMSO",))
     with pytest.raises(ConditionError, match="one condition"):
-        train_plan(Token(), plan(screen, tmp_path / "run"))
+        train_plan(plan(screen, tmp_path / "run"))
     assert not (tmp_path / "run.cells").exists()
 
 
@@ -97,10 +98,11 @@ def test_model_is_freed_after_training(cells_path: Path, tmp_path: Path, monkeyp
             alive.append(weakref.ref(self._step.networks))
 
     monkeypatch.setattr(training, "Trainer", Watched)
-    reports: list[object] = []
-    trained = train_plan(Token(reports.append), plan(cells_path, tmp_path / "run"))
+    ready = Training(plan(cells_path, tmp_path / "run"))
+    samples = [event.samples for event in ready if event.samples is not None]
+    trained = ready.outcome
+    del ready
     gc.collect()
     assert alive[0]() is None
     assert trained.model_path.is_file()
-    samples = next(r.event.samples for r in reports if isinstance(r, Progress) and r.event.samples is not None)
-    assert isinstance(samples.control, np.ndarray)
+    assert isinstance(samples[0].control, np.ndarray)

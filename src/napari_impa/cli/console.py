@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ImpaError
+from napari_impa.watch import Reported, Watch
 
 if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
@@ -108,6 +109,13 @@ def read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Ce
     labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)
     return read_source(source, rank, size=model.size, segment=segment, label=label, control=control)
+
+
+@contextmanager
+def progress_watch(unit: str, rank: int = 0) -> Iterator[Watch]:
+    """Show a progress bar for whatever reports to this watch."""
+    with progress_bar(unit, rank) as show:
+        yield Reported(show)
 
 
 class progress_bar:

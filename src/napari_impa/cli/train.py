@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, Several, columns_of, description_of, read_source, speaker, with_settings
+from napari_impa.cli.console import (
+    Segment,
+    Several,
+    columns_of,
+    description_of,
+    progress_watch,
+    speaker,
+    with_settings,
+)
 from napari_impa.engine.training.settings import TrainingSettings
 
 
@@ -60,10 +68,10 @@ def train(
         Fields of `TrainingSettings`.
     """
     from napari_impa.cells.folder import crop_summary
+    from napari_impa.cells.source import open_source
     from napari_impa.engine.distributed import processes
-    from napari_impa.engine.training.fine_tuning import words_of
-    from napari_impa.work.catalog import load_model
-    from napari_impa.work.training import follow, make_trainer
+    from napari_impa.work.training import Training
+    from napari_impa.work.training_plan import Plan, cells_of
 
     with processes() as group:
         say = speaker(group.rank)
@@ -73,28 +81,29 @@ def train(
             description=description_of(description) or "learned",
             **settings,
         )
-        cells = read_source(source, group.rank, label=label, control=control, size=chosen.size, segment=segment)
+        plan = Plan(
+            source, tuple(label or ()), control, chosen, out, segment, kind="fields" if segment else None,
+            start_from=start_from, keep_crops=False,
+        )  # fmt: skip
+        say(open_source(source, kind=plan.kind).describe())
+        with progress_watch("images", group.rank) as watch:
+            cells = cells_of(plan, watch=watch)
         say(crop_summary(cells))
         if dry_run:
             from napari_impa.engine.training.cost.measure import dry_run as lines_of
 
             say("\n".join(lines_of(cells, chosen)))
             return
-        model = None if start_from is None else load_model(start_from)
-        trainer, kept = make_trainer(cells, chosen, out, resume=resume, group=group, start_from=model)
-        if group.is_first:
-            trainer.run.keep_source(source, cells.label, cells.control, segment=segment)
-        if model is not None and trainer.started_from is not None:
-            say(words_of(trainer.started_from))
-        say(
-            f"Conditions ({' '.join(cells.label)}): "
-            + ", ".join(f"{name} {n:,}" for name, n in trainer.data.counts.items())
-        )
-        say(f"Training on {trainer.chosen_device.reason}{f', {group.count} times' * (group.count > 1)}.")
-        say(kept)
+        training = Training(plan, resume=resume, cells=cells, group=group)
+        start = training.start
+        if start.taken_over:
+            say(start.taken_over)
+        say(f"Conditions ({' '.join(cells.label)}): " + ", ".join(f"{name} {n:,}" for name, n in start.counts.items()))
+        say(f"Training on {start.device}{f', {group.count} times' * (group.count > 1)}.")
+        say(start.kept)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: trainer.stop())
-        say(follow(trainer))
+            signal.signal(number, lambda *_: training.stop())
+        say(training.follow())
 
 
 def runs(folder: Path = Path()) -> None:

@@ -1,9 +1,10 @@
-"""Training as one plain call: cells in, a run folder out, the best model kept by its score on held-out cells."""
+"""Training: a plan run to its end, one stream of events for a progress bar, a dock and a script alike."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from napari_impa.analysis.montage import display_limits, montage, sample_rows, s
 from napari_impa.cells.store import Cells
 from napari_impa.engine.distributed import Processes, processes
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.steering import Steering
+from napari_impa.engine.steering import Abandoned, Steering
 from napari_impa.engine.training.events import TrainingEvent
-from napari_impa.engine.training.fine_tuning import settings_of
+from napari_impa.engine.training.fine_tuning import settings_of, words_of
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError
-from napari_impa.watch import Watch
+from napari_impa.watch import UNWATCHED, CancelledError, Watch
 from napari_impa.work.catalog import load_model
+from napari_impa.work.training_outcome import Trained, TrainingStart
+from napari_impa.work.training_plan import Plan, cells_of, files_in_words
 
 SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
 """Losses shown in the progress bar."""
@@ -82,9 +85,146 @@ def train(
         model = load_model(start_from) if isinstance(start_from, (str, Path)) else start_from
         shared = {"size": cells.size} if model is None else settings_of(model)
         chosen = TrainingSettings(hold_out=hold_out or {}, **{**shared, **settings})
-        trainer, _ = make_trainer(cells, chosen, folder, resume=resume, group=group, start_from=model)
-        follow(trainer, progress=progress)
-        return trainer.run
+        named = Path(str(cells.history.get("source", "cells")))
+        plan = Plan(
+            named, cells.label, cells.control, chosen, Path(folder), start_from=model, cells=cells, keep_crops=False
+        )  # fmt: skip
+        training = Training(plan, resume=resume, group=group)
+        del model
+        training.follow(progress=progress)
+        return training.trainer.run
+
+
+class Training:
+    """A training of a plan that is ready to begin, or to go on; iterate over it once for its events.
+
+    Parameters
+    ----------
+    plan
+        What is trained. Unless its crops are in memory only, the run folder says where they came from.
+    resume
+        Go on where the folder's training stopped; where not given, if it holds a run.
+    cells
+        Those of the plan (`cells_of`), where they were read already.
+    steering
+        What another thread steers the training by.
+    group
+        The processes that train this model together.
+    watch
+        Told how many images are read. One that is to stop leaves what comes before the first step, and stops the
+        training after its step, with its model kept.
+
+    Raises
+    ------
+    ImpaError
+        As `cells_of` and `Trainer`, also while iterating; other errors of files in words.
+    CancelledError
+        If it was stopped before the training, or abandoned.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        resume: bool | None = None,
+        cells: Cells | None = None,
+        steering: Steering | None = None,
+        group: Processes | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> None:
+        self.plan, self._watch, self._stopped, self._message = plan, watch, False, ""
+        self._steering = steering or Steering()
+        watch.check()  # the first import of torch takes seconds
+        with self._leaving():
+            run = Run(plan.folder)
+            resume = run.exists if resume is None else resume
+            self.cells = cells_of(plan, reuse=resume, watch=watch) if cells is None else cells
+            watch.check()
+            self.trainer, kept = make_trainer(
+                self.cells, plan.settings, plan.folder, resume=resume, group=group,
+                start_from=self._model(plan.start_from), steering=self._steering,
+            )  # fmt: skip
+            if self._steering.abandoned:
+                raise CancelledError
+            if self.trainer.group.is_first:
+                self._keep_source(run)
+        self.start = self._start(kept)
+
+    def _model(self, given: IMPA | str | Path | None) -> IMPA | None:
+        model = load_model(given, self.plan.cache) if isinstance(given, str | Path) else given
+        self._watch.check()
+        return model
+
+    def _keep_source(self, run: Run) -> None:
+        """Write down where the cells came from, where that is known."""
+        plan = self.plan
+        if plan.cells is None or plan.keep_crops:
+            source = plan.source if plan.cells is None else plan.cells_path
+            how = {"segment": plan.segment, "nuclei_channel": plan.nuclei_channel, "kind": plan.kind}
+            run.keep_source(source, self.cells.label, self.cells.control, **how)
+
+    def _start(self, kept: str) -> TrainingStart:
+        trainer, cells = self.trainer, self.cells
+        taken = None if self.plan.start_from is None else trainer.started_from
+        return TrainingStart(
+            len(cells), cells.channels, cells.pixel_size, trainer.chosen_device.reason, trainer.step, kept,
+            trainer.best.score is not None, trainer.data.counts, "" if taken is None else words_of(taken),
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[TrainingEvent]:
+        with self._leaving():
+            for event in events(self.trainer):
+                if not self._stopped and _is_to_stop(self._watch):
+                    self._stopped = True
+                    self.trainer.stop()
+                self._message = event.message or self._message
+                yield event
+        if self._steering.abandoned:
+            raise CancelledError
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        try:
+            with files_in_words(self.plan):
+                yield
+        except Abandoned:
+            raise CancelledError from None
+
+    @property
+    def outcome(self) -> Trained:
+        """How it ended, once all events have come."""
+        whole = not (self._stopped or self._steering.stopped)
+        return Trained(self.trainer.run.model_path, self._message, self.cells, self.plan.settings.hold_out, whole)
+
+    def stop(self) -> None:
+        """Stop after the step that is being made."""
+        self.trainer.stop()
+
+    def follow(self, *, progress: bool = True) -> str:
+        """Train to the end under a progress bar; returns the sentence that says how it ended."""
+        return follow(self.trainer, self, progress=progress)
+
+
+def train_plan(plan: Plan, *, watch: Watch = UNWATCHED, steering: Steering | None = None) -> Trained:
+    """Run a plan to its end; where its folder holds a run already, that is resumed.
+
+    Raises
+    ------
+    ImpaError, CancelledError
+        As `Training`.
+    """
+    training = Training(plan, steering=steering, watch=watch)
+    for event in training:
+        watch.report(event.step, event.steps or 0, event.stage)
+    return training.outcome
+
+
+def _is_to_stop(watch: Watch) -> bool:
+    try:
+        watch.check()
+    except CancelledError:
+        return True
+    return False
 
 
 def make_trainer(
@@ -146,15 +286,25 @@ def events(trainer: Trainer) -> Iterator[TrainingEvent]:
         yield event
 
 
-def follow(trainer: Trainer, *, progress: bool = True) -> str:
-    """Train to the end under a progress bar; returns the sentence that says how it ended."""
+def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, progress: bool = True) -> str:
+    """Train to the end under a progress bar; returns the sentence that says how it ended.
+
+    Parameters
+    ----------
+    trainer
+        Of the training.
+    told
+        Its events; those of `events` where not given.
+    progress
+        Show the bar.
+    """
     from tqdm.auto import tqdm
 
     steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
     shown: dict[str, str] = {}
     show = progress and trainer.group.is_first
     with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
-        for event in events(trainer):
+        for event in events(trainer) if told is None else told:
             if event.scores:
                 shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
             if event.finished:

@@ -1,29 +1,24 @@
-"""What the Train dock does in the background: crop the cells of a folder, train, and tell how it goes."""
+"""The plan of a training: everything it needs as plain values, that of a run on disk, and the cells it trains on."""
 
 from __future__ import annotations
 
 import errno
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_impa.cells.folder import crop_source
+from napari_impa.cells.folder import crop_source, read_cells
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.cells.tables import check_conditions, condition_names
-from napari_impa.engine.steering import Abandoned, Steering
+from napari_impa.cells.tables import condition_names
+from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
-from napari_impa.watch import CancelledError, Token
+from napari_impa.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
-    from napari_impa.engine.training.settings import TrainingSettings
-    from napari_impa.engine.training.trainer import TrainingEvent
-
-
-REPORT_EVERY = 0.1
-"""Seconds between reports, so that a fast GPU does not flood the window."""
+    from napari_impa.engine.model.model import IMPA
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """Numbers of the errors that say that a disk, or what the user may have of it, is full."""
@@ -38,21 +33,25 @@ class Plan:
     source
         The folder; with `cells`, whatever names them.
     label, control
-        Columns that name conditions, and the control's name.
+        Columns that name conditions, and the control's name. Where no column is given and no crops are kept, those
+        that the source was stored with, or what its table suggests.
     settings
         Of the training.
     folder
-        The run folder; the cells of whole fields are written beside it.
+        The run folder.
     segment, nuclei_channel
         How nuclei are found in whole fields, as `crop_source` takes it.
     kind
         Whether the images are whole fields or ready crops; guessed where None.
     start_from
-        A model to go on from, as `catalog.load_model` takes it.
+        A model to go on from, or what `catalog.load_model` takes.
     cells
-        Cells that were cut already, from layers; they are kept beside the run folder, so that it can be resumed.
+        Cells that were cut already, from layers or by a script.
     cache
         Where fetched models are; the user's cache folder where None.
+    keep_crops
+        Keep the cells that are cut, or were given, beside the run folder, from where it is resumed; else they are in
+        memory only, and cut again to resume it.
     """
 
     source: Path
@@ -63,138 +62,15 @@ class Plan:
     segment: str | None = None
     nuclei_channel: str | None = None
     kind: Kind | None = None
-    start_from: str | Path | None = None
+    start_from: IMPA | str | Path | None = None
     cells: Cells | None = None
     cache: Path | None = None
+    keep_crops: bool = True
 
     @property
     def cells_path(self) -> Path:
         """Where cells that are cut for this training are kept: beside the run folder."""
         return self.folder.with_name(f"{self.folder.name}.cells")
-
-
-@dataclass(frozen=True)
-class Cropping:
-    """Fields or crops read so far."""
-
-    done: int
-    total: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Started:
-    """The training begins: on which cells, what it computes on, by what the model is kept, and whether it is scored."""
-
-    cells: int
-    channels: tuple[str, ...]
-    pixel_size: float | None
-    device: str
-    steps_done: int
-    kept: str
-    scored: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """How the training ended, on which cells, which were held out, and whether it came to the end of its budget."""
-
-    model_path: Path
-    message: str
-    cells: Cells
-    hold_out: Mapping[str, Sequence[str]]
-    complete: bool
-
-
-@dataclass(eq=False)
-class Progress:
-    """The newest event, with the losses of all steps since the report before."""
-
-    event: TrainingEvent
-    points: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Paused:
-    """The training waits after a step, saved, until it is told to go on."""
-
-    step: int
-
-
-def train_plan(token: Token, plan: Plan, steering: Steering | None = None) -> Trained:
-    """Crop where needed, then train; a cancelled training stops after its step and keeps its model.
-
-    Reports `Cropping`, `Started`, `Progress` and `Paused`.  Where the run folder holds a run already, it is resumed.
-
-    Raises
-    ------
-    ImpaError
-        As `crop_source` and `Trainer`; other errors of files in words.
-    CancelledError
-        If it was cancelled before the training, or abandoned.
-    """
-    try:
-        return _train(token, plan, steering)
-    except Abandoned:
-        raise CancelledError from None
-    except OSError as error:
-        raise TrainingError(in_words(error, plan)) from error
-
-
-def in_words(error: OSError, plan: Plan) -> str:
-    """Say what an error of the file system means for a training, and what to do."""
-    if error.errno in FULL:
-        return f"The disk with {plan.folder} is full; free some space and resume the run."
-    if plan.folder.name and not plan.folder.exists():
-        return f"The run folder {plan.folder} is gone or cannot be made; choose another folder."
-    where = f"{error.filename}: " if error.filename else ""
-    return f"A file cannot be read or written ({where}{error.strerror or error}); mend that and resume the run."
-
-
-def _train(token: Token, plan: Plan, steering: Steering | None) -> Trained:
-    from napari_impa.engine.training.run_folder.run import Run
-    from napari_impa.work.catalog import load_model
-    from napari_impa.work.training import events, make_trainer
-
-    token.check()  # the first import of torch takes seconds
-    steering = steering or Steering()
-    run = Run(plan.folder)
-    resume = run.exists
-    cells = cells_of(token, plan, reuse=resume)
-    check_conditions(cells, plan.settings.task)
-    token.check()
-    needed = plan.start_from is not None and not (resume and run.checkpoint_path.is_file())
-    model = load_model(plan.start_from, plan.cache) if needed and plan.start_from is not None else None
-    token.check()
-    trainer, kept = make_trainer(
-        cells, plan.settings, plan.folder, resume=resume, start_from=model, steering=steering
-    )  # fmt: skip
-    del model
-    if steering.abandoned:
-        raise CancelledError
-    source = plan.source if plan.cells is None else plan.cells_path
-    run.keep_source(
-        source, plan.label, plan.control, segment=plan.segment, nuclei_channel=plan.nuclei_channel, kind=plan.kind
-    )
-    device = trainer.chosen_device.reason
-    scored = trainer.best.score is not None
-    token.send(Started(len(cells), cells.channels, cells.pixel_size, device, trainer.step, kept, scored))
-    message, waiting, reported = "", [], 0.0
-    for event in events(trainer):
-        if token.cancelled:
-            trainer.stop()
-        if event.paused:
-            token.send(Paused(event.step))
-            continue
-        if event.losses:
-            waiting.append((event.step, event.losses))
-        message = event.message or message
-        if event.finished or event.scores or event.samples is not None or time.monotonic() - reported > REPORT_EVERY:
-            token.send(Progress(event, waiting))
-            waiting, reported = [], time.monotonic()
-    if steering.abandoned:
-        raise CancelledError
-    return Trained(trainer.run.model_path, message, cells, plan.settings.hold_out, not token.cancelled)
 
 
 def plan_of(folder: str | Path) -> Plan:
@@ -223,6 +99,26 @@ def plan_of(folder: str | Path) -> Plan:
     )  # fmt: skip
 
 
+def with_changes(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """Change settings of a run's plan, to resume it; steps or minutes given are in all, and the only ones that count.
+
+    Raises
+    ------
+    TrainingError
+        If one is to be another that must stay as it was, or the run has come to the end of this budget already.
+    """
+    fixed = [name for name in changes if name not in MAY_CHANGE and changes[name] != getattr(plan.settings, name)]
+    if fixed:
+        raise TrainingError(
+            f"{plan.folder.name} goes on with the {', '.join(fixed)} that it was begun with; "
+            f"only {', '.join(MAY_CHANGE[:-1])} and {MAY_CHANGE[-1]} may be new."
+        )
+    budget = {"steps": None, "minutes": None} if {"steps", "minutes"} & set(changes) else {}
+    changed = replace(plan, settings=replace(plan.settings, **{**budget, **changes}))
+    check_budget(changed)
+    return changed
+
+
 def check_budget(plan: Plan) -> None:
     """Check that a run that is to be resumed has not come to the end of the plan's budget already.
 
@@ -245,50 +141,90 @@ def check_budget(plan: Plan) -> None:
     )
 
 
-def read_plan(token: Token, folder: Path) -> Plan:
-    """Read the plan of a run; for a background job, as settings need torch."""
-    return plan_of(folder)
-
-
-def read_settings_of(token: Token, model: Path) -> dict[str, Any]:
-    """Read the settings that a training shares with the model it goes on from; for a background job."""
+def settings_to_share(model: Path) -> dict[str, Any]:
+    """Read the settings that a training shares with the model it goes on from."""
     from napari_impa.engine.training.fine_tuning import settings_of
     from napari_impa.work.catalog import load_model
 
     return settings_of(load_model(model))
 
 
-def cells_of(token: Token, plan: Plan, *, reuse: bool = False) -> Cells:
-    """Open the cells of a plan, or cut them into a `.cells` folder beside the run folder."""
+# ---- its cells ------------------------------------------------------------------------------------------------------
 
-    def tell(done: int, total: int, text: str) -> None:
-        token.check()
-        token.send(Cropping(done, total, text))
 
+def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Cells:
+    """Read or cut the cells of a plan, labelled; those that are kept go into a `.cells` folder beside the run folder.
+
+    Parameters
+    ----------
+    reuse
+        Take those that lie beside the run folder already, as a run that is resumed does.
+
+    Raises
+    ------
+    ImpaError
+        As `crop_source`; a `ConditionError` before minutes of segmenting where all images are of one condition.
+    """
     if plan.cells is not None:
+        if not plan.keep_crops:
+            return plan.cells
         if not (reuse and (plan.cells_path / "meta.json").is_file()):
             plan.cells.save(plan.cells_path, overwrite=True)
         return open_cells(plan.cells_path).labelled(plan.label, plan.control)
+    if not plan.keep_crops:
+        return read_cells(
+            plan.source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
+            nuclei_channel=plan.nuclei_channel, kind=plan.kind, progress=_told(watch),
+        )  # fmt: skip
     source = open_source(plan.source, kind=plan.kind)
-    if len(set(condition_names(source.table, plan.label, plan.control))) < 2:  # before minutes of segmenting
+    if len(set(condition_names(source.table, plan.label, plan.control))) < 2:
         raise ConditionError("All images are of one condition; training needs at least two.")
+    path = plan.cells_path
     if source.kind == "cells":
         cells = open_cells(plan.source)
+    elif reuse and (path / "meta.json").is_file():
+        cells = open_cells(path)
     else:
-        path = plan.cells_path
-        if reuse and (path / "meta.json").is_file():
-            cells = open_cells(path)
-        else:
-            _require_ours(path, source)
-            size = plan.settings.size if source.kind == "fields" else None
-            cells = crop_source(
-                source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
-                label=plan.label, control=plan.control, overwrite=True, progress=tell,
-            )  # fmt: skip
+        _require_ours(path, source)
+        size = plan.settings.size if source.kind == "fields" else None
+        cells = crop_source(
+            source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
+            label=plan.label, control=plan.control, overwrite=True, progress=_told(watch),
+        )  # fmt: skip
     return cells.labelled(plan.label, plan.control)
+
+
+def _told(watch: Watch) -> Any:
+    def tell(done: int, total: int, text: str) -> None:
+        watch.check()
+        watch.report(done, total, text)
+
+    return tell
 
 
 def _require_ours(path: Path, source: Source) -> None:
     """Check that cells which would be replaced were cut from the same source, and are not the user's own."""
     if (path / "meta.json").is_file() and open_cells(path).history.get("source") != source.name:
         raise TrainingError(f"{path} holds cells of something else, which would be lost; choose another run folder.")
+
+
+# ---- errors of files ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def files_in_words(plan: Plan) -> Iterator[None]:
+    """Turn what the file system raises inside into a `TrainingError` that says what it means for this training."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(in_words(error, plan)) from error
+
+
+def in_words(error: OSError, plan: Plan) -> str:
+    """Say what an error of the file system means for a training, and what to do."""
+    if error.errno in FULL:
+        return f"The disk with {plan.folder} is full; free some space and resume the run."
+    if plan.folder.name and not plan.folder.exists():
+        return f"The run folder {plan.folder} is gone or cannot be made; choose another folder."
+    where = f"{error.filename}: " if error.filename else ""
+    return f"A file cannot be read or written ({where}{error.strerror or error}); mend that and resume the run."

@@ -20,7 +20,8 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.viewer.train.close_guard import CLOSE, CLOSE_BUTTON, KEEP
 from napari_impa.viewer.train.dock import TrainDock
-from napari_impa.work.training_plan import Plan, Progress
+from napari_impa.viewer.train.session import Advance
+from napari_impa.work.training_plan import Plan
 
 Settle = Callable[..., None]
 
@@ -52,7 +53,7 @@ def training(
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
     dock.session.start(Plan(cells_path, ("compound",), "DMSO", settings, tmp_path / "run"))
-    settle(lambda: any(isinstance(report, Progress) for report in reports))
+    settle(lambda: any(isinstance(report, Advance) for report in reports))
     yield viewer, dock
     dock.session.abandon()
     settle(lambda: not dock.session.busy)

@@ -13,7 +13,7 @@ import napari_impa.viewer.train.runs_page as runs_module
 from napari_impa.viewer.library.models import remember
 from napari_impa.viewer.train.runs_page import CHANGED, NAME, SCORE, STATE, RunsList, find_runs
 from napari_impa.watch import Token
-from napari_impa.work.training_plan import train_plan
+from napari_impa.work.training import train_plan
 
 Settle = Callable[..., None]
 
@@ -23,15 +23,15 @@ def trained(cells_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a complete run (scored), a stopped one and a damaged one."""
     from napari_impa.cells.simulated.screen import simulated_cells
     from napari_impa.engine.training.settings import TrainingSettings
-    from napari_impa.work.training_plan import Plan, Progress
+    from napari_impa.work.training_plan import Plan
 
     folder = tmp_path_factory.mktemp("runs")
     cells = simulated_cells(44, size=48, plates=2, conditions=("DMSO", "shrinkage")).save(folder / "many.cells")
     told: dict[str, Any] = {"size": 48, "batch_size": 2, "device": "cpu"}
     scored = TrainingSettings(**told, steps=2, hold_out={"plate": ["sim-B"]})
-    train_plan(Token(), Plan(cells, ("compound",), "DMSO", scored, folder / "complete"))
-    token = Token(lambda report: token.cancel() if isinstance(report, Progress) else None)
-    train_plan(token, Plan(cells_path, ("compound",), "DMSO", TrainingSettings(**told), folder / "stopped"))
+    train_plan(Plan(cells, ("compound",), "DMSO", scored, folder / "complete"))
+    token = Token(lambda report: token.cancel())  # the first report is of a step
+    train_plan(Plan(cells_path, ("compound",), "DMSO", TrainingSettings(**told), folder / "stopped"), watch=token)
     (folder / "damaged" / "checkpoints").mkdir(parents=True)
     (folder / "damaged" / "config.json").write_text("{")
     return folder

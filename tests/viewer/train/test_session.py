@@ -24,9 +24,10 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.jobs import Failure
-from napari_impa.viewer.train.session import TrainingSession
-from napari_impa.watch import Token
-from napari_impa.work.training_plan import Paused, Plan, Progress, Trained, plan_of, train_plan
+from napari_impa.viewer.train.session import Advance, TrainingSession
+from napari_impa.work.training import train_plan
+from napari_impa.work.training_outcome import Trained
+from napari_impa.work.training_plan import Plan, plan_of
 
 Settle = Callable[..., None]
 
@@ -66,7 +67,7 @@ def outcomes(session: TrainingSession) -> list[Any]:
 
 
 def going(reports: list[Any]) -> bool:
-    return any(isinstance(report, Progress) for report in reports)
+    return any(isinstance(report, Advance) for report in reports)
 
 
 def said(words: str) -> bool:
@@ -99,7 +100,7 @@ def test_pause_and_go_on(
     settle(lambda: going(reports))
     session.pause()
     settle(lambda: session.state == "paused")
-    paused = next(report for report in reports if isinstance(report, Paused))
+    paused = next(report.event for report in reports if isinstance(report, Advance) and report.event.paused)
     assert paused.step == session.step
     assert Run(tmp_path / "run").history["step"].max() == paused.step
     count = len(reports)
@@ -160,7 +161,7 @@ def test_a_run_that_another_process_trains_in_is_refused(
     from napari_impa.engine.training.run_folder.lock import RunLock
 
     monkeypatch.setattr("napari_impa.engine.training.run_folder.lock.PATIENCE", 0.05)
-    train_plan(Token(), plan(cells_path, tmp_path / "run", steps=1))
+    train_plan(plan(cells_path, tmp_path / "run", steps=1))
     lock = RunLock(tmp_path / "run")
     lock.acquire()
     session.start(plan(cells_path, tmp_path / "run", steps=2))
@@ -217,7 +218,7 @@ def test_the_gpu_gets_its_memory_back(
 
 def test_dock_and_command_line_give_the_same_weights(cells_path: Path, tmp_path: Path) -> None:
     """The same settings with one seed, the one under the window's session, the other from a shell."""
-    trained = train_plan(Token(), plan(cells_path, tmp_path / "dock", seed=3, threads=1, hold_out={"plate": ["sim-B"]}))
+    trained = train_plan(plan(cells_path, tmp_path / "dock", seed=3, threads=1, hold_out={"plate": ["sim-B"]}))
     command = [sys.executable, "-m", "napari_impa", "train", cells_path, "--out", tmp_path / "line", "--label"]
     command += ["compound", "--control", "DMSO", "--hold-out", "plate=sim-B", "--size", "48", "--steps", "3"]
     command += ["--batch-size", "2", "--device", "cpu", "--seed", "3", "--threads", "1"]
@@ -235,16 +236,16 @@ def test_cells_from_layers_are_kept_beside_the_run_which_resumes_by_its_folder(
     given = Plan(
         Path("layers"), ("compound",), "DMSO", plan(cells_path, tmp_path).settings, tmp_path / "run", cells=cut
     )
-    train_plan(Token(), given)
+    train_plan(given)
     assert len(open_cells(tmp_path / "run.cells")) == len(cut)
     again = plan_of(tmp_path / "run")
     assert (again.source, again.label, again.control) == (tmp_path / "run.cells", ("compound",), "DMSO")
-    train_plan(Token(), replace(again, settings=replace(again.settings, steps=5)))
+    train_plan(replace(again, settings=replace(again.settings, steps=5)))
     assert Run(tmp_path / "run").history["step"].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_a_run_whose_images_are_gone_says_so(cells_path: Path, tmp_path: Path) -> None:
-    train_plan(Token(), plan(cells_path, tmp_path / "run", steps=1))
+    train_plan(plan(cells_path, tmp_path / "run", steps=1))
     run = Run(tmp_path / "run")
     run.keep_source(tmp_path / "elsewhere", ["compound"], "DMSO")
     with pytest.raises(TrainingError, match=r"are not at .*elsewhere any more"):
@@ -255,11 +256,11 @@ def test_a_run_whose_images_are_gone_says_so(cells_path: Path, tmp_path: Path) -
 
 
 def test_going_on_from_a_model(cells_path: Path, tmp_path: Path) -> None:
-    first = train_plan(Token(), plan(cells_path, tmp_path / "first", steps=1))
+    first = train_plan(plan(cells_path, tmp_path / "first", steps=1))
     second = replace(plan(cells_path, tmp_path / "second", steps=1), start_from=tmp_path / "first")
-    train_plan(Token(), second)
+    train_plan(second)
     taken = Run(tmp_path / "second").started_from
     assert taken is not None
     assert taken["hash"] == IMPA.load(first.model_path).hash
-    train_plan(Token(), replace(second, settings=replace(second.settings, steps=2)))  # resumed, from the same plan
+    train_plan(replace(second, settings=replace(second.settings, steps=2)))  # resumed, from the same plan
     assert Run(tmp_path / "second").history["step"].tolist() == [1, 2]

@@ -16,10 +16,10 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.train.setup_page import LAYERS, SetupPage, ask_for_folder
-from napari_impa.watch import Token
 from napari_impa.work.engine_choices import ask_engine
 from napari_impa.work.survey import look
-from napari_impa.work.training_plan import Plan, cells_of, train_plan
+from napari_impa.work.training import train_plan
+from napari_impa.work.training_plan import Plan, cells_of
 from napari_impa.work.trial_cells import cells_to_try, of_run
 
 Settle = Callable[..., None]
@@ -35,7 +35,7 @@ def run(cells_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete run."""
     folder = tmp_path_factory.mktemp("setup") / "first"
     settings = TrainingSettings(size=48, steps=1, batch_size=3, seed=7, device="cpu", hold_out={"plate": ["sim-D"]})
-    train_plan(Token(), Plan(cells_path, ("compound",), "DMSO", settings, folder))
+    train_plan(Plan(cells_path, ("compound",), "DMSO", settings, folder))
     return folder
 
 
@@ -181,8 +181,8 @@ def test_cells_of_something_else_are_not_replaced(tmp_path: Path, cells_path: Pa
     plan = Plan(screen, ("compound",), "DMSO", settings, tmp_path / "run")
     mine = simulated_cells(2, size=24, conditions=("DMSO",)).save(plan.cells_path)
     with pytest.raises(TrainingError, match="would be lost; choose another run folder"):
-        cells_of(Token(), plan)
+        cells_of(plan)
     assert len(list(mine.iterdir())) >= 3
     free = replace(plan, folder=tmp_path / "free")
-    first = cells_of(Token(), free)
-    assert len(cells_of(Token(), free)) == len(first)  # what was cut from the same images may be cut again
+    first = cells_of(free)
+    assert len(cells_of(free)) == len(first)  # what was cut from the same images may be cut again

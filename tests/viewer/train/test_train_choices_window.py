@@ -16,8 +16,8 @@ from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.train.dock import TrainDock
 from napari_impa.viewer.train.session import READY
 from napari_impa.viewer.train.setup_page import LAYERS
-from napari_impa.watch import Token
-from napari_impa.work.training_plan import Plan, train_plan
+from napari_impa.work.training import train_plan
+from napari_impa.work.training_plan import Plan
 
 Settle = Callable[..., None]
 
@@ -37,7 +37,7 @@ def dock(make_napari_viewer: Callable[..., Any], cells_path: Path, settle: Settl
 def trained(source: Path, folder: Path, *, task: str = "perturbation", label: str = "compound", **more: Any) -> Path:
     settings = TrainingSettings(task=task, size=48, batch_size=2, device="cpu", steps=2, **more)
     control = "DMSO" if task == "perturbation" else None
-    train_plan(Token(), Plan(source, (label,), control, settings, folder))
+    train_plan(Plan(source, (label,), control, settings, folder))
     return folder
 
 

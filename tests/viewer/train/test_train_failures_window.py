@@ -21,8 +21,8 @@ from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.kit.problem import DetailsDialog, Problem
 from napari_impa.viewer.train.dock import TrainDock
-from napari_impa.viewer.train.session import TrainingSession
-from napari_impa.work.training_plan import Plan, Progress
+from napari_impa.viewer.train.session import Advance, TrainingSession
+from napari_impa.work.training_plan import Plan
 
 Settle = Callable[..., None]
 Start = Callable[..., TrainDock]
@@ -157,7 +157,7 @@ def test_the_run_folder_is_removed_in_the_middle(
     dock = start(cells_path, steps=900)
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
-    settle(lambda: any(isinstance(report, Progress) for report in reports))
+    settle(lambda: any(isinstance(report, Advance) for report in reports))
     shutil.rmtree(tmp_path / "run")
     dock.session.pause()  # which saves
     settle(lambda: not dock.session.busy)

@@ -22,8 +22,7 @@ from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb.dock import PerturbDock
 from napari_impa.viewer.perturb.views.registry import IN_PLACE
 from napari_impa.viewer.train.dock import TrainDock
-from napari_impa.viewer.train.session import READY, STOPPING
-from napari_impa.work.training_plan import Progress
+from napari_impa.viewer.train.session import READY, STOPPING, Advance
 
 Settle = Callable[..., None]
 
@@ -121,7 +120,7 @@ def test_stop_and_resume(
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
     dock.start.click()
-    settle(lambda: any(isinstance(report, Progress) for report in reports))
+    settle(lambda: any(isinstance(report, Advance) for report in reports))
     dock.start.click()
     assert (dock.state, dock.start.text()) == (STOPPING, "Stopping …")
     assert not dock.start.isEnabled()
@@ -212,7 +211,7 @@ def test_closing_the_dock_while_training_leaves_a_run_that_resumes(
     reports: list[Any] = []
     dock.session.reported.connect(reports.append)
     dock.start.click()
-    settle(lambda: any(isinstance(report, Progress) for report in reports))
+    settle(lambda: any(isinstance(report, Advance) for report in reports))
     job = dock.session.job
     assert job is not None
     viewer.window.remove_dock_widget(dock)

@@ -19,12 +19,14 @@ from napari_impa.viewer.layers.sources import is_source
 from napari_impa.viewer.library.models import remember
 from napari_impa.viewer.train.close_guard import CloseGuard
 from napari_impa.viewer.train.runs_page import RunsList
-from napari_impa.viewer.train.session import PAUSED, READY, STOPPING, TRAINING, TrainingSession
+from napari_impa.viewer.train.session import PAUSED, READY, STOPPING, TRAINING, Advance, TrainingSession
 from napari_impa.viewer.train.setup_page import FOLDER, SetupPage
 from napari_impa.viewer.train.watch_page import WatchPage
+from napari_impa.watch import Progress
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
-from napari_impa.work.training_plan import Cropping, Paused, Plan, Progress, Started, Trained, plan_of
+from napari_impa.work.training_outcome import Trained, TrainingStart
+from napari_impa.work.training_plan import Plan, plan_of
 from napari_impa.work.trial_cells import ToTry, cells_to_try, of_run
 
 if TYPE_CHECKING:
@@ -200,17 +202,18 @@ class TrainDock(Dock):
             self.pause.setEnabled(False)
             self.pause.setText("Pausing …")
 
-    def _on_report(self, report: Cropping | Started | Progress | Paused) -> None:
-        if isinstance(report, Cropping):
-            self.progress.setValue(round(1000 * report.done / max(1, report.total)))
-            self.status.say(f"Finding cells: {report.done:,} of {report.total:,} read, {report.text}.")
-        elif isinstance(report, Started):
+    def _on_report(self, report: Progress | TrainingStart | Advance) -> None:
+        if isinstance(report, Progress):
+            self.progress.setValue(round(1000 * report.done / max(1, report.of)))
+            self.status.say(f"Finding cells: {report.done:,} of {report.of:,} read, {report.what}.")
+        elif isinstance(report, TrainingStart):
             self.progress.setValue(0)
             self.status.say("The training starts …")
             self.watch.started(report)
-        elif isinstance(report, Paused):
+        elif report.event.paused:
+            self.watch.follow(report)
             if self.state == PAUSED:
-                self.status.say(f"Paused after step {report.step:,}, which is saved; Continue goes on.")
+                self.status.say(f"Paused after step {report.event.step:,}, which is saved; Continue goes on.")
         else:
             event = report.event
             self.progress.setValue(round(1000 * event.progress))

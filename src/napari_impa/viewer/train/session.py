@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import io
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +17,15 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_impa.cells.source import Kind
 from napari_impa.engine.steering import Steering
+from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.jobs import Failure, Job, Latest, as_job, notify
 from napari_impa.viewer.library.settings import read_settings
+from napari_impa.watch import Progress, Token
 from napari_impa.work.engine_choices import ask_engine
 from napari_impa.work.survey import look
-from napari_impa.work.training_plan import Cropping, Paused, Plan, Started, Trained, train_plan
+from napari_impa.work.training_outcome import Trained, TrainingStart
+from napari_impa.work.training_plan import Plan
 
 READY, STARTING, CROPPING, TRAINING, PAUSED, STOPPING = (
     "ready", "starting", "cropping", "training", "paused", "stopping",
@@ -30,6 +35,41 @@ turns; `stopping` from wherever it is stopped until it has ended and is `ready` 
 
 PARTS = 1000
 """Of the bar in napari's activity dock."""
+
+REPORT_EVERY = 0.1
+"""Seconds between reports, so that a fast GPU does not flood the window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Advance:
+    """How far a training is: its newest event, with the losses of all steps since the one that was told before."""
+
+    event: TrainingEvent
+    points: list[tuple[int, Mapping[str, float]]]
+
+
+def train(token: Token, plan: Plan, steering: Steering) -> Trained:
+    """Train in the background; sends `Progress` while cells are cut, then `TrainingStart`, then `Advance`s.
+
+    Raises
+    ------
+    ImpaError, CancelledError
+        As `Training`.
+    """
+    from napari_impa.work.training import Training
+
+    training = Training(plan, watch=token, steering=steering)
+    token.send(training.start)
+    waiting: list[tuple[int, Mapping[str, float]]] = []
+    told = 0.0
+    for event in training:
+        if event.losses:
+            waiting.append((event.step, event.losses))
+        worth_it = event.finished or event.paused or event.scores or event.samples is not None
+        if worth_it or time.monotonic() - told > REPORT_EVERY:
+            token.send(Advance(event, waiting))
+            waiting, told = [], time.monotonic()
+    return training.outcome
 
 
 class TrainingSession(QObject):
@@ -42,7 +82,7 @@ class TrainingSession(QObject):
     looked
         `Looked`, or None where a folder could not be looked at; why is told by `failed` then.
     reported
-        `Cropping`, `Started`, `Progress` or `Paused`.
+        As by `train`: `Progress`, `TrainingStart` or `Advance`.
     ended
         `Trained`, `Failure`, or None where it was stopped before the first step or left at once.
     failed
@@ -104,7 +144,7 @@ class TrainingSession(QObject):
         self._quiet, self.step = False, 0
         self._steering = Steering()
         self._activity = progress(total=PARTS, desc=f"Training {plan.folder.name}", file=_Nowhere())
-        self.job = Job(train_plan, replace(plan, cache=read_settings().cache), self._steering)
+        self.job = Job(train, replace(plan, cache=read_settings().cache), self._steering)
         self.job.reported.connect(self._on_report)
         self.job.succeeded.connect(self._end)
         self.job.failed.connect(self._end)
@@ -150,15 +190,15 @@ class TrainingSession(QObject):
     # ---- what comes back --------------------------------------------------------------------------------------------
 
     def _on_report(self, report: Any) -> None:
-        if isinstance(report, Cropping):
+        if isinstance(report, Progress):
             self._go_to(CROPPING)
-            done, text = report.done / max(1, report.total), "Finding cells"
-        elif isinstance(report, Started):
+            done, text = report.done / max(1, report.of), "Finding cells"
+        elif isinstance(report, TrainingStart):
             self.step = report.steps_done
             self._go_to(TRAINING)
             done, text = 0.0, "Training"
-        elif isinstance(report, Paused):
-            self.step = report.step
+        elif report.event.paused:
+            self.step = report.event.step
             if self._steering is not None and self._steering.paused:  # it may go on again by now
                 self._go_to(PAUSED)
             self.reported.emit(report)

@@ -15,14 +15,14 @@ from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
 from napari_impa.viewer.kit.forms import Options, Page, breakable
-from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked, free_folder
-from napari_impa.work.training_plan import Plan, check_budget, plan_of, read_plan, read_settings_of
+from napari_impa.work.training_plan import Plan, plan_of, settings_to_share, with_changes
 
 if TYPE_CHECKING:
     import napari
@@ -270,7 +270,7 @@ class SetupPage(Page):
 
     def repeat(self, folder: Path) -> None:
         """Fill the form from a run, to train anew with some settings changed."""
-        self._reading.submit(read_plan, folder)
+        self._reading.submit(as_job(plan_of), folder)
 
     def go_on_from(self, model: Path, title: str | None = None) -> None:
         """Choose a model to go on from, and the settings it asks for."""
@@ -282,7 +282,7 @@ class SetupPage(Page):
 
     def _on_start_from(self) -> None:
         if self.start_from.value is not None:
-            self._reading.submit(read_settings_of, self.start_from.value)
+            self._reading.submit(as_job(settings_to_share), self.start_from.value)
 
     def _on_settings(self, found: Plan | dict[str, Any]) -> None:
         if isinstance(found, Plan):
@@ -346,12 +346,8 @@ class SetupPage(Page):
         """
         folder, looked = self.run_folder, self.cells.looked
         if folder is not None and self.resumes:
-            held = plan_of(folder)
-            budget = {"steps": None, "minutes": None}
-            new = {**budget, **{k: v for k, v in self.settings.values().items() if k in MAY_CHANGE}}
-            plan = replace(held, settings=replace(held.settings, **new))
-            check_budget(plan)
-            return plan
+            chosen = self.settings.values()
+            return with_changes(plan_of(folder), {name: chosen[name] for name in MAY_CHANGE if name in chosen})
         if looked is None:
             raise ConditionError("No folder is chosen; choose one with labelled images or cells.")
         if folder is None:

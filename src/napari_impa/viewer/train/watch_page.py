@@ -12,7 +12,8 @@ from napari_impa.viewer.kit.forms import Page, beside, breakable
 from napari_impa.viewer.kit.jobs import Latest
 from napari_impa.viewer.train.curves import LossCurves, Past, ScoreCurves, read_past
 from napari_impa.viewer.train.preview import Preview
-from napari_impa.work.training_plan import Progress, Started
+from napari_impa.viewer.train.session import Advance
+from napari_impa.work.training_outcome import TrainingStart
 
 if TYPE_CHECKING:
     import napari
@@ -55,7 +56,7 @@ class WatchPage(Page):
         self._past.submit(read_past, folder)
         self.about.setText("")
 
-    def started(self, report: Started) -> None:
+    def started(self, report: TrainingStart) -> None:
         """Say what is trained on and on what device."""
         self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
         if not report.scored:
@@ -68,7 +69,7 @@ class WatchPage(Page):
         self.show_preview.setEnabled(False)
         self.stops[1:] = [self.preview.composing.cancel]
 
-    def follow(self, report: Progress) -> None:
+    def follow(self, report: Advance) -> None:
         """Draw what has come."""
         event = report.event
         self.curves.extend(report.points)
