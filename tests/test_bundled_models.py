@@ -104,7 +104,7 @@ def test_tnfa_moves_nfkb_into_the_nucleus(shared: Path) -> None:
     import tifffile
 
     from napari_impa.cells.crops import cut
-    from napari_impa.cells.nuclei import segment_nuclei
+    from napari_impa.cells.segmenters.blobs import segment_nuclei
 
     model = load_model("tnfa-nfkb")
     images = shared / "data" / "bbbc014_tnfa" / "images"

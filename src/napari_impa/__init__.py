@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_impa.analysis.scores import evaluate
     from napari_impa.cells.folder import crop_source, read_cells
-    from napari_impa.cells.segmentation import segment_nuclei
+    from napari_impa.cells.segmenters.blobs import segment_nuclei
     from napari_impa.cells.simulated.screen import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
     from napari_impa.cells.store import Cells, open_cells
@@ -44,7 +44,7 @@ _ROOMS = {
     "open_cells": "cells.store",
     "open_source": "cells.source",
     "read_cells": "cells.folder",
-    "segment_nuclei": "cells.segmentation",
+    "segment_nuclei": "cells.segmenters.blobs",
     "simulated_cells": "cells.simulated.screen",
     "simulated_screen": "cells.simulated.screen",
     "train": "work.training",

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from napari_impa.cells.folder import crop_source, crop_summary, open_source, read_cells
+from napari_impa.cells.segmenters import segmenter
 from napari_impa.cells.store import Cells, CellsWriter, open_cells
 from napari_impa.errors import CellsError, ConditionError, SourceError
 
@@ -89,7 +90,7 @@ def test_nuclei_are_found_where_there_are_no_masks_or_it_is_asked_for(screen: Pa
     assert crop_source(screen, size=16, nuclei_channel=0).history["segmenter"] == "nuclei"
     with pytest.raises(CellsError, match="no mask file for every field; let nuclei be found"):
         crop_source(screen, size=16, segment="labels")
-    with pytest.raises(CellsError, match="no segmenter 'magic'; choose one of: labels, nuclei"):
+    with pytest.raises(CellsError, match="no segmenter 'magic'; choose one of: nuclei, labels"):
         crop_source(screen, size=16, segment="magic")
 
 
@@ -154,6 +155,26 @@ def test_a_source_without_labels_is_read_without(tmp_path: Path) -> None:
     assert (len(cells), cells.label, cells.control) == (5, (), None)
     with pytest.raises(ConditionError, match="No label column is known for the control 'DMSO'"):
         read_cells(tmp_path, control="DMSO")
+
+
+def test_a_segmenter_with_settings_cuts_and_is_written_down(screen: Path, tmp_path: Path) -> None:
+    pixels, labels = field()
+    rows, columns = np.mgrid[:80, :120]
+    edge = (labels == 1) & (np.hypot(rows - 20, columns - 20) >= 5)
+    pixels[0][edge], labels[edge] = 100, 0  # one nucleus is smaller than the others
+    np.save(screen / "f0.npy", pixels)
+    np.save(screen / "m0.npy", labels)
+    plain = crop_source(screen, size=16, segment="nuclei", channels=NAMES)
+    assert len(plain) == 20
+    assert "segmenter_settings" not in plain.history
+    for segment in (segmenter("nuclei", minimum_area=100, threshold=1.1), segmenter("labels", minimum_area=100)):
+        cells = crop_source(screen, tmp_path / f"{segment.name}.cells", size=16, segment=segment, channels=NAMES)
+        assert len(cells) == 19
+        assert cells.history["segmenter"] == segment.name
+        assert segmenter(cells.history["segmenter"], **cells.history["segmenter_settings"]) == segment
+        again = read_cells(screen, size=16, segment=segment, channels=NAMES)
+        np.testing.assert_array_equal(again.pixels, cells.pixels)
+        assert again.history == cells.history
 
 
 @pytest.mark.parametrize("value", [0, np.nan])

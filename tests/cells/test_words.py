@@ -17,6 +17,7 @@ from napari_impa.cells.words import (
     TREATMENT,
     WELL,
     Word,
+    guess_nuclei_channel,
 )
 
 
@@ -88,3 +89,22 @@ def test_a_table_of_cellprofiler_names_its_conditions() -> None:
     assert guess_control(table, ["Image_Metadata_Compound"]) == "DMSO"
     marked = pd.DataFrame({"gene": ["a", "b", "b"], "Metadata_control_type": [None, "negcon", "negcon"]})
     assert guess_control(marked, "gene") == "b"
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        (["DNA", "actin", "tubulin"], 0),
+        (["FITC_NFkB", "DAPI"], 1),
+        (["ConA", "SYTO14", "Hoechst 33342"], 2),
+        (["Hoechst33342", "ConA"], 0),
+        (["conA", "H33342"], 1),
+        (["mitochondria", "nuclei_stain"], 1),
+        (["RNA nuclear", "w1DAPI", "w2GFP"], 1),
+        (["actin", "tubulin"], None),
+        (["dnase", "cdna"], None),
+        ([], None),
+    ],
+)
+def test_the_nuclei_channel_is_known_by_name(channels, expected):
+    assert guess_nuclei_channel(channels) == expected

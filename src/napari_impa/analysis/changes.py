@@ -13,8 +13,8 @@ from scipy.stats import rankdata
 from skimage.filters import threshold_otsu
 
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclei_and_rings, ratio_of_means
-from napari_impa.cells.segmentation import guess_nuclei_channel
 from napari_impa.cells.store import Cells, read_pixels
+from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 

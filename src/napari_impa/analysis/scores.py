@@ -11,8 +11,8 @@ from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondit
 from napari_impa.analysis.metrics import METRICS
 from napari_impa.analysis.metrics.metric import Metric, Need
 from napari_impa.analysis.selection import ScoredCells, select_cells
-from napari_impa.cells.segmentation import guess_nuclei_channel
 from napari_impa.cells.store import Cells
+from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Reported, Watch

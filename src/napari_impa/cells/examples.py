@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.crops import cut_at, fits, nucleus_centres
 from napari_impa.cells.reading import read_pixels
+from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells, open_cells
+from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import SourceError
 
 EXAMPLES = 6
@@ -97,7 +99,7 @@ def read_examples(
     *,
     cells: Cells | None = None,
     size: int = SIDE,
-    segment: str | None = None,
+    segment: str | Segmenter | None = None,
     nuclei_channel: str | int | None = None,
     seed: int = 0,
     damaged: list[SourceError] | None = None,
@@ -155,20 +157,18 @@ def joined(examples: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
 Finder = Callable[[NDArray[np.generic], "NDArray[np.integer] | None"], "NDArray[np.integer] | None"]
 
 
-def _finder(source: Source, segment: str | None, nuclei_channel: str | int | None) -> Finder:
+def _finder(source: Source, segment: str | Segmenter | None, nuclei_channel: str | int | None) -> Finder:
     """Return what gives the nuclei of a part of a field, or None where nothing says how to find them."""
-    from napari_impa.cells.segmentation import SEGMENTERS, guess_nuclei_channel
-
-    if segment == "labels" or (segment is None and source.has_masks):
-        return lambda pixels, labels: labels
+    method = as_segmenter(segment or ("labels" if source.has_masks else "nuclei"))
+    if method.takes_masks:
+        return lambda pixels, labels: None if labels is None else method(pixels, masks=labels)
     if nuclei_channel is None:
         guess = 0 if len(source.channels) == 1 else guess_nuclei_channel(source.channels)
     else:
         guess = source.nuclei_channel(nuclei_channel)
     if guess is None:
         return lambda pixels, labels: None
-    segmenter = SEGMENTERS[segment or "nuclei"]
-    return lambda pixels, labels: segmenter(np.nan_to_num(pixels), guess, source.pixel_size)
+    return lambda pixels, labels: method(np.nan_to_num(pixels), guess, source.pixel_size)
 
 
 def _from_crop(source: Source, row: int) -> Example:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import GIVEN
 from napari_impa.cells.parts import Block, Share, write_cells
+from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
 from napari_impa.cells.tables import check_conditions, condition_names, guess_control, guess_labels, shortest
-from napari_impa.errors import CellsError, ConditionError, MissingDependencyError
+from napari_impa.errors import CellsError, ConditionError
 
 __all__ = [
     "DEFAULT_SIZE",
@@ -59,7 +60,7 @@ def crop_source(
     out: str | Path | None = None,
     *,
     size: int | None = None,
-    segment: str | None = None,
+    segment: str | Segmenter | None = None,
     nuclei_channel: str | int | None = None,
     mask_channel: str | int | None = None,
     border: Literal["skip", "pad"] = "skip",
@@ -83,8 +84,8 @@ def crop_source(
         Crop side in pixels; by default 96 for whole fields and the stored side for ready crops, which are cut smaller
         around their centre.
     segment
-        How nuclei are found: a name of `segmentation.SEGMENTERS`, or `labels` for the source's own masks; by default
-        the masks where every field has them, else `nuclei`.
+        How nuclei are found: a segmenter with its settings (`segmenters.segmenter("nuclei", diameter=24)`) or the name
+        of one, `labels` being the source's own masks; by default those where every field has them, else `nuclei`.
     nuclei_channel
         Name or number of the channel that shows nuclei; by default guessed from the channels' names.
     mask_channel, kind, channels
@@ -113,11 +114,13 @@ def crop_source(
     tally, mine = _Tally(), share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
     if source.kind == "fields":
-        method = segment or ("labels" if source.has_masks else "nuclei")
-        history |= {"fields": len(source), "segmenter": method, "border": border}
+        method = as_segmenter(segment or ("labels" if source.has_masks else "nuclei"))
+        history |= {"fields": len(source), "segmenter": method.name, "border": border}
+        if method.changed:
+            history["segmenter_settings"] = method.changed
         find = _labeller(source, method, nuclei_channel)
         rows = mine.rows(len(source))
-        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method == "labels", tally, progress)
+        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method.takes_masks, tally, progress)
     elif source.kind == "crops":
         blocks = _from_crops(source, mine.rows(len(source), block=_BLOCK), size, tally, progress)
     else:
@@ -153,7 +156,7 @@ def read_cells(
     label: Sequence[str] | str | None = None,
     control: str | None = None,
     size: int | None = None,
-    segment: str | None = None,
+    segment: str | Segmenter | None = None,
     nuclei_channel: str | int | None = None,
     mask_channel: str | int | None = None,
     kind: Kind | None = None,
@@ -247,21 +250,15 @@ def _size(source: Source, size: int | None, border: str) -> int:
 Labeller = Callable[[Field], "NDArray[Any] | None"]
 
 
-def _labeller(source: Source, method: str, nuclei_channel: str | int | None) -> Labeller:
+def _labeller(source: Source, method: Segmenter, nuclei_channel: str | int | None) -> Labeller:
     """Return what finds the nuclei of a field, or gives None where the field is blank."""
-    if method == "labels":
+    if method.takes_masks:
         if not source.has_masks:
             raise CellsError(
                 f"{source.name} has no mask file for every field; let nuclei be found with segment 'nuclei'."
             )
-        return lambda site: None if _is_blank(site.pixels) else site.labels
-    from napari_impa.cells.segmentation import SEGMENTERS
-
-    if method not in SEGMENTERS:
-        raise CellsError(f"There is no segmenter {method!r}; choose one of: labels, {', '.join(SEGMENTERS)}.")
-    segmenter = SEGMENTERS[method]
-    if not segmenter.available():
-        raise MissingDependencyError(f"{segmenter.title} is not installed; {segmenter.hint}.")
+        return lambda site: None if _is_blank(site.pixels) else method(site.pixels, masks=site.labels)
+    method.require()
     channel = source.nuclei_channel(nuclei_channel)
 
     def find(site: Field) -> NDArray[Any] | None:
@@ -270,7 +267,7 @@ def _labeller(source: Source, method: str, nuclei_channel: str | int | None) -> 
         pixels = site.pixels
         if pixels.dtype.kind == "f":
             pixels = np.nan_to_num(pixels, nan=float(np.nanmin(pixels)), posinf=0.0, neginf=0.0)
-        return segmenter(pixels, channel, site.pixel_size)
+        return method(pixels, channel, site.pixel_size)
 
     return find
 

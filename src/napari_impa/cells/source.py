@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_impa.cells.fields import Field, Image, probe_image, read_image, read_masks
 from napari_impa.cells.layouts import Entry, list_source
 from napari_impa.cells.store import open_cells
+from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import CellsError, SourceError
 
 Kind = Literal["fields", "crops", "cells"]
@@ -139,8 +140,6 @@ class Source:
         """
         known = ", ".join(self.channels)
         if channel is None:
-            from napari_impa.cells.segmentation import guess_nuclei_channel
-
             guess = 0 if len(self.channels) == 1 else guess_nuclei_channel(self.channels)
             if guess is None:
                 raise CellsError(f"No channel of {self.name} is known to show nuclei; say which one does: {known}.")

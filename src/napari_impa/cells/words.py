@@ -1,4 +1,4 @@
-"""What columns are called: the one list of the names that say plate, well, dose, compound, SMILES, control, …
+"""What columns and channels are called: the one list of names that say plate, well, dose, compound, SMILES, nuclei, …
 
 A name counts in any case, with spaces or hyphens for underscores, and with what CellProfiler and its kin put around
 it: `Plate`, `Metadata_Plate`, `Image_Metadata_Plate` and `Image_Metadata_Plate_DAPI` all say *plate*.
@@ -7,7 +7,7 @@ it: `Plate`, `Metadata_Plate`, `Image_Metadata_Plate` and `Image_Metadata_Plate_
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _PREFIXES = ("image_metadata_", "metadata_")
@@ -154,3 +154,19 @@ CONTROLS = (
     "nontargeting", "scrambled",
 )  # fmt: skip
 """Usual names of the untreated control, by preference, in lower case."""
+
+# From the surest to the vaguest; a dye's name must stand by itself, so that "DNA" is not found in "cDNAx".
+_NUCLEAR = (
+    r"dapi|hoechst\d*|h(?:o|oe|oechst)? ?33(?:342|258)|draq\d*|siR-?dna|h2b|nuclearmask",
+    r"dna|histone|nuclei|nucleus|nuclear|propidium|sytox|to-?pro-?3",
+    r"nuc|blue",
+)
+
+
+def guess_nuclei_channel(channels: Sequence[str]) -> int | None:
+    """Number of the channel that by its name shows nuclei (DAPI, Hoechst, DNA …), or None if no name says so."""
+    for names in _NUCLEAR:
+        for index, channel in enumerate(channels):
+            if re.search(rf"(?<![a-z])(?:{names})(?![a-z])", channel.replace("_", " "), re.IGNORECASE):
+                return index
+    return None

@@ -21,7 +21,7 @@ class Engine:
 
 def ask_engine() -> Engine:
     """Import torch and gather what can be chosen."""
-    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
+    from napari_impa.cells.segmenters import available_segmenters
     from napari_impa.engine.device import choose_device
     from napari_impa.engine.model.networks import valid_sizes
     from napari_impa.engine.training.settings import TrainingSettings
@@ -34,5 +34,5 @@ def ask_engine() -> Engine:
         TrainingSettings(),
         tuple(devices),
         tuple(valid_sizes(512)),
-        tuple((name, SEGMENTERS[name].title) for name in available_segmenters()),
+        tuple((kind.name, kind.title) for kind in available_segmenters()),
     )

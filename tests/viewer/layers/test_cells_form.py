@@ -14,7 +14,7 @@ import pytest
 from napari.layers import Image
 from qtpy.QtCore import QPointF, Qt
 
-from napari_impa.cells.segmentation import SEGMENTERS
+from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells, simulated_field
 from napari_impa.viewer.layers.as_layers import cells_layers
 from napari_impa.viewer.layers.cell_choice import CellChoice
@@ -38,7 +38,7 @@ def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
 def form(viewer: Any, qtbot: Any) -> Iterator[CellsForm]:
     form = CellsForm(viewer)
     qtbot.addWidget(form)
-    form.set_segmenters([SEGMENTERS["nuclei"]])
+    form.set_segmenters([Nuclei])
     form.set_model(CHANNELS, SIZE)
     yield form
     form.close_form()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from napari.layers import Image, Labels, Layer
 
-from napari_impa.cells.segmentation import SEGMENTERS
+from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.viewer.entry.samples import simulated_screen
@@ -155,7 +155,7 @@ def box(make_napari_viewer: Callable[..., Any]) -> Any:
             viewer.add_layer(Layer.create(*data))
     box = LayersBox(viewer)
     viewer.window.add_dock_widget(box, name="Layers")
-    box.set_segmenters([SEGMENTERS["nuclei"]])
+    box.set_segmenters([Nuclei])
     box.size.setCurrentIndex(0)
     yield box
     box.close_form()

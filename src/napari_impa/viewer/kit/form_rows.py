@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
-    from napari_impa.cells.segmentation import Setting
+    from napari_impa.cells.segmenters import Setting
 
 
 class AxisRow(QWidget):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
-    from napari_impa.cells.segmentation import Segmenter, Setting
+    from napari_impa.cells.segmenters import Segmenter, Setting
 
 NO_IMAGE = "Open an image, or File ▸ Open Sample ▸ IMPA ▸ Simulated screen."
 WHOLE_FIELD = "whole field"
@@ -68,7 +68,7 @@ class CellsForm(QWidget):
         self.axes: list[AxisRow] = []
         self.settings: list[QSpinBox | QDoubleSpinBox] = []
         self._model: tuple[tuple[str, ...], int] | None = None
-        self._segmenters: dict[str, Segmenter] = {}
+        self._segmenters: dict[str, type[Segmenter]] = {}
         self._values: dict[tuple[str, str], float] = {}
         self._followed: list[Any] = []
         self._last: Any = None
@@ -118,7 +118,7 @@ class CellsForm(QWidget):
 
     # ---- what it is told --------------------------------------------------------------------------------------------
 
-    def set_segmenters(self, segmenters: Sequence[Segmenter]) -> None:
+    def set_segmenters(self, segmenters: Sequence[type[Segmenter]]) -> None:
         """Offer the segmenters that are installed."""
         self._segmenters = {segmenter.name: segmenter for segmenter in segmenters}
         if self._model is not None:
@@ -280,7 +280,7 @@ class CellsForm(QWidget):
     # ---- rows that depend on others ---------------------------------------------------------------------------------
 
     def _fill_methods(self, channels: tuple[str, ...], size: int) -> None:
-        from napari_impa.cells.segmentation import guess_nuclei_channel
+        from napari_impa.cells.words import guess_nuclei_channel
 
         chosen = [box.value for box in self.channels]
         guess = guess_nuclei_channel(channels) or 0
@@ -339,11 +339,13 @@ class CellsForm(QWidget):
         for box in self.settings:
             self.fine.removeRow(box)
         self.settings = []
-        wanted: list[Setting] = []
-        if name in self._segmenters or name == LABELS:
-            from napari_impa.cells.segmentation import MINIMUM_AREA
+        wanted: Sequence[Setting] = ()
+        if name in self._segmenters:
+            wanted = self._segmenters[name].settings()
+        elif name == LABELS:
+            from napari_impa.cells.segmenters import Masks
 
-            wanted = [*(self._segmenters[name].settings if name in self._segmenters else ()), MINIMUM_AREA]
+            wanted = Masks.settings()
         for setting in wanted:
             box = number_box(setting, self._values.get((name, setting.name), setting.default))
             box.setProperty("method", name)

@@ -156,7 +156,7 @@ def find_cells(
     size
         The model's crop side in pixels.
     method
-        A name of `segmentation.SEGMENTERS`, `labels`, `points` or `crops`.
+        The name of one of `segmenters.SEGMENTERS`, `labels`, `points` or `crops`.
     nuclei_channel
         Which channel shows nuclei.
     mask
@@ -215,10 +215,10 @@ def _candidates(
     if method == LABELS:
         labels = _labels(mask, layers, window, step)
     else:
-        from napari_impa.cells.segmentation import MINIMUM_AREA, SEGMENTERS
+        from napari_impa.cells.segmenters import segmenter
 
-        settings.pop(MINIMUM_AREA.name, None)  # so that it can be said how many are smaller
-        labels = SEGMENTERS[method](np.nan_to_num(pixels), nuclei_channel, layers.place.pixel_size, **settings)
+        settings.pop("minimum_area", None)  # so that it can be said how many are smaller
+        labels = segmenter(method, **settings)(np.nan_to_num(pixels), nuclei_channel, layers.place.pixel_size)
     table = nucleus_centres(labels)
     return labels, table.assign(area=np.unique(labels[labels > 0], return_counts=True)[1])
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_impa.analysis.changes import Changes
-    from napari_impa.cells.segmentation import Segmenter
+    from napari_impa.cells.segmenters import Segmenter
 
 VIEW_TIPS = {
     SIDE_BY_SIDE: "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked.",
@@ -49,11 +49,11 @@ VIEW_TIPS = {
 }
 
 
-def prepare(token: Token) -> tuple[list[Choice], list[Segmenter]]:
+def prepare(token: Token) -> tuple[list[Choice], list[type[Segmenter]]]:
     """List models and segmenters; imports torch, so it is run in the background."""
-    from napari_impa.cells.segmentation import SEGMENTERS, available_segmenters
+    from napari_impa.cells.segmenters import available_segmenters
 
-    return choices(token), [SEGMENTERS[name] for name in available_segmenters()]
+    return choices(token), list(available_segmenters())
 
 
 class PerturbDock(Dock):
@@ -189,7 +189,7 @@ class PerturbDock(Dock):
         self.model.choose(choice.key)
         self._on_model_chosen()
 
-    def _on_prepared(self, prepared: tuple[list[Choice], list[Segmenter]]) -> None:
+    def _on_prepared(self, prepared: tuple[list[Choice], list[type[Segmenter]]]) -> None:
         models, segmenters = prepared
         self.cells.set_segmenters(segmenters)
         self.status.busy("")

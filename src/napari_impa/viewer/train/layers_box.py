@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
-    from napari_impa.cells.segmentation import Segmenter
+    from napari_impa.cells.segmenters import Segmenter
 
 SIZES = (48, 64, 96, 128, 160, 192, 256)
 TYPED = "typed here"
@@ -172,7 +172,7 @@ class LayersBox(QWidget):
 
     # ---- what it is told --------------------------------------------------------------------------------------------
 
-    def set_segmenters(self, segmenters: Sequence[Segmenter]) -> None:
+    def set_segmenters(self, segmenters: Sequence[type[Segmenter]]) -> None:
         """Offer the segmenters that are installed."""
         self.cells.set_segmenters(segmenters)
 

@@ -146,7 +146,7 @@ class SettingsForm(QObject):
         label, control
             What names conditions, where it is not what was guessed.
         """
-        from napari_impa.cells.segmentation import guess_nuclei_channel
+        from napari_impa.cells.words import guess_nuclei_channel
 
         source = looked.source
         sizes = [size for size in self._sizes if size <= min(source.shape)]

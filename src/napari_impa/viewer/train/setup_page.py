@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
-from napari_impa.cells.segmentation import SEGMENTERS
+from napari_impa.cells.segmenters import available_segmenters
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
@@ -144,7 +144,7 @@ class SetupPage(Page):
         """Take what can be chosen, which is known when torch has been imported."""
         self._engine = engine
         self.settings.fill(engine)
-        self.layers.set_segmenters([SEGMENTERS[name] for name, _ in engine.segmenters])
+        self.layers.set_segmenters(available_segmenters())
         self.look()
 
     def show_looked(self, looked: Looked | None) -> None:
