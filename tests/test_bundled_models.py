@@ -14,7 +14,7 @@ from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_
 from napari_impa.cells.simulated.compounds import COMPOUNDS
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.conditions import NewCondition
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.intensity import LEVELS
 from napari_impa.engine.model.model import IMPA
 from napari_impa.work.catalog import BUNDLED, load_model

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_impa.cells.simulated.screen import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
     from napari_impa.cells.store import Cells, open_cells
-    from napari_impa.engine.model.conditions import NewCondition
+    from napari_impa.engine.describing.new_condition import NewCondition
     from napari_impa.engine.model.model import IMPA
     from napari_impa.engine.training.run_folder.run import Run
     from napari_impa.errors import ImpaError
@@ -36,7 +36,7 @@ _ROOMS = {
     "IMPA": "engine.model.model",
     "Cells": "cells.store",
     "ImpaError": "errors",
-    "NewCondition": "engine.model.conditions",
+    "NewCondition": "engine.describing.new_condition",
     "Run": "engine.training.run_folder.run",
     "crop_source": "cells.folder",
     "evaluate": "analysis.scores",

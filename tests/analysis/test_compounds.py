@@ -17,13 +17,13 @@ from napari_impa.analysis.compounds import (
     draw_compound,
     nearest_compounds,
     read_compound,
-    tanimoto,
     training_doses,
 )
-from napari_impa.engine.model.conditions import Description, NewCondition, fingerprint
+from napari_impa.engine.describing import kind_named
+from napari_impa.engine.describing.fingerprint import fingerprint, tanimoto
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
-from napari_impa.engine.training.settings import Kind
 from napari_impa.errors import ConditionError
 
 COMPOUNDS = {
@@ -36,9 +36,9 @@ COMPOUNDS = {
 drugs = st.sampled_from(list(COMPOUNDS.values()))
 
 
-def compound_model(kind: Kind, doses: tuple[float, ...] = ()) -> IMPA:
+def compound_model(kind: str, doses: tuple[float, ...] = ()) -> IMPA:
     """A small untrained model of the compounds above, each at each dose."""
-    description = Description(kind, dose=2.0 if doses else None)
+    description = kind_named(kind)(dose=2.0 if doses else None)
     size = 1024 + bool(doses)
     conditions = {
         f"{name} {dose:g}" if doses else name: NewCondition(name, smiles, dose=dose if doses else None)
@@ -79,7 +79,7 @@ def test_similarity_of_any_counts(one: list[int], other: list[int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bit", "count"])
-def test_nearest_training_compounds(kind: Kind) -> None:
+def test_nearest_training_compounds(kind: str) -> None:
     model = compound_model(kind)
     found = nearest_compounds(model, COMPOUNDS["salicylic acid"], 3)
     assert list(found["condition"][:2]) == ["salicylic acid", "aspirin"]

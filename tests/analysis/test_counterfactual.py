@@ -17,7 +17,7 @@ from napari_impa.analysis.counterfactual import (
 from napari_impa.cells.crops import cut
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_field, true_counterfactual
 from napari_impa.cells.store import Cells, concatenate
-from napari_impa.engine.model.conditions import NewCondition, name_of
+from napari_impa.engine.describing.new_condition import NewCondition, name_of
 from napari_impa.errors import CellsError
 
 LIMITS = np.array([[0.0, 255.0], [0.0, 510.0]])

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_server import HOLE, Server, sparse_archive
 
-from napari_impa.engine.model.conditions import NewCondition, fingerprint
+from napari_impa.engine.describing.fingerprint import fingerprint
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS

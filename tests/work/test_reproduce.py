@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells
-from napari_impa.engine.model.conditions import NewCondition
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 from napari_impa.work.reproduce import Recipe, command, matching_source, script

@@ -15,7 +15,7 @@ from napari_impa.engine.model.prediction import batches_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_impa.engine.model.conditions import Target
+    from napari_impa.engine.describing.new_condition import Target
     from napari_impa.engine.model.model import IMPA, Encoded
 
 DRAWS = 8

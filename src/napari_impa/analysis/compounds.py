@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.engine.model.conditions import FINGERPRINTS, fingerprint, read_molecule
+from napari_impa.engine.describing.fingerprint import read_molecule
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 
@@ -80,18 +80,6 @@ def draw_compound(smiles: str, *, dark: bool = False, width: int = 300, height: 
     return drawer.GetDrawingText()
 
 
-def tanimoto(one: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
-    """Tanimoto similarity Σ min(a, b) / Σ max(a, b) of a fingerprint (bits,) to others (K, bits).
-
-    For bits this is the number of common bits over that of bits in either; for counts the min/max form, as in
-    `rdkit.DataStructs.TanimotoSimilarity` (Ralaivola et al., Neural Networks 18:1093, 2005). Two empty fingerprints
-    have similarity 0.
-    """
-    one, others = np.asarray(one, np.float64), np.asarray(others, np.float64)
-    common, either = np.minimum(one, others).sum(-1), np.maximum(one, others).sum(-1)
-    return np.divide(common, either, out=np.zeros_like(common), where=either > 0)
-
-
 def nearest_compounds(model: IMPA, smiles: str, count: int = 5, *, modality: str | None = None) -> pd.DataFrame:
     """Find the compounds that a model was trained on and that are most like a new one.
 
@@ -110,7 +98,7 @@ def nearest_compounds(model: IMPA, smiles: str, count: int = 5, *, modality: str
     -------
     pandas.DataFrame
         Most similar first: `condition`, the first one of the compound; `conditions`, how many the compound has (as many
-        as doses, say); `similarity`, see `tanimoto`, of fingerprints of the model's own kind (bit or count).
+        as doses, say); `similarity`, as the model's own kind of description measures it (`tanimoto`).
 
     Raises
     ------
@@ -123,9 +111,9 @@ def nearest_compounds(model: IMPA, smiles: str, count: int = 5, *, modality: str
     for number, description in enumerate(model.descriptions):
         names = model.conditions[start : start + model.shape.conditions[number]]
         start += len(names)
-        if description.kind not in FINGERPRINTS or modality not in (None, description.modality):
+        if description.needs != "smiles" or modality not in (None, description.modality):
             continue
-        bits = model.shape.embedding_dims[number] - (description.dose is not None)
+        bits = description.length(model.shape.embedding_dims[number])
         table = model.networks.table(number).weight.detach().cpu().numpy()[:, :bits]
         known, first, counts = np.unique(table, axis=0, return_index=True, return_counts=True)
         parts.append(
@@ -133,7 +121,7 @@ def nearest_compounds(model: IMPA, smiles: str, count: int = 5, *, modality: str
                 {
                     "condition": [names[row] for row in first],
                     "conditions": counts,
-                    "similarity": tanimoto(fingerprint(smiles, description.kind, bits), known),
+                    "similarity": description.similarity(description.of_smiles(smiles, bits), known),
                 }
             )[known.any(axis=1)]  # a control without a structure is no compound
         )

@@ -13,7 +13,7 @@ from scipy import ndimage as ndi
 from napari_impa.cells.simulated.drawing import BATCHES
 from napari_impa.cells.simulated.screen import true_counterfactual
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.conditions import Target, name_of
+from napari_impa.engine.describing.new_condition import Target, name_of
 from napari_impa.engine.model.intensity import LEVELS
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError

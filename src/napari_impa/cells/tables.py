@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,13 @@ from napari_impa.cells.words import (
     CONTROLS,
     DOSE,
     TREATMENT,
+    Task,
 )
 from napari_impa.errors import ConditionError, SourceError
 
 if TYPE_CHECKING:
     from napari_impa.cells.store import Cells
 
-Task = Literal["perturbation", "batch"]
 
 # Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
 _WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)

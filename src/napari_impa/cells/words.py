@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["perturbation", "batch"]
+"""What a training is about: control cells become treated ones, or cells move between batches."""
 
 _PREFIXES = ("image_metadata_", "metadata_")
 _SEPARATORS = re.compile(r"[\s_-]+")

@@ -172,8 +172,8 @@ def predict(
 
     from napari_impa.cells.parts import Share, write_cells
     from napari_impa.cells.store import CellsWriter, shortest
+    from napari_impa.engine.describing.new_condition import NewCondition, name_of, read_new_conditions
     from napari_impa.engine.distributed import processes
-    from napari_impa.engine.model.conditions import NewCondition, name_of, read_new_conditions
     from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
     from napari_impa.work.catalog import load_model
 

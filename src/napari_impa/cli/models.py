@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from napari_impa.cli.console import Several, description_of, progress_bar
+from napari_impa.engine.describing import DESCRIPTIONS, names_of
 from napari_impa.errors import ImpaError
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
 
 models_app = App(name="models", help="Models and images: list, fetch, share.", result_action="return_value")
+
+
+DESCRIPTION = Parameter(
+    help=f"How conditions are described: {', '.join(names_of(DESCRIPTIONS))}, or MODALITY=KIND; known or told from the "
+    "values where not given."
+)
 
 
 @Parameter(name="*")
@@ -35,8 +42,6 @@ class Unsaid:
         Column of SMILES, by which fingerprints are matched; guessed where one is called smiles.
     modality
         Column that names the kind of perturbation, for a model of several; known or guessed where not given.
-    description
-        learned, bit, count or table, or MODALITY=KIND; known or told from the values where not given.
     channels
         Names of the channels, in order.
     """
@@ -46,7 +51,7 @@ class Unsaid:
     control: str | None = None
     smiles: str | None = None
     modality: str | None = None
-    description: Annotated[list[str] | None, Several] = None
+    description: Annotated[list[str] | None, Several, DESCRIPTION] = None
     channels: Annotated[list[str] | None, Several] = None
 
     def given(self) -> dict[str, Any]:

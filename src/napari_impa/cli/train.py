@@ -17,7 +17,13 @@ from napari_impa.cli.console import (
     speaker,
     with_settings,
 )
+from napari_impa.engine.describing import DESCRIPTIONS
 from napari_impa.engine.training.settings import TrainingSettings
+
+DESCRIPTION = Parameter(
+    help=f"How conditions are described: {'; '.join(kind.help for kind in DESCRIPTIONS)}. MODALITY=KIND for one of "
+    "several modalities."
+)
 
 
 @with_settings
@@ -30,7 +36,7 @@ def train(
     hold_out: Annotated[list[str] | None, Several] = None,
     where: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
-    description: Annotated[list[str] | None, Several] = None,
+    description: Annotated[list[str] | None, Several, DESCRIPTION] = None,
     resume: bool = False,
     dry_run: bool = False,
     start_from: Annotated[str | None, Parameter(name="--from")] = None,
@@ -54,9 +60,6 @@ def train(
         COLUMN=VALUE of the cells that the training is about, say the controls alone to correct batches; else all.
     segment
         How nuclei of whole fields are found, as for `crop`.
-    description
-        How conditions are described: learned (by name), bit or count (Morgan fingerprints), or a CSV table with a row a
-        condition, its name first; MODALITY=KIND for one of several modalities.
     resume
         Go on where the run folder's training stopped.
     dry_run

@@ -14,8 +14,8 @@ from napari_impa.fetching.members import Member, fetch_member, is_fetched, list_
 from napari_impa.fetching.ranges import PATIENCE, RemoteFile
 
 if TYPE_CHECKING:
+    from napari_impa.cells.words import Task
     from napari_impa.engine.published.naming import Naming
-    from napari_impa.engine.training.settings import Task
 
 ARCHIVE = "https://zenodo.org/api/records/8307629/files/IMPA_reproducibility.zip/content"
 CITATION = (

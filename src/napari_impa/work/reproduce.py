@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.engine.model.conditions import NewCondition, Target, name_of
+from napari_impa.engine.describing.new_condition import NewCondition, Target, name_of
 from napari_impa.errors import ConditionError, ImpaError
 
 if TYPE_CHECKING:

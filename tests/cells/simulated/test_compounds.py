@@ -39,7 +39,7 @@ def test_every_mechanism_has_compounds_to_train_on_and_one_that_is_held_out():
 
 def test_held_out_compounds_are_most_like_one_of_their_own_mechanism():
     pytest.importorskip("rdkit")
-    from napari_impa.engine.model.conditions import fingerprint
+    from napari_impa.engine.describing.fingerprint import fingerprint
 
     def similarity(a, b):
         one, other = fingerprint(a.smiles, "bit"), fingerprint(b.smiles, "bit")

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.conditions import Kind, NewCondition, fingerprint
+from napari_impa.engine.describing.fingerprint import fingerprint
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS, model_of, read_published
@@ -56,7 +57,7 @@ def random_networks(shape: Shape, seed: int = 0) -> Networks:
     return Networks(shape).initialize(torch.Generator().manual_seed(seed))
 
 
-def of_fingerprints(names: list[str], kind: Kind) -> Networks:
+def of_fingerprints(names: list[str], kind: str) -> Networks:
     """Networks whose conditions are described by the fingerprints of `SMILES`."""
     shape = Shape(24, 2, **SMALL, embedding_dims=(1024,), conditions=(len(names),))
     networks = random_networks(shape)
@@ -107,7 +108,7 @@ def test_a_converted_model_gives_the_same_bits(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["bit", "count"])
-def test_fingerprints_name_the_conditions_and_tell_the_kind(tmp_path: Path, kind: Kind) -> None:
+def test_fingerprints_name_the_conditions_and_tell_the_kind(tmp_path: Path, kind: str) -> None:
     trained = ["e", "b", "d"]  # in an order of their own
     folder = write_published(tmp_path / "p", of_fingerprints(trained, kind))
     model = model_of(folder, naming=Naming(table_of(tmp_path / "t.csv", list(SMILES))), channels=["DNA", "actin"])

@@ -16,7 +16,8 @@ from napari.utils.notifications import notification_manager
 
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_field
 from napari_impa.cells.store import open_cells
-from napari_impa.engine.model.conditions import Description, NewCondition
+from napari_impa.engine.describing.fingerprint import CountFingerprint
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.viewer.entry.reader import read
@@ -305,7 +306,7 @@ def test_real_treated_cells_stand_beside(
 
 def test_a_compound_by_its_smiles(viewer: Any, dock: PerturbDock, settle: Settle, tmp_path: Path) -> None:
     names = {"aspirin": "CC(=O)Oc1ccccc1C(=O)O", "caffeine": "Cn1cnc2c1c(=O)n(C)c(=O)n2C"}
-    kind = Description("count")
+    kind = CountFingerprint()
     vectors = [kind.vector(NewCondition(name, smiles), 1024) for name, smiles in names.items()]
     networks = Networks(Shape(48, 3, width=4, embedding_dims=(1024,), conditions=(2,)))
     networks.describe(torch.tensor(np.stack(vectors)), 0)

@@ -13,7 +13,8 @@ import torch
 from qtpy.QtCore import Qt
 
 import napari_impa.viewer.perturb.compound_box as compound_box
-from napari_impa.engine.model.conditions import Description, NewCondition
+from napari_impa.engine.describing.fingerprint import CountFingerprint
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.viewer.library.models import Loaded
@@ -38,13 +39,13 @@ def of_compounds(dose: float | None = None, modalities: int = 1) -> Loaded:
     """An untrained model of three compounds, and a fourth that is described but was held out."""
     size, tables, descriptions = 1024 + (dose is not None), [], []
     for number in range(modalities):
-        plain = Description("count", f"m{number}" if modalities > 1 else "", dose=dose)
+        plain = CountFingerprint(f"m{number}" if modalities > 1 else "", dose=dose)
         vectors = [
             plain.vector(NewCondition(name, smiles, dose=None if dose is None else 10.0 ** (at + 1)), size)
             for at, (name, smiles) in enumerate(COMPOUNDS.items())
         ]
         tables.append(torch.tensor(np.stack(vectors)))
-        descriptions.append(Description("count", plain.modality, dose=dose, unseen={f"held out {number}": vectors[0]}))
+        descriptions.append(CountFingerprint(plain.modality, dose=dose, unseen={f"held out {number}": vectors[0]}))
     counts = tuple(len(table) for table in tables)
     networks = Networks(Shape(24, 1, width=2, embedding_dims=(size,) * modalities, conditions=counts))
     for number, table in enumerate(tables):

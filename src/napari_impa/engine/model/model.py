@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_impa.cells.store import Cells
+from napari_impa.cells.words import Task
+from napari_impa.engine.describing.description import Description
+from napari_impa.engine.describing.learned import Learned
+from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of
 from napari_impa.engine.device import choose_device
 from napari_impa.engine.model import model_file
-from napari_impa.engine.model.conditions import Description, NewCondition, Target, as_list, name_of
 from napari_impa.engine.model.intensity import from_normalized, normalize, to_levels
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
-from napari_impa.engine.training.settings import Task
 from napari_impa.errors import ConditionError, ModelError
 
 
@@ -109,7 +111,7 @@ class IMPA:
             raise ModelError(
                 f"The model knows {sum(shape.conditions)} conditions, but {len(self.conditions)} names were given."
             )
-        self.descriptions = tuple(descriptions) or (Description(),) * len(shape.conditions)
+        self.descriptions = tuple(descriptions) or (Learned(),) * len(shape.conditions)
         if len(self.descriptions) != len(shape.conditions):
             raise ModelError(
                 f"The model knows {len(shape.conditions)} modalities, but {len(self.descriptions)} descriptions were "

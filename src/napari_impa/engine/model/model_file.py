@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_impa.engine.describing import read_description
 from napari_impa.engine.model import tensor_file
-from napari_impa.engine.model.conditions import Description
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.errors import ModelError
 
@@ -68,7 +68,7 @@ def read(path: Path) -> dict[str, Any]:
         unseen = [
             tensors.get(f"{UNSEEN}{number}", torch.empty(0)).numpy() for number in range(len(shape["conditions"]))
         ]
-        parts = [Description.from_json(*both) for both in zip(values.get("descriptions", ()), unseen, strict=False)]
+        parts = [read_description(*both) for both in zip(values.get("descriptions", ()), unseen, strict=False)]
         kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")} | {"card": str(values.get("card", ""))}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path.name} is not a complete model file ({error}).") from error

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells, condition_names
+from napari_impa.engine.describing.new_condition import Target, as_list
 from napari_impa.engine.device import is_out_of_memory, release_memory
-from napari_impa.engine.model.conditions import Target, as_list
 from napari_impa.errors import ModelError, OutOfMemoryError
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.engine.model.conditions import FINGERPRINTS, KINDS, Description, Kind, is_fingerprint, kind_of
+from napari_impa.cells.words import Task
+from napari_impa.engine.describing import DESCRIPTIONS, kind_named, kind_told, names_of
+from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.intensity import LEVELS
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.published.naming import Named, Naming
-from napari_impa.engine.training.settings import Task
 from napari_impa.errors import ModelError
 
 NETWORKS = ("generator", "style_encoder", "discriminator", "mapping_network")
@@ -163,9 +164,7 @@ def model_of(
         channels=channels or [f"channel {i + 1}" for i in range(shape.channels)],
         conditions=[name for one in named for name in one.names]
         or [f"condition {i + 1}" for i in range(sum(shape.conditions))],
-        descriptions=[
-            Description(kind, one.modality, unseen=one.unseen) for kind, one in zip(kinds, named, strict=True)
-        ],
+        descriptions=[kind(one.modality, unseen=one.unseen) for kind, one in zip(kinds, named, strict=True)],
         limits=np.tile([0.0, LEVELS], (shape.channels, 1)),
         task=task,
         control=naming.control if naming and task == "perturbation" else None,
@@ -176,17 +175,18 @@ def model_of(
 
 def _kinds(
     matrices: Sequence[NDArray[Any]], named: Sequence[Named], task: Task, description: str | Mapping[str, str] | None
-) -> list[Kind]:
-    kinds: list[Kind] = []
+) -> list[type[Description]]:
+    kinds: list[type[Description]] = []
     modalities = [one.modality for one in named]
     if isinstance(description, Mapping) and (unknown := set(description) - set(modalities)):
         raise ModelError(f"The model has no modality {sorted(unknown)[0]!r}; it has: {', '.join(modalities)}.")
     for matrix, one in zip(matrices, named, strict=True):
         given = description.get(one.modality) if isinstance(description, Mapping) else description
-        if given is not None and given not in KINDS:
-            raise ModelError(f"The description of a published model is one of {', '.join(KINDS)}, not {given!r}.")
-        kind = next((kind for kind in KINDS if kind == given), None)
-        if kind in FINGERPRINTS and not is_fingerprint(matrix, kind):
-            raise ModelError(f"The conditions of this model are not described by {kind} fingerprints.")
-        kinds.append(kind or one.kind or ("learned" if task == "batch" else kind_of(matrix)))
+        kind = one.kind if given is None else kind_named(given)
+        if given is not None and kind is None:
+            names = ", ".join(names_of(DESCRIPTIONS))
+            raise ModelError(f"The description of a published model is one of {names}, not {given!r}.")
+        if given is not None and kind is not None and not kind.fits(matrix):
+            raise ModelError(f"The conditions of this model are not described by {kind.plural}.")
+        kinds.append(kind or (DESCRIPTIONS[0] if task == "batch" else kind_told(matrix)))
     return kinds

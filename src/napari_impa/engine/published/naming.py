@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import condition_names, shortest
-from napari_impa.cells.tables import Task, guess_control, guess_labels, read_table
-from napari_impa.cells.words import MODALITY, SMILES
-from napari_impa.engine.model.conditions import FINGERPRINTS, Kind, Vector, fingerprint, is_fingerprint
+from napari_impa.cells.tables import guess_control, guess_labels, read_table
+from napari_impa.cells.words import MODALITY, SMILES, Task
+from napari_impa.engine.describing import BY_SMILES
+from napari_impa.engine.describing.description import Description, Vector
 from napari_impa.errors import ConditionError
 
 
@@ -27,7 +28,7 @@ class Named:
 
     names: tuple[str, ...] = ()
     modality: str = ""
-    kind: Kind | None = None
+    kind: type[Description] | None = None
     unseen: Mapping[str, Vector] = field(default_factory=dict)
 
 
@@ -129,7 +130,7 @@ class Naming:
             raise ConditionError(
                 f"The table has no column {smiles!r}; its columns are: {', '.join(map(str, table.columns))}."
             )
-        if smiles is not None and is_fingerprint(matrix, "count"):
+        if smiles is not None and any(kind.fits(matrix) for kind in BY_SMILES):
             known = {
                 name: str(text).strip()
                 for name, text in zip(names, table[smiles], strict=True)
@@ -164,7 +165,7 @@ def fit_names(names: Sequence[str], count: int, control: str | None = None) -> l
 
 
 def match_fingerprints(matrix: NDArray[Any], smiles: Mapping[str, str], control: str | None = None) -> Named:
-    """Find the compound of every row (K, e) among named SMILES; both kinds of fingerprint are tried.
+    """Find the compound of every row (K, e) among named SMILES; every kind of fingerprint is tried.
 
     Compounds of the same fingerprint (stereoisomers) are told apart by the order of their names alone.
 
@@ -182,15 +183,15 @@ def match_fingerprints(matrix: NDArray[Any], smiles: Mapping[str, str], control:
     ConditionError
         If a SMILES cannot be read, a row is of no compound, or of one of several.
     """
-    missing: dict[Kind, int] = {}
-    for kind in FINGERPRINTS:
-        vectors = {name: fingerprint(text, kind, matrix.shape[1]) for name, text in smiles.items()}
+    missing: dict[str, int] = {}
+    for kind in BY_SMILES:
+        vectors = {name: kind.of_smiles(text, matrix.shape[1]) for name, text in smiles.items()}
         names: dict[bytes, list[str]] = {}
         for name in sorted(vectors):
             names.setdefault(vectors[name].tobytes(), []).append(name)
         rows = [row.astype(np.float32).tobytes() for row in matrix]
-        missing[kind] = sum(row not in names for row in rows)
-        if missing[kind]:
+        missing[kind.kind] = sum(row not in names for row in rows)
+        if missing[kind.kind]:
             continue
         for row in dict.fromkeys(rows):
             if len(names[row]) != rows.count(row):
@@ -203,10 +204,10 @@ def match_fingerprints(matrix: NDArray[Any], smiles: Mapping[str, str], control:
         found = [next(order[row]) for row in rows]
         unseen = {name: vector for name, vector in vectors.items() if name not in found and name != control}
         return Named(tuple(found), kind=kind, unseen=unseen)
-    best = min(missing, key=lambda kind: missing[kind])
+    least = min(missing.values())
     raise ConditionError(
-        f"{missing[best]} of the model's {len(matrix)} conditions have the fingerprint of no SMILES in the table "
-        f"(tried bit and count); give the SMILES that it was trained with, where even a tautomer differs."
+        f"{least} of the model's {len(matrix)} conditions have the fingerprint of no SMILES in the table "
+        f"(tried {' and '.join(missing)}); give the SMILES that it was trained with, where even a tautomer differs."
     )
 
 

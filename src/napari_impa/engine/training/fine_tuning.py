@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_impa.engine.model.conditions import Description
+from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.settings import WIDTHS, Recipe
 from napari_impa.errors import ModelError, TrainingError

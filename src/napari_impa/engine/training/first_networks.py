@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from napari_impa.engine.model.conditions import Description, Vector
+from napari_impa.engine.describing.description import Description, Vector
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.training.data.labels import TrainingLabels
 from napari_impa.engine.training.settings import Recipe, TrainingSettings

@@ -6,19 +6,16 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
+from napari_impa.cells.words import Task
+from napari_impa.engine.describing import BY_FILE, BY_SMILES, DESCRIBED, DESCRIPTIONS, kind_asked, names_of
+from napari_impa.engine.describing.description import Description
 from napari_impa.engine.training.options import option
 from napari_impa.errors import TrainingError
 
-Task = Literal["perturbation", "batch"]
 Preset = Literal["tiny", "small", "paper"]
 RecipeName = Literal["default", "paper"]
-Kind = Literal["learned", "bit", "count", "table"]
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-"""How conditions can be described."""
 
 WIDTHS: dict[str, int] = {"tiny": 16, "small": 32, "paper": 64}
 """Base width of the networks of each preset; `tiny` is for a CPU."""
@@ -233,19 +230,19 @@ class TrainingSettings:
         offered="modality", automatic="one kind only", tasks=("perturbation",),
     )  # fmt: skip
     description: str | Mapping[str, str] = option(
-        "learned",
-        "how conditions are described: learned, bit or count (Morgan fingerprints) or a CSV table of numbers; "
-        "or one of these for each modality",
+        DESCRIPTIONS[0].kind,
+        f"how conditions are described: {'; '.join(kind.help for kind in DESCRIPTIONS)}; or one of these for each "
+        "modality",
         label="Describe by", group="conditions", offered="descriptions", tasks=("perturbation",),
     )  # fmt: skip
     smiles: str | None = option(
         None, "column of the compounds' SMILES; guessed where one is called smiles", label="SMILES in",
-        group="conditions", offered="smiles", automatic="found by its name", when=("description", ("bit", "count")),
+        group="conditions", offered="smiles", automatic="found by its name", when=("description", names_of(BY_SMILES)),
         tasks=("perturbation",),
     )  # fmt: skip
     dose: str | None = option(
         None, "column of the dose, which becomes a feature of the description", label="Dose in", group="conditions",
-        offered="dose", automatic="not used", when=("description", ("bit", "count", "table")), tasks=("perturbation",),
+        offered="dose", automatic="not used", when=("description", names_of(DESCRIBED)), tasks=("perturbation",),
     )  # fmt: skip
     modality_dim: int = option(
         0, "dimension of a learned embedding of the modality; 0 for none", label="Kind size", high=1024,
@@ -300,33 +297,37 @@ class TrainingSettings:
 
     def _check_conditions(self) -> None:
         by_modality = isinstance(self.description, Mapping)
-        kinds = list(self.description.values()) if isinstance(self.description, Mapping) else [self.description]
-        for kind in kinds:
-            if kind not in KINDS[:3] and not Path(kind).suffix:
-                raise TrainingError(f"A description is learned, bit, count or the path of a CSV table, not {kind!r}.")
+        told = list(self.description.values()) if isinstance(self.description, Mapping) else [self.description]
+        for text in told:
+            if kind_asked(text) is None:
+                names = ", ".join(names_of(kind for kind in DESCRIPTIONS if kind not in BY_FILE))
+                files = " or ".join(kind.help.partition(" (")[0] for kind in BY_FILE)
+                raise TrainingError(f"A description is {names} or {files}, not {text!r}.")
+        learned = not any(kind.needs for text in told if (kind := kind_asked(text)))
         if self.modality is None and (by_modality or self.modality_dim):
             what = "A description for each modality" if by_modality else "modality_dim"
             raise TrainingError(f"{what} needs modality, the column that names the modality.")
-        if self.dose is not None and set(kinds) == {"learned"}:
+        if self.dose is not None and learned:
             raise TrainingError(
                 "dose adds to a description (bit, count or a table); learned conditions take it as a label column."
             )
-        if self.task == "batch" and (set(kinds) != {"learned"} or self.modality or self.controls_to_themselves):
+        if self.task == "batch" and (not learned or self.modality or self.controls_to_themselves):
             raise TrainingError(
                 "Batches are learned by name; description, modality and controls_to_themselves are for the task "
                 "perturbation."
             )
 
     def description_of(self, modality: str) -> str:
-        """Return `learned`, `bit`, `count` or the path of a table, for the conditions of a modality."""
+        """Return how the conditions of a modality are described: the name of a kind, or the path of its file."""
         if isinstance(self.description, Mapping):
-            return self.description.get(modality, "learned")
+            return self.description.get(modality, DESCRIPTIONS[0].kind)
         return self.description
 
-    def kind_of(self, modality: str) -> Kind:
-        """Return how the conditions of a modality are described; a path is of the kind `table`."""
-        found = self.description_of(modality)
-        return next((kind for kind in KINDS[:3] if kind == found), "table")
+    def kind_of(self, modality: str) -> type[Description]:
+        """Return the kind of description of a modality."""
+        found = kind_asked(self.description_of(modality))
+        assert found is not None  # `_check_conditions`
+        return found
 
     @property
     def width(self) -> int:

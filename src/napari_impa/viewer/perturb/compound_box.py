@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_impa.analysis.compounds import Compound
-    from napari_impa.engine.model.conditions import NewCondition
+    from napari_impa.engine.describing.new_condition import NewCondition
     from napari_impa.engine.model.model import IMPA
 
 INSTALL = 'Reading a SMILES needs RDKit: pip install "napari-impa[chem]"'
@@ -117,7 +117,7 @@ class CompoundBox(QWidget):
     @property
     def target(self) -> NewCondition | None:
         """The compound read last, at the dose chosen; None where there is none."""
-        from napari_impa.engine.model.conditions import NewCondition
+        from napari_impa.engine.describing.new_condition import NewCondition
 
         if self._reading is None:
             return None
@@ -140,7 +140,7 @@ class CompoundBox(QWidget):
         self._model = None if model is None else weakref.ref(model)
         self._reading = None
         kinds = () if model is None else model.descriptions
-        modalities = [one.modality for one in kinds if one.kind in ("bit", "count")]
+        modalities = [one.modality for one in kinds if one.needs == "smiles"]
         with signals_blocked(self.text):
             self.text.clear()
         self.modality.refill([(f"as {name}", name) for name in modalities])

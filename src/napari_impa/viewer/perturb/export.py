@@ -253,7 +253,7 @@ def result_of(
 ) -> Result:
     """Gather what is kept of a prediction: controls, each target's cells, and real treated cells if there are any."""
     from napari_impa.analysis.result import CONTROL, Part, Result
-    from napari_impa.engine.model.conditions import name_of
+    from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.engine.model.prediction import TURNED_INTO
 
     request, control, measured = predicted.request, found.cells, features or {}

@@ -18,7 +18,7 @@ from napari_impa.watch import Token
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_impa.engine.model.conditions import Target
+    from napari_impa.engine.describing.new_condition import Target
     from napari_impa.engine.model.model import Encoded
 
 PACE = 0.04

@@ -24,7 +24,7 @@ from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.perturb.compound_box import CompoundBox
 
 if TYPE_CHECKING:
-    from napari_impa.engine.model.conditions import Target
+    from napari_impa.engine.describing.new_condition import Target
     from napari_impa.engine.model.model import IMPA
     from napari_impa.viewer.library.models import Loaded
 

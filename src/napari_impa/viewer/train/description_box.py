@@ -10,62 +10,66 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
+from napari_impa.engine.describing import BY_FILE, DESCRIPTIONS, kind_asked
+from napari_impa.engine.describing.description import Description
 from napari_impa.viewer.kit.forms import Options
 
-LEARNED = ("their names", "learned")
-FINGERPRINTS = (("structure (bits)", "bit"), ("structure (counts)", "count"))
-TABLE = "a table …"
-_CHOOSE = object()
+DEFAULT = DESCRIPTIONS[0].kind
 
-TIP = (
-    "What the model is told of a condition.\n"
-    "Names: it learns each condition from its cells, and knows no other.\n"
-    "Structure: Morgan fingerprints of the SMILES, so that new compounds can be asked for (needs RDKit);\n"
-    "bits say which substructures occur, counts how often.\n"
-    "Table: a CSV file with a row a condition, its name first, then numbers."
-)
+TIP = "\n".join(["What the model is told of a condition.", *(kind.tip for kind in DESCRIPTIONS)])
 
 
 class KindBox(Options):
-    """One of the ways; choosing the table asks for its file."""
+    """One of the ways; choosing one that needs a file asks for it."""
 
     def __init__(self) -> None:
         super().__init__(tip=TIP)
-        self._before: Any = LEARNED[1]
-        self._fingerprints, self._path = False, ""
+        self._before: Any = DEFAULT
+        self._has_smiles, self._path = False, ""
         self.currentIndexChanged.connect(self._on_chosen)
-        self.offer(fingerprints=False)
+        self.offer(has_smiles=False)
 
-    def offer(self, *, fingerprints: bool) -> None:
-        """Offer fingerprints, or not; a table always."""
-        self._fingerprints = fingerprints
+    def offer(self, *, has_smiles: bool) -> None:
+        """Offer the kinds that need SMILES, or not; the others always."""
+        self._has_smiles = has_smiles
         self._fill()
-        if self.value is None or self.value is _CHOOSE:
-            self.choose(LEARNED[1])
+        if self.value is None or self.value in BY_FILE:
+            self.choose(DEFAULT)
         self._before = self.value
 
     def take(self, kind: str) -> None:
-        """Choose a kind or the path of a table, quietly."""
-        if kind not in ("learned", "bit", "count"):
+        """Choose a kind or the path of a file, quietly."""
+        if kind_asked(kind) in BY_FILE:
             self._path = kind
             self._fill()
-        self._before = kind if self.choose(kind) else LEARNED[1]
+        self._before = kind if self.choose(kind) else DEFAULT
         self.choose(self._before)
 
     def _fill(self) -> None:
-        kinds: list[tuple[str, Any]] = [LEARNED, *(FINGERPRINTS if self._fingerprints else ())]
-        if self._path:
-            kinds.append((f"table: {Path(self._path).name}", self._path))
-        self.refill([*kinds, (TABLE, _CHOOSE)])
+        kinds: list[tuple[str, Any]] = [
+            (kind.label, kind.kind)
+            for kind in DESCRIPTIONS
+            if kind not in BY_FILE and (self._has_smiles or kind.needs != "smiles") and _is_able(kind)
+        ]
+        chosen = kind_asked(self._path)
+        if chosen is not None:
+            kinds.append((f"{chosen.label.removeprefix('a ')}: {Path(self._path).name}", self._path))
+        self.refill([*kinds, *((f"{kind.label} …", kind) for kind in BY_FILE if _is_able(kind))])
 
     def _on_chosen(self) -> None:
-        if self.value is not _CHOOSE:
-            self._before = self.value
+        kind = self.value
+        if kind not in BY_FILE:
+            self._before = kind
             return
         folder = str(Path(self._path).parent) if self._path else ""
-        tables = "Tables (*.csv *.tsv *.txt);;All files (*)"
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a table of conditions", folder, tables)
+        files = f"{kind.files} ({' '.join(f'*{ending}' for ending in kind.endings)});;All files (*)"
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a table of conditions", folder, files)
         self.take(path or self._before)
+
+
+def _is_able(kind: type[Description]) -> bool:
+    """Whether the package that a kind needs is installed."""
+    return not kind.package or importlib.util.find_spec(kind.package) is not None
 
 
 class DescriptionBox(QWidget):
@@ -78,7 +82,7 @@ class DescriptionBox(QWidget):
         self._layout = QFormLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setVerticalSpacing(3)
-        self._fingerprints = False
+        self._has_smiles = False
         self.boxes: dict[str, KindBox] = {}
         self.setToolTip(TIP)
         self.split(())
@@ -91,9 +95,9 @@ class DescriptionBox(QWidget):
 
     def offer(self, *, has_smiles: bool) -> None:
         """Offer fingerprints where there are SMILES and RDKit can read them."""
-        self._fingerprints = has_smiles and importlib.util.find_spec("rdkit") is not None
+        self._has_smiles = has_smiles
         for box in self.boxes.values():
-            box.offer(fingerprints=self._fingerprints)
+            box.offer(has_smiles=has_smiles)
 
     def split(self, modalities: Sequence[str]) -> None:
         """Ask once for each kind of perturbation, or once where there are none."""
@@ -105,7 +109,7 @@ class DescriptionBox(QWidget):
         self.boxes = {}
         for name in names:
             box = self.boxes[name] = KindBox()
-            box.offer(fingerprints=self._fingerprints)
+            box.offer(has_smiles=self._has_smiles)
             box.currentIndexChanged.connect(lambda _: self.changed.emit())
             if name:
                 self._layout.addRow(name, box)
@@ -115,4 +119,4 @@ class DescriptionBox(QWidget):
     def take(self, description: str | Mapping[str, str]) -> None:
         """Choose what a training was told, quietly."""
         for name, box in self.boxes.items():
-            box.take(description if isinstance(description, str) else description.get(name, "learned"))
+            box.take(description if isinstance(description, str) else description.get(name, DEFAULT))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt.utils import signals_blocked
 
+from napari_impa.engine.describing import kind_asked
 from napari_impa.engine.training.options import About, about_settings
-from napari_impa.engine.training.settings import KINDS, TrainingSettings
+from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.train.description_box import DescriptionBox
@@ -292,7 +292,7 @@ class SettingsForm(QObject):
 def _kinds(description: str | Mapping[str, str]) -> Sequence[str]:
     """`learned`, `bit`, `count` or `table`, of every modality."""
     described = list(description.values()) if isinstance(description, Mapping) else [description]
-    return [kind if kind in KINDS else "table" if Path(kind).suffix else kind for kind in described]
+    return [kind.kind for text in described if (kind := kind_asked(text))]
 
 
 def _widget(kind: Any, default: Any, about: About) -> QWidget:

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.conditions import NewCondition, fingerprint
+from napari_impa.engine.describing.fingerprint import fingerprint
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
@@ -272,9 +273,9 @@ def test_a_table_without_a_row(make_trainer: Make, screen: Cells, tmp_path: Path
 def test_settings_go_through_json() -> None:
     settings = TrainingSettings(description={"a": "bit"}, modality="m", modality_dim=2, dose="d", steps=1)
     assert TrainingSettings.from_json(settings.to_json()) == settings
-    assert settings.kind_of("a") == "bit"
-    assert settings.kind_of("b") == "learned"
-    assert TrainingSettings(description="x.csv").kind_of("") == "table"
+    assert settings.kind_of("a").kind == "bit"
+    assert settings.kind_of("b").kind == "learned"
+    assert TrainingSettings(description="x.csv").kind_of("").kind == "table"
 
 
 def test_an_incomplete_description_is_refused(make_trainer: Make, undosed: Cells, tmp_path: Path) -> None:

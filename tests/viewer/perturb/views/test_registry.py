@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_impa.cells.simulated.screen import simulated_field
-from napari_impa.engine.model.conditions import NewCondition
+from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import LABELS, Found, find_cells

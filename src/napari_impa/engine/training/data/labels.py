@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells, condition_names, shortest
 from napari_impa.cells.words import SMILES
-from napari_impa.engine.model.conditions import FINGERPRINTS, Description, Vector, fingerprint, read_descriptions
+from napari_impa.engine.describing.description import Description, Vector
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
 
@@ -167,32 +166,18 @@ class TrainingLabels:
     def _describe(self, number: int) -> tuple[Description, Vector | None]:
         modality, settings = self.modalities[number], self._settings
         kind = settings.kind_of(modality)
-        if kind == "learned":
-            return Description(modality=modality), None
+        if not kind.needs:
+            return kind(modality), None
         trained = self.of_modality(number)
         facts = self._facts(number, trained)
         unseen = [name for name in facts.index if name not in trained]
-        if kind in FINGERPRINTS:
-            description = Description(kind, modality)
-            raw = np.stack([fingerprint(s, kind) if s else _no_compound() for s in facts["smiles"]])
-        else:
-            path = settings.description_of(modality)
-            table = read_descriptions(path)
-            missing = [key for key in facts["key"] if key not in table.index]
-            if missing:
-                raise ConditionError(f"{path} has no row for {', '.join(sorted(set(missing))[:5])}; add it.")
-            scaling: dict[str, Any] = {}
-            if settings.recipe != "paper":  # whose tables are used as they stand
-                deviation = table.std(ddof=0)
-                scaling = {"center": tuple(table.mean()), "spread": tuple(deviation.where(deviation > 0, 1.0))}
-            description = Description(kind, modality, features=tuple(map(str, table.columns)), **scaling)
-            raw = table.loc[facts["key"]].to_numpy()
+        description, raw = kind.of_training(
+            facts, modality, settings.description_of(modality), standardize=settings.recipe != "paper"
+        )  # the paper's tables are used as they stand
         doses = facts["dose"].to_numpy()
-        vectors = description.complete(raw, None)
-        if settings.dose is not None:  # the largest dose weighs as much as a description does on average
-            largest, size = np.log10(1 + doses[: len(trained)].max()), np.sqrt(np.square(vectors).sum(1).mean())
-            description = replace(description, dose=float(size / largest) if largest > 0 else 1.0)
-            vectors = description.complete(raw, doses)
+        if settings.dose is not None:
+            description = description.with_doses(raw, doses[: len(trained)].max())
+        vectors = description.complete(raw, doses)
         rest = dict(zip(unseen, vectors[len(trained) :], strict=True))
         return replace(description, unseen=rest), vectors[: len(trained)]
 
@@ -200,9 +185,9 @@ class TrainingLabels:
         """SMILES, dose and key in a table of descriptions of every condition: those trained, then those unseen."""
         cells, settings = self._cells, self._settings
         others = [name for name in cells.label if name not in (settings.dose, settings.modality)]
-        is_fingerprint = settings.kind_of(self.modalities[number]) in FINGERPRINTS
+        by_smiles = settings.kind_of(self.modalities[number]).needs == "smiles"
         facts = pd.DataFrame({"name": self._names, "key": "", "smiles": "", "dose": 0.0})
-        if not is_fingerprint:
+        if not by_smiles:
             facts["key"] = condition_names(cells.table, others, cells.control)
         else:
             facts["smiles"] = _smiles(cells, settings.smiles)
@@ -210,7 +195,7 @@ class TrainingLabels:
             facts["dose"] = _doses(cells, settings.dose)
         facts.loc[self._is_control, "dose"] = 0.0
         known = facts[(self._kinds == self.modalities[number]) & ~self._is_control].drop_duplicates()
-        self._check_facts(known, is_fingerprint)
+        self._check_facts(known, by_smiles)
         known = known.set_index("name")
         if self.control[number] >= 0:
             control = facts[self._is_control].drop_duplicates()
@@ -232,11 +217,6 @@ class TrainingLabels:
         without = facts["name"][~(facts["dose"] >= 0)]
         if len(without):
             raise ConditionError(f"The condition {without.iloc[0]!r} has no dose that is a number from 0 up.")
-
-
-def _no_compound() -> Vector:
-    """Fingerprint of a control without a structure: none of the substructures."""
-    return np.zeros_like(fingerprint("C", "bit"))
 
 
 def _smiles(cells: Cells, column: str | None) -> Names:

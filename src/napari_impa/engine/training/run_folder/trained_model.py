@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.conditions import Description
+from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.data.training_cells import TrainingCells

@@ -15,14 +15,13 @@ from hypothesis.extra.numpy import arrays
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from napari_impa.engine.model.conditions import (
-    Description,
-    NewCondition,
-    fingerprint,
-    kind_of,
-    read_descriptions,
-    read_new_conditions,
-)
+from napari_impa.engine.describing import kind_told
+from napari_impa.engine.describing.description import Description
+from napari_impa.engine.describing.fingerprint import BitFingerprint, CountFingerprint, fingerprint
+from napari_impa.engine.describing.learned import Learned
+from napari_impa.engine.describing.named_numbers import read_descriptions
+from napari_impa.engine.describing.new_condition import NewCondition, read_new_conditions
+from napari_impa.engine.describing.table import Table
 from napari_impa.errors import ConditionError, MissingDependencyError
 
 TAXOL = (
@@ -44,7 +43,7 @@ def test_fingerprints_are_those_of_rdkit(smiles: str, bits: int) -> None:
     np.testing.assert_array_equal(fingerprint(smiles, "bit", bits), bit)
     np.testing.assert_array_equal(fingerprint(smiles, "count", bits), count)
     assert (fingerprint(smiles, "bit", bits) != fingerprint(smiles, "count", bits)).any()
-    assert (kind_of(bit), kind_of(count), kind_of(count + 0.5)) == ("bit", "count", "learned")
+    assert [kind_told(one).kind for one in (bit, count, count + 0.5)] == ["bit", "count", "learned"]
 
 
 def test_chirality_does_not_count() -> None:
@@ -72,8 +71,8 @@ def test_without_rdkit_the_line_that_installs_it_is_given(monkeypatch: pytest.Mo
         fingerprint("CCCCCCCC", "bit", 33)
 
 
-BIT, COUNT = Description("bit"), Description("count")
-TABLE = Description("table", features=("a", "b"), center=(1.0, 10.0), spread=(2.0, 5.0))
+BIT, COUNT = BitFingerprint(), CountFingerprint()
+TABLE = Table(features=("a", "b"), center=(1.0, 10.0), spread=(2.0, 5.0))
 
 
 def test_what_the_mapping_network_takes() -> None:
@@ -81,7 +80,7 @@ def test_what_the_mapping_network_takes() -> None:
     ready = fingerprint("CCO", "count")
     np.testing.assert_array_equal(COUNT.vector(NewCondition("x", vector=ready, kind="count"), 1024), ready)
     np.testing.assert_allclose(TABLE.vector(NewCondition("x", vector=[3, 0]), 2), [1, -2])
-    dosed = Description("table", dose=2.0)
+    dosed = Table(dose=2.0)
     np.testing.assert_allclose(dosed.vector(NewCondition("x", vector=[3, 0], dose=9), 3), [3, 0, 2])
 
 
@@ -97,9 +96,9 @@ def test_what_the_mapping_network_takes() -> None:
         (TABLE, {"vector": [1, 2, 3]}, 2, "by 2 numbers, but 'x' has 3"),
         (TABLE, {"smiles": "CCO"}, 2, "numbers of its table, but 'x' by a SMILES; give its vector"),
         (TABLE, {"vector": [1, 0], "kind": "bit"}, 2, "but 'x' by a bit fingerprint"),
-        (Description(), {"smiles": "CCO"}, 64, "learned its conditions by name"),
+        (Learned(), {"smiles": "CCO"}, 64, "learned its conditions by name"),
         (BIT, {"smiles": "CCO", "dose": 3}, 1024, "without doses; leave out"),
-        (Description("bit", dose=1.0), {"smiles": "CCO"}, 1025, "with doses; give the dose"),
+        (BitFingerprint(dose=1.0), {"smiles": "CCO"}, 1025, "with doses; give the dose"),
     ],
 )
 def test_what_does_not_fit_the_description_is_refused(
@@ -181,7 +180,7 @@ def test_new_conditions_from_a_table(tmp_path: Path) -> None:
     path.write_text("gene,b,other,a,modality\nx,1,9,2,CRISPR\n")
     assert read_new_conditions(path, [TABLE]) == [NewCondition("x", vector=[2, 1], modality="CRISPR")]
     path.write_text("gene,p,q\nx,1,2\n")
-    assert read_new_conditions(path, [Description("table")]) == [NewCondition("x", vector=[1, 2])]
+    assert read_new_conditions(path, [Table()]) == [NewCondition("x", vector=[1, 2])]
     path.write_text("gene,p\nx,word\n")
     with pytest.raises(ConditionError, match="neither a column called smiles nor numbers"):
         read_new_conditions(path, [BIT])
