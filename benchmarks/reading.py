@@ -22,8 +22,9 @@ from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.cost.measure import Outline, shape_of
 from napari_impa.engine.training.data import feed
 from napari_impa.engine.training.data.training_cells import TrainingCells
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import make_step
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 
 SIZE, CHANNELS, CONDITIONS = 64, 3, 100
 LIMIT_SECONDS, LIMIT_BYTES = 5, 2_000_000_000
@@ -79,12 +80,12 @@ def pool_rows(options: Options) -> Iterator[Row]:
     settings = TrainingSettings(size=SIZE, batch_size=batch)
     turns = 3
     try:
-        steps = TrainingCells(cells, settings)._feed.plan.steps_per_turn * turns
+        steps = TrainingCells(cells, settings, DefaultRecipe())._feed.plan.steps_per_turn * turns
         drawn = []
 
         def through_the_pool() -> float:
-            data = TrainingCells(open_cells(path), settings)
-            data.batch(0, RECIPES["default"])  # fills the pool
+            data = TrainingCells(open_cells(path), settings, DefaultRecipe())
+            data.batch(0)  # fills the pool
             data.close()
             forget(path / "pixels.npy")
             began = time.perf_counter()
@@ -141,18 +142,18 @@ def train_on_many(path: str, granted: int | None, steps: int, turns: int = 3) ->
     if granted is not None:
         feed.HOST_BYTES = granted
     settings = TrainingSettings(size=SIZE, batch_size=4, style_dim=8)
-    shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings), width=4)
-    step = Step(Networks(shape), RECIPES["default"], settings)
+    shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings, DefaultRecipe()), width=4)
+    step = make_step(Networks(shape), DefaultRecipe(), batch_size=settings.batch_size)
     before = memory()[0]
     began = time.perf_counter()
     cells = open_cells(path)
-    data = TrainingCells(cells, settings)
+    data = TrainingCells(cells, settings, DefaultRecipe())
     open_seconds = time.perf_counter() - began
     for number in range(steps):
-        step(data.batch(number, RECIPES["default"]), number, "adversarial", progress=0.5)
+        step(data.batch(number), number, "adversarial", progress=0.5)
     plan = data._feed.plan
     for turn in range(1, turns + 1):
-        data.batch(turn * plan.steps_per_turn, RECIPES["default"])
+        data.batch(turn * plan.steps_per_turn)
     data.close()
     most = memory()[1]
     began = time.perf_counter()
@@ -173,14 +174,13 @@ def waiting_rows(options: Options) -> Iterator[Row]:
     count, steps, width = (2000, 4, 4) if options.quick else (100_000, 30, 16)
     path = make_cells(options.folder / f"waiting-{count}.cells", count, every=16)
     settings = TrainingSettings(size=SIZE, batch_size=32 if not options.quick else 4)
-    data = TrainingCells(open_cells(path), settings, options.device)
-    shape = replace(shape_of(Outline(CHANNELS, len(data.conditions)), settings), width=width)
-    step = Step(
-        Networks(shape).initialize(torch.Generator().manual_seed(0)).to(options.device), RECIPES["default"], settings
-    )
+    data = TrainingCells(open_cells(path), settings, DefaultRecipe(), options.device)
+    shape = replace(shape_of(Outline(CHANNELS, len(data.conditions)), settings, DefaultRecipe()), width=width)
+    networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(options.device)
+    step = make_step(networks, DefaultRecipe(), batch_size=settings.batch_size)
 
     def make(number: int) -> None:
-        step(data.batch(number, RECIPES["default"]), number, "adversarial", progress=0.5)
+        step(data.batch(number), number, "adversarial", progress=0.5)
 
     make(0)  # once, unmeasured: the pool is filled
     data.seconds, began = 0.0, time.perf_counter()

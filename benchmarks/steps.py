@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,9 +16,11 @@ from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate,
 from napari_impa.engine.device import has_bfloat16
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.cost.measure import Outline, shape_of
-from napari_impa.engine.training.data.training_cells import Batch
-from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import make_step, recipe_named
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.recipe import Recipe
 
 CONDITIONS, CHANNELS = 5, 3
 
@@ -29,11 +30,10 @@ class Steps:
 
     def __init__(self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> None:
         settings = TrainingSettings(size=size, batch_size=batch)
-        shape = shape_of(Outline(CHANNELS, CONDITIONS), settings)
-        shape = replace(shape, width=width, relative_style=int(recipe.relative_style), upsampling=recipe.upsampling)
+        shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings, recipe), width=width)
         networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(device)
         self.device, self.recipe = device, recipe
-        self.step = Step(networks, recipe, settings)
+        self.step = make_step(networks, recipe, batch_size=batch)
         random = torch.Generator().manual_seed(1)
         images = [torch.rand((batch, CHANNELS, size, size), generator=random).to(device) * 2 - 1 for _ in range(2)]
         y = torch.randint(CONDITIONS, (batch,), generator=random).to(device)
@@ -49,12 +49,10 @@ class Steps:
 
 
 def kinds(recipe: Recipe) -> list[tuple[int, float]]:
-    """Numbers of steps that differ, as with R1 or without, and the part of all steps that each stands for."""
-    period = math.lcm(recipe.r1_every, 2 if recipe.in_turns else 1)
-    found: dict[tuple[bool, bool], list[int]] = {}
-    for number in range(period):
-        found.setdefault((number % recipe.r1_every == 0, recipe.in_turns and number % 2 == 1), []).append(number)
-    return [(numbers[0], len(numbers) / period) for numbers in found.values()]
+    """Numbers of adversarial steps that differ, as with R1 or without, and the part of them that each stands for."""
+    found = [(kind.number, kind.share) for kind in recipe.kinds_of_steps() if kind.stage == "adversarial"]
+    whole = sum(share for _, share in found)
+    return [(number, share / whole) for number, share in found]
 
 
 class Operations(TorchDispatchMode):
@@ -88,8 +86,8 @@ def operations(recipe: Recipe, size: int, width: int, batch: int) -> float:
 def peak(recipe: str, size: int, width: int, batch: int, device: str) -> dict[str, int]:
     """Bytes that networks, optimisers and two steps take beyond an imported torch (on a GPU, of its memory)."""
     before = memory()[0]
-    steps = Steps(RECIPES[recipe], size, width, batch, torch.device(device))
-    for number, _ in kinds(RECIPES[recipe]):
+    steps = Steps(recipe_named(recipe), size, width, batch, torch.device(device))
+    for number, _ in kinds(recipe_named(recipe)):
         steps.make(number)
     if steps.device.type == "cuda":
         return {"bytes": torch.cuda.max_memory_allocated(steps.device)}
@@ -99,7 +97,7 @@ def peak(recipe: str, size: int, width: int, batch: int, device: str) -> dict[st
 def rows(options: Options) -> Iterator[Row]:
     """Time and memory of a step: 96 px, 3 channels, width 64, batches of 16 and 32."""
     size, width, batches = (24, 4, (2,)) if options.quick else (96, 64, (16, 32))
-    paper, default, device = RECIPES["paper"], RECIPES["default"], options.device
+    paper, default, device = recipe_named("paper"), DefaultRecipe(), options.device
     for batch in batches:
         name = f"step, batch {batch}"
         yield compare(name, default, paper, ("default", "paper"), size, width, batch, options)
@@ -118,7 +116,7 @@ def precision_rows(options: Options) -> Iterator[Row]:
     if not has_bfloat16(options.device):
         return
     size, width, batch = (24, 4, 2) if options.quick else (96, 64, 16)
-    mixed, full = (replace(RECIPES["default"], mixed_precision=chosen) for chosen in (True, False))
+    mixed, full = (DefaultRecipe(mixed_precision=chosen) for chosen in (True, False))
     row = compare("precision", mixed, full, ("bfloat16", "float32"), size, width, batch, options)
     row.wanted = None
     yield row
@@ -136,7 +134,7 @@ def compare(
     extra: dict[str, Any] = {}
     floors = []
     for recipe, text, taken in zip((a, b), what, measured[:2], strict=True):
-        mixed = recipe.mixed_precision and has_bfloat16(device)
+        mixed = isinstance(recipe, DefaultRecipe) and recipe.mixed_precision and has_bfloat16(device)
         rate = matrix_rate(device, torch.bfloat16 if mixed else torch.float32, quick=options.quick)
         count = operations(recipe, size, width, batch)
         seconds = statistics.median(taken)

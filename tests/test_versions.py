@@ -21,8 +21,9 @@ SAY = "import json, napari_impa.versions as v; print(json.dumps([v.__file__, v.o
 RUN = """
 import json, sys
 from napari_impa.engine.training.run_folder.run import Run
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
-run = Run(sys.argv[1]); run.start(TrainingSettings(size=24), RECIPES["default"], {})
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
+run = Run(sys.argv[1]); run.start(TrainingSettings(size=24), recipe_named("default"), {})
 import napari_impa
 print(json.dumps([run.config["versions"], napari_impa.__version__]))
 """

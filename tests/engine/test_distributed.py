@@ -166,7 +166,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
     script.write_text(
         "import sys\n"
         "from napari_impa import cli\n"
-        "from napari_impa.engine.training.step import Step\n"
+        "from napari_impa.engine.training.steps.step import Step\n"
         "from napari_impa.errors import TrainingError\n"
         "import os\n"
         "make = Step.__call__\n"

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.published.checkpoint_folder import model_of, read_published
-from napari_impa.engine.training.losses import discriminator_losses, generator_losses
+from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses
 
 LEARNED = ["batch_48", "compound_96"]
 ALL = [*LEARNED, "multimodal_64", "compound_128"]

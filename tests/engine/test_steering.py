@@ -12,8 +12,8 @@ import torch
 
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.steering import Abandoned, Steering
-from napari_impa.engine.training import step
 from napari_impa.engine.training.run_folder.lock import RunLock, is_locked
+from napari_impa.engine.training.steps import step
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import TrainingError
 
@@ -136,7 +136,7 @@ def test_abandoned_is_no_runtime_error() -> None:
 def test_watching_changes_no_number(make_trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = make_trainer("watched")
     list(watched)
-    monkeypatch.setattr(step, "watch", lambda *_: None)
+    monkeypatch.setattr(step, "interruptible", lambda *_: None)
     plain = make_trainer("plain")
     list(plain)
     assert watched.model.hash == plain.model.hash

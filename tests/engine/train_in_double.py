@@ -16,8 +16,8 @@ import torch
 
 from napari_impa.cells.store import open_cells
 from napari_impa.engine.distributed import processes
-from napari_impa.engine.training.data.training_cells import Batch
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.trainer import Trainer
 
 
@@ -41,7 +41,7 @@ def main(source: str, out: str, recipe: Any, batch_size: str, precision: str = "
             trainer.data.batch = batch  # type: ignore[method-assign]
             trainer.samples = lambda: None  # type: ignore[assignment, method-assign]
         else:
-            step._mixed = False
+            step._mixed = False  # type: ignore[attr-defined]
         for event in trainer:
             if group.is_first and event.step in (1, 20):
                 torch.save(step.networks.state_dict(), Path(out) / f"{event.step}.pt")

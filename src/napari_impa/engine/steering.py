@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from napari_impa.watch import CancelledError, Watch
 
 if TYPE_CHECKING:  # a window that steers need not wait for torch to be imported
     from torch import Tensor
@@ -16,12 +17,12 @@ GRACE = 0.25
 """Seconds that a training which is to be left has to end its step and to save; then it is left where it is."""
 
 
-class Abandoned(Exception):
+class Abandoned(CancelledError):
     """Raised inside a step to leave it; what the step has changed by then is not kept."""
 
 
-class Steering:
-    """What a training is asked to do; every method may be called from any thread."""
+class Steering(Watch):
+    """A watch that asks more of a training than to end; every method may be called from any thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -116,23 +117,18 @@ class Steered:
         self.steering.abandon()
 
 
-def watch(networks: Module, check: Callable[[], object]) -> None:
-    """Call `check` after every convolution of these networks and before its gradient; what it raises leaves the pass.
+def interruptible(networks: Module, watch: Watch) -> None:
+    """Ask a watch after every convolution of these networks and before its gradient; what it raises leaves the pass.
 
-    Parameters
-    ----------
-    networks
-        The networks, whose numbers stay the same.
-    check
-        `Steering.check`, or whatever raises when nobody waits any more.
+    The networks' numbers stay the same.
     """
     from torch.nn import Conv2d
 
     def before_backward(gradient: Tensor) -> None:
-        check()
+        watch.check()
 
     def after_forward(module: Module, inputs: Any, output: Tensor) -> None:
-        check()
+        watch.check()
         if output.requires_grad:
             output.register_hook(before_backward)
 

@@ -34,6 +34,6 @@ def estimate(
 
     outline = Outline(channels, conditions)
     if choose_preset:
-        preset, measured = suggest_preset(outline, settings, check=watch.check)
+        preset, measured = suggest_preset(outline, settings, watch=watch)
         return Estimate(measured, preset)
-    return Estimate(measure(outline, settings, check=watch.check), None)
+    return Estimate(measure(outline, settings, watch=watch), None)

@@ -20,15 +20,13 @@ from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.engine.training.fine_tuning import settings_of, words_of
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.terms import TERMS
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, CancelledError, Watch
 from napari_impa.work.catalog import load_model
 from napari_impa.work.training_outcome import Trained, TrainingStart
 from napari_impa.work.training_plan import Plan, cells_of, files_in_words
-
-SHOWN = ("reconstruction", "adversarial", "fake", "real", "cycle")
-"""Losses shown in the progress bar."""
 
 SELDOM = 1.25
 """Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
@@ -251,18 +249,11 @@ def make_trainer(
     if not trainer.group.is_first:
         return trainer, ""
     try:
-        score = HeldOutScore(trainer.model, cells, seed=settings.seed, watch=_Leaving(trainer))
+        score = HeldOutScore(trainer.model, cells, seed=settings.seed, watch=trainer.watch)
     except ConditionError as error:
         return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
     trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))
     return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
-
-
-class _Leaving(Watch):
-    """Leaves a score where its training is to be left."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.check = trainer.check  # type: ignore[method-assign]
 
 
 def events(trainer: Trainer) -> Iterator[TrainingEvent]:
@@ -302,6 +293,7 @@ def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, pro
 
     steps, minutes, message = trainer.settings.steps, trainer.settings.minutes, ""
     shown: dict[str, str] = {}
+    shown_losses = {term.name for term in TERMS if term.in_bar}
     show = progress and trainer.group.is_first
     with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
         for event in events(trainer) if told is None else told:
@@ -311,7 +303,7 @@ def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, pro
                 message = event.message or ""
             if event.finished or event.paused:
                 continue
-            shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in SHOWN}
+            shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in shown_losses}
             if minutes and event.seconds_left is not None:
                 shown["min left"] = f"{event.seconds_left / 60:.1f}"
             bar.set_postfix({"stage": event.stage, **shown}, refresh=False)

@@ -12,8 +12,10 @@ import torch
 
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.training.fine_tuning import recipe_after, settings_of, words_of
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
+from napari_impa.engine.training.fine_tuning import settings_of, words_of
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ModelError, TrainingError
 from napari_impa.work.training import train
@@ -84,9 +86,11 @@ def test_maps_are_doubled_as_the_model_s_are(model: IMPA, cells: Cells, tmp_path
 
 def test_new_conditions_find_their_style_in_small_steps(model: IMPA, cells: Cells, tmp_path: Path) -> None:
     recipe = make(renamed(cells, high="awful"), tmp_path / "run", start_from=model).recipe
-    assert 0 < recipe.autoencoder < RECIPES["default"].autoencoder
+    assert isinstance(recipe, DefaultRecipe)
+    assert 0 < recipe.autoencoder < DefaultRecipe().autoencoder
     assert recipe.autoencoder_rates == (recipe.learning_rate, recipe.muon)
-    assert recipe_after(RECIPES["paper"], {"new": ["x"]}) == RECIPES["paper"]
+    assert DefaultRecipe().going_on(new_conditions=False).autoencoder == 0
+    assert recipe_named("paper").going_on(new_conditions=True) == recipe_named("paper")
 
 
 def test_a_compact_model_lacks_the_discriminator(model: IMPA, cells: Cells, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from napari_impa.analysis.features import quick
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import open_cells
 from napari_impa.engine.steering import Abandoned, Steering
-from napari_impa.engine.training import step
-from napari_impa.engine.training.optimizers import Muon
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.default_step import DefaultStep
+from napari_impa.engine.training.steps.optimizers import Muon
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.watch import CancelledError, Watch
 from napari_impa.work.training import make_trainer as with_scores
@@ -50,15 +51,16 @@ def test_all_that_takes_long_looks_whether_to_leave(tmp_path: Path, monkeypatch:
 def test_the_optimiser_is_left_between_two_products() -> None:
     kernels, calls = [Parameter(torch.ones(16, 16, 3, 3)) for _ in range(2)], []
 
-    def check() -> None:
-        calls.append(1)
-        if len(calls) == 3:
-            raise Abandoned
+    class Leaving(Watch):
+        def check(self) -> None:
+            calls.append(1)
+            if len(calls) == 3:
+                raise Abandoned
 
     for kernel in kernels:
         kernel.grad = torch.ones_like(kernel)
     with pytest.raises(Abandoned):
-        Muon(kernels, 0.1, check=check).step()
+        Muon(kernels, 0.1, watch=Leaving()).step()
     assert len(calls) == 3
     assert all(bool((kernel == 1).all()) for kernel in kernels)
 
@@ -69,7 +71,9 @@ def test_the_optimiser_is_left_between_two_products() -> None:
 def test_a_step_of_seconds_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """The work that the thread still does is measured, which others who use the machine do not make more."""
     begun, seen = threading.Event(), []
-    owner: Any = sys.modules["napari_impa.engine.training.optimizers"] if moment == "orthogonalised" else step.Step
+    owner: Any = (
+        sys.modules["napari_impa.engine.training.steps.optimizers"] if moment == "orthogonalised" else DefaultStep
+    )
     whole: Callable[..., Any] = getattr(owner, moment)
 
     def watched(*args: Any, **more: Any) -> Any:
@@ -78,11 +82,11 @@ def test_a_step_of_seconds_is_left_at_once(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(owner, moment, watched)
     cells = simulated_cells(20, size=64, conditions=("DMSO", "shrinkage")).labelled(["compound"], "DMSO")
-    recipe = "default" if moment == "orthogonalised" else "paper"
     settings = TrainingSettings(
-        size=64, batch_size=16, steps=9, device="cpu", preset="small", threads=1, recipe=recipe
+        size=64, batch_size=16, steps=9, device="cpu", preset="small", threads=1
     )  # fmt: skip
-    trainer = Trainer(cells, settings, tmp_path / "run")
+    recipe = DefaultRecipe(autoencoder=0.35 if moment == "orthogonalised" else 0.0)
+    trainer = Trainer(cells, settings, tmp_path / "run", recipe=recipe)
     took: list[float] = []
     threads = torch.get_num_threads()
 

@@ -12,9 +12,11 @@ import torch
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.training.data.training_cells import Batch
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.paper_step import PaperStep
+from napari_impa.engine.training.steps.step import Step
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError, OutOfMemoryError, TrainingError
 from napari_impa.work.catalog import load_model
@@ -102,7 +104,7 @@ def test_a_run_folder_is_not_overwritten(make_trainer: Make, cells: Cells) -> No
 
 
 def test_a_run_goes_on_with_the_recipe_that_it_was_begun_with(make_trainer: Make, cells: Cells, tmp_path: Path) -> None:
-    begun = replace(RECIPES["default"], cycle=0.25)
+    begun = DefaultRecipe(cycle=0.25)
     settings = TrainingSettings(size=24, batch_size=2, steps=4, style_dim=8, device="cpu")
     for event in (first := Trainer(cells, settings, tmp_path / "run", recipe=begun)):
         if event.step == 2:
@@ -114,7 +116,7 @@ def test_batch_correction_moves_cells_between_batches(make_trainer: Make, cells:
     trainer = make_trainer(of=replace(cells, label=("batch",), control=None), task="batch")
     list(trainer)
     assert trainer.model.conditions == ("one", "two")
-    batch = trainer.data.batch(3, trainer.recipe)
+    batch = trainer.data.batch(3)
     assert torch.equal(batch.control, batch.treated)
     assert (batch.y_target != batch.y_treated).all()
 
@@ -128,15 +130,15 @@ def test_out_of_memory_says_which_batch_would_fit(
     next(events), next(events)
     good = trainer.model.hash
     on_disk = trainer.run.checkpoint_path.read_bytes()  # of step 1
-    make = Step._adversarial_step
+    make = PaperStep._make
 
-    def crowded(step: Step, batch: Batch, *about: Any) -> dict[str, torch.Tensor]:
+    def crowded(step: PaperStep, batch: Batch, *about: Any) -> dict[str, torch.Tensor]:
         losses = make(step, batch, *about)  # the weights have changed when the memory runs out
         if len(batch.control) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return losses
 
-    monkeypatch.setattr(Step, "_adversarial_step", crowded)
+    monkeypatch.setattr(PaperStep, "_make", crowded)
     with pytest.raises(OutOfMemoryError, match=words):
         list(events)
     assert trainer.step == 2

@@ -12,6 +12,7 @@ from napari_impa.engine.training.cost.budget import Measured
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import OutOfMemoryError
 from napari_impa.viewer.train.estimator import Estimator
+from napari_impa.watch import Watch
 
 Settle = Callable[..., None]
 
@@ -25,16 +26,16 @@ class Device:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def measure(self, of: Any, settings: TrainingSettings, *, check: Callable[[], None]) -> Measured:
+    def measure(self, of: Any, settings: TrainingSettings, *, watch: Watch) -> Measured:
         self.asked.append(settings)
         while not self.go_on.wait(0.01):
-            check()
+            watch.check()
         if settings.batch_size == 512:
             raise OutOfMemoryError("The memory does not suffice.")
         return Measured(0.5 * settings.batch_size / 16, None, "CPU, 4 threads: no GPU", 13_000_000)
 
-    def suggest(self, of: Any, settings: TrainingSettings, *, check: Callable[[], None]) -> tuple[str, Measured]:
-        return self.largest, self.measure(of, settings, check=check)
+    def suggest(self, of: Any, settings: TrainingSettings, *, watch: Watch) -> tuple[str, Measured]:
+        return self.largest, self.measure(of, settings, watch=watch)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from napari.utils import progress
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QLabel
 
-import napari_impa.engine.training.step as steps
+import napari_impa.engine.training.steps.step as steps
 from napari_impa.cells.simulated.screen import write_simulated_screen
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import TrainingError

@@ -13,7 +13,7 @@ import torch
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
-import napari_impa.engine.training.step as steps
+import napari_impa.engine.training.steps.step as steps
 from napari_impa.cells.simulated.screen import write_simulated_screen
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.networks import Networks
-from napari_impa.engine.training.settings import WIDTHS, Recipe
+from napari_impa.engine.training.presets import WIDTHS
 from napari_impa.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
     from napari_impa.engine.training.data.labels import TrainingLabels
     from napari_impa.engine.training.run_folder.run import Run
-
-NEW_CONDITIONS = 0.15
-"""Fraction of the training in which new conditions first find their mean style, at the rates of the second stage."""
 
 
 def settings_of(model: IMPA) -> dict[str, Any]:
@@ -201,15 +197,3 @@ def recorded(run: Run, model: IMPA | None) -> dict[str, Any] | None:
             "give the model again, or choose another folder."
         )
     return taken
-
-
-def recipe_after(recipe: Recipe, taken: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of a training that goes on from a model.
-
-    The autoencoder's stage, whose large steps would undo what was learned, is left out; where there are new conditions
-    a short one remains, with the small steps of the second stage, in which they find their mean style.
-    """
-    if not recipe.autoencoder:
-        return recipe
-    rates = (recipe.learning_rate, recipe.muon)
-    return replace(recipe, autoencoder=NEW_CONDITIONS if taken["new"] else 0.0, autoencoder_rates=rates)

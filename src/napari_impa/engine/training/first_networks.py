@@ -9,7 +9,8 @@ import torch
 from napari_impa.engine.describing.description import Description, Vector
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.training.data.labels import TrainingLabels
-from napari_impa.engine.training.settings import Recipe, TrainingSettings
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.recipe import Recipe
 
 
 def first_networks(
@@ -30,7 +31,7 @@ def first_networks(
     channels
         Number of image channels.
     recipe
-        Whether styles are relative.
+        What the networks have to be like.
     """
     starts = labels.conditions if settings.task == "batch" else labels.modalities  # what mean styles belong to
     shape = Shape(
@@ -43,13 +44,13 @@ def first_networks(
         conditions=tuple(len(labels.of_modality(number)) for number in range(len(labels.modalities))),
         mapping_layers=1 if settings.dose is None else 2,  # one layer alone adds the same for every compound
         modality_dim=settings.modality_dim,
-        relative_style=len(starts) if recipe.relative_style else 0,
+        relative_style=recipe.starts(len(starts)),
         upsampling=recipe.upsampling,
     )
     networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
     for number, (_, vectors) in enumerate(described):
         if vectors is not None:
             networks.describe(torch.from_numpy(vectors), number)
-            if settings.recipe != "paper":
+            if recipe.forgets_unknown:
                 networks.forget_unknown(number)
     return networks

@@ -6,143 +6,22 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing import BY_FILE, BY_SMILES, DESCRIBED, DESCRIPTIONS, kind_asked, names_of
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.training.options import option
+from napari_impa.engine.training.presets import PRESETS, WIDTHS
+from napari_impa.engine.training.steps import RECIPES
 from napari_impa.errors import TrainingError
 
-Preset = Literal["tiny", "small", "paper"]
-RecipeName = Literal["default", "paper"]
-
-WIDTHS: dict[str, int] = {"tiny": 16, "small": 32, "paper": 64}
-"""Base width of the networks of each preset; `tiny` is for a CPU."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a training step is made.
-
-    Parameters
-    ----------
-    learning_rate, beta2, weight_decay
-        Adam's; beta1 is 0.
-    adversarial, cycle, style, diversity, r1
-        Weights λ of the losses; `diversity` falls linearly to 0 over `diversity_steps`.
-    self_reconstruction
-        Weight of |G(x, F(x)) − x|, which makes strength 0 give the cell back.
-    r1_every
-        R1 every n-th step at n times its weight (lazy regularisation, Karras et al., CVPR 2020).
-    shared_pass
-        One generator pass serves the discriminator's and the generator's loss.
-    detail
-        Weight of the two finest octaves in (self-)reconstructions.
-    contrast
-        How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
-    peaks
-        Weight of spikes in the generator's coarsest maps, see `losses.peaks`.
-    in_turns
-        Cycle and self-reconstruction in turns, each at twice its weight.
-    critic_rate
-        The discriminator's learning rate where it is another.
-    mismatch
-        Fraction of the discriminator's loss on cells that are not of their condition that real control cells make up;
-        the rest are generated cells.
-    muon
-        Learning rate of `Muon` for the convolutions of generator and style encoder; 0 for Adam.
-    autoencoder
-        Fraction of the training that learns only to give cells back and to map conditions to their mean style.
-    autoencoder_rates
-        Learning rates of Adam and Muon meanwhile.
-    ramp
-        Fraction of the training over which the adversarial loss then grows to its weight.
-    average
-        Decay of the running average of the weights (0: none).
-    even_conditions
-        Draw conditions evenly, however many cells each has.
-    rotations
-        Right-angle rotations beside flips.
-    decay_from
-        Fraction of the training from which the learning rate falls linearly to a tenth.
-    mixed_precision
-        Networks in bfloat16 where the device has it in hardware; R1 and all losses stay in float32.
-    relative_style
-        A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
-        cell's batch's); both means are learned from the style encoder alone, all through the training. The style
-        encoder itself learns in the first stage only.
-    backward_cycle
-        Weight of |G(x', F(x') + shift) − x|, where x is a treated cell and x' what it is when the shift is taken off:
-        the backward cycle of CycleGAN (Zhu et al., ICCV 2017), without a gradient through x'. Relative styles only,
-        and not for batch correction, whose cycle goes both ways.
-    upsampling
-        `nearest`, `bilinear` or `bilinear_skip`: how the decoder doubles its maps (`Shape.upsampling`).
-    """
-
-    learning_rate: float = 1e-4
-    beta2: float = 0.99
-    weight_decay: float = 1e-4
-    adversarial: float = 1.0
-    cycle: float = 1.0
-    style: float = 1.0
-    diversity: float = 1.0
-    diversity_steps: int = 100_000
-    r1: float = 1.0
-    self_reconstruction: float = 0.0
-    r1_every: int = 1
-    shared_pass: bool = False
-    detail: float = 0.0
-    contrast: float = 0.0
-    peaks: float = 0.0
-    in_turns: bool = False
-    critic_rate: float = 0.0
-    mismatch: float = 0.0
-    muon: float = 0.0
-    autoencoder: float = 0.0
-    autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
-    ramp: float = 0.0
-    average: float = 0.0
-    even_conditions: bool = False
-    rotations: bool = False
-    decay_from: float = 1.0
-    mixed_precision: bool = False
-    relative_style: bool = False
-    backward_cycle: float = 0.0
-    upsampling: str = "nearest"
-
-
-RECIPES: dict[str, Recipe] = {
-    "paper": Recipe(),
-    "default": Recipe(
-        learning_rate=2e-4,
-        adversarial=0.7,
-        weight_decay=0.0,
-        diversity=0.0,
-        r1=0.02,
-        r1_every=8,
-        shared_pass=True,
-        self_reconstruction=2.0,
-        detail=2.0,
-        contrast=0.4,
-        peaks=0.3,
-        in_turns=True,
-        critic_rate=1e-3,
-        mismatch=0.5,
-        muon=0.004,
-        autoencoder=0.35,
-        ramp=0.05,
-        average=0.995,
-        even_conditions=True,
-        rotations=True,
-        decay_from=0.7,
-        mixed_precision=True,
-        relative_style=True,
-        backward_cycle=2.0,
-        upsampling="bilinear_skip",
-    ),
-}
-"""`paper` is the published training step, exactly; `default` is what was found better at equal minutes."""
+if TYPE_CHECKING:
+    PresetName: TypeAlias = str
+    RecipeName: TypeAlias = str
+else:  # the command line offers what is listed
+    PresetName = Literal[tuple(preset.name for preset in PRESETS)]
+    RecipeName = Literal[tuple(entry.name for entry in RECIPES)]
 
 
 MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
@@ -168,19 +47,13 @@ class TrainingSettings:
         64, "crop side in pixels: the part of the image around each nucleus that the model sees",
         label="Crop side", unit="px", offered="sizes",
     )  # fmt: skip
-    preset: Preset = option(
-        "tiny", "width of the networks: tiny 16 (for a CPU), small 32, paper 64", label="Preset", group="essential",
-        choices=(
-            ("tiny", "tiny: for a CPU"), ("small", "small: for a GPU"), ("paper", "paper: for a large GPU")
-        ),
+    preset: PresetName = option(
+        "tiny", "width of the networks: " + ", ".join(f"{one.name} {one.width}{one.note}" for one in PRESETS),
+        label="Preset", group="essential", choices=tuple((one.name, one.title) for one in PRESETS),
     )  # fmt: skip
     recipe: RecipeName = option(
-        "default",
-        "how a step is made: default, which learns faster and leaves a cell its own brightness, or paper, as published",
-        label="Recipe",
-        choices=(
-            ("default", "default: learns faster"), ("paper", "paper: as published"),
-        ),
+        "default", "how a step is made: " + ", or ".join(one.help for one in RECIPES), label="Recipe",
+        choices=tuple((one.name, one.title) for one in RECIPES),
     )  # fmt: skip
     steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
     minutes: float | None = option(None, "minutes to train", group="budget")
@@ -272,9 +145,10 @@ class TrainingSettings:
             object.__setattr__(self, "description", str(described))
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 3000)
-        for name, choices in (("task", Task), ("preset", Preset), ("recipe", RecipeName)):
-            if getattr(self, name) not in get_args(choices):
-                raise TrainingError(f"{name} is one of {', '.join(get_args(choices))}, not {getattr(self, name)!r}.")
+        listed = {"task": get_args(Task), "preset": tuple(WIDTHS), "recipe": tuple(entry.name for entry in RECIPES)}
+        for name, choices in listed.items():
+            if getattr(self, name) not in choices:
+                raise TrainingError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}.")
         if not is_valid_size(self.size):
             near = sorted(valid_sizes(1024), key=lambda side: abs(side - self.size))[:2]
             raise TrainingError(

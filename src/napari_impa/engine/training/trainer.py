@@ -23,11 +23,11 @@ from napari_impa.engine.device import (
 from napari_impa.engine.distributed import Processes
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.steering import Abandoned, Steered, Steering, watch
+from napari_impa.engine.steering import Abandoned, Steered, Steering, interruptible
 from napari_impa.engine.training.calibration import calibrate, can_calibrate
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
-from napari_impa.engine.training.fine_tuning import go_on_from, recipe_after, recorded
+from napari_impa.engine.training.fine_tuning import go_on_from, recorded
 from napari_impa.engine.training.first_networks import first_networks
 from napari_impa.engine.training.run_folder.best import BestModel, Score
 from napari_impa.engine.training.run_folder.checkpoints import (
@@ -40,9 +40,11 @@ from napari_impa.engine.training.run_folder.lock import RunLock
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.run_folder.samples import draw_samples
 from napari_impa.engine.training.run_folder.trained_model import TrainedModel
-from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import make_step, recipe_named
+from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.errors import OutOfMemoryError, TrainingError
+from napari_impa.watch import UNWATCHED, Watch
 
 __all__ = ["Samples", "Trainer", "TrainingEvent"]
 
@@ -97,8 +99,7 @@ class Trainer(Steered):
         start_from: IMPA | None = None,
         steering: Steering | None = None,
     ) -> None:
-        self.group = group or Processes()
-        self.settings, self.recipe = settings, recipe or RECIPES[settings.recipe]
+        self.group, self.settings = group or Processes(), settings
         self.steering = steering or Steering()
         self.run = Run(Path(folder))
         self._lock = RunLock(self.run.folder)
@@ -111,22 +112,29 @@ class Trainer(Steered):
         resuming = resume and self.run.exists
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
-        self.data = TrainingCells(cells, settings, self.device, check=self.check)
-        labels, described = self.data.labels, self.data.labels.describe()
+        begun = self.run.recipe if resuming else None  # a later version's recipe of that name may differ
+        self.recipe = begun or recipe or recipe_named(settings.recipe)
+        if begun is None and start_from is not None:
+            self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
+        self.data = TrainingCells(cells, settings, self.recipe, self.device, watch=self.watch)
+        labels = self.data.labels
+        described = labels.describe(standardized=self.recipe.standardizes_tables)
         descriptions = [description for description, _ in described]
         self.started_from = recorded(self.run, start_from) if resuming else None
-        begun = self.run.recipe if resuming else None
-        if begun is not None:  # a later version's recipe of that name may differ
-            self.recipe = begun
-        elif start_from is not None:
-            self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
         networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
             self.started_from = go_on_from(start_from, networks, labels, settings.task, cells.channels, descriptions)
         if self.started_from is not None and begun is None:
-            self.recipe = recipe_after(self.recipe, self.started_from)
-        share = self._share_gradients if self.group.count > 1 else None
-        self._step = Step(networks.to(self.device), self.recipe, settings, share, check=self.check)
+            self.recipe = self.recipe.going_on(new_conditions=bool(self.started_from["new"]))
+        self._step = make_step(
+            networks.to(self.device),
+            self.recipe,
+            is_batch_task=settings.task == "batch",
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            share_gradients=self._share_gradients if self.group.count > 1 else None,
+            watch=self.watch,
+        )
         self._trained = TrainedModel(cells, self.data, descriptions, self.run.folder.resolve().name)
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
@@ -147,10 +155,10 @@ class Trainer(Steered):
         """
         self.best.score, self.best.every = score, every
 
-    def check(self) -> None:
-        """Leave here, with an `Abandoned`, if the training is to be left and its time to end the step is over."""
-        if self.group.count == 1:  # several processes stop together, at the end of a step
-            self.steering.check()
+    @property
+    def watch(self) -> Watch:
+        """What says, by an `Abandoned`, that the training is to be left and its time to end the step is over."""
+        return self.steering if self.group.count == 1 else UNWATCHED  # several stop together, at the end of a step
 
     @property
     def waiting(self) -> float:
@@ -237,11 +245,11 @@ class Trainer(Steered):
         self._stopping = bool(stop) and not done
         return not (stop or done)
 
-    def _one_step(self) -> tuple[dict[str, float], str]:
+    def _one_step(self) -> tuple[dict[str, float], Stage]:
         stage = self._stage()
         losses: dict[str, float] = {}
         try:
-            batch = self.data.batch(self.step, self.recipe, self.group.rank, self.group.count)
+            batch = self.data.batch(self.step, self.group.rank, self.group.count)
             losses = self._step(batch, self.step, stage, progress=self._progress())
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -274,9 +282,8 @@ class Trainer(Steered):
         """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
 
         def attempt(count: int) -> None:
-            batch = self.data.batch(self.step, self.recipe).part(slice(0, count))
-            with_r1 = self.step - self.step % self.recipe.r1_every  # the step and the stage that take the most
-            self._step(batch, with_r1, "adversarial", progress=self._progress())
+            batch = self.data.batch(self.step).part(slice(0, count))
+            self._step(batch, self.recipe.dearest(self.step), "adversarial", progress=self._progress())
 
         self._attempting = True
         fits = largest_batch(self._mine.cells, attempt, self.device)
@@ -289,10 +296,10 @@ class Trainer(Steered):
         by_time = self.seconds / (60 * self.settings.minutes) if self.settings.minutes else 0.0
         return max(by_steps, by_time)
 
-    def _stage(self) -> str:
+    def _stage(self) -> Stage:
         if self._autoencoder_ended < self.step:  # once the second stage has begun, a resumed run stays in it
             return "adversarial"
-        return "autoencoder" if self._progress() < self.recipe.autoencoder else "adversarial"
+        return self.recipe.stage(self._progress())
 
     # ---- what is told -------------------------------------------------------------------------------------------
 
@@ -331,7 +338,7 @@ class Trainer(Steered):
     def _calibrated(self) -> IMPA:
         """Make the model as it is now, its mean styles those of the cells where they can be computed, on the device."""
         model = self.model.to(self.device)
-        watch(model.networks, self.check)
+        interruptible(model.networks, self.watch)
         if can_calibrate(model.shape):
             calibrate(model, self.data)
         return model

@@ -15,19 +15,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QCheckBox, QLabel
 
+from napari_impa.engine.training.steps.terms import CURVES
 from napari_impa.viewer.kit.live_plot import LivePlot
 from napari_impa.viewer.kit.series import Series
 from napari_impa.watch import Token
-
-SHOWN = {
-    "reconstruction": ("#77aadd", "#004488"),
-    "self_reconstruction": ("#66ccee", "#007799"),
-    "cycle": ("#ddcc77", "#997700"),
-    "backward_cycle": ("#cc99dd", "#772299"),
-    "style": ("#44bb66", "#117733"),
-    "adversarial": ("#ee6677", "#bb2244"),
-}
-"""Losses shown and their colours on dark and on light, which colour-blind people can tell apart (after Paul Tol)."""
 
 SCORE = ("#66ccee", "#004488")
 BEST = ("#ddcc77", "#bb5500")
@@ -88,7 +79,7 @@ class LossCurves(LivePlot):
         drawn = len(self._series)
         for step, losses in points:
             for name, value in losses.items():
-                if name in SHOWN:
+                if name in CURVES:
                     self._series.setdefault(name, Series(SMOOTHING)).append(step, value)
             if self._second_stage is None and "adversarial" in losses:
                 self._second_stage = step
@@ -131,18 +122,18 @@ class LossCurves(LivePlot):
         self._name_lines()
 
     def _add_lines(self) -> None:
-        for name in SHOWN:
+        for name in CURVES:
             if name in self._series and name not in self._lines:
                 self._lines[name] = self.plot(pen=self._pen(name))
         self._name_lines()
 
     def _pen(self, name: str) -> Any:
-        return pg.mkPen(self._colour(SHOWN[name]), width=2)
+        return pg.mkPen(self._colour(CURVES[name].colours), width=2)
 
     def _name_lines(self) -> None:
         names = (
-            f'<span style="color:{self._colour(SHOWN[name])}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
-            for name in self._lines
+            f'<span style="color:{self._colour(term.colours)}">■</span>&nbsp;{term.title.replace(" ", "&nbsp;")}'
+            for term in map(CURVES.__getitem__, self._lines)
         )
         self.names.setText("&nbsp;&nbsp; ".join(names))
 
@@ -318,7 +309,7 @@ def read_past(token: Token, folder: Path) -> Past:
     run, losses, second = Run(folder), dict[str, Series](), None
     try:
         history, scores = run.history, run.scores.drop(columns=["seconds", "mean"], errors="ignore")
-        for name in SHOWN:
+        for name in CURVES:
             token.check()
             rows = history[["step", name]].dropna() if name in history else history[:0]
             if len(rows):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import napari_impa.engine.training.cost.measure as measuring
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.engine.training.cost.budget import (
-    BLURRED,
     Measured,
     advise,
     describe_budget,
@@ -20,10 +19,13 @@ from napari_impa.engine.training.cost.budget import (
     seconds_in_words,
     steps_of,
 )
-from napari_impa.engine.training.cost.measure import Outline, dry_run, kinds_of_steps, measure, suggest_preset
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.cost.measure import Outline, dry_run, measure, suggest_preset
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import RECIPES, recipe_named
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.step import Step
 from napari_impa.errors import OutOfMemoryError
+from napari_impa.watch import Watch
 
 SMALL = TrainingSettings(size=24, batch_size=2, device="cpu", threads=1, minutes=1)
 
@@ -51,13 +53,13 @@ class Clock:
         monkeypatch.setattr(Step, "__call__", step)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [entry.name for entry in RECIPES])
 def test_shares_of_the_kinds_of_steps_add_up(recipe: str) -> None:
-    kinds = kinds_of_steps(RECIPES[recipe])
+    kinds = recipe_named(recipe).kinds_of_steps()
     assert sum(kind.share for kind in kinds) == pytest.approx(1)
-    by_number = {kind.step: kind.share for kind in kinds if kind.stage == "adversarial"}
-    if recipe != "paper":  # R1 every eighth step; the other even and the odd ones take turns
-        rest = 1 - RECIPES[recipe].autoencoder
+    by_number = {kind.number: kind.share for kind in kinds if kind.stage == "adversarial"}
+    if recipe == "default":  # R1 every eighth step; the other even and the odd ones take turns
+        rest = 1 - DefaultRecipe().autoencoder
         assert by_number == {0: pytest.approx(rest / 8), 1: pytest.approx(rest / 2), 2: pytest.approx(rest * 3 / 8)}
     else:
         assert by_number == {0: 1.0}
@@ -83,7 +85,7 @@ def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("task", ["perturbation", "batch"])
 def test_every_recipe_can_be_measured(task: Any) -> None:
     for recipe in RECIPES:
-        settings = TrainingSettings(size=24, batch_size=2, recipe=recipe, task=task, device="cpu")  # type: ignore[arg-type]
+        settings = TrainingSettings(size=24, batch_size=2, recipe=recipe.name, task=task, device="cpu")
         assert measure(Outline(1, 3), settings, seconds=0.01).seconds_per_step > 0
 
 
@@ -93,13 +95,14 @@ def test_real_steps_are_made_and_can_be_cancelled() -> None:
     assert measured.model_bytes > 100_000
     made: list[int] = []  # blocks of layers
 
-    def check() -> None:
-        made.append(1)
-        if len(made) == 3:
-            raise KeyboardInterrupt
+    class Leaving(Watch):
+        def check(self) -> None:
+            made.append(1)
+            if len(made) == 3:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure(Outline(2, 3), SMALL, check=check)
+        measure(Outline(2, 3), SMALL, watch=Leaving())
     assert len(made) == 3
 
 
@@ -165,8 +168,8 @@ def test_memory_and_roughness_are_said() -> None:
 @pytest.mark.parametrize(
     ("steps", "recipe", "words"),
     [
-        (BLURRED - 1, "default", "stay blurred"),
-        (BLURRED, "default", "first look"),
+        (999, "default", "stay blurred"),
+        (1000, "default", "first look"),
         (2000, "default", "watch the scores"),
         (2000, "paper", "did not suffice"),
     ],

@@ -17,6 +17,7 @@ from napari_impa.engine.describing.fingerprint import fingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError, ImpaError, ModelError, TrainingError
 
@@ -134,7 +135,7 @@ def test_modalities_have_their_own_tables_networks_and_heads(
     trainer = make_trainer("m", of=cells, **settings)
     shape = trainer.model.shape
     assert (shape.conditions, shape.embedding_dims, shape.modality_dim) == ((2, 3), (3, 1024), 3)
-    batches = [trainer.data.batch(step, trainer.recipe) for step in range(200)]
+    batches = [trainer.data.batch(step) for step in range(200)]
     share = np.mean([batch.modality for batch in batches])
     assert share == pytest.approx(3 / 5, abs=0.12)
     assert all((batch.y_target < shape.conditions[batch.modality]).all() for batch in batches)
@@ -177,7 +178,8 @@ def test_two_modalities_of_new_vectors_must_be_told_apart(make_trainer: Make, sc
 def test_controls_to_themselves(make_trainer: Make, undosed: Cells) -> None:
     trainer = make_trainer(of=undosed, controls_to_themselves=True, description="bit", batch_size=16, steps=2)
     assert trainer.data.conditions == ["DMSO", "aspirin", "caffeine", "ethanol"]
-    batch = trainer.data.batch(0, replace(trainer.recipe, rotations=False))
+    trainer.data.recipe = recipe_named("paper")  # without rotations
+    batch = trainer.data.batch(0)
     itself = batch.y_target == 0
     assert 0 < itself.sum() < 16
     assert batch.at_target is not None

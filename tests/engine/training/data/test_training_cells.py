@@ -11,8 +11,10 @@ import torch
 
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.training.data import feed
-from napari_impa.engine.training.data.training_cells import Batch, TrainingCells
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
+from napari_impa.engine.training.data.training_cells import TrainingCells
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
+from napari_impa.engine.training.steps.batch import Batch
 
 SIDE = 24
 
@@ -31,7 +33,8 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Cells:
 
 
 def training(cells: Cells, **settings: Any) -> TrainingCells:
-    data = TrainingCells(cells, TrainingSettings(size=SIDE, **settings))
+    chosen = TrainingSettings(size=SIDE, **settings)
+    data = TrainingCells(cells, chosen, recipe_named(chosen.recipe))
     data.limits = np.array([[0.0, 650.0]])
     return data
 
@@ -59,7 +62,7 @@ def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def test_a_batch_holds_controls_and_cells_of_the_conditions_it_names(numbered: Cells, memory: str, recipe: str) -> None:
     data = training(numbered, recipe=recipe, batch_size=16, hold_out={"plate": ["1"]})
     for step in range(12):
-        batch = data.batch(step, RECIPES[recipe])
+        batch = data.batch(step)
         control, treated = rows_of(batch.control), rows_of(batch.treated)
         assert (control < 300).all()
         assert np.where(treated < 570, 0, 1).tolist() == batch.y_treated.tolist()
@@ -73,7 +76,7 @@ def test_a_batch_holds_controls_and_cells_of_the_conditions_it_names(numbered: C
 @pytest.mark.parametrize("recipe", ["paper", "default"])
 def test_conditions_are_drawn_evenly_or_as_often_as_they_are(numbered: Cells, memory: str, recipe: str) -> None:
     data = training(numbered, recipe=recipe, batch_size=32)
-    drawn = np.concatenate([data.batch(step, RECIPES[recipe]).y_treated.numpy() for step in range(60)])
+    drawn = np.concatenate([data.batch(step).y_treated.numpy() for step in range(60)])
     expected = 0.5 if recipe == "default" else 0.1
     assert abs(drawn.mean() - expected) < 4 * np.sqrt(expected * (1 - expected) / len(drawn))
     data.close()
@@ -84,7 +87,7 @@ def test_every_cell_is_reached(numbered: Cells, memory: str, recipe: str) -> Non
     data = training(numbered, recipe=recipe, batch_size=32)
     seen: set[int] = set()
     for step in range(250):
-        batch = data.batch(step, RECIPES[recipe])
+        batch = data.batch(step)
         seen |= {*rows_of(batch.control).tolist(), *rows_of(batch.treated).tolist()}
     assert seen == set(range(600))
     data.close()
@@ -97,8 +100,8 @@ def test_parts_that_processes_draw_make_up_the_whole_batch(numbered: Cells, memo
     whole = training(cells, **settings)
     parts = [training(cells, **settings) for _ in range(3)]
     for step in (0, 1, 9):
-        expected = whole.batch(step, RECIPES["default"])
-        found = [part.batch(step, RECIPES["default"], rank, 3) for rank, part in enumerate(parts)]
+        expected = whole.batch(step)
+        found = [part.batch(step, rank, 3) for rank, part in enumerate(parts)]
         assert [batch.first for batch in found] == [0, 3, 6]
         assert expected.at_target is None
         joined = {
@@ -112,18 +115,18 @@ def test_parts_that_processes_draw_make_up_the_whole_batch(numbered: Cells, memo
 
 def test_a_batch_depends_on_seed_and_step_alone(numbered: Cells, memory: str) -> None:
     one, other = training(numbered, batch_size=8), training(numbered, batch_size=8)
-    batches = [one.batch(step, RECIPES["default"]) for step in range(30)]
+    batches = [one.batch(step) for step in range(30)]
     for step in (29, 3, 4, 28):  # as a resumed training would, and in any order
-        assert same(other.batch(step, RECIPES["default"]), batches[step])
+        assert same(other.batch(step), batches[step])
     assert not same(batches[3], batches[4])
-    assert not same(training(numbered, batch_size=8, seed=1).batch(3, RECIPES["default"]), batches[3])
+    assert not same(training(numbered, batch_size=8, seed=1).batch(3), batches[3])
     for data in (one, other):
         data.close()
 
 
 def test_cells_that_fit_are_drawn_uniformly(numbered: Cells) -> None:
     data = training(numbered, recipe="paper", batch_size=300)
-    treated = np.concatenate([rows_of(data.batch(step, RECIPES["paper"]).treated) for step in range(40)])
+    treated = np.concatenate([rows_of(data.batch(step).treated) for step in range(40)])
     counts = np.bincount(treated - 300, minlength=300)
     assert 0.75 < ((counts - 40) ** 2 / 40).mean() < 1.25
 
@@ -138,14 +141,14 @@ def test_images_are_neither_flipped_nor_dithered(numbered: Cells) -> None:
 def test_time_spent_waiting_for_data_is_counted(numbered: Cells) -> None:
     data = training(numbered)
     assert data.seconds == 0
-    data.batch(0, RECIPES["default"])
+    data.batch(0)
     assert data.seconds > 0
 
 
 def test_limits_are_those_of_the_cells_trained_on(numbered: Cells) -> None:
-    held = TrainingCells(numbered, TrainingSettings(size=SIDE, hold_out={"drug": ["b"]}))
+    held = TrainingCells(numbered, TrainingSettings(size=SIDE, hold_out={"drug": ["b"]}), recipe_named("default"))
     assert held.limits[0, 1] < 570
-    assert TrainingCells(numbered, TrainingSettings(size=SIDE)).limits[0, 1] > 590
+    assert TrainingCells(numbered, TrainingSettings(size=SIDE), recipe_named("default")).limits[0, 1] > 590
 
 
 def test_training_ends_the_reading_thread(numbered: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,11 +176,13 @@ def test_a_gpu_gets_the_cells_that_a_cpu_gets(numbered: Cells, monkeypatch: pyte
         monkeypatch.setattr(feed, "HOST_BYTES", pool)
         monkeypatch.setattr(feed, "memory_for", lambda device, pool=pool: (pool, pool))
         data = [
-            TrainingCells(numbered, TrainingSettings(size=SIDE, batch_size=8), torch.device(name))
+            TrainingCells(
+                numbered, TrainingSettings(size=SIDE, batch_size=8), recipe_named("default"), torch.device(name)
+            )
             for name in ("cpu", "cuda")
         ]
         for step in (0, 1, 40, 41):
-            cpu, gpu = (one.batch(step, RECIPES["default"]) for one in data)
+            cpu, gpu = (one.batch(step) for one in data)
             assert gpu.control.is_cuda
             assert gpu.y_target.tolist() == cpu.y_target.tolist()
             torch.testing.assert_close(gpu.treated.cpu(), cpu.treated, atol=2.1 / 255, rtol=0)  # the dither is its own

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from napari_impa.engine.training.run_folder.run import Run
-from napari_impa.engine.training.settings import RECIPES, TrainingSettings
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
 from napari_impa.errors import TrainingError
 
 
@@ -15,7 +16,7 @@ from napari_impa.errors import TrainingError
 def run(tmp_path: Path) -> Run:
     """A run with a history of five steps and scores at steps 2 and 4."""
     run = Run(tmp_path / "run")
-    run.start(TrainingSettings(size=24), RECIPES["default"], {"count": 3})
+    run.start(TrainingSettings(size=24), recipe_named("default"), {"count": 3})
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (1, 2, 3)])
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (4, 5)])
     for step in (2, 4):
@@ -81,11 +82,11 @@ def test_a_run_that_another_version_began_keeps_its_columns(run: Run) -> None:
 
 
 def test_the_recipe_is_kept_value_by_value(run: Run) -> None:
-    assert run.recipe == RECIPES["default"]
+    assert run.recipe == recipe_named("default")
     path = run.folder / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"adversarial": 0.25}}))
-    assert run.recipe == replace(RECIPES["default"], adversarial=0.25)
+    assert run.recipe == replace(recipe_named("default"), adversarial=0.25)
     path.write_text(json.dumps(config | {"recipe": config["recipe"] | {"of_a_later_version": 1}}))
     with pytest.raises(TrainingError, match="begun by another version"):
         _ = run.recipe

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from napari_impa.engine.training.settings import TrainingSettings
-
-BLURRED = 1000
-"""Steps of the recipe `default` below which cells were still blurred (docs/recipes.md: 781)."""
-
-GOOD = 2000
-"""Steps of the recipe `default` from which cells were good (docs/bundled-models.md: real cells, 2,187)."""
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import entry_of
 
 
 @dataclass(frozen=True)
@@ -79,17 +72,20 @@ def describe_budget(measured: Measured, settings: TrainingSettings) -> str:
     return text
 
 
-def advise(measured: Measured, settings: TrainingSettings) -> str:
-    """Say what so many steps were seen to give: figures of one data set, which promise nothing for another."""
-    steps = steps_of(measured, settings)
-    if settings.recipe != "default":
+def advise(measured: Measured, settings: TrainingSettings, recipe: str | None = None) -> str:
+    """Say what so many steps were seen to give: figures of one data set, which promise nothing for another.
+
+    `recipe` is the name of another recipe than the settings'.
+    """
+    steps, tried = steps_of(measured, settings), entry_of(recipe or settings.recipe)
+    if tried.blurred is None or tried.good is None:
         return "This recipe was tried for 900 steps, which did not suffice; none of a longer training was measured."
-    enough = minutes_in_words(measured.minutes_for(GOOD))
-    if steps < BLURRED:
-        return f"Enough to try out; below some {BLURRED:,} steps cells stay blurred. {GOOD:,} steps take {enough}."
-    if steps < GOOD:
-        return f"Enough for a first look. {GOOD:,} steps, which gave good cells on our test wells, take {enough}."
-    return f"{GOOD:,} steps gave good cells on our test wells; your cells may need more, so watch the scores."
+    enough, good = minutes_in_words(measured.minutes_for(tried.good)), f"{tried.good:,} steps"
+    if steps < tried.blurred:
+        return f"Enough to try out; below some {tried.blurred:,} steps cells stay blurred. {good} take {enough}."
+    if steps < tried.good:
+        return f"Enough for a first look. {good}, which gave good cells on our test wells, take {enough}."
+    return f"{good} gave good cells on our test wells; your cells may need more, so watch the scores."
 
 
 def rounded(count: int) -> int:

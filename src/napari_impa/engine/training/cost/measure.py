@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 
@@ -23,10 +20,13 @@ from napari_impa.engine.device import (
 from napari_impa.engine.model.networks import Networks, Shape
 from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
 from napari_impa.engine.training.data.labels import TrainingLabels
-from napari_impa.engine.training.data.training_cells import Batch
-from napari_impa.engine.training.settings import RECIPES, WIDTHS, Preset, Recipe, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.presets import PRESETS
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import make_step, recipe_named
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.recipe import Recipe, StepKind
 from napari_impa.errors import OutOfMemoryError
+from napari_impa.watch import UNWATCHED, Watch
 
 SECONDS = 8.0
 """Time limit; each kind of step is made at least once unless it is passed."""
@@ -46,20 +46,13 @@ class Outline:
     conditions: int
 
 
-class Kind(NamedTuple):
-    """Steps that cost the same: a stage, the number of one of them, and their fraction of a training."""
-
-    stage: str
-    step: int
-    share: float
-
-
 def measure(
     of: Cells | Outline,
     settings: TrainingSettings,
     *,
+    recipe: Recipe | None = None,
     seconds: float = SECONDS,
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> Measured:
     """Make some steps of every kind with random numbers for cells; nothing of it is kept.
 
@@ -69,10 +62,12 @@ def measure(
         Labelled cells, of which only the numbers of channels and conditions matter, or these numbers.
     settings
         What to train; the true crop side, preset, recipe, batch size, device and threads are used.
+    recipe
+        Another recipe than the settings name.
     seconds
         When to stop.
-    check
-        Called many times a step; what it raises ends the measurement.
+    watch
+        Asked many times a step; what it raises ends the measurement.
 
     Raises
     ------
@@ -82,6 +77,7 @@ def measure(
         As `TrainingLabels`.
     """
     outline = outline_of(of, settings) if isinstance(of, Cells) else of
+    recipe = recipe or recipe_named(settings.recipe)
     use_threads(settings.threads)
     chosen = choose_device(settings.device)
     compute_repeatably(chosen.device)
@@ -89,9 +85,9 @@ def measure(
     memory = _Memory(chosen.device)
     times, model_bytes = None, 0
     try:
-        networks = Networks(shape_of(outline, settings)).initialize(torch.Generator().manual_seed(0))
+        networks = Networks(shape_of(outline, settings, recipe)).initialize(torch.Generator().manual_seed(0))
         model_bytes = sum(p.numel() * p.element_size() for p in networks.parameters())
-        times = _time_steps(networks.to(chosen.device), outline, settings, seconds, check, memory)
+        times = _time_steps(networks.to(chosen.device), outline, settings, recipe, seconds, watch, memory)
         del networks
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -102,7 +98,7 @@ def measure(
             f"The memory does not suffice for the preset {settings.preset} at {settings.size} px with "
             f"{settings.batch_size} cells a step; take a smaller preset, crop side or batch size."
         )
-    kinds = kinds_of_steps(RECIPES[settings.recipe])
+    kinds = recipe.kinds_of_steps()
     medians = {kind: statistics.median(found) for kind, found in times.items()}
     average = sum(kind.share * medians.get(kind, max(medians.values())) for kind in kinds)
     rough = any(len(times.get(kind, ())) < 2 for kind in kinds)
@@ -113,21 +109,22 @@ def _time_steps(
     networks: Networks,
     outline: Outline,
     settings: TrainingSettings,
+    recipe: Recipe,
     seconds: float,
-    check: Callable[[], object],
+    watch: Watch,
     memory: _Memory,
-) -> dict[Kind, list[float]]:
+) -> dict[StepKind, list[float]]:
     """Seconds of each kind of step, as many times as there is time for, the first of all left out."""
-    recipe = RECIPES[settings.recipe]
-    step, device = Step(networks, recipe, settings, check=check), next(networks.parameters()).device
+    how = {"is_batch_task": settings.task == "batch", "seed": settings.seed, "batch_size": settings.batch_size}
+    step = make_step(networks, recipe, **how, watch=watch)
+    device = step.device
     batch = random_batch(outline, settings)
-    kinds, times = kinds_of_steps(recipe), dict[Kind, list[float]]()
+    kinds, times = recipe.kinds_of_steps(), dict[StepKind, list[float]]()
     began = time.perf_counter()
 
-    def one(kind: Kind) -> float:
+    def one(kind: StepKind) -> float:
         start = time.perf_counter()
-        progress = 0.0 if kind.stage == "autoencoder" else recipe.autoencoder + recipe.ramp
-        step(batch, kind.step, kind.stage, progress=min(1.0, progress))
+        step(batch, kind.number, kind.stage, progress=kind.progress)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         memory.look()
@@ -142,26 +139,14 @@ def _time_steps(
     return times
 
 
-def kinds_of_steps(recipe: Recipe) -> list[Kind]:
-    """Tell steps that cost the same apart: by stage, with R1 or without, and by whose turn it is."""
-    period = math.lcm(recipe.r1_every, 2 if recipe.in_turns else 1)
-    found: dict[tuple[bool, int], list[int]] = {}
-    for step in range(period):
-        found.setdefault((step % recipe.r1_every == 0, step % 2 if recipe.in_turns else 0), []).append(step)
-    rest = 1 - recipe.autoencoder
-    kinds = [Kind("adversarial", steps[0], rest * len(steps) / period) for steps in found.values()]
-    kinds += [Kind("autoencoder", 0, recipe.autoencoder)] if recipe.autoencoder else []
-    return sorted(kinds, key=lambda kind: -kind.share)
-
-
 def outline_of(cells: Cells, settings: TrainingSettings) -> Outline:
     """Count the channels and the conditions that labelled cells would be trained on."""
     return Outline(len(cells.channels), len(TrainingLabels(cells, settings).conditions))
 
 
-def shape_of(outline: Outline, settings: TrainingSettings) -> Shape:
+def shape_of(outline: Outline, settings: TrainingSettings, recipe: Recipe) -> Shape:
     """Return the networks' shape, with conditions of one kind that are learned: other descriptions change little."""
-    recipe, starts = RECIPES[settings.recipe], outline.conditions if settings.task == "batch" else 1
+    starts = outline.conditions if settings.task == "batch" else 1
     return Shape(
         size=settings.size,
         channels=outline.channels,
@@ -171,7 +156,7 @@ def shape_of(outline: Outline, settings: TrainingSettings) -> Shape:
         embedding_dims=(settings.embedding_dim,),
         conditions=(outline.conditions,),
         mapping_layers=1 if settings.dose is None else 2,
-        relative_style=starts * recipe.relative_style,
+        relative_style=recipe.starts(starts),
         upsampling=recipe.upsampling,
     )
 
@@ -206,8 +191,8 @@ def suggest_preset(
     of: Cells | Outline,
     settings: TrainingSettings,
     *,
-    check: Callable[[], object] = lambda: None,
-) -> tuple[Preset, Measured]:
+    watch: Watch = UNWATCHED,
+) -> tuple[str, Measured]:
     """Choose the largest preset that fits: `tiny` on a CPU, on a GPU by the memory that its steps take.
 
     Returns
@@ -222,16 +207,15 @@ def suggest_preset(
         As `TrainingLabels`.
     """
     free = free_memory(choose_device(settings.device).device)
-    presets: Mapping[Preset, int] = WIDTHS  # type: ignore[assignment]
-    smallest, *larger = sorted(presets, key=lambda name: presets[name])
+    smallest, *larger = (preset.name for preset in PRESETS)
     for preset in reversed(larger if free else []):
         try:
-            measured = measure(of, replace(settings, preset=preset), check=check)
+            measured = measure(of, replace(settings, preset=preset), watch=watch)
         except OutOfMemoryError:
             continue
         if free and (measured.memory_bytes or 0) <= HEADROOM * free[0]:
             return preset, measured
-    return smallest, measure(of, replace(settings, preset=smallest), check=check)
+    return smallest, measure(of, replace(settings, preset=smallest), watch=watch)
 
 
 def dry_run(cells: Cells, settings: TrainingSettings) -> list[str]:

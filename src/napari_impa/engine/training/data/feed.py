@@ -13,7 +13,7 @@ and processes that share a batch draw it from the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from napari_impa.cells.reading import file_part, read_blocks, read_pixels
 from napari_impa.engine.model.intensity import as_tensor, movable
+from napari_impa.watch import UNWATCHED, Watch
 
 HOST_BYTES = 768 << 20
 """Memory for cells on the CPU: what all may take together, and the size of the pool where they take more."""
@@ -174,8 +175,8 @@ class Feed:
         Of the order in which cells come into the pool.
     device
         Where the pixels are wanted.
-    check
-        Called before every part of the file that is read while a step waits for it; what it raises ends the reading.
+    watch
+        Asked before every part of the file that is read while a step waits for it; what it raises ends the reading.
 
     Attributes
     ----------
@@ -192,9 +193,9 @@ class Feed:
         size: int,
         seed: int,
         device: torch.device,
-        check: Callable[[], object] = lambda: None,
+        watch: Watch = UNWATCHED,
     ) -> None:
-        self._pixels, self._size, self._device, self._check = pixels, size, device, check
+        self._pixels, self._size, self._device, self._watch = pixels, size, device, watch
         cell_bytes = max(1, pixels.dtype.itemsize * pixels.shape[1] * size**2)
         all_bytes, pool_bytes = memory_for(device)
         self._used = np.zeros(len(pixels), bool)
@@ -254,7 +255,7 @@ class Feed:
 
     def _result(self, reading: Future[tuple[Rows, Rows, Tensor]]) -> tuple[Rows, Rows, Tensor]:
         while not wait((reading,), PATIENCE).done:
-            self._check()
+            self._watch.check()
         return reading.result()
 
     def _fill(self, turn: int) -> None:
@@ -267,7 +268,7 @@ class Feed:
             self._pool = like.new_empty((len(rows), *like.shape[1:]), device=self._device)
             self._rows = np.empty(len(rows), np.intp)
         for part, block in read_blocks(self._pixels, rows, self._size):
-            self._check()
+            self._watch.check()
             self._put(places[part], rows[part], as_tensor(block))
 
     def _read(self, places: Rows, rows: Rows) -> tuple[Rows, Rows, Tensor]:

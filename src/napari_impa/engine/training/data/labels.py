@@ -149,10 +149,15 @@ class TrainingLabels:
 
     # ---- descriptions -------------------------------------------------------------------------------------------
 
-    def describe(self) -> list[tuple[Description, Vector | None]]:
+    def describe(self, *, standardized: bool) -> list[tuple[Description, Vector | None]]:
         """Describe the conditions of every modality, with vectors (K, e) unless they are learned.
 
         Conditions that were held out altogether are described too (`Description.unseen`).
+
+        Parameters
+        ----------
+        standardized
+            Bring the columns of tables to mean 0 and standard deviation 1.
 
         Raises
         ------
@@ -161,9 +166,9 @@ class TrainingLabels:
         MissingDependencyError
             If fingerprints are asked for without RDKit.
         """
-        return [self._describe(number) for number in range(len(self.modalities))]
+        return [self._describe(number, standardized) for number in range(len(self.modalities))]
 
-    def _describe(self, number: int) -> tuple[Description, Vector | None]:
+    def _describe(self, number: int, standardized: bool) -> tuple[Description, Vector | None]:
         modality, settings = self.modalities[number], self._settings
         kind = settings.kind_of(modality)
         if not kind.needs:
@@ -172,8 +177,8 @@ class TrainingLabels:
         facts = self._facts(number, trained)
         unseen = [name for name in facts.index if name not in trained]
         description, raw = kind.of_training(
-            facts, modality, settings.description_of(modality), standardize=settings.recipe != "paper"
-        )  # the paper's tables are used as they stand
+            facts, modality, settings.description_of(modality), standardize=standardized
+        )
         doses = facts["dose"].to_numpy()
         if settings.dose is not None:
             description = description.with_doses(raw, doses[: len(trained)].max())

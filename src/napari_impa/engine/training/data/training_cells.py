@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,44 +15,11 @@ from napari_impa.engine.model.intensity import intensity_limits, normalize, to_l
 from napari_impa.engine.training.data.augmentation import augment
 from napari_impa.engine.training.data.feed import Feed
 from napari_impa.engine.training.data.labels import TrainingLabels
-from napari_impa.engine.training.settings import RECIPES, Recipe, TrainingSettings
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.errors import ConditionError
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's cells.
-
-    Parameters
-    ----------
-    control
-        Cells to transform, (B, C, S, S) in [-1, 1].
-    treated, y_treated
-        Real cells (B, C, S, S) and their conditions (B,).
-    y_target
-        What the control cells are turned into (B,).
-    modality
-        Number of the kind of perturbation that the conditions belong to.
-    first
-        Place of the first cell in the whole batch, where several processes share one.
-    at_target
-        (B,) which of the cells to transform are of their target condition already: controls that stay controls. None
-        for none.
-    """
-
-    control: Tensor
-    treated: Tensor
-    y_treated: Tensor
-    y_target: Tensor
-    modality: int = 0
-    first: int = 0
-    at_target: Tensor | None = None
-
-    def part(self, rows: slice) -> Batch:
-        """Some cells of the batch."""
-        at_target = None if self.at_target is None else self.at_target[rows]
-        cells = {name: getattr(self, name)[rows] for name in ("control", "treated", "y_treated", "y_target")}
-        return replace(self, **cells, at_target=at_target, first=self.first + rows.start)
+from napari_impa.watch import UNWATCHED, Watch
 
 
 class TrainingCells:
@@ -65,11 +30,13 @@ class TrainingCells:
     cells
         Labelled cells; crops larger than `settings.size` are cut at the centre.
     settings
-        Task, size, recipe, batch size, held-out cells and seed.
+        Task, size, batch size, held-out cells and seed.
+    recipe
+        How cells are drawn.
     device
         Where batches are wanted; the CPU where it is not given.
-    check
-        Called before every part of a file that is read for a batch; what it raises ends the reading.
+    watch
+        Asked before every part of a file that is read for a batch; what it raises ends the reading.
 
     Attributes
     ----------
@@ -93,11 +60,12 @@ class TrainingCells:
         self,
         cells: Cells,
         settings: TrainingSettings,
+        recipe: Recipe,
         device: torch.device | None = None,
         *,
-        check: Callable[[], object] = lambda: None,
+        watch: Watch = UNWATCHED,
     ) -> None:
-        self.settings, self.device = settings, device or torch.device("cpu")
+        self.settings, self.recipe, self.device = settings, recipe, device or torch.device("cpu")
         self.labels = labels = TrainingLabels(cells, settings)
         self.conditions, self.counts = labels.conditions, labels.counts
         rows = np.flatnonzero(~labels.held)
@@ -109,24 +77,24 @@ class TrainingCells:
         self.pixels = cells.pixels
         self.limits = intensity_limits(cells.pixels, rows, size=settings.size)
         self.seconds = 0.0
-        self._feed = self._make_feed(check)
+        self._feed = self._make_feed(watch)
 
-    def _make_feed(self, check: Callable[[], object]) -> Feed:
+    def _make_feed(self, watch: Watch) -> Feed:
         """Feed batches from every condition and, but for batch correction, from the controls of every modality."""
         labels, settings = self.labels, self.settings
         conditions = np.bincount(labels.modality)  # of each modality, which is drawn as often as it has conditions
         shares = np.ones(len(labels.sizes))
-        if not RECIPES[settings.recipe].even_conditions:
+        if not self.recipe.even_conditions:
             shares = labels.sizes * (conditions / np.bincount(labels.modality, labels.sizes))[labels.modality]
         groups = np.split(labels.pool, labels.starts[1:])
         if settings.task != "batch":
             groups, shares = groups + labels.sources, np.append(shares, conditions)
         shares *= settings.batch_size / len(labels.sizes)
         return Feed(
-            self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device, check=check
+            self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device, watch=watch
         )  # fmt: skip
 
-    def batch(self, step: int, recipe: Recipe, rank: int = 0, world: int = 1) -> Batch:
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
         """Draw the batch of a step, of one modality, on the device; the same step always gives the same batch.
 
         Where `world` processes share a batch, the one of number `rank` gets its part, with the very cells, flips and
@@ -143,7 +111,7 @@ class TrainingCells:
         if len(labels.modalities) > 1:  # each as often as it has conditions
             modality = int(labels.modality[rng.integers(len(labels.modality))])
         conditions = np.flatnonzero(labels.modality == modality)
-        if recipe.even_conditions:
+        if self.recipe.even_conditions:
             y = rng.integers(len(conditions), size=count)
         else:
             ends = np.cumsum(labels.sizes[conditions])
@@ -159,7 +127,7 @@ class TrainingCells:
 
         def images(rows: NDArray[np.intp]) -> Tensor:
             pixels = self._feed.pixels(step, rows[mine])
-            return augment(pixels, self.limits, rng, rotations=recipe.rotations, first=mine.start, count=count)
+            return augment(pixels, self.limits, rng, rotations=self.recipe.rotations, first=mine.start, count=count)
 
         controls = images(control)
         batch = Batch(

@@ -14,7 +14,7 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.best import BestModel
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.steps.step import Step
 from napari_impa.errors import TrainingError
 
 
@@ -48,7 +48,7 @@ class Checkpoints:
         Steps for the history that are not written yet.
     """
 
-    def __init__(self, run: Run, step: Step, best: BestModel) -> None:
+    def __init__(self, run: Run, step: Step[Any], best: BestModel) -> None:
         self.run, self.best, self._step = run, best, step
         self.saved, self.seconds = 0, 0.0
         self.rows: list[dict[str, Any]] = []

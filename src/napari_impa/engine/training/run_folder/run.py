@@ -6,14 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from napari_impa.engine.model import tensor_file
-from napari_impa.engine.training.settings import Recipe, TrainingSettings
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_from_json
+from napari_impa.engine.training.steps.recipe import Recipe
+from napari_impa.engine.training.steps.terms import HISTORY, require_known
 from napari_impa.errors import TrainingError
 from napari_impa.versions import versions
 
@@ -82,9 +85,8 @@ class Run:
         if values is None:
             return None
         try:
-            kept: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-            return Recipe(**kept)
-        except TypeError as error:
+            return recipe_from_json(values, self.settings.recipe)
+        except (LookupError, TypeError, ValueError) as error:
             raise TrainingError(
                 f"{self.folder} was begun by another version of napari-impa, whose recipe this one does not know; "
                 "update napari-impa, or choose another folder and start from its model."
@@ -121,7 +123,7 @@ class Run:
         started_from: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the folder and write `config.json`."""
-        config = {"settings": settings.to_json(), "recipe": asdict(recipe), "source": source, "versions": versions()}
+        config = {"settings": settings.to_json(), "recipe": recipe.to_json(), "source": source, "versions": versions()}
         config |= {"start_from": started_from} if started_from else {}
         try:
             for name in ("samples", "checkpoints"):
@@ -196,7 +198,15 @@ class Run:
             tensor_file.write_beside(path, lambda partial, text=text: partial.write_bytes(text.getvalue().encode()))
 
     def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows to `history.csv`; missing losses are left empty."""
+        """Add rows to `history.csv`; missing losses are left empty.
+
+        Raises
+        ------
+        TrainingError
+            If a loss has no row in `steps.terms.TERMS`, or the file cannot be written.
+        """
+        for row in rows:
+            require_known(row)
         self._append("history.csv", HISTORY, rows)
 
     def append_scores(self, step: int, seconds: float, mean: float, scores: Mapping[str, float]) -> None:
@@ -232,24 +242,3 @@ def _whole_lines(path: Path) -> str:
 def _read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     text = _whole_lines(path)
     return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
-
-
-HISTORY = (
-    "step",
-    "seconds",
-    "stage",
-    "real",
-    "fake",
-    "mismatch",
-    "r1",
-    "adversarial",
-    "style",
-    "diversity",
-    "cycle",
-    "self_reconstruction",
-    "backward_cycle",
-    "reconstruction",
-    "style_match",
-    "start_match",
-)
-"""Columns of `history.csv`."""

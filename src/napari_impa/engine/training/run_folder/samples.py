@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
 from napari_impa.engine.model.intensity import from_normalized
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.steps.step import Step
 
 VARIABILITY = 0.1
 """Factor of the noise, as in predictions by default."""
 
 
-def draw_samples(step: Step, data: TrainingCells, count: int) -> Samples:
+def draw_samples(step: Step[Any], data: TrainingCells, count: int) -> Samples:
     """Control, predicted and real cells (`count` each), the same ones each time."""
     settings = data.settings
     sources, reals, y = data.examples(count, settings.seed)

@@ -11,7 +11,7 @@ from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.data.training_cells import TrainingCells
-from napari_impa.engine.training.step import Step
+from napari_impa.engine.training.steps.step import Step
 from napari_impa.versions import versions
 
 
@@ -53,7 +53,7 @@ class TrainedModel:
             "control": cells.control,
         }
 
-    def make(self, step: Step, *, steps: int, seconds: float, started_from: Mapping[str, Any] | None) -> IMPA:
+    def make(self, step: Step[Any], *, steps: int, seconds: float, started_from: Mapping[str, Any] | None) -> IMPA:
         """Make the model of the weights as they are (their running average where there is one), on the CPU."""
         networks = Networks(step.networks.shape)
         networks.load_state_dict(step.averaged_state())

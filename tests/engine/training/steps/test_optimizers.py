@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_impa.engine.training.optimizers import Muon, orthogonalised
+from napari_impa.engine.training.steps.optimizers import Muon, orthogonalised
 
 
 @settings(deadline=None, max_examples=30)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from napari_impa.watch import UNWATCHED, Watch
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration; singular values end between about 0.7 and 1.2."""
 
@@ -30,8 +32,8 @@ class Muon(torch.optim.Optimizer):
         Root mean square of a step's entries is about lr / √(in·k·k).
     momentum
         Of the averaged gradient, with Nesterov's look ahead; 0 for the gradient alone.
-    check
-        Called before every product of matrices; what it raises leaves the step, with some weights changed.
+    watch
+        Asked before every product of matrices; what it raises leaves the step, with some weights changed.
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         *,
-        check: Callable[[], object] = lambda: None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
-        self._check = check
+        self._watch = watch
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -55,7 +57,7 @@ class Muon(torch.optim.Optimizer):
                     alike.setdefault(weight.shape, []).append(weight)
             for shape, weights in alike.items():  # weights of one shape together: fewer, larger products
                 ahead = torch.stack([self._ahead(weight, group["momentum"]) for weight in weights])
-                steps = orthogonalised(ahead, check=self._check)
+                steps = orthogonalised(ahead, watch=self._watch)
                 rows, columns = steps.shape[1:]
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for weight, change in zip(weights, steps, strict=True):
@@ -71,7 +73,7 @@ class Muon(torch.optim.Optimizer):
         return gradient.lerp(average, momentum).contiguous().flatten(1)
 
 
-def orthogonalised(matrices: Tensor, *, check: Callable[[], object] = lambda: None) -> Tensor:
+def orthogonalised(matrices: Tensor, *, watch: Watch = UNWATCHED) -> Tensor:
     """Return the nearest matrices with all singular values about 1, by Newton–Schulz iteration.
 
     It runs in bfloat16 on a GPU, which has matrix units for it, and in float32 elsewhere.
@@ -80,8 +82,8 @@ def orthogonalised(matrices: Tensor, *, check: Callable[[], object] = lambda: No
     ----------
     matrices
         (n, rows, columns).
-    check
-        Called before every product of matrices; what it raises ends the iteration.
+    watch
+        Asked before every product of matrices; what it raises ends the iteration.
     """
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
@@ -89,10 +91,10 @@ def orthogonalised(matrices: Tensor, *, check: Callable[[], object] = lambda: No
     flipped = x.shape[1] > x.shape[2]
     x = x.mT if flipped else x
     for _ in range(ITERATIONS):
-        check()
+        watch.check()
         square = x @ x.mT
-        check()
+        watch.check()
         factor = b * square + c * square @ square
-        check()
+        watch.check()
         x = a * x + factor @ x
     return (x.mT if flipped else x).to(matrices.dtype).contiguous()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from napari_impa.engine.training.losses import PEAK, peaks, reconstruction
+from napari_impa.engine.training.steps.losses import PEAK, peaks, reconstruction
 
 
 def test_reconstruction_weighs_fine_detail_more() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from napari_impa.engine.training.contrast import CHANGED, at_other_contrast
+from napari_impa.engine.training.steps.contrast import CHANGED, at_other_contrast
 
 
 def cells() -> torch.Tensor:

@@ -1,0 +1,283 @@
+"""The recipe `default`, found better at equal minutes: the step that follows the values in `default_recipe`."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter
+
+from napari_impa.engine.device import has_bfloat16
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.contrast import at_other_contrast
+from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.draws import Draws
+from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses, peaks, reconstruction
+from napari_impa.engine.training.steps.optimizers import Muon
+from napari_impa.engine.training.steps.recipe import BETA2, Stage
+from napari_impa.engine.training.steps.step import Step, frozen
+from napari_impa.watch import Watch
+
+FINAL_RATE = 0.1
+"""Fraction of the learning rate left at the end of each stage."""
+
+STYLE_DECAY = 0.01
+"""Weight of the mean squared style while the networks learn as an autoencoder."""
+
+WARM_UP = 20
+"""Steps over which the autoencoder's learning rate rises."""
+
+MOMENTUM = (0.9, 0.95)
+"""Adam's beta1 and Muon's momentum while the networks learn as an autoencoder; against the discriminator it is 0."""
+
+STYLES = ("mapping_network.", "embedding_matrix.", "modality_embedding.")
+"""Weights that say what the mean styles of conditions are."""
+
+FOLLOW = 0.05
+"""How far a step takes the mean styles that conditions are relative to towards those of its cells."""
+
+MATRIX = 8
+"""Kernels from more than so many to more than so many channels are matrices worth orthogonalising."""
+
+
+class Drawn(NamedTuple):
+    """Control cells under their target conditions, and how far the maps that they were drawn from peak."""
+
+    content: Tensor
+    style: Tensor
+    fake: Tensor
+    excess: Tensor | float
+    own: Tensor | None
+
+
+class DefaultStep(Step[DefaultRecipe]):
+    """First a step of an autoencoder; later one of the discriminator, then one of the generator.
+
+    Raises
+    ------
+    ValueError
+        The recipe's styles are relative and the networks have no mean styles to start from.
+    """
+
+    recipe_type = DefaultRecipe
+    layout = torch.channels_last  # the same numbers, a quarter faster on a CPU
+
+    def _make_optimizers(self, watch: Watch) -> dict[str, torch.optim.Optimizer]:
+        recipe = self.recipe
+        if recipe.relative_style and not self.networks.shape.relative_style:
+            raise ValueError("the recipe's styles are relative: use a Shape with relative_style=1 or more")
+        kernels: list[Parameter] = []
+        others: list[Parameter] = []
+        styles: list[Parameter] = []
+        starts: list[Parameter] = []
+        for name, p in self.networks.named_parameters():
+            if name.startswith("discriminator."):
+                continue
+            if name == "start_style":
+                starts.append(p)
+            elif recipe.relative_style and name.startswith(STYLES):
+                styles.append(p)
+            else:
+                is_kernel = p.ndim == 4 and min(p.shape[:2]) > MATRIX
+                (kernels if recipe.muon and is_kernel else others).append(p)
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam(
+                parameters, lr=recipe.learning_rate, betas=(0.0, BETA2), fused=self.device.type == "cuda"
+            )
+            for name, parameters in (("critic", self._critic), ("maker", others))
+        }
+        if kernels:
+            optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0, watch=watch)
+        if styles:
+            optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], BETA2))
+            # Plain descent on their mean squared distance is a running mean, which processes share like any gradient.
+            optimizers["starts"] = torch.optim.SGD(starts, lr=FOLLOW * self.networks.shape.style_dim / 2)
+        return optimizers
+
+    def _set_rates(self, number: int, stage: Stage, progress: float) -> None:
+        recipe, rates = self.recipe, (self.recipe.learning_rate, self.recipe.muon)
+        if stage == "autoencoder":
+            left = max(0.0, 1 - progress / recipe.autoencoder)
+            factor = min(1.0, (number + 1) / WARM_UP) * max(FINAL_RATE, math.sin(math.pi / 2 * min(1.0, 1.5 * left)))
+            rates, momentum = recipe.autoencoder_rates, MOMENTUM
+        else:
+            decay = (progress - recipe.decay_from) / max(1e-9, 1 - recipe.decay_from)
+            factor, momentum = 1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)), (0.0, 0.0)
+        groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
+        groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
+        groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], BETA2))
+        if "styles" in groups:
+            groups["styles"]["lr"] = factor * rates[0]
+        if "kernels" in groups:
+            groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
+
+    def _decay(self, number: int) -> float:
+        return min(self.recipe.average, (1 + number) / (10 + number))
+
+    @cached_property
+    def _mixed(self) -> bool:
+        return self.recipe.mixed_precision and has_bfloat16(self.device)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._mixed else nullcontext()
+
+    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage, progress: float) -> dict[str, Tensor]:
+        if stage == "autoencoder":
+            return self._give_back(batch, draws)
+        with self._precision():
+            drawn = self._draw(batch, draws.noise[0])  # one pass serves both players
+        critic = self._teach_discriminator(batch, drawn.fake, number)
+        still: list[Module] = [self.networks.discriminator]
+        if self.recipe.relative_style:  # else styles, which nothing holds to a scale, would grow without end
+            still.append(self.networks.style_encoder)
+        with frozen(*still):
+            maker = self._teach_generator(batch, draws, drawn, number, progress)
+        return {**critic, **maker}
+
+    # ---- the three lessons --------------------------------------------------------------------------------------
+
+    def _give_back(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Give cells back from their content and own style, and lead each condition to the style of its real cells.
+
+        A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
+        """
+        nets, recipe = self.networks, self.recipe
+        odd = (torch.arange(len(batch.control), device=self.device) + batch.first) % 2 == 1
+        images = torch.where(odd[:, None, None, None], batch.treated, batch.control)
+        wanted = self._at_other_contrast(images, draws)
+        with self._precision():
+            own = nets.style_encoder(wanted)
+            again, excess = self._render(nets.generator.content(images), own)
+            losses = {"reconstruction": reconstruction(again, wanted, recipe.detail)}
+            losses["style_match"] = self._style_match(batch, draws.noise[0])
+            total = losses["reconstruction"] + losses["style_match"] + STYLE_DECAY * own.float().square().mean()
+            total = total + recipe.peaks * excess
+            controls = self._own_style(batch.control)
+            if controls is not None:
+                losses["start_match"] = self._start_match(controls, batch)
+                total = total + losses["start_match"]
+        self._learn(total, "maker", "kernels", "styles", "starts")
+        return losses
+
+    def _teach_discriminator(self, batch: Batch, fake: Tensor, number: int) -> dict[str, Tensor]:
+        recipe, with_r1 = self.recipe, number % self.recipe.r1_every == 0
+        mismatched = None
+        if recipe.mismatch:
+            mismatched = batch.control
+            if batch.at_target is not None:
+                made = fake.detach().to(mismatched.dtype)
+                mismatched = torch.where(batch.at_target[:, None, None, None], made, mismatched)
+        with self._precision():
+            losses = discriminator_losses(
+                self.networks, batch.treated, batch.y_treated, fake, batch.y_target,
+                mismatched=mismatched, r1=with_r1, modality=batch.modality,
+            )  # fmt: skip
+            total = losses["real"] + losses["fake"]
+            if mismatched is not None:
+                total = total + recipe.mismatch * (losses["mismatch"] - losses["fake"])
+            if with_r1:
+                total = total + recipe.r1 * recipe.r1_every * losses["r1"]
+        self._learn(total, "critic")
+        return losses
+
+    def _teach_generator(
+        self, batch: Batch, draws: Draws, drawn: Drawn, number: int, progress: float
+    ) -> dict[str, Tensor]:
+        """Let generator, mapping network and, unless styles are relative, style encoder learn.
+
+        Even steps give cells back, odd ones lead them there and back, each at twice its weight.
+        """
+        nets, recipe = self.networks, self.recipe
+        even = number % 2 == 0
+        begun = min(1.0, max(0.0, (progress - recipe.autoencoder) / recipe.ramp)) if recipe.ramp else 1.0
+        with self._precision():
+            losses = generator_losses(
+                nets, batch.control, batch.y_target, drawn.style, drawn.fake, None,
+                cycle=not even, modality=batch.modality,
+            )  # fmt: skip
+            total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
+            total = total + recipe.peaks * drawn.excess
+            if drawn.own is not None:
+                losses["start_match"] = self._start_match(drawn.own, batch)
+                losses["style_match"] = self._style_match(batch, draws.noise[0])
+                total = total + losses["start_match"] + losses["style_match"]
+            if not even:
+                total = total + 2 * recipe.cycle * losses["cycle"]
+            if even and recipe.self_reconstruction:
+                wanted = self._at_other_contrast(batch.control, draws)
+                again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
+                losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
+                total = total + 2 * recipe.self_reconstruction * losses["self_reconstruction"]
+        if recipe.backward_cycle and drawn.own is not None and not self._is_batch_task:
+            losses["backward_cycle"] = self._backward_cycle(batch, draws.noise[0])
+            total = total + recipe.backward_cycle * losses["backward_cycle"]
+        self._learn(total, "maker", "kernels", "styles", "starts")
+        return losses
+
+    # ---- styles -------------------------------------------------------------------------------------------------
+
+    def _shifted(self, nets: Networks, control: Tensor, style: Tensor, start: int | Tensor) -> Tensor:
+        return nets.style_encoder(control) + style - nets.start_style[start] if self.recipe.relative_style else style
+
+    def _own_style(self, cells: Tensor) -> Tensor | None:
+        """Styles of cells as they are, where conditions move them; what moves them learns, they do not."""
+        if not self.recipe.relative_style:
+            return None
+        with torch.no_grad():
+            return self.networks.style_encoder(cells)
+
+    def _start(self, batch: Batch) -> Tensor:
+        """Mean styles (B, d) of what the cells to transform are: controls of a modality, or cells of a batch."""
+        starts = self.networks.start_style
+        if self._is_batch_task:
+            return starts[batch.y_treated]
+        return starts[batch.modality].expand(len(batch.control), -1)
+
+    def _start_match(self, own: Tensor, batch: Batch) -> Tensor:
+        """Mean squared distance of the cells' own styles from the mean styles that they start from."""
+        return (self._start(batch) - own.float()).square().mean()
+
+    def _style_match(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Mean squared distance of the styles of real cells from those that their conditions are mapped to."""
+        with torch.no_grad():
+            treated = self.networks.style_encoder(batch.treated)
+        return (self.networks.style(batch.y_treated, noise, batch.modality).float() - treated).square().mean()
+
+    # ---- images -------------------------------------------------------------------------------------------------
+
+    def _draw(self, batch: Batch, noise: Tensor) -> Drawn:
+        """The control cells under their target conditions; relative styles are no one's to change here."""
+        content = self.networks.generator.content(batch.control)
+        own = self._own_style(batch.control)
+        style = self.networks.style(batch.y_target, noise, batch.modality)
+        if own is not None:
+            style = own + (style - self._start(batch)).detach()
+        return Drawn(content, style, *self._render(content, style), own)
+
+    def _backward_cycle(self, batch: Batch, noise: Tensor) -> Tensor:
+        """How far treated cells are from themselves when they have been made controls and treated again."""
+        nets = self.networks
+        with torch.no_grad(), self._precision():
+            shift = nets.style(batch.y_treated, noise, batch.modality) - self._start(batch)
+            control = nets.generator(batch.treated, nets.style_encoder(batch.treated) - shift)
+            style = nets.style_encoder(control) + shift
+        with self._precision():  # anew, as copies of weights made without a gradient have none
+            again = nets.generator.render(nets.generator.content(control), style)
+            return reconstruction(again, batch.treated, self.recipe.detail)
+
+    def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Image, and how far content and the maps of the same resolution peak, where the recipe weighs that."""
+        generator = self.networks.generator
+        maps = list(generator.decoded(content, style))
+        coarse = [content, *(part for part in maps if part.shape[-1] == content.shape[-1])]
+        return generator.to_rgb(maps[-1]), sum(map(peaks, coarse)) if self.recipe.peaks else 0.0
+
+    def _at_other_contrast(self, images: Tensor, draws: Draws) -> Tensor:
+        if not self.recipe.contrast:
+            return images
+        return at_other_contrast(images, self.recipe.contrast, draws.normal, draws.uniform)

@@ -1,0 +1,195 @@
+"""What the steps of all recipes share: networks, optimisers, running average, and all that the next step needs."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter
+
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.tensor_file import flatten_optimizer, restore_optimizer
+from napari_impa.engine.steering import interruptible
+from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.draws import Draws
+from napari_impa.engine.training.steps.recipe import Recipe, Stage
+from napari_impa.engine.training.steps.terms import require_known
+from napari_impa.watch import UNWATCHED, Watch
+
+R = TypeVar("R", bound=Recipe)
+
+
+class Step(ABC, Generic[R]):
+    """Networks, their optimisers and their running average; a call makes one step.
+
+    Parameters
+    ----------
+    networks
+        On the device to train on; changed in place.
+    recipe
+        The step's values.
+    batch_size, seed
+        Cells of a whole step, of which several processes have a part each; and of everything random.
+    is_batch_task
+        Whether cells move between batches, so that they start from their batch's mean style.
+    share_gradients
+        Called with the parameters after every backward pass, before the optimiser's step: where several processes
+        train one model, it averages their gradients.
+    watch
+        Asked at every convolution and product of matrices; what it raises leaves the step, with some weights changed.
+
+    Attributes
+    ----------
+    optimizers
+        By name; `critic` holds the discriminator's weights.
+    average
+        Running average of the weights, to predict with; None where the recipe keeps none.
+    """
+
+    recipe_type: ClassVar[type[Recipe]]
+    layout: ClassVar[torch.memory_format] = torch.contiguous_format
+    """Of networks and images in memory."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        recipe: R,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        is_batch_task: bool = False,
+        share_gradients: Callable[[Sequence[Parameter]], None] | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> None:
+        self.networks, self.recipe = networks.train().requires_grad_(True), recipe
+        self._is_batch_task, self._seed, self._batch_size = is_batch_task, seed, batch_size
+        self._share_gradients = share_gradients or (lambda parameters: None)
+        self.networks.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self._critic = list(networks.discriminator.parameters())
+        self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
+        self.optimizers = self._make_optimizers(watch)
+        self.average = copy.deepcopy(networks).requires_grad_(False) if self._decay(0) else None
+        for watched in (self.networks, self.average):
+            if watched is not None:
+                interruptible(watched, watch)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self._critic[0].device
+
+    def __call__(self, batch: Batch, number: int, stage: Stage, *, progress: float) -> dict[str, float]:
+        """Make step `number`; returns the losses by name.
+
+        Raises
+        ------
+        TrainingError
+            If a loss has no row in `terms.TERMS`.
+        """
+        self._set_rates(number, stage, progress)
+        noise_dim = self.networks.shape.noise_dim
+        draws = Draws(
+            self._seed, number, batch, batch_size=self._batch_size, noise_dim=noise_dim, device=self.device
+        )  # fmt: skip
+        losses = self._make(batch.to(self.device, self.layout), draws, number, stage, progress)
+        require_known(losses)
+        self._update_average(number)
+        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()  # waits once
+        return dict(zip(losses, values, strict=True))
+
+    # ---- what a recipe says -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _make_optimizers(self, watch: Watch) -> dict[str, torch.optim.Optimizer]:
+        """Make the optimisers, `critic` among them."""
+
+    @abstractmethod
+    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """Let the networks learn from a batch; returns the losses by name."""
+
+    def _set_rates(self, number: int, stage: Stage, progress: float) -> None:
+        """Give the optimisers the rates of this step."""
+        return
+
+    def _decay(self, number: int) -> float:
+        """How much of the running average of the weights a step keeps; 0: there is none."""
+        return 0.0
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """One for each forward pass: autocast keeps its copies of weights until it is left, though they may change."""
+        return nullcontext()
+
+    def _shifted(self, nets: Networks, control: Tensor, style: Tensor, start: int | Tensor) -> Tensor:
+        """Styles (B, d) to draw control cells with, under conditions of such styles; `start`: of their mean styles."""
+        return style
+
+    # ---- what all do --------------------------------------------------------------------------------------------
+
+    def _learn(self, total: Tensor, *names: str) -> None:
+        """Let the optimisers named make a step down the gradient of a loss."""
+        optimizers = [self.optimizers[name] for name in names if name in self.optimizers]
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self._share_gradients(self._critic if "critic" in names else self._makers)
+        for optimizer in optimizers:
+            optimizer.step()
+
+    def _update_average(self, number: int) -> None:
+        if self.average is not None:
+            weight = 1 - self._decay(number)
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), weight)
+
+    @torch.no_grad()
+    def predict(
+        self, control: Tensor, y: Tensor, noise: Tensor, modality: int = 0, start: Tensor | None = None
+    ) -> Tensor:
+        """Predicted images of a few cells, by the averaged weights where there are any; `start` (B,): their batches."""
+        nets = self.average or self.networks
+        control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
+        style = self._shifted(nets, control, nets.style(y, noise, modality), modality if start is None else start)
+        return nets.generator(control, style).cpu()
+
+    def averaged_state(self) -> dict[str, Tensor]:
+        """The weights to predict with."""
+        nets = self.average or self.networks
+        return {name: value.detach().cpu().clone() for name, value in nets.state_dict().items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on."""
+        tensors = {f"networks.{name}": value for name, value in self.networks.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            tensors |= flatten_optimizer(optimizer, name)
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take the state that `state` gave."""
+        self.networks.load_state_dict(_part(tensors, "networks."))
+        if self.average is not None:
+            self.average.load_state_dict(_part(tensors, "average."))
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, name, tensors)
+
+
+@contextmanager
+def frozen(*modules: Module) -> Iterator[None]:
+    """Let gradients pass through some modules, but not reach their weights."""
+    for module in modules:
+        module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.requires_grad_(True)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
