@@ -28,7 +28,7 @@ print(*sorted({one.metadata["Name"] for one in metadata.distributions()}))
 """
 
 COMMANDS = (
-    # ("look", "screen.cells"),
+    ("look", "screen.cells"),
     ("train", "screen.cells", "--out", "run", "--size", "24", "--steps", "4", "--device", "cpu", "--preset", "tiny"),
     ("predict", "run", "screen.cells", "--to", "shrinkage", "--out", "after.cells"),
     ("evaluate", "run", "screen.cells", "--json", "scores.json"),
