@@ -10,8 +10,9 @@ import torch
 from benchmarks.measure import Options, Row, alternately, row_of, timed
 from napari_impa.engine.model.intensity import normalize, to_levels
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.prediction import DEFAULT_BATCH
+from napari_impa.engine.model.shape import Shape
 
 CHANNELS = ("DNA", "actin", "tubulin")
 

@@ -28,7 +28,8 @@ def small_model(size: int = 48) -> IMPA:
 
     from napari_impa.cells.simulated.screen import CHANNELS, CONDITIONS, CONTROL
     from napari_impa.engine.model.model import IMPA
-    from napari_impa.engine.model.networks import Networks, Shape
+    from napari_impa.engine.model.networks import Networks
+    from napari_impa.engine.model.shape import Shape
 
     conditions = tuple(name for name in CONDITIONS if name != CONTROL)
     shape = Shape(size=size, channels=3, width=4, embedding_dims=(8,), conditions=(len(conditions),))

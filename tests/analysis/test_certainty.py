@@ -8,7 +8,8 @@ import torch
 from napari_impa.analysis.certainty import spread
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 
 
 @pytest.fixture(scope="module")

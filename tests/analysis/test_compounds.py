@@ -23,7 +23,8 @@ from napari_impa.engine.describing import kind_named
 from napari_impa.engine.describing.fingerprint import fingerprint, tanimoto
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import ConditionError
 
 COMPOUNDS = {

@@ -145,7 +145,8 @@ def test_new_and_held_out_conditions(
 def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
-    from napari_impa.engine.model.networks import Networks, Shape
+    from napari_impa.engine.model.networks import Networks
+    from napari_impa.engine.model.shape import Shape
     from napari_impa.engine.published.checkpoint_folder import NETWORKS
 
     networks = Networks(Shape(24, 2, width=2, style_dim=3, embedding_dims=(5,), conditions=(2,)))
@@ -170,7 +171,8 @@ def test_fetch_and_import_name_conditions_alike(
 ) -> None:
     import torch
 
-    from napari_impa.engine.model.networks import Networks, Shape
+    from napari_impa.engine.model.networks import Networks
+    from napari_impa.engine.model.shape import Shape
     from napari_impa.engine.published.checkpoint_folder import NETWORKS
 
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))

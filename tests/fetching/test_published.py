@@ -19,7 +19,8 @@ from local_server import HOLE, Server, sparse_archive
 from napari_impa.engine.describing.fingerprint import fingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import ConditionError, FetchError, ModelError
 from napari_impa.fetching.members import Member

@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from napari_impa.cli import main
 from napari_impa.engine.model.card import Card
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.model.tensor_file import HEADER, read_tensors
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import FetchError, ModelError

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_impa.engine.describing.new_condition import Target
-    from napari_impa.engine.model.model import IMPA, Encoded
+    from napari_impa.engine.model.encoder import Encoded
+    from napari_impa.engine.model.model import IMPA
 
 DRAWS = 8
 """Predictions that a spread is taken over."""

@@ -16,6 +16,7 @@ from napari_impa.cli.console import (
     Several,
     columns_of,
     progress_bar,
+    progress_watch,
     read_for,
     sharing,
     speaker,
@@ -205,9 +206,9 @@ def predict(
             out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
             control=cells.control, history=history, overwrite=overwrite,
         )  # fmt: skip
-        with progress_bar("cells", group.rank) as progress:
+        with progress_watch("cells", group.rank) as watch:
             blocks = predict_blocks(
-                chosen, cells, targets, **how, batch_size=batch_size, rows=rows, share=share, progress=progress
+                chosen, cells, targets, **how, batch_size=batch_size, rows=rows, share=share, watch=watch
             )
             write_cells(
                 writer,

@@ -23,7 +23,7 @@ def ask_engine() -> Engine:
     """Import torch and gather what can be chosen."""
     from napari_impa.cells.segmenters import available_segmenters
     from napari_impa.engine.device import choose_device
-    from napari_impa.engine.model.networks import valid_sizes
+    from napari_impa.engine.model.shape import valid_sizes
     from napari_impa.engine.training.settings import TrainingSettings
 
     best = choose_device("auto")

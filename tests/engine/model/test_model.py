@@ -12,8 +12,9 @@ import torch
 from napari_impa.cells import store
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.prediction import batches_of, predict_blocks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.model.tensor_file import write_tensors
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError, ModelError

@@ -8,15 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from napari_impa.engine.model.networks import (
-    UPSAMPLING,
-    Networks,
-    Shape,
-    doubled,
-    doubled_smoothly,
-    is_valid_size,
-    valid_sizes,
-)
+from napari_impa.engine.model.blocks import UPSAMPLING, doubled, doubled_smoothly
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape, is_valid_size, valid_sizes
 
 
 @pytest.mark.parametrize("size", [24, 32, 48, 64, 96])

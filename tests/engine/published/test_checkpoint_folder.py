@@ -17,7 +17,8 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.describing.fingerprint import fingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS, model_of, read_published
 from napari_impa.engine.published.naming import Naming, fit_names, match_fingerprints
 from napari_impa.errors import ConditionError, ModelError

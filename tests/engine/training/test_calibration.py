@@ -10,7 +10,8 @@ import torch
 
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.calibration import _whitening, calibrate, can_calibrate
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ModelError

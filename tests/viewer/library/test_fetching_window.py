@@ -17,7 +17,8 @@ from napari.utils import progress
 from npe2 import PluginManifest
 
 import napari_impa
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.fetching import files, published
 from napari_impa.fetching.images import BBBC014, BBBC022

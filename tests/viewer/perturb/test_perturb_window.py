@@ -19,7 +19,8 @@ from napari_impa.cells.store import open_cells
 from napari_impa.engine.describing.fingerprint import CountFingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.viewer.entry.reader import read
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.layers.sources import MADE_BY

@@ -15,7 +15,8 @@ from napari_impa.cells.crops import cut, paste
 from napari_impa.cells.simulated.screen import simulated_cells, simulated_field
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.layers.channels import ChannelLayers, channel_layers
 from napari_impa.viewer.layers.found_cells import BORDER, CROPS, LABELS, Found, find_cells

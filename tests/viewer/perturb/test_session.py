@@ -14,7 +14,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_field
-from napari_impa.engine.model.model import IMPA, Encoded
+from napari_impa.engine.model.encoder import Encoded
+from napari_impa.engine.model.model import IMPA
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, offered_channels

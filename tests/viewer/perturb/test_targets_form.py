@@ -16,7 +16,8 @@ import napari_impa.viewer.perturb.compound_box as compound_box
 from napari_impa.engine.describing.fingerprint import CountFingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.targets_form import NEVER_SEEN, NOTE, TurnInto
 

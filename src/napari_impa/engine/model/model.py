@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_impa.cells.store import Cells
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing.description import Description
-from napari_impa.engine.describing.learned import Learned
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of
-from napari_impa.engine.device import choose_device
 from napari_impa.engine.model import model_file
-from napari_impa.engine.model.intensity import from_normalized, normalize, to_levels
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.encoder import Encoder
+from napari_impa.engine.model.model_file import ModelParts
+from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
-from napari_impa.errors import ConditionError, ModelError
+from napari_impa.watch import UNWATCHED, Reported
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """What the model keeps of some cells.
-
-    Parameters
-    ----------
-    content
-        (n, w·2^r, S/2^r, S/2^r).
-    style
-        Own styles (n, d), unless left out.
-    start
-        (n, d) mean styles of the batches that the cells are of, where that is known and asked for.
-    """
-
-    content: Tensor
-    style: Tensor | None
-    start: Tensor | None = None
-
-
-class IMPA:
+class IMPA(Encoder):
     """The trained model.
 
     Parameters
@@ -98,43 +77,15 @@ class IMPA:
         card: str = "",
         has_discriminator: bool = True,
     ) -> None:
-        self.networks = networks.eval().requires_grad_(False)
-        self.has_discriminator = has_discriminator
-        self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
-        self.limits = np.asarray(limits, float).reshape(-1, 2)
-        self.task, self.control, self.pixel_size, self.name, self.card = task, control, pixel_size, name, card
+        super().__init__(
+            networks, channels=channels, conditions=conditions, limits=limits, task=task, label=label,
+            descriptions=descriptions, name=name,
+        )  # fmt: skip
+        self.control, self.pixel_size, self.card, self.has_discriminator = control, pixel_size, card, has_discriminator
         self.counts, self.settings, self.history = dict(counts or {}), dict(settings or {}), dict(history or {})
-        shape = networks.shape
-        if len(self.channels) != shape.channels or len(self.limits) != shape.channels:
-            raise ModelError(f"The model's networks take {shape.channels} channels, not {len(self.channels)}.")
-        if sum(shape.conditions) != len(self.conditions):
-            raise ModelError(
-                f"The model knows {sum(shape.conditions)} conditions, but {len(self.conditions)} names were given."
-            )
-        self.descriptions = tuple(descriptions) or (Learned(),) * len(shape.conditions)
-        if len(self.descriptions) != len(shape.conditions):
-            raise ModelError(
-                f"The model knows {len(shape.conditions)} modalities, but {len(self.descriptions)} descriptions were "
-                "given."
-            )
 
     def __repr__(self) -> str:
         return f"<IMPA {self.name!r}: {self.describe()}>"
-
-    @property
-    def shape(self) -> Shape:
-        """Everything that fixes the networks' shapes."""
-        return self.networks.shape
-
-    @property
-    def size(self) -> int:
-        """Crop side S in pixels."""
-        return self.shape.size
-
-    @property
-    def unseen(self) -> tuple[str, ...]:
-        """Conditions that the training never saw, and that are predicted from their description alone."""
-        return tuple(name for description in self.descriptions for name in description.unseen)
 
     @property
     def hold_out(self) -> dict[str, tuple[str, ...]]:
@@ -145,11 +96,6 @@ class IMPA:
     def where(self) -> dict[str, tuple[str, ...]]:
         """Columns and values of the cells that the training was about; empty for all."""
         return {column: tuple(values) for column, values in self.settings.get("where", {}).items()}
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.networks.generator.from_rgb.weight.device
 
     @property
     def hash(self) -> str:
@@ -167,140 +113,11 @@ class IMPA:
         channels = f"{len(self.channels)} channel{'s' * (len(self.channels) != 1)}"
         return f"{channels} · {self.size} px · {len(self.conditions)} {what}"
 
-    def to(self, device: str | torch.device) -> IMPA:
-        """Move the weights to a device (`auto`, `cuda`, `mps`, `cpu`) and return the model."""
-        self.networks.to(choose_device(device).device if isinstance(device, str) else device)
-        return self
-
-    # ---- prediction ---------------------------------------------------------------------------------------------
-
-    def embedding(self, condition: Target) -> tuple[Tensor, int]:
-        """(e,) what the mapping network takes for a condition, by name or described anew, and its modality's number.
-
-        Raises
-        ------
-        ConditionError
-            If the model does not know the name, or cannot take such a description.
-        """
-        if isinstance(condition, NewCondition):
-            modality = self._modality_for(condition)
-            vector = self.descriptions[modality].vector(condition, self.shape.embedding_dims[modality])
-            return torch.tensor(vector, device=self.device), modality
-        if condition in self.conditions:
-            row = self.conditions.index(condition)
-            for modality, count in enumerate(self.shape.conditions):
-                if row < count:
-                    return self.networks.table(modality).weight[row], modality
-                row -= count
-        for modality, description in enumerate(self.descriptions):
-            if condition in description.unseen:
-                return torch.tensor(description.unseen[condition], device=self.device), modality
-        known = [*self.conditions, *self.unseen]
-        raise ConditionError(
-            f"The model {self.name!r} does not know {condition!r}; "
-            f"it can turn cells into: {', '.join(known[:20])}{' …' if len(known) > 20 else ''}."
-        )
-
-    def _modality_for(self, new: NewCondition) -> int:
-        among = [m for m, one in enumerate(self.descriptions) if new.modality in (None, one.modality)]
-        if not among:
-            names = ", ".join(one.modality for one in self.descriptions if one.modality)
-            raise ConditionError(
-                f"The model {self.name!r} knows no modality {new.modality!r}; "
-                f"{f'its modalities are: {names}' if names else 'leave it out'}."
-            )
-        fitting = [m for m in among if self.descriptions[m].accepts(new)]
-        if len(fitting) > 1:
-            names = ", ".join(self.descriptions[m].modality for m in fitting)
-            raise ConditionError(f"Say which modality the new condition {new.name!r} is of: {names}.")
-        return (fitting or among)[0]
-
-    def fit(self, cells: Cells) -> Cells:
-        """Return the cells as the model takes them: its channels in its order, its crop side (cut at the centre).
-
-        Raises
-        ------
-        ModelError
-            If the channels differ in number, or the crops are smaller than the model's.
-        """
-        if len(cells.channels) != len(self.channels):
-            raise ModelError(
-                f"The model {self.name!r} takes {len(self.channels)} channels ({', '.join(self.channels)}), "
-                f"but the cells have {len(cells.channels)} ({', '.join(cells.channels)}); "
-                "choose the same channels or another model."
-            )
-        if cells.size < self.size:
-            raise ModelError(
-                f"The model {self.name!r} takes crops of {self.size} px, but the cells have {cells.size} px; "
-                f"crop the images again with a side of {self.size}."
-            )
-        pixels = cells.pixels
-        if cells.channels != self.channels and sorted(cells.channels) == sorted(self.channels):
-            pixels = pixels[:, [cells.channels.index(name) for name in self.channels]]
-            cells = replace(cells, pixels=pixels, channels=self.channels)
-        if cells.size > self.size:
-            start = (cells.size - self.size) // 2
-            cells = replace(cells, pixels=pixels[..., start : start + self.size, start : start + self.size])
-        return cells
-
-    def noise(self, count: int, *, variability: float = 0.1, seed: int = 0) -> Tensor:
-        """(count, n) noise of `variability` · N(0, 1); the first rows do not depend on `count`."""
-        draws = np.random.default_rng([seed, 0x1A]).standard_normal((count, self.shape.noise_dim), dtype=np.float32)
-        return torch.from_numpy(draws * np.float32(variability))
-
-    @torch.inference_mode()
-    def encode(self, pixels: NDArray[Any], *, style: bool = True, batches: NDArray[np.intp] | None = None) -> Encoded:
-        """Encode cells (n, C, S, S), in the camera's units: done once, whatever they are turned into.
-
-        Their own styles take about as long as their content, and are needed for strengths other than 1 alone, or where
-        the model's styles are relative (`Shape.relative_style`): then they are always computed. `batches` (n,) are
-        numbers of the batches that the cells are of, -1 where that is to be told from the cell (`batches_of`).
-        """
-        images = normalize(to_levels(pixels, self.limits)).to(self.device)
-        own = self.networks.style_encoder(images) if style or self.shape.relative_style else None
-        start = None
-        if batches is not None and own is not None:
-            known = torch.from_numpy(batches).to(self.device)
-            start = torch.where(
-                known[:, None] < 0, self.networks.start(own, None), self.networks.start_style[known.clamp(min=0)]
-            )
-        return Encoded(self.networks.generator.content(images), own, start)
-
-    @torch.inference_mode()
-    def decode(self, encoded: Encoded, condition: Target, noise: Tensor, *, strength: float = 1.0) -> Tensor:
-        """Encoded cells under a condition, (n, C, S, S) in [-1, 1].
-
-        The style slides linearly from the cell's own at strength 0 to the condition's at 1; past 1 it extrapolates.
-        Where styles are relative, the way is as long but starts from the mean style of the controls, or of the batch
-        that the cell is of or seems to be of, so that what sets a cell apart from others stays. `noise` is (n, noise
-        dimension), see `noise`.
-
-        Raises
-        ------
-        ValueError
-            If the cells were encoded without their styles and the strength is not 1.
-        """
-        if strength != 1 and encoded.style is None:
-            raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
-        embedding, modality = self.embedding(condition)
-        target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
-        own, relative = encoded.style, self.shape.relative_style > 0
-        style = target
-        if own is not None and (relative or strength != 1):
-            start = own if not relative else encoded.start
-            if start is None:
-                start = self.networks.start(own, None if self.task == "batch" else modality)
-            style = own + strength * (target - start)
-        return self.networks.generator.render(encoded.content, style)
-
     def weights(self, *, compact: bool = False) -> dict[str, Tensor]:
         """Return the state of the networks; `compact` leaves out the discriminator, which prediction does not need."""
-        state = self.networks.state_dict()
-        return {name: value for name, value in state.items() if not (compact and name.startswith("discriminator."))}
+        return self.networks.weights(compact=compact)
 
-    def to_camera(self, images: Tensor, dtype: Any) -> NDArray[Any]:
-        """Decoded images (n, C, S, S) → the camera's units, in the given type."""
-        return from_normalized(images, self.limits, np.dtype(dtype))
+    # ---- prediction ---------------------------------------------------------------------------------------------
 
     def predict(
         self,
@@ -343,6 +160,7 @@ class IMPA:
         """
         if device is not None:
             self.to(device)
+        watch = UNWATCHED if progress is None else Reported(lambda done, of, what: progress(done, of))
         targets = as_list(to)
         fitted = self.fit(cells.take([]))
         out = np.empty((len(targets), len(cells), *fitted.pixels.shape[1:]), fitted.pixels.dtype)
@@ -354,7 +172,7 @@ class IMPA:
             variability=variability,
             seed=seed,
             batch_size=batch_size,
-            progress=progress,
+            watch=watch,
         ):
             for number, block in enumerate(pixels):
                 out[number, rows] = block
@@ -377,9 +195,29 @@ class IMPA:
 
     # ---- files --------------------------------------------------------------------------------------------------
 
+    def parts(self) -> ModelParts:
+        """Return what `__init__` takes."""
+        return {
+            "networks": self.networks,
+            "channels": self.channels,
+            "conditions": self.conditions,
+            "limits": self.limits,
+            "task": self.task,
+            "control": self.control,
+            "label": self.label,
+            "counts": self.counts,
+            "pixel_size": self.pixel_size,
+            "settings": self.settings,
+            "history": self.history,
+            "name": self.name,
+            "descriptions": self.descriptions,
+            "card": self.card,
+            "has_discriminator": self.has_discriminator,
+        }
+
     def header(self) -> dict[str, Any]:
         """Everything but the weights, JSON-able."""
-        return model_file.header(self)
+        return model_file.header(self.parts())
 
     def save(self, path: str | Path, *, compact: bool = False, half: bool = False) -> Path:
         """Write one `.impa` file (safetensors with a JSON header), beside and renamed.
@@ -398,7 +236,7 @@ class IMPA:
         ModelError
             If the file cannot be written.
         """
-        return model_file.write(self, Path(path), compact=compact, half=half)
+        return model_file.write(self.parts(), Path(path), compact=compact, half=half)
 
     @classmethod
     def load(cls, path: str | Path) -> IMPA:

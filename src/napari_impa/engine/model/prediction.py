@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,9 @@ from napari_impa.cells.parts import Share
 from napari_impa.cells.store import Cells, condition_names
 from napari_impa.engine.describing.new_condition import Target, as_list
 from napari_impa.engine.device import is_out_of_memory, release_memory
+from napari_impa.engine.model.encoder import Encoder
 from napari_impa.errors import ModelError, OutOfMemoryError
-
-if TYPE_CHECKING:
-    from napari_impa.engine.model.model import IMPA
+from napari_impa.watch import UNWATCHED, Watch
 
 TURNED_INTO = "predicted"
 """Column of predicted cells that names what they were turned into."""
@@ -24,7 +23,7 @@ TURNED_INTO = "predicted"
 DEFAULT_BATCH = 32
 
 
-def batches_of(model: IMPA, cells: Cells) -> NDArray[np.intp] | None:
+def batches_of(model: Encoder, cells: Cells) -> NDArray[np.intp] | None:
     """(N,) numbers of the batches that the cells' table says they are of, -1 where the model does not know the batch.
 
     None where the table does not say, or the model does not ask.
@@ -36,7 +35,7 @@ def batches_of(model: IMPA, cells: Cells) -> NDArray[np.intp] | None:
 
 
 def predict_blocks(
-    model: IMPA,
+    model: Encoder,
     cells: Cells,
     to: Target | Sequence[Target],
     *,
@@ -46,7 +45,7 @@ def predict_blocks(
     batch_size: int | None = None,
     rows: NDArray[np.integer] | None = None,
     share: Share | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
 
@@ -73,6 +72,7 @@ def predict_blocks(
     mine = (share or Share()).rows(len(rows), block=batch)
     start = mine.start
     while start < mine.stop:
+        watch.check()
         part = slice(start, min(start + batch, mine.stop))
         try:
             block = model.fit(cells.take(rows[part])).pixels
@@ -93,5 +93,4 @@ def predict_blocks(
             continue
         yield part, pixels
         start = part.stop
-        if progress is not None:
-            progress(start - mine.start, len(mine))
+        watch.report(start - mine.start, len(mine))

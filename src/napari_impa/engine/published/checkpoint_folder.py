@@ -19,7 +19,8 @@ from napari_impa.engine.describing import DESCRIPTIONS, kind_named, kind_told, n
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.intensity import LEVELS
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.naming import Named, Naming
 from napari_impa.errors import ModelError
 

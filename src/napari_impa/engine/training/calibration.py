@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Shape
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.errors import ModelError
 

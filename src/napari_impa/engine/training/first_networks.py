@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from napari_impa.engine.describing.description import Description, Vector
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.data.labels import TrainingLabels
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps.recipe import Recipe

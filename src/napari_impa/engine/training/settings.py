@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing import BY_FILE, BY_SMILES, DESCRIBED, DESCRIPTIONS, kind_asked, names_of
 from napari_impa.engine.describing.description import Description
+from napari_impa.engine.model.shape import is_valid_size, valid_sizes
 from napari_impa.engine.training.options import option
 from napari_impa.engine.training.presets import PRESETS, WIDTHS
 from napari_impa.engine.training.steps import RECIPES
@@ -127,11 +128,6 @@ class TrainingSettings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        from napari_impa.engine.model.networks import (  # torch, which takes seconds, only here
-            is_valid_size,
-            valid_sizes,
-        )
-
         for name in ("hold_out", "where"):
             columns = {
                 column: (str(values),) if isinstance(values, (str, int, float)) else tuple(str(v) for v in values)

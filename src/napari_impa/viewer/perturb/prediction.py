@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_impa.engine.describing.new_condition import Target
-    from napari_impa.engine.model.model import Encoded
+    from napari_impa.engine.model.encoder import Encoded
 
 PACE = 0.04
 """Seconds that a block takes: short, so that a newer request soon takes over, and few enough for the event loop."""

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.steps import make_step as step_of
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe

@@ -17,7 +17,8 @@ from napari_impa.engine.device import (
     release_memory,
     use_threads,
 )
-from napari_impa.engine.model.networks import Networks, Shape
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
 from napari_impa.engine.training.data.labels import TrainingLabels
 from napari_impa.engine.training.presets import PRESETS
