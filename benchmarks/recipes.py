@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from napari_impa.analysis.features.quick import deep_features
 from napari_impa.analysis.metrics.frechet import frechet_distance
-from napari_impa.analysis.montage import save_evaluation_montage
+from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
 from napari_impa.analysis.scores import evaluate
 from napari_impa.analysis.selection import ScoredCells, select_cells
 from napari_impa.cells.folder import read_cells

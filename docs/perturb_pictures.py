@@ -132,7 +132,7 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
 
 def real_layers(data: Path, row: int) -> list[tuple[Any, dict[str, Any], str]]:
     """Layers of one field, the first channel on top."""
-    from napari_impa.analysis.montage import channel_colours
+    from napari_impa.analysis.pictures.composite import channel_colours
     from napari_impa.cells.source import open_source
     from napari_impa.viewer.layers.as_layers import limits_to_show
 

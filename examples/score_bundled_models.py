@@ -21,8 +21,9 @@ import napari_impa as impa
 from napari_impa.analysis.classifier import ConditionClassifier
 from napari_impa.analysis.counterfactual import Phenotype, format_counterfactuals, score_counterfactuals
 from napari_impa.analysis.features.quick import deep_features
-from napari_impa.analysis.montage import display_limits, montage
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio
+from napari_impa.analysis.pictures.composite import display_limits
+from napari_impa.analysis.pictures.montage import montage
 from napari_impa.analysis.score_table import format_table
 from napari_impa.cells.simulated.compounds import COMPOUNDS, MECHANISMS
 

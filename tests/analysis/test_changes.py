@@ -12,15 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_impa.analysis.changes import (
-    FEATURES,
-    Changes,
-    Yardstick,
-    changes,
-    cliffs_delta,
-    features_table,
-    percent,
-)
+from napari_impa.analysis.changes import Changes, changes, cliffs_delta, features_table, percent
+from napari_impa.analysis.measurements import MEASURES, Yardstick
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
@@ -47,7 +40,7 @@ def value(found: Changes, side: str, channel: str, feature: str) -> Any:
 
 def test_measures_of_a_known_shape() -> None:
     found = changes(discs([8, 8]), discs([6, 8]))
-    assert len(found.columns) == 1 + 2 * len(FEATURES)
+    assert len(found.columns) == 1 + 2 * len(MEASURES)
     areas = value(found, "predicted", "nucleus", "area")
     np.testing.assert_allclose(areas, np.pi * np.array([36, 64]) / 4, rtol=0.1)  # µm², of pixels of 0.5 µm
     np.testing.assert_allclose(value(found, "control", "DNA", "area"), np.pi * 64 / 4, rtol=0.1)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from napari_impa.analysis.ratio import ratio_or_nan
 from napari_impa.cells.simulated.drawing import BATCHES
 from napari_impa.cells.simulated.screen import true_counterfactual
 from napari_impa.cells.store import Cells
@@ -87,14 +88,10 @@ def compare(
     change_, wanted_ = (part - part.mean(1, keepdims=True) for part in (change, wanted))
     scale = np.sqrt((change_**2).sum(1) * (wanted_**2).sum(1))
     return Nearness(
-        _over((change_ * wanted_).sum(1), scale),
-        np.sqrt(_over(((one - other) ** 2).mean(1), (wanted**2).mean(1))),
-        _over(np.abs(one - other).mean(1), np.abs(wanted).mean(1)),
+        ratio_or_nan((change_ * wanted_).sum(1), scale),
+        np.sqrt(ratio_or_nan(((one - other) ** 2).mean(1), (wanted**2).mean(1))),
+        ratio_or_nan(np.abs(one - other).mean(1), np.abs(wanted).mean(1)),
     )
-
-
-def _over(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def score_counterfactuals(

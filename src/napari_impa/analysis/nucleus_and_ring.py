@@ -10,6 +10,7 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
+from napari_impa.analysis.ratio import ratio_or_nan
 from napari_impa.errors import CellsError
 
 
@@ -35,10 +36,11 @@ def central_nucleus_mask(nuclei: NDArray[Any]) -> NDArray[np.bool_]:
         smooth = ndi.gaussian_filter(np.nan_to_num(crop), 1)
         if smooth.min() == smooth.max():
             continue
-        bright = ndi.binary_fill_holes(smooth > threshold_otsu(smooth))
+        bright = ndi.binary_fill_holes(smooth > threshold_otsu(smooth))  # type: ignore[no-untyped-call]
         depth = ndi.gaussian_filter(ndi.distance_transform_edt(bright), 1)
         peaks = (depth == ndi.maximum_filter(depth, size=7)) & bright
-        parts = watershed(-depth, ndi.label(peaks, np.ones((3, 3)))[0], mask=bright)
+        seeds = ndi.label(peaks, np.ones((3, 3)))[0]
+        parts = watershed(-depth, seeds, mask=bright)  # type: ignore[no-untyped-call]
         away, (rows, columns) = ndi.distance_transform_edt(parts == 0, return_indices=True)
         if away[centre, centre] <= nuclei.shape[-1] / 4:
             mask[:] = parts == parts[rows[centre, centre], columns[centre, centre]]
@@ -106,7 +108,7 @@ def ratio_of_means(
 ) -> NDArray[np.float64]:
     """(n,) mean of crops (n, S, S) in one mask over that in another, both less the background; NaN as above."""
     inside, around = (_means(channel, mask) - background for mask in (nuclei, rings))
-    return np.divide(inside, around, out=np.full(len(inside), np.nan), where=around > 0)
+    return ratio_or_nan(inside, around)
 
 
 def _means(channel: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -114,4 +116,4 @@ def _means(channel: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float64
     mask = mask & np.isfinite(channel)
     count = mask.sum((1, 2))
     total = np.where(mask, channel, 0).sum((1, 2), dtype=float)
-    return np.divide(total, count, out=np.full(len(channel), np.nan), where=count > 0)
+    return ratio_or_nan(total, count)

@@ -265,7 +265,7 @@ def evaluate(
     montage
         Save a picture of control, predicted and real treated cells.
     """
-    from napari_impa.analysis.montage import save_evaluation_montage
+    from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
     from napari_impa.analysis.scores import evaluate as score
     from napari_impa.work.catalog import load_model

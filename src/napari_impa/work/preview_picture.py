@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from napari_impa.analysis.montage import COLOURS, channel_colours, composite, display_limits, scale_bar
+from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
+from napari_impa.analysis.pictures.montage import scale_bar
 
 if TYPE_CHECKING:
     from napari_impa.engine.training.events import Samples

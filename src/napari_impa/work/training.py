@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from napari_impa.analysis.held_out import HeldOutScore
-from napari_impa.analysis.montage import display_limits, montage, sample_rows, save_montage
+from napari_impa.analysis.pictures.composite import display_limits
+from napari_impa.analysis.pictures.montage import montage, sample_rows, save_montage
 from napari_impa.cells.store import Cells
 from napari_impa.engine.distributed import Processes, processes
 from napari_impa.engine.model.model import IMPA

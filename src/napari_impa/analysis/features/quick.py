@@ -121,7 +121,7 @@ def _filters(level: int, layer: int, channel: int, count: int, depth: int, side:
     # Raw output of a bit generator is the one stream that NumPy promises never to change (NEP 19).
     raw = np.random.PCG64([SEED, level, layer, channel]).random_raw(count * depth * side * side)
     values = ((raw >> np.uint64(11)) * 2.0**-52 - 1).reshape(count, depth, side, side)
-    return values / np.sqrt((values**2).sum(axis=(1, 2, 3), keepdims=True))
+    return np.asarray(values / np.sqrt((values**2).sum(axis=(1, 2, 3), keepdims=True)))
 
 
 QUICK = FeatureSpace("quick", "quick features: a network of random weights", deep_features)

@@ -23,7 +23,7 @@ def cells_layers(cells: Cells, prefix: str = "") -> list[LayerData]:
 
     Cells that were saved from the Perturb dock lie, look and are named as they were there.
     """
-    from napari_impa.analysis.result import VIEW
+    from napari_impa.analysis.kept_prediction import VIEW
 
     view = cells.history.get(VIEW, {})
     name = f"{view['title']} · " if "title" in view else prefix
@@ -40,7 +40,7 @@ def stack_layers(
     metadata: Mapping[str, Any],
 ) -> list[LayerData]:
     """Layers of (C, H, W), or (N, C, H, W) whose first axis is cells, placed as a view says."""
-    from napari_impa.analysis.montage import channel_colours
+    from napari_impa.analysis.pictures.composite import channel_colours
 
     size, leading = pixel_size or 1.0, pixels.ndim - 3
     units = ["um", "um"] if pixel_size else ["pixel", "pixel"]

@@ -27,7 +27,8 @@ from napari_impa.watch import Token
 if TYPE_CHECKING:
     import pandas as pd
 
-    from napari_impa.analysis.changes import Changes, Yardstick
+    from napari_impa.analysis.changes import Changes
+    from napari_impa.analysis.measurements import Yardstick
     from napari_impa.cells.store import Cells
 
 MISSING = "–"
@@ -65,7 +66,7 @@ class MeasuredCells:
     @property
     def yardstick(self) -> Yardstick:
         """What all cells are measured by."""
-        from napari_impa.analysis.changes import Yardstick
+        from napari_impa.analysis.measurements import Yardstick
 
         if self._yardstick is None:
             self._yardstick = Yardstick.of(self.cells)
@@ -80,7 +81,8 @@ class MeasuredCells:
 
     def all(self, token: Token, name: str, pixels: NDArray[Any]) -> Changes:
         """Measure all cells, the controls from where a cancelled job has left off."""
-        from napari_impa.analysis.changes import BLOCK, Changes
+        from napari_impa.analysis.changes import Changes
+        from napari_impa.analysis.measurements import BLOCK
 
         yardstick, control = self.yardstick, self.cells.pixels
         if self._control is None:

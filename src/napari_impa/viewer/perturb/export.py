@@ -25,7 +25,7 @@ from napari_impa.viewer.layers.sources import Look
 from napari_impa.watch import Reported, Token
 
 if TYPE_CHECKING:
-    from napari_impa.analysis.result import Result
+    from napari_impa.analysis.kept_prediction import KeptPrediction
     from napari_impa.viewer.library.models import Loaded
     from napari_impa.viewer.perturb.prediction import Predicted
     from napari_impa.work.reproduce import Recipe
@@ -250,9 +250,9 @@ def _show_in_folder(folder: str) -> None:
 
 def result_of(
     found: Found, predicted: Predicted, loaded: Loaded, features: Mapping[str, pd.DataFrame] | None = None
-) -> Result:
+) -> KeptPrediction:
     """Gather what is kept of a prediction: controls, each target's cells, and real treated cells if there are any."""
-    from napari_impa.analysis.result import CONTROL, Part, Result
+    from napari_impa.analysis.kept_prediction import CONTROL, KeptCells, KeptPrediction
     from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.engine.model.prediction import TURNED_INTO
 
@@ -260,7 +260,7 @@ def result_of(
     how: dict[str, Any] = {
         "strength": request.strength, "variability": request.variability, "seed": request.seed,
     }  # fmt: skip
-    parts, treated = [Part(CONTROL, CONTROL, control, features=measured.get(CONTROL))], []
+    parts, treated = [KeptCells(CONTROL, CONTROL, control, features=measured.get(CONTROL))], []
     for number, target in enumerate(request.targets):
         name, title = name_of(target), request.title(number)
         cells = replace(
@@ -270,13 +270,13 @@ def result_of(
             history=loaded.model.prediction_history(control, [target], **how),
         )
         about = {"model": loaded.model.name, "model_hash": loaded.hash, "condition": name, **how}
-        parts.append(Part(title, name, cells, about, measured.get(title)))
+        parts.append(KeptCells(title, name, cells, about, measured.get(title)))
         real = found.treated(name)
         if real is not None and len(real):
             table = found.treated_table(name)
             cells = replace(control, pixels=real, table=table, history=dict(control.history))
-            treated.append(Part(f"real {name}", name, cells, features=measured.get(f"real {name}")))
-    return Result(tuple(parts + treated), {}, _place(found.layers), _looks(found.layers))
+            treated.append(KeptCells(f"real {name}", name, cells, features=measured.get(f"real {name}")))
+    return KeptPrediction(tuple(parts + treated), {}, _place(found.layers), _looks(found.layers))
 
 
 def write(
@@ -296,7 +296,7 @@ def write(
     CellsError
         If it cannot be written.
     """
-    from napari_impa.analysis import result as keep
+    from napari_impa.analysis import kept_prediction as keep
 
     token.send("Saving …")
     result = result_of(found, predicted, loaded, features)
@@ -339,10 +339,12 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     CellsError
         If they cannot be written there.
     """
-    from napari_impa.analysis.result import CONTROL, VIEW, Part, Result
+    from napari_impa.analysis.kept_prediction import CONTROL, VIEW, KeptCells, KeptPrediction
 
     token.send("Saving the cells …")
-    view = Result((), {}, _place(found.layers), _looks(found.layers)).view(Part(CONTROL, CONTROL, found.cells))
+    view = KeptPrediction((), {}, _place(found.layers), _looks(found.layers)).view(
+        KeptCells(CONTROL, CONTROL, found.cells)
+    )
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
     path = path if path.suffix == ".cells" else path.with_name(f"{path.name}.cells")
     return _recipe(cells.save(free(path)), (), None, predicted, loaded, saved=True)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.analysis.montage import channel_colours
+from napari_impa.analysis.pictures.composite import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
 from napari_impa.viewer.kit.forms import breakable, section

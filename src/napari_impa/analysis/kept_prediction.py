@@ -1,4 +1,4 @@
-"""Control and predicted cells with all that is known of them, and the files in which they are kept."""
+"""A prediction as it is kept: control and predicted cells with all that is known of them, and their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.montage import Montage, Row, arrange, display_limits, save_montage
+from napari_impa.analysis.pictures.composite import display_limits
+from napari_impa.analysis.pictures.montage import Montage, MontageRow, arrange, save_montage
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tiff import Picture, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
@@ -33,7 +34,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class KeptCells:
     """Cells under one title: the controls, those turned into a condition, or real treated ones.
 
     Parameters
@@ -58,7 +59,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class KeptPrediction:
     """A prediction as it is kept.
 
     Parameters
@@ -73,18 +74,18 @@ class Result:
         Of each channel `colormap`, `contrast_limits` and `gamma`.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[KeptCells, ...]
     fields: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     place: Mapping[str, Any] = field(default_factory=dict)
     looks: Sequence[Mapping[str, Any]] = ()
 
-    def view(self, part: Part) -> dict[str, Any]:
+    def view(self, part: KeptCells) -> dict[str, Any]:
         """How the cells of a part lie and look, JSON-able: what a viewer needs to show them again."""
         looks = [dict(look) for look in self.looks]
         return {"title": part.title, **self.place, "looks": looks, "made_by": dict(part.made_by)}
 
 
-def save_parts(result: Result, path: str | Path, kind: CellsKind, *, watch: Watch = UNWATCHED) -> list[Path]:
+def save_parts(kept: KeptPrediction, path: str | Path, kind: CellsKind, *, watch: Watch = UNWATCHED) -> list[Path]:
     """Write each part into a file (or `.cells` folder) of its own: `NAME control`, `NAME mitotic arrest` …
 
     Nothing is overwritten: where one of the files exists already, all get the next free number.
@@ -95,9 +96,9 @@ def save_parts(result: Result, path: str | Path, kind: CellsKind, *, watch: Watc
         If the pixels do not fit the format, or a file cannot be written.
     """
     suffix = _SUFFIXES[kind]
-    paths = _free(Path(path), [part.title for part in result.parts], suffix)
-    for number, (part, target) in enumerate(zip(result.parts, paths, strict=True)):
-        cells, view = part.cells, result.view(part)
+    paths = _free(Path(path), [part.title for part in kept.parts], suffix)
+    for number, (part, target) in enumerate(zip(kept.parts, paths, strict=True)):
+        cells, view = part.cells, kept.view(part)
         if kind == "cells":
             replace(cells, history={**cells.history, VIEW: {**view, "axis": "cell"}}).save(target)
         elif kind == "tiff":
@@ -108,23 +109,23 @@ def save_parts(result: Result, path: str | Path, kind: CellsKind, *, watch: Watc
     return paths
 
 
-def save_fields(result: Result, path: str | Path, *, watch: Watch = UNWATCHED) -> list[Path]:
+def save_fields(kept: KeptPrediction, path: str | Path, *, watch: Watch = UNWATCHED) -> list[Path]:
     """Write each field with its predicted cells in place as OME-TIFF; names and errors as `save_parts`."""
-    parts = [part for part in result.parts if part.made_by and part.title in result.fields]
+    parts = [part for part in kept.parts if part.made_by and part.title in kept.fields]
     if not parts:
         raise CellsError("These cells have no field to be put back into; save the cells instead.")
     paths = _free(Path(path), [f"{part.title} in place" for part in parts], PLACED)
     for number, (part, target) in enumerate(zip(parts, paths, strict=True)):
         cells = part.cells
-        save_ome_tiff(Picture(result.fields[part.title], cells.channels, cells.pixel_size, result.view(part)), target)
+        save_ome_tiff(Picture(kept.fields[part.title], cells.channels, cells.pixel_size, kept.view(part)), target)
         watch.report(number + 1, len(paths), "saving")
     return paths
 
 
-def table_of(result: Result) -> pd.DataFrame:
+def table_of(kept: KeptPrediction) -> pd.DataFrame:
     """Return a row a cell and part: `cell`, `condition`, where it was cut, what else is known, and its features."""
     tables = []
-    for part in result.parts:
+    for part in kept.parts:
         table = part.cells.table.assign(cell=np.arange(len(part.cells)), condition=part.title)
         origin = part.cells.history.get("origin") or dict(part.cells.history.get("cells", {})).get("origin")
         if origin is not None and {"y", "x"} <= set(table.columns):  # of a region: places are those in the whole image
@@ -137,16 +138,16 @@ def table_of(result: Result) -> pd.DataFrame:
     return table[first + [column for column in table.columns if column not in first]]
 
 
-def save_table(result: Result, path: str | Path) -> Path:
+def save_table(kept: KeptPrediction, path: str | Path) -> Path:
     """Write `table_of` as CSV."""
     path = Path(path)
     path = path if path.suffix.lower() == ".csv" else path.with_name(f"{path.name}.csv")
     with written_beside(path) as partial:
-        table_of(result).to_csv(partial, index=False)
+        table_of(kept).to_csv(partial, index=False)
     return path
 
 
-def figure(result: Result, *, first: int = 0, count: int = _SHOWN) -> Montage:
+def figure(kept: KeptPrediction, *, first: int = 0, count: int = _SHOWN) -> Montage:
     """Arrange some control cells, above what they became, above real treated cells, on the contrast of the viewer.
 
     Parameters
@@ -156,23 +157,23 @@ def figure(result: Result, *, first: int = 0, count: int = _SHOWN) -> Montage:
     count
         Cells in a row.
     """
-    control = result.parts[0].cells
+    control = kept.parts[0].cells
     first = max(0, min(first, len(control) - count))
     shown = slice(first, first + count)
-    rows: list[Row] = []
-    for part in result.parts:
+    rows: list[MontageRow] = []
+    for part in kept.parts:
         rows.append((part.title, part.cells.pixels[shown if len(part.cells) == len(control) else slice(count)]))
     limits = (
-        np.array([look["contrast_limits"] for look in result.looks], float)
-        if result.looks
+        np.array([look["contrast_limits"] for look in kept.looks], float)
+        if kept.looks
         else display_limits(control.pixels)
     )
     return arrange(rows, control.channels, limits, pixel_size=control.pixel_size)
 
 
-def save_figure(result: Result, path: str | Path, *, first: int = 0, count: int = _SHOWN) -> Path:
+def save_figure(kept: KeptPrediction, path: str | Path, *, first: int = 0, count: int = _SHOWN) -> Path:
     """Write `figure` as PNG or SVG, by the ending of the name."""
-    return save_montage(path, figure(result, first=first, count=count))
+    return save_montage(path, figure(kept, first=first, count=count))
 
 
 def _free(path: Path, titles: Sequence[str], suffix: str) -> list[Path]:

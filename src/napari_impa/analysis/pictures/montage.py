@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
@@ -14,67 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from napari_impa.analysis.pictures.composite import channel_colours, composite
 from napari_impa.cells.beside import written_beside
-from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 
 if TYPE_CHECKING:
-    from napari_impa.engine.model.model import IMPA
     from napari_impa.engine.training.events import Samples
 
-COLOURS = {
-    "blue": (0.25, 0.4, 1.0),
-    "green": (0.1, 1.0, 0.2),
-    "red": (1.0, 0.2, 0.15),
-    "magenta": (1.0, 0.2, 1.0),
-    "yellow": (1.0, 0.9, 0.1),
-    "cyan": (0.1, 0.9, 1.0),
-    "grey": (1.0, 1.0, 1.0),
-}
-"""Colours of channels, (red, green, blue) at full intensity."""
-
-_NUCLEAR = ("dapi", "hoechst", "dna", "nucle", "draq")
-_OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
 _GAP = 4
 _FONT = 15
-_MOST_CONDITIONS = 12
 _PLAIN = str.maketrans("µ×", "ux")
 """Letters that Pillow's own font does not have; SVG keeps them."""
 
-Row = tuple[str, NDArray[Any]]
-
-
-def channel_colours(channels: Sequence[str]) -> list[str]:
-    """Name a colour for each channel: nuclear stains blue, the others red, green, yellow …; one channel alone grey.
-
-    Where no name is that of a nuclear stain, the first channel is blue.
-    """
-    if len(channels) == 1:
-        return ["grey"]
-    nuclear = [any(word in name.lower() for word in _NUCLEAR) for name in channels]
-    nuclear = nuclear if any(nuclear) else [number == 0 for number in range(len(channels))]
-    others = iter(_OTHERS * (1 + len(channels) // len(_OTHERS)))
-    return ["blue" if blue else next(others) for blue in nuclear]
-
-
-def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    """(C, 2) intensities shown as black and as full colour: the 1 % and 99.7 % quantiles of each channel."""
-    values = np.moveaxis(np.asarray(pixels, np.float64), 1, 0).reshape(pixels.shape[1], -1)
-    limits = np.nanquantile(values, (0.01, 0.997), axis=1).T
-    limits[:, 1] = np.maximum(limits[:, 1], limits[:, 0] + np.finfo(np.float32).eps)
-    return limits
-
-
-def composite(pixels: NDArray[Any], limits: NDArray[np.float64], colours: Sequence[str]) -> NDArray[np.uint8]:
-    """Add up the channels of cells (n, C, S, S) in their colours: (n, S, S, 3) uint8."""
-    lower, upper = np.asarray(limits, np.float64).T[:, :, None, None]
-    shown = np.clip((np.nan_to_num(np.asarray(pixels, np.float64)) - lower) / (upper - lower), 0, 1)
-    mixed = np.einsum("ncyx,cr->nyxr", shown, np.array([COLOURS[name] for name in colours]))
-    return (np.clip(mixed, 0, 1) * 255).round().astype(np.uint8)
+MontageRow = tuple[str, NDArray[Any]]
+"""A title, and cells (n, C, S, S)."""
 
 
 def montage(
-    rows: Sequence[Row],
+    rows: Sequence[MontageRow],
     channels: Sequence[str],
     limits: NDArray[np.float64],
     *,
@@ -174,7 +131,7 @@ class Montage:
 
 
 def arrange(
-    rows: Sequence[Row],
+    rows: Sequence[MontageRow],
     channels: Sequence[str],
     limits: NDArray[np.float64],
     *,
@@ -221,7 +178,7 @@ def scale_bar(size: int, pixel_size: float) -> tuple[float, str]:
     return micrometres / pixel_size, text
 
 
-def sample_rows(samples: Samples) -> list[Row]:
+def sample_rows(samples: Samples) -> list[MontageRow]:
     """Rows of what a training shows: control, predicted and real treated cells, one condition after the other."""
     predicted = f"predicted: {', '.join(dict.fromkeys(samples.conditions))}"
     return [("control", samples.control), (predicted, samples.predicted), ("real", samples.real)]
@@ -264,67 +221,3 @@ def save_montage(path: str | Path, picture: NDArray[np.uint8] | Montage) -> Path
         except ValueError as error:
             raise CellsError(f"{path} cannot be written ({error}); choose another name, ending in .png.") from error
     return path
-
-
-def evaluation_rows(
-    model: IMPA,
-    cells: Cells,
-    *,
-    where: Mapping[str, Any] | None = None,
-    conditions: Sequence[str] | None = None,
-    count: int = 8,
-    strength: float = 1.0,
-    variability: float = 0.1,
-    seed: int = 0,
-) -> list[Row]:
-    """For each condition a row of control cells, the same cells predicted, and other, real cells of the condition.
-
-    Cells are drawn at random, by the seed alone, out of those that `evaluate` scores.
-    """
-    from napari_impa.analysis.selection import select_cells
-
-    chosen = select_cells(model, cells, where, seed=seed)
-    rng = np.random.default_rng([seed, 5])
-    before = "uncorrected" if chosen.control is None else "control"
-    rows: list[Row] = []
-    for condition in (conditions or chosen.conditions)[:_MOST_CONDITIONS]:
-        # The same draw for every condition: the controls are the same cells throughout.
-        sources = chosen.sources(condition)
-        picked = np.random.default_rng([seed, 6]).permutation(len(sources))[:count]
-        control = chosen.take(sources[picked])
-        predicted = model.predict(control, condition, strength=strength, variability=variability, seed=seed)
-        real = chosen.take(rng.permutation(chosen.real(condition))[:count])
-        rows += [
-            (before, control.pixels),
-            (f"predicted {condition}", predicted.pixels),
-            (f"real {condition}", real.pixels),
-        ]
-    return rows
-
-
-def save_evaluation_montage(
-    path: str | Path,
-    model: IMPA,
-    cells: Cells,
-    *,
-    where: Mapping[str, Any] | None = None,
-    strength: float = 1.0,
-    variability: float = 0.1,
-    seed: int = 0,
-    count: int = 8,
-    split: bool = False,
-) -> Path:
-    """Save control, predicted and real treated cells of each condition (at most 12), on the contrast of the real cells.
-
-    Raises
-    ------
-    ConditionError, ModelError
-        As `evaluate`.
-    CellsError
-        If the file cannot be written.
-    """
-    rows = evaluation_rows(
-        model, cells, where=where, count=count, strength=strength, variability=variability, seed=seed
-    )
-    limits = display_limits(np.concatenate([pixels for number, (_, pixels) in enumerate(rows) if number % 3 != 1]))
-    return save_montage(path, montage(rows, model.channels, limits, group=3, split=split))

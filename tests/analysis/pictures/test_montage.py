@@ -4,35 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_impa.analysis.montage import (
-    arrange,
-    channel_colours,
-    composite,
-    display_limits,
-    evaluation_rows,
-    montage,
-    save_evaluation_montage,
-    save_montage,
-    scale_bar,
-)
+from napari_impa.analysis.pictures.montage import arrange, montage, save_montage, scale_bar
 from napari_impa.errors import CellsError
 
 LIMITS = np.array([[0.0, 100.0], [0.0, 100.0]])
-
-
-def test_colours_are_one_a_channel_and_nuclei_blue():
-    assert channel_colours(["actin", "Hoechst", "tubulin"]) == ["red", "blue", "green"]
-    assert channel_colours(["DAPI"]) == ["grey"]
-    assert len(channel_colours([f"c{i}" for i in range(9)])) == 9
-
-
-def test_composite_puts_each_channel_into_its_colour():
-    cells = np.zeros((2, 2, 4, 4), np.uint16)
-    cells[0, 0], cells[1, 1] = 100, 100
-    red, blue = composite(cells, LIMITS, ["red", "blue"])[:, 0, 0]
-    assert red.argmax() == 0
-    assert red[0] == 255
-    assert blue.argmax() == 2
 
 
 def test_rows_share_one_contrast_and_stand_in_order():
@@ -48,32 +23,6 @@ def test_nothing_or_unlike_rows_are_refused():
     for rows in ([], [("a", np.zeros((0, 2, 8, 8)))], [("a", np.zeros((1, 2, 8, 8))), ("b", np.zeros((1, 2, 6, 6)))]):
         with pytest.raises(CellsError, match="one crop side"):
             montage(rows, ["DNA", "actin"], LIMITS)
-
-
-def test_limits_hold_even_for_a_flat_channel():
-    lower, upper = display_limits(np.zeros((1, 1, 4, 4)))[0]
-    assert lower < upper
-
-
-def test_control_and_predicted_rows_show_the_same_cells(cells, double):
-    model = double(lambda some, condition: some.pixels + 1, hold_out={"plate": ("P2",)})
-    rows = evaluation_rows(model, cells, count=4)
-    assert [title for title, _ in rows] == [
-        *("control", "predicted dim", "real dim"),
-        *("control", "predicted swell", "real swell"),
-    ]
-    pixels = [some for _, some in rows]
-    np.testing.assert_array_equal(pixels[1], pixels[0] + 1)
-    np.testing.assert_array_equal(pixels[3], pixels[0])
-    held = cells.where(plate="P2", compound="dim").pixels
-    assert all((held == cell).all((1, 2, 3)).any() for cell in pixels[2])
-
-
-def test_the_picture_is_saved(cells, double, tmp_path):
-    path = save_evaluation_montage(tmp_path / "new" / "scores", double(double.oracle), cells, count=3)
-    assert path.suffix == ".png"
-    with Image.open(path) as picture:
-        assert picture.size[1] > 6 * 32
 
 
 def test_a_name_that_cannot_be_written_gets_one_sentence(tmp_path):

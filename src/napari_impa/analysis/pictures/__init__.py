@@ -1,0 +1,1 @@
+"""Pictures of cells for a person to judge by."""

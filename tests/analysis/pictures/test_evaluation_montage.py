@@ -1,0 +1,25 @@
+import numpy as np
+from PIL import Image
+
+from napari_impa.analysis.pictures.evaluation_montage import evaluation_rows, save_evaluation_montage
+
+
+def test_control_and_predicted_rows_show_the_same_cells(cells, double):
+    model = double(lambda some, condition: some.pixels + 1, hold_out={"plate": ("P2",)})
+    rows = evaluation_rows(model, cells, count=4)
+    assert [title for title, _ in rows] == [
+        *("control", "predicted dim", "real dim"),
+        *("control", "predicted swell", "real swell"),
+    ]
+    pixels = [some for _, some in rows]
+    np.testing.assert_array_equal(pixels[1], pixels[0] + 1)
+    np.testing.assert_array_equal(pixels[3], pixels[0])
+    held = cells.where(plate="P2", compound="dim").pixels
+    assert all((held == cell).all((1, 2, 3)).any() for cell in pixels[2])
+
+
+def test_the_picture_is_saved(cells, double, tmp_path):
+    path = save_evaluation_montage(tmp_path / "new" / "scores", double(double.oracle), cells, count=3)
+    assert path.suffix == ".png"
+    with Image.open(path) as picture:
+        assert picture.size[1] > 6 * 32
