@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -80,8 +80,9 @@ def noise_draws(model: IMPA, count: int, *, draws: int, variability: float, seed
 
 def spread_of(
     model: IMPA, encoded: Encoded, target: Target, noises: Sequence[Tensor], *, strength: float = 1.0
-) -> NDArray[Any]:
-    """(n, C, S, S) float32 spread, in the camera's units, of cells that are encoded already."""
+) -> NDArray[np.float32]:
+    """(n, C, S, S) spread, in the camera's units, of cells that are encoded already."""
     images = torch.stack([model.decode(encoded, target, noise, strength=strength) for noise in noises])
     half_range = (model.limits[:, 1] - model.limits[:, 0]) / 2  # decoded images are in [-1, 1]
-    return images.float().std(dim=0).cpu().numpy() * half_range[:, None, None].astype(np.float32)
+    spread: NDArray[np.float32] = images.float().std(dim=0).cpu().numpy()
+    return np.asarray(spread * half_range[:, None, None].astype(np.float32))
