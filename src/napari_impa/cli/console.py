@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter as OneParameter
 from inspect import signature
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
@@ -20,7 +19,6 @@ from napari_impa.watch import Reported, Watch
 
 if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
-    from napari_impa.cells.store import Cells
 
 Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
 
@@ -89,26 +87,6 @@ def sharing() -> Iterator[Share]:
 
     with processes() as group:
         yield Share(group.rank, group.count, group.agree)
-
-
-def read_source(source: Path, rank: int = 0, **how: Any) -> Cells:
-    """Say what a source is and read its cells, as `read_cells` does; `segment` makes every image a whole field."""
-    from napari_impa.cells.folder import read_cells
-    from napari_impa.cells.source import open_source
-
-    kind: Literal["fields"] | None = "fields" if how.get("segment") else None
-    speaker(rank)(open_source(source, kind=kind).describe())
-    with progress_bar("images", rank) as progress:
-        return read_cells(source, progress=progress, kind=kind, **how)
-
-
-def read_for(model: Any, source: Path, segment: str | None, rank: int = 0) -> Cells:
-    """Read a source with the model's crop side and, where the source has its label columns, its labels."""
-    from napari_impa.cells.source import open_source
-
-    labelled = bool(model.label) and set(model.label) <= set(open_source(source).table.columns)
-    label, control = (list(model.label), model.control) if labelled else (None, None)
-    return read_source(source, rank, size=model.size, segment=segment, label=label, control=control)
 
 
 @contextmanager

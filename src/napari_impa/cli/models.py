@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from napari_impa.cli.console import Several, description_of, progress_bar
 from napari_impa.engine.describing import DESCRIPTIONS, names_of
 from napari_impa.errors import ImpaError
+from napari_impa.work.text_table import aligned
 
 if TYPE_CHECKING:
     from napari_impa.engine.model.card import Card
@@ -78,14 +79,7 @@ def list_models() -> None:
         count = "" if entry.kind == "images" else str(entry.count)
         side = str(entry.size or "")
         rows.append((entry.name, entry.task, channels, side, count, about + entry.megabytes, where))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    right = {3, 4, 5}
-    for row in rows:
-        cells = (
-            text.rjust(w) if at in right else text.ljust(w)
-            for at, (text, w) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join(cells).rstrip())
+    print("\n".join(aligned(rows, right=(3, 4, 5))))
     print(f"Fetched files are kept in {cache_folder()}.")
 
 

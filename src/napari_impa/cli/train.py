@@ -1,10 +1,11 @@
-"""The commands `train` and `runs`: train a model into a run folder, and list what was trained."""
+"""The command `train`: a model trained into a run folder."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -19,6 +20,10 @@ from napari_impa.cli.console import (
 )
 from napari_impa.engine.describing import DESCRIPTIONS
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.errors import ImpaError
+
+if TYPE_CHECKING:
+    from napari_impa.work.training_plan import Plan
 
 DESCRIPTION = Parameter(
     help=f"How conditions are described: {'; '.join(kind.help for kind in DESCRIPTIONS)}. MODALITY=KIND for one of "
@@ -30,7 +35,7 @@ DESCRIPTION = Parameter(
 def train(
     source: Path,
     *,
-    out: Path,
+    out: Path | None = None,
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
@@ -47,7 +52,8 @@ def train(
     Parameters
     ----------
     source
-        Folder of images or `.cells`, as for `crop`.
+        Folder of images or `.cells`, as for `crop`; with `--resume` and without `--out` the run folder, which says
+        itself what it was trained on and how.
     out
         The run folder.
     label
@@ -61,7 +67,7 @@ def train(
     segment
         How nuclei of whole fields are found, as for `crop`.
     resume
-        Go on where the run folder's training stopped.
+        Go on where the run folder's training stopped, with more steps or minutes in all, or on another device.
     dry_run
         Make a few steps on networks that are thrown away, say how long the training would take, and write nothing.
     start_from
@@ -73,29 +79,29 @@ def train(
     from napari_impa.cells.folder import crop_summary
     from napari_impa.cells.source import open_source
     from napari_impa.engine.distributed import processes
+    from napari_impa.work.source_survey import concerns_of
     from napari_impa.work.training import Training
-    from napari_impa.work.training_plan import Plan, cells_of
+    from napari_impa.work.training_plan import cells_of
 
+    given = {
+        "label": label, "control": control, "hold_out": columns_of(hold_out), "where": columns_of(where),
+        "segment": segment, "description": description_of(description), "start_from": start_from,
+    }  # fmt: skip
+    if out is None and not resume:
+        raise ImpaError("Nothing says where the run is kept; give --out RUN, or --resume with the folder of a run.")
     with processes() as group:
         say = speaker(group.rank)
-        chosen = TrainingSettings(
-            hold_out=columns_of(hold_out),
-            where=columns_of(where),
-            description=description_of(description) or "learned",
-            **settings,
-        )
-        plan = Plan(
-            source, tuple(label or ()), control, chosen, out, segment, kind="fields" if segment else None,
-            start_from=start_from, keep_crops=False,
-        )  # fmt: skip
-        say(open_source(source, kind=plan.kind).describe())
+        plan = _resumed(source, given, settings) if out is None else _begun(source, out, given, settings)
+        say(open_source(plan.source, kind=plan.kind).describe())
         with progress_watch("images", group.rank) as watch:
-            cells = cells_of(plan, watch=watch)
+            cells = cells_of(plan, reuse=resume, watch=watch)
         say(crop_summary(cells))
+        for concern in concerns_of(cells, plan.settings) if group.is_first else ():
+            print(f"Warning: {concern.message}", file=sys.stderr)
         if dry_run:
             from napari_impa.engine.training.cost.measure import dry_run as lines_of
 
-            say("\n".join(lines_of(cells, chosen)))
+            say("\n".join(lines_of(cells, plan.settings)))
             return
         training = Training(plan, resume=resume, cells=cells, group=group)
         start = training.start
@@ -109,38 +115,37 @@ def train(
         say(training.follow())
 
 
-def runs(folder: Path = Path()) -> None:
-    """List the trainings in a folder and below: name, date, how far each came, and its best held-out score.
+def _begun(source: Path, out: Path, given: dict[str, Any], settings: dict[str, Any]) -> Plan:
+    """Make the plan of a training on a source; where the run folder holds a run, what resumes it has to be the same."""
+    from napari_impa.work.training_plan import Plan
 
-    Parameters
-    ----------
-    folder
-        Where to look.
+    chosen = TrainingSettings(
+        hold_out=given["hold_out"], where=given["where"], description=given["description"] or "learned", **settings
+    )
+    return Plan(
+        source, tuple(given["label"] or ()), given["control"], chosen, out, given["segment"],
+        kind="fields" if given["segment"] else None, start_from=given["start_from"], keep_crops=False,
+    )  # fmt: skip
+
+
+def _resumed(folder: Path, given: dict[str, Any], settings: dict[str, Any]) -> Plan:
+    """Return the plan of a run, changed where it may be.
+
+    Raises
+    ------
+    ImpaError
+        If there is no run, or it is to be another than it was begun as.
     """
-    from napari_impa.engine.training.run_folder.summaries import runs_in
+    from dataclasses import replace
 
-    found = runs_in(folder)
-    if not found:
-        print(f"There is no run in {folder} or below.")
-        return
-    head = ("run", "changed", "state", "steps", "score", "task", "conditions", "size", "device")
-    table = [
-        (
-            str(one.folder.relative_to(folder)) if one.folder != folder else one.name,
-            f"{one.date:%Y-%m-%d %H:%M}",
-            one.state,
-            "" if one.state == "damaged" else one.progress,
-            "" if one.score is None else f"{one.score:.3f}",
-            one.task,
-            str(len(one.conditions) or ""),
-            "" if one.size is None else f"{one.size} px",
-            one.device,
+    from napari_impa.work.training_plan import plan_of, with_changes
+
+    named = [f"--{name.replace('_', '-')}" for name in ("label", "control", "segment", "start_from") if given[name]]
+    if named:
+        raise ImpaError(
+            f"A run is resumed on the cells that it was begun on; leave {' and '.join(named)} out, or give SOURCE "
+            "and --out to train anew."
         )
-        for one in found
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *table, strict=True)]
-    for row in (head, *table):
-        print("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
-    for one in found:
-        if one.problem:
-            print(f"{one.name} is damaged: {one.problem}")
+    changes = settings | {name: given[name] for name in ("hold_out", "where", "description") if given[name]}
+    plan = with_changes(plan_of(folder), changes)
+    return replace(plan, keep_crops=(plan.cells_path / "meta.json").is_file())

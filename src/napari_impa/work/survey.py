@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,12 +20,9 @@ from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
 from napari_impa.cells.source import Kind, Source, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
-from napari_impa.cells.words import IMAGED_TOGETHER
 from napari_impa.errors import SourceError
 from napari_impa.watch import UNWATCHED, Watch
-
-MOST_VALUES = 200
-"""A column with more different values is no label."""
+from napari_impa.work.conditions_table import held_rows, label_columns
 
 LARGEST = 260
 """Pixels of the largest example crop that is kept to be shown."""
@@ -212,116 +208,7 @@ def shrunk(crops: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     return crops if step == 1 else np.stack([np.asarray(Image.fromarray(crop).reduce(step)) for crop in crops])
 
 
-def held_rows(table: pd.DataFrame, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """(N,) whether each row has one of the values held out, in any of the columns."""
-    held = np.zeros(len(table), bool)
-    for column, values in hold_out.items():
-        held |= np.isin(condition_names(table, [column]).astype(str), [shortest(value) for value in values])
-    return held
-
-
 def guess(table: pd.DataFrame, task: str) -> tuple[tuple[str, ...], str | None]:
     """Guess label columns and, for perturbations, the control."""
     labels = tuple(guess_labels(table, "batch" if task == "batch" else "perturbation"))
     return labels, None if task == "batch" else guess_control(table, labels)
-
-
-def label_columns(table: pd.DataFrame, guessed: Sequence[str] = ()) -> tuple[str, ...]:
-    """Columns that can name conditions: those guessed, and those whose values repeat, but are not all the same."""
-    limit = min(MOST_VALUES, max(2, len(table) // 2))
-    place = ("y", "x", "label", "crop")
-    return tuple(
-        str(name)
-        for name in table.columns
-        if name in guessed or (name not in place and 1 < table[name].nunique(dropna=False) <= limit)
-    )
-
-
-def conditions_table(
-    table: pd.DataFrame,
-    label: tuple[str, ...],
-    control: str | None,
-    hold_out: Mapping[str, Sequence[str]] | None = None,
-) -> pd.DataFrame:
-    """Count rows and plates of each condition; the control first, then by name, numbers in it by size.
-
-    Returns
-    -------
-    Columns condition, count, plates (0 where no plate is known), control, held (rows held out) and training.
-    """
-    column = plate_column(table, label)
-    table, counts = distinct(table, [*label, *(hold_out or {}), *([] if column is None else [column])])
-    names = pd.Series(condition_names(table, label, control), name="condition")
-    rows = pd.DataFrame({"count": counts, "held": np.where(held_rows(table, hold_out or {}), counts, 0)})
-    found = rows.groupby(names).sum()
-    found["plates"] = 0
-    if column is not None:
-        found["plates"] = pd.Series(condition_names(table, [column])).groupby(names).nunique()
-    found = found.rename_axis("condition").reset_index()
-    found["control"] = found["condition"] == (None if control is None else shortest(control))
-    found["training"] = found["count"] - found["held"]
-    columns = ["condition", "count", "plates", "control", "held", "training"]
-    order = sorted(range(len(found)), key=lambda row: (not found["control"][row], _natural(found["condition"][row])))
-    return found.loc[order, columns].reset_index(drop=True)
-
-
-def distinct(table: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Rows that differ in some columns, in order, and how often each occurs: a million cells are few conditions.
-
-    Raises
-    ------
-    ConditionError
-        If a column is missing.
-    """
-    wanted = list(dict.fromkeys(columns))
-    if wanted:
-        condition_names(table.iloc[:0], wanted)  # refuses columns that are not there
-    codes = np.zeros(len(table), np.intp)
-    for name in wanted:
-        own, values = pd.factorize(table[name], use_na_sentinel=False)
-        codes = pd.factorize(codes * len(values) + own)[0]
-    first = np.empty(codes.max(initial=-1) + 1, np.intp)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return table[wanted].iloc[first].reset_index(drop=True), np.bincount(codes, minlength=len(first))
-
-
-def _natural(name: str) -> list[tuple[float, str]]:
-    """A key by which `taxol 5` comes before `taxol 15`."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", name)
-    return [(float(part), "") if number % 2 else (-1.0, part) for number, part in enumerate(parts)]
-
-
-def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str | None) -> tuple[str, tuple[str, ...]]:
-    """Hold out the last of three or more plates, if every condition occurs on the others too; else nothing.
-
-    Returns
-    -------
-    Column and values; empty where nothing is held out.
-    """
-    for column in IMAGED_TOGETHER.all(table, but=label):
-        few, _ = distinct(table, [column, *label])
-        texts = pd.Series(condition_names(few, [column]))
-        values = sorted(set(texts))
-        if len(values) < 3:
-            continue
-        names = pd.Series(condition_names(few, label, control))
-        if set(names[texts != values[-1]]) == set(names):
-            return column, (values[-1],)
-    return "", ()
-
-
-def values_of(table: pd.DataFrame, column: str) -> list[str]:
-    """The different values of a column, as `hold_out` takes them."""
-    return sorted(set(map(str, condition_names(distinct(table, [column])[0], [column]))))
-
-
-def free_folder(source: Path) -> Path:
-    """A run folder beside the source (or, where that cannot be written, at home) that does not exist yet."""
-    import os
-
-    parent = source.resolve().parent
-    if not os.access(parent, os.W_OK):
-        parent = Path.home() / "napari-impa"
-    name = f"{source.resolve().stem if source.suffix == '.cells' else source.resolve().name}-run"
-    candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
-    return next(path for path in candidates if not path.exists())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,14 +108,15 @@ def with_changes(plan: Plan, changes: Mapping[str, Any]) -> Plan:
     TrainingError
         If one is to be another that must stay as it was, or the run has come to the end of this budget already.
     """
-    fixed = [name for name in changes if name not in MAY_CHANGE and changes[name] != getattr(plan.settings, name)]
+    budget = {"steps": None, "minutes": None} if {"steps", "minutes"} & set(changes) else {}
+    changed = replace(plan, settings=replace(plan.settings, **{**budget, **changes}))
+    old, new = plan.settings, changed.settings
+    fixed = [name for name in changes if name not in MAY_CHANGE and getattr(new, name) != getattr(old, name)]
     if fixed:
         raise TrainingError(
             f"{plan.folder.name} goes on with the {', '.join(fixed)} that it was begun with; "
             f"only {', '.join(MAY_CHANGE[:-1])} and {MAY_CHANGE[-1]} may be new."
         )
-    budget = {"steps": None, "minutes": None} if {"steps", "minutes"} & set(changes) else {}
-    changed = replace(plan, settings=replace(plan.settings, **{**budget, **changes}))
     check_budget(changed)
     return changed
 
@@ -149,6 +151,16 @@ def settings_to_share(model: Path) -> dict[str, Any]:
     return settings_of(load_model(model))
 
 
+def free_folder(source: Path) -> Path:
+    """A run folder beside the source (or, where that cannot be written, at home) that does not exist yet."""
+    parent = source.resolve().parent
+    if not os.access(parent, os.W_OK):
+        parent = Path.home() / "napari-impa"
+    name = f"{source.resolve().stem if source.suffix == '.cells' else source.resolve().name}-run"
+    candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
+    return next(path for path in candidates if not path.exists())
+
+
 # ---- its cells ------------------------------------------------------------------------------------------------------
 
 
@@ -174,7 +186,7 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
     if not plan.keep_crops:
         return read_cells(
             plan.source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
-            nuclei_channel=plan.nuclei_channel, kind=plan.kind, progress=_told(watch),
+            nuclei_channel=plan.nuclei_channel, kind=plan.kind, progress=told(watch),
         )  # fmt: skip
     source = open_source(plan.source, kind=plan.kind)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:
@@ -189,13 +201,15 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
         size = plan.settings.size if source.kind == "fields" else None
         cells = crop_source(
             source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
-            label=plan.label, control=plan.control, overwrite=True, progress=_told(watch),
+            label=plan.label, control=plan.control, overwrite=True, progress=told(watch),
         )  # fmt: skip
     return cells.labelled(plan.label, plan.control)
 
 
-def _told(watch: Watch) -> Any:
-    def tell(done: int, total: int, text: str) -> None:
+def told(watch: Watch) -> Callable[..., None]:
+    """Return what reports to a watch as `crop_source` and `predict_blocks` report, and asks it whether to stop."""
+
+    def tell(done: int, total: int, text: str = "") -> None:
         watch.check()
         watch.report(done, total, text)
 

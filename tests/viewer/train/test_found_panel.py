@@ -12,7 +12,8 @@ from qtpy.QtCore import QPoint
 
 from napari_impa.cells.checks import Concern
 from napari_impa.viewer.train.found_panel import LINE, SHOWN, FoundPanel, summary
-from napari_impa.work.survey import Looked, conditions_table, finished, look, look_closer
+from napari_impa.work.conditions_table import conditions_table
+from napari_impa.work.survey import Looked, finished, look, look_closer
 
 
 @pytest.fixture(scope="module")

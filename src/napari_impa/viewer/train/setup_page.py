@@ -21,8 +21,8 @@ from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
-from napari_impa.work.survey import Looked, free_folder
-from napari_impa.work.training_plan import Plan, plan_of, settings_to_share, with_changes
+from napari_impa.work.survey import Looked
+from napari_impa.work.training_plan import Plan, free_folder, plan_of, settings_to_share, with_changes
 
 if TYPE_CHECKING:
     import napari

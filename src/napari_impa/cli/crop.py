@@ -1,0 +1,60 @@
+"""The command `crop`: the cells of images into a `.cells` folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from napari_impa.cli.console import Segment, Several, progress_bar, sharing, speaker
+
+
+def crop(
+    source: Path,
+    *,
+    out: Path,
+    size: int | None = None,
+    segment: Segment | None = None,
+    nuclei_channel: str | None = None,
+    border: Literal["skip", "pad"] = "skip",
+    label: Annotated[list[str] | None, Several] = None,
+    control: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Cut the cells out of images into a `.cells` folder.
+
+    Parameters
+    ----------
+    source
+        Folder of images with `metadata.csv`, or with one subfolder a condition; IMPA's own layout; or `.cells`.
+    out
+        The `.cells` folder to make.
+    size
+        Crop side in pixels: 96 for whole fields, the stored side for ready crops.
+    segment
+        How nuclei are found, which makes every image a whole field; by default the source's masks where it has them,
+        else `nuclei`.
+    nuclei_channel
+        Name or number of the channel that shows nuclei; guessed from the names.
+    border
+        Leave out cells too near to the border, or pad them.
+    label
+        Columns whose values, joined, name a cell's condition.
+    control
+        Label value of the untreated control.
+    overwrite
+        Replace `out` where it exists.
+    """
+    from napari_impa.cells.folder import crop_source, crop_summary
+    from napari_impa.cells.source import open_source
+
+    with sharing() as share:
+        say = speaker(share.rank)
+        opened = open_source(source, kind="fields" if segment else None)
+        say(opened.describe())
+        with progress_bar("images", share.rank) as progress:
+            cells = crop_source(
+                opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+                control=control, overwrite=overwrite, share=share, progress=progress,
+            )  # fmt: skip
+        say(crop_summary(cells))
+        say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")

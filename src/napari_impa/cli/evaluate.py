@@ -1,0 +1,90 @@
+"""The command `evaluate`: predictions scored on real cells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from napari_impa.cli.console import Segment, Several, columns_of, progress_watch
+
+
+def evaluate(
+    model: str,
+    source: Path,
+    *,
+    where: Annotated[list[str] | None, Several] = None,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+    nuclei_channel: str | None = None,
+    segment: Segment | None = None,
+    device: str = "auto",
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+    montage: Path | None = None,
+) -> None:
+    """Score predictions on real cells, beside the untreated control and real treated cells.
+
+    Parameters
+    ----------
+    model
+        A `.impa` file, a run folder, or the name of a bundled model.
+    source
+        Folder of images or `.cells`, as for `crop`.
+    where
+        COLUMN=VALUE of the cells to score; by default those that the training held out.
+    strength
+        As for `predict`.
+    variability
+        As for `predict`.
+    seed
+        Seed of the noise and of samples.
+    nuclei_channel
+        Name or number (from 0) of the channel that shows nuclei, which a batch model has to keep; guessed from the
+        names, else the first.
+    segment
+        How nuclei of whole fields are found, as for `crop`.
+    device
+        auto, cuda, mps or cpu.
+    json_file
+        Write the table there too.
+    montage
+        Save a picture of control, predicted and real treated cells.
+    """
+    from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
+    from napari_impa.analysis.score_table import format_table
+    from napari_impa.analysis.scores import evaluate as score
+    from napari_impa.cells.source import open_source
+    from napari_impa.work.catalog import load_model
+    from napari_impa.work.predict_into import cells_for
+
+    chosen = load_model(model).to(device)
+    opened = open_source(source, kind="fields" if segment else None)
+    print(opened.describe())
+    with progress_watch("images") as watch:
+        cells = cells_for(chosen, opened, segment=segment, watch=watch)
+    scored = columns_of(where) or None
+    table = score(
+        chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,
+        nuclei_channel=nuclei_channel,
+    )  # fmt: skip
+    print(format_table(table))
+    if json_file is not None:
+        rows = json.loads(table.to_json(orient="records"))
+        json_file.write_text(
+            json.dumps({"settings": table.attrs, "rows": rows}, indent=1, default=str), encoding="utf-8"
+        )
+        print(f"Saved {json_file}.")
+    if montage is not None:
+        save_evaluation_montage(
+            montage,
+            chosen,
+            cells,
+            where=scored,
+            strength=strength,
+            variability=variability,
+            seed=seed,
+        )
+        print(f"Saved {montage}.")

@@ -1,0 +1,162 @@
+"""Prediction into a folder: the cells of a source that fit a model, what they are turned into, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_impa.cells.folder import read_cells
+from napari_impa.cells.parts import Share, write_cells
+from napari_impa.cells.source import Kind as ImageKind
+from napari_impa.cells.source import Source, open_source
+from napari_impa.cells.store import Cells, CellsWriter, shortest
+from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of, read_new_conditions
+from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
+from napari_impa.errors import ConditionError
+from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.work.training_plan import told
+
+
+def cells_for(
+    model: IMPA, source: str | Path | Source, *, segment: str | None = None, watch: Watch = UNWATCHED
+) -> Cells:
+    """Read a source's cells with the model's crop side and, where the source has its label columns, its labels.
+
+    Parameters
+    ----------
+    segment
+        How nuclei of whole fields are found, as `crop_source` takes it; it makes every image a whole field.
+
+    Raises
+    ------
+    SourceError, CellsError, ConditionError
+        As `read_cells`.
+    """
+    kind: ImageKind | None = "fields" if segment else None
+    opened = source if isinstance(source, Source) else open_source(source, kind=kind)
+    labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
+    label, control = (list(model.label), model.control) if labelled else (None, None)
+    return read_cells(
+        opened.path, size=model.size, segment=segment, label=label, control=control, kind=kind, progress=told(watch)
+    )  # fmt: skip
+
+
+def targets_of(
+    model: IMPA,
+    to: Sequence[str] = (),
+    *,
+    smiles: str | None = None,
+    dose: float | None = None,
+    new: str | Path | None = None,
+) -> list[Target]:
+    """Gather what cells are to be turned into, each checked.
+
+    Parameters
+    ----------
+    to
+        Names of conditions that the model knows.
+    smiles, dose
+        A new compound, and its dose where the model was trained with doses.
+    new
+        CSV table of new conditions, as `read_new_conditions` takes it.
+
+    Raises
+    ------
+    ConditionError
+        If there is nothing, or something that the model does not know.
+    """
+    targets: list[Target] = [*to]
+    if smiles is not None:
+        targets.append(NewCondition(smiles if dose is None else f"{smiles} {shortest(dose)}", smiles=smiles, dose=dose))
+    elif dose is not None:
+        raise ConditionError("--dose is the dose of a new compound; give its SMILES too.")
+    if new is not None:
+        targets += read_new_conditions(new, model.descriptions)
+    if not targets:
+        raise ConditionError("Nothing to turn cells into; give --to, --smiles or --new.")
+    for target in targets:
+        model.embedding(target)
+    return targets
+
+
+def rows_to_turn(model: IMPA, cells: Cells, *, all_cells: bool = False) -> NDArray[np.intp]:
+    """Number the cells that are turned: the controls of a model of perturbations, where they are known; else all."""
+    if model.task == "perturbation" and not all_cells and cells.control is not None:
+        return np.flatnonzero(cells.is_control)
+    return np.arange(len(cells))
+
+
+def predict_into(
+    out: str | Path,
+    model: IMPA,
+    cells: Cells,
+    to: Target | Sequence[Target],
+    *,
+    strength: float = 1.0,
+    variability: float = 0.1,
+    seed: int = 0,
+    all_cells: bool = False,
+    batch_size: int | None = None,
+    overwrite: bool = False,
+    share: Share | None = None,
+    watch: Watch = UNWATCHED,
+) -> Path:
+    """Turn cells into each condition, batch by batch into a `.cells` folder: more of them than memory holds.
+
+        model = impa.load_model("runs/chx")
+        predict_into("after.cells", model, cells_for(model, "plate/"), "cycloheximide 50")
+
+    Parameters
+    ----------
+    out
+        The `.cells` folder to make.
+    model, cells
+        Of any number; cells in a file are read batch by batch too.
+    to
+        Names of conditions or new ones (`targets_of`); each cell comes once for each, in this order.
+    strength, variability, seed
+        As `IMPA.predict` takes them.
+    all_cells
+        Turn treated cells too, not the controls alone.
+    batch_size
+        Cells at a time.
+    overwrite
+        Replace `out` where it exists.
+    share
+        Which part this process does, where several write one folder together; None: all.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    CellsError
+        If the folder exists or cannot be written.
+    ConditionError, ModelError, OutOfMemoryError
+        As `IMPA.predict`.
+    """
+    targets = as_list(to)
+    names = [name_of(target) for target in targets]
+    rows, like = rows_to_turn(model, cells, all_cells=all_cells), model.fit(cells.take([]))
+    history = model.prediction_history(cells, targets, strength=strength, variability=variability, seed=seed)
+    writer = CellsWriter(
+        out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
+        control=cells.control, history=history, overwrite=overwrite,
+    )  # fmt: skip
+    blocks = predict_blocks(
+        model, cells, targets, strength=strength, variability=variability, seed=seed, batch_size=batch_size, rows=rows,
+        share=share, watch=watch,
+    )  # fmt: skip
+    turned = (
+        (pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
+        for part, images in blocks
+        for name, pixels in zip(names, images, strict=True)
+    )
+    write_cells(writer, turned, share)
+    return writer.path
