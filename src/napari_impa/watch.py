@@ -50,6 +50,31 @@ class Reported(Watch):
         self._report(done, of, what)
 
 
+class PartOf(Watch):
+    """Watch one part of some work as that part of the whole.
+
+    Parameters
+    ----------
+    whole
+        Watches the whole.
+    before, of
+        Parts of it that were done before, and in all.
+    what
+        What is said of this one, in place of what it says itself.
+    """
+
+    def __init__(self, whole: Watch, before: int, of: int, what: str = "") -> None:
+        self._whole, self._before, self._of, self._what = whole, before, of, what
+
+    def report(self, done: int, of: int, what: str = "") -> None:
+        """Report so many more than before."""
+        self._whole.report(self._before + done, self._of, self._what or what)
+
+    def check(self) -> None:
+        """Leave it as the whole is left."""
+        self._whole.check()
+
+
 @dataclass(frozen=True)
 class Progress:
     """A report, as a value that can be sent to another thread."""

@@ -12,8 +12,9 @@ from local_server import Server
 
 from napari_impa.errors import FetchError
 from napari_impa.fetching.files import fetch_file
-from napari_impa.fetching.images import BBBC014, BBBC022, IMAGE_SETS
+from napari_impa.fetching.image_sets import BBBC014, BBBC022, IMAGE_SETS
 from napari_impa.fetching.members import sha256_of
+from napari_impa.watch import Reported
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -31,7 +32,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_fetched_once(server: Server, tmp_path: Path) -> None:
     path, told = tmp_path / "cache" / "a.tif", []
     for _ in range(2):
-        fetch_file(server.url("a.tif"), path, sha256=SHA256, progress=lambda done, all: told.append((done, all)))
+        fetch_file(
+            server.url("a.tif"), path, sha256=SHA256, watch=Reported(lambda done, of, what: told.append((done, of)))
+        )
     assert path.read_bytes() == CONTENT
     assert len(server.requests) == 1
     assert told[-1] == (len(CONTENT), len(CONTENT))
@@ -79,7 +82,7 @@ def test_a_set_of_images_is_told_by_its_name(server: Server, tmp_path: Path) -> 
     images = replace(BBBC014, files=(one, replace(one, file="b.tif")))
     told: list[tuple[int, int]] = []
     assert not images.is_here(tmp_path)
-    paths = images.fetch(tmp_path, lambda done, all: told.append((done, all)))
+    paths = images.fetch(tmp_path, Reported(lambda done, of, what: told.append((done, of))))
     assert paths == images.paths(tmp_path)
     assert images.is_here(tmp_path)
     assert told == sorted(told)

@@ -18,6 +18,7 @@ from napari_impa.errors import FetchError
 from napari_impa.fetching import members
 from napari_impa.fetching.members import PARTIAL, RECORD, fetch_member, list_members, read_record, sha256_of
 from napari_impa.fetching.ranges import ChangedError, RangeFile, RemoteFile
+from napari_impa.watch import CancelledError, Reported, Token
 
 NETS = "IMPA_reproducibility/checkpoints/bbbc021_six/000200_nets.ckpt"
 TABLE = "IMPA_reproducibility/datasets/bbbc021_six.csv"
@@ -57,7 +58,9 @@ def test_one_member_of_an_archive_beyond_4_gib(server: Server, folder: Path, tmp
         member = by_name(remote)
         assert member.offset > 1 << 32
         told: list[tuple[int, int]] = []
-        path = fetch_member(remote, member, tmp_path / "nets.ckpt", lambda done, all: told.append((done, all)))
+        path = fetch_member(
+            remote, member, tmp_path / "nets.ckpt", Reported(lambda done, of, what: told.append((done, of)))
+        )
         assert path.read_bytes() == NOISE
         assert remote.moved == server.sent < len(NOISE) + 70_000
         assert told[0][0] == 0
@@ -100,7 +103,7 @@ def test_another_process_goes_on(server: Server, tmp_path: Path) -> None:
     server.sent = 0
     with opened(server) as remote:
         told: list[int] = []
-        fetch_member(remote, by_name(remote), path, lambda done, all: told.append(done))
+        fetch_member(remote, by_name(remote), path, Reported(lambda done, of, what: told.append(done)))
         assert told[0] == held
         assert server.sent < len(NOISE) - held + 70_000
     assert path.read_bytes() == NOISE
@@ -233,26 +236,13 @@ def test_no_archive(server: Server) -> None:
         list_members(opened(server, "page.html"))
 
 
-def test_what_alive_raises_ends_it_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
-    class Stop(Exception):
-        pass
-
-    stop = False
-
-    def alive() -> None:
-        if stop:
-            raise Stop
-
-    with opened(server, alive=alive) as remote:
+def test_a_watch_that_leaves_ends_it_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
+    token = Token(lambda progress: progress.done > 500_000 and token.cancel())
+    with opened(server, watch=token) as remote:
         member = by_name(remote)
-
-        def progress(done: int, all: int) -> None:
-            nonlocal stop
-            stop = done > 500_000
-
-        with pytest.raises(Stop):
-            fetch_member(remote, member, tmp_path / "nets.ckpt", progress)
-    assert (tmp_path / f"nets.ckpt{PARTIAL}").stat().st_size > 500_000
+        with pytest.raises(CancelledError):
+            fetch_member(remote, member, tmp_path / "nets.ckpt", token)
+    assert len(NOISE) > (tmp_path / f"nets.ckpt{PARTIAL}").stat().st_size > 500_000
 
 
 @settings(max_examples=30, deadline=None)

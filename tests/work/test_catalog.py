@@ -24,9 +24,10 @@ from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.model.tensor_file import HEADER, read_tensors
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import FetchError, ModelError
-from napari_impa.fetching import images, published
+from napari_impa.fetching import archive, image_sets
 from napari_impa.fetching.cache import CACHE
 from napari_impa.fetching.members import sha256_of
+from napari_impa.watch import UNWATCHED
 from napari_impa.work import catalog
 
 CARD = """---
@@ -253,9 +254,9 @@ def test_sample_images_are_fetched_and_removed(
 ) -> None:
     (tmp_path / "a.tif").write_bytes(b"pixels")
     with Server(tmp_path) as server:
-        one = images.RemoteImage("a.tif", server.url("a.tif"), sha256_of(tmp_path / "a.tif"), 6)
-        few = images.ImageSet("few", "Few", ("a",), (one,), "CC0-1.0", "Nobody 2020.", "https://here")
-        monkeypatch.setattr(images, "IMAGE_SETS", (few,))
+        one = image_sets.RemoteImage("a.tif", server.url("a.tif"), sha256_of(tmp_path / "a.tif"), 6)
+        few = image_sets.ImageSet("few", "Few", ("a",), (one,), "CC0-1.0", "Nobody 2020.", "https://here")
+        monkeypatch.setattr(image_sets, "IMAGE_SETS", (few,))
         monkeypatch.setattr(catalog, "IMAGE_SETS", (few,))
         assert "Cite: Nobody 2020." in run("models", "fetch", "few")
     entry = catalog.find_entry("few")
@@ -268,9 +269,9 @@ def test_sample_images_are_fetched_and_removed(
 def test_without_a_network(run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(tmp_path) as server:
         address = server.url("archive.zip")
-    monkeypatch.setattr(published.RemoteFile.__init__, "__kwdefaults__", {"alive": lambda: None, "patience": ()})
+    monkeypatch.setattr(archive.RemoteFile.__init__, "__kwdefaults__", {"watch": UNWATCHED, "patience": ()})
     monkeypatch.setattr(
-        published.fetch_published, "__kwdefaults__", published.fetch_published.__kwdefaults__ | {"patience": ()}
+        archive.fetch_archive_model, "__kwdefaults__", archive.fetch_archive_model.__kwdefaults__ | {"patience": ()}
     )
     said = run("models", "fetch", "impa-bbbc021-six", "--archive", address)
     assert "127.0.0.1 cannot be reached" in said

@@ -56,7 +56,7 @@ class Unsaid:
     channels: Annotated[list[str] | None, Several] = None
 
     def given(self) -> dict[str, Any]:
-        """What is given, by the parameters of `fetch_published`."""
+        """What is given, by the parameters of `fetch_archive_model`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["description"] = description_of(self.description)
         return {name: value for name, value in values.items() if value}
@@ -170,35 +170,33 @@ def fetch(
     archive
         Another address of the archive of published models, a copy of your own say.
     """
+    from napari_impa.fetching.archive import fetch_archive_model
+    from napari_impa.fetching.archive_models import ARCHIVE, ARCHIVE_MODELS
     from napari_impa.fetching.cache import cache_folder
-    from napari_impa.fetching.images import IMAGE_SETS
-    from napari_impa.fetching.published import ARCHIVE, PUBLISHED, fetch_published
+    from napari_impa.fetching.image_sets import IMAGE_SETS
+    from napari_impa.watch import Reported
     from napari_impa.work import catalog
 
     folder = cache_folder()
     with progress_bar("MB") as show:
-
-        def tell(done: int, total: int, what: str = "") -> None:
-            show(round(done / 1e6, 1), round(total / 1e6, 1) or None, what)
-
+        watch = Reported(lambda done, of, what: show(round(done / 1e6, 1), round(of / 1e6, 1) or None, what))
         if catalog.is_address(name):
-            print(f"Saved {catalog.fetch_model(name, folder, sha256=sha256, progress=tell).path}.")
+            print(f"Saved {catalog.fetch_model(name, folder, sha256=sha256, watch=watch).path}.")
             return
         for images in IMAGE_SETS:
             if images.name == name:
-                print(f"Saved {images.fetch(folder, tell)[0].parent} ({images.licence}). Cite: {images.citation}")
+                print(f"Saved {images.fetch(folder, watch)[0].parent} ({images.licence}). Cite: {images.citation}")
                 return
-        for model in PUBLISHED:
+        for model in ARCHIVE_MODELS:
             if model.name == name:
                 given = unsaid.given()
                 entry = catalog.find_entry(name, folder)
                 if not (given or member) and entry is not None and entry.is_here:
                     print(f"{name} is here: {entry.path}.")
                     return
-                path, remark = fetch_published(
-                    model, folder, url=archive or ARCHIVE, member=member,
-                    tell=lambda what, done, total: tell(done, total, what), **given,
-                )  # fmt: skip
+                path, remark = fetch_archive_model(
+                    model, folder, url=archive or ARCHIVE, member=member, watch=watch, **given
+                )
                 print(f"Saved {path}.")
                 if remark:
                     print(remark)

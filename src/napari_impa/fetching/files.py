@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,22 +14,24 @@ import pooch
 import requests
 
 from napari_impa.errors import FetchError
-from napari_impa.fetching.members import Progress, sha256_of
-from napari_impa.fetching.ranges import BUSY, PATIENCE
+from napari_impa.fetching.members import sha256_of
+from napari_impa.fetching.ranges import BUSY, PATIENCE, wait
+from napari_impa.watch import UNWATCHED, Watch
 
 _TIMEOUT = 30.0
 _CHUNK = 1 << 16
 
 
 class _Bar:
-    """A progress bar as pooch wants one, over a function."""
+    """A progress bar as pooch wants one, over a watch."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.total, self._done, self._progress = 0, 0, progress
+    def __init__(self, watch: Watch) -> None:
+        self.total, self._done, self._watch = 0, 0, watch
 
     def update(self, count: int) -> None:
+        self._watch.check()
         self._done += count
-        self._progress(min(self._done, self.total or self._done), self.total)
+        self._watch.report(min(self._done, self.total or self._done), self.total)
 
     def reset(self) -> None:
         self._done = 0
@@ -44,7 +45,7 @@ def fetch_file(
     path: Path,
     *,
     sha256: str | None = None,
-    progress: Progress = lambda done, all: None,
+    watch: Watch = UNWATCHED,
     patience: Sequence[float] = PATIENCE[:2],
 ) -> Path:
     """Fetch a file to `path`, or find it there with the SHA-256 it ought to have.
@@ -57,8 +58,8 @@ def fetch_file(
         Where it is put, once it is whole and right.
     sha256
         In hexadecimal; not checked where None, and the file is then fetched anew. What is there stays on any error.
-    progress
-        Called with the bytes so far and in all (0 where not known); what it raises ends the fetching.
+    watch
+        Hears the bytes so far and in all (0 where not known).
     patience
         Seconds to wait before each further attempt.
 
@@ -70,10 +71,10 @@ def fetch_file(
     if sha256 is not None and path.is_file() and sha256_of(path) == sha256.lower():
         return path
     host = urlsplit(url).hostname or url
-    for wait in [*patience, None]:
+    for seconds in [*patience, None]:
         try:
             with _quiet():
-                _retrieve(url, path, sha256, progress)
+                _retrieve(url, path, sha256, watch)
             return path
         except requests.HTTPError as error:
             status = 0 if error.response is None else error.response.status_code
@@ -90,27 +91,20 @@ def fetch_file(
                 f"{path.name} from {host} is not the file it ought to be: its SHA-256 differs, and it was thrown "
                 "away; try again, and ask whoever published it if that does not help."
             ) from error
-        if wait is None:
+        if seconds is None:
             raise failure
-        _wait(wait, lambda: progress(0, 0))
+        wait(seconds, watch)
     raise AssertionError
 
 
-def _retrieve(url: str, path: Path, sha256: str | None, progress: Progress) -> None:
-    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_CHUNK, timeout=_TIMEOUT)
+def _retrieve(url: str, path: Path, sha256: str | None, watch: Watch) -> None:
+    downloader = pooch.HTTPDownloader(progressbar=_Bar(watch), chunk_size=_CHUNK, timeout=_TIMEOUT)
     if sha256 is not None:
         pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:  # without a hash pooch keeps what is there
         os.replace(pooch.retrieve(url, None, path.name, beside, downloader=downloader), path)
-
-
-def _wait(seconds: float, alive: Callable[[], object]) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        alive()
-        time.sleep(min(left, 0.1))
 
 
 @contextmanager

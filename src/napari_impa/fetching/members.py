@@ -8,13 +8,14 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from napari_impa.errors import FetchError
 from napari_impa.fetching.ranges import RangeFile, RemoteFile
+from napari_impa.watch import UNWATCHED, Watch
 
 PARTIAL = ".partial"
 """Ending of the bytes of a member that have come so far, as they lie in the archive."""
@@ -24,8 +25,6 @@ RECORD = ".json"
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _BLOCK = 1 << 20
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def list_members(remote: RemoteFile) -> list[Member]:
         raise FetchError(f"{remote.url} is no zip archive that can be read ({error}); check the address.") from error
 
 
-def fetch_member(remote: RemoteFile, member: Member, path: Path, progress: Progress = lambda done, all: None) -> Path:
+def fetch_member(remote: RemoteFile, member: Member, path: Path, watch: Watch = UNWATCHED) -> Path:
     """Fetch a member to `path`, or find it there as it was fetched before.
 
     What came before a break lies beside `path` and is gone on with, also by another process; it is dropped where
@@ -96,7 +95,7 @@ def fetch_member(remote: RemoteFile, member: Member, path: Path, progress: Progr
         raise FetchError(f"{member.name} is packed in a way (method {member.method}) that is not read here.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
-    _fetch_packed(remote, member, partial, progress)
+    _fetch_packed(remote, member, partial, watch)
     sha256 = _unpack(member, partial, path)
     if known.get("sha256") not in (None, sha256):
         path.unlink()
@@ -132,7 +131,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, progress: Progress) -> None:
+def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, watch: Watch) -> None:
     """Bring the packed bytes of a member into `partial`, from where they end."""
     about = {
         "url": remote.url, "size": remote.version.size, "tag": remote.version.tag, "member": member.name,
@@ -145,7 +144,7 @@ def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, progress: P
     held = partial.stat().st_size if partial.is_file() else 0
     if held > member.packed:
         held = 0
-    progress(held, member.packed)
+    watch.report(held, member.packed, member.name)
     if held == member.packed > 0:
         return
     header = remote.read(member.offset, member.offset + _LOCAL_HEADER.size)
@@ -158,7 +157,7 @@ def _fetch_packed(remote: RemoteFile, member: Member, partial: Path, progress: P
         for piece in remote.stream(begin + held, begin + member.packed):
             file.write(piece)
             held += len(piece)
-            progress(held, member.packed)
+            watch.report(held, member.packed, member.name)
 
 
 def _unpack(member: Member, partial: Path, path: Path) -> str:

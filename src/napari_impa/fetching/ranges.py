@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from napari_impa.errors import FetchError
+from napari_impa.watch import UNWATCHED, Watch
 
 TAIL = 1 << 16
 """Bytes of the end that are read first: a zip archive's end record lies there."""
@@ -45,8 +46,8 @@ class RemoteFile:
     ----------
     url
         Its address.
-    alive
-        Called for every piece that comes and while waiting; what it raises ends the request.
+    watch
+        Is asked for every piece that comes and while waiting whether to leave.
     patience
         Seconds to wait before each further attempt.
 
@@ -56,12 +57,10 @@ class RemoteFile:
         If the server cannot be reached, has no such file, or sends whole files only.
     """
 
-    def __init__(
-        self, url: str, *, alive: Callable[[], object] = lambda: None, patience: Sequence[float] = PATIENCE
-    ) -> None:
+    def __init__(self, url: str, *, watch: Watch = UNWATCHED, patience: Sequence[float] = PATIENCE) -> None:
         self.url, self.host = url, urlsplit(url).hostname or url
         self.moved = 0
-        self._alive, self._patience = alive, patience
+        self._watch, self._patience = watch, patience
         self._session = requests.Session()
         self._version: Version | None = None
         self._tail = b""
@@ -102,13 +101,13 @@ class RemoteFile:
         while start < stop:
             try:
                 for piece in self._ask(f"bytes={start}-{stop - 1}"):
-                    self._alive()
+                    self._watch.check()
                     failures, self.moved, start = 0, self.moved + len(piece), start + len(piece)
                     yield piece
             except _Again as again:
                 if failures >= len(self._patience):
                     raise FetchError(str(again)) from again.__cause__
-                self._wait(max(self._patience[failures], again.seconds))
+                wait(max(self._patience[failures], again.seconds), self._watch)
                 failures += 1
 
     def _ask(self, wanted: str) -> Iterator[bytes]:
@@ -160,11 +159,13 @@ class RemoteFile:
         elif self._version != found:
             raise ChangedError(f"The file at {self.host} was changed meanwhile; fetch it again.")
 
-    def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._alive()
-            time.sleep(min(left, 0.1))
+
+def wait(seconds: float, watch: Watch) -> None:
+    """Wait, and leave at once where the work is to stop."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        watch.check()
+        time.sleep(min(left, 0.1))
 
 
 class _Again(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,14 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.tensor_file import read_header
 from napari_impa.engine.published.checkpoint_folder import is_published, model_of
 from napari_impa.errors import FetchError, ImpaError, ModelError
+from napari_impa.fetching.archive import remove_archive_model
+from napari_impa.fetching.archive_models import MODELS, ArchiveModel, card_of
+from napari_impa.fetching.archive_models import by_name as published_by_name
 from napari_impa.fetching.cache import cache_folder
 from napari_impa.fetching.files import fetch_file
-from napari_impa.fetching.images import IMAGE_SETS
+from napari_impa.fetching.image_sets import IMAGE_SETS
 from napari_impa.fetching.members import sha256_of
-from napari_impa.fetching.published import MODELS, Published, card_of, remove_published
-from napari_impa.fetching.published import by_name as published_by_name
+from napari_impa.watch import UNWATCHED, Watch
 
 BUNDLED = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = "simulated-screen"
@@ -229,7 +230,7 @@ def fetch_model(
     folder: Path | None = None,
     *,
     sha256: str | None = None,
-    progress: Callable[[int, int], object] = lambda done, all: None,
+    watch: Watch = UNWATCHED,
 ) -> Entry:
     """Fetch a `.impa` file that someone published into the cache, where it gets the name of the file.
 
@@ -243,8 +244,8 @@ def fetch_model(
         The cache folder; `cache_folder()` where None.
     sha256
         What its publisher says that its SHA-256 is; not checked where None.
-    progress
-        Called with the bytes so far and in all.
+    watch
+        Hears the bytes so far and in all.
 
     Raises
     ------
@@ -265,7 +266,7 @@ def fetch_model(
     path = (folder or cache_folder()) / MODELS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:
-        arriving = fetch_file(url, Path(beside) / name, sha256=sha256, progress=progress)
+        arriving = fetch_file(url, Path(beside) / name, sha256=sha256, watch=watch)
         try:
             of_file(arriving)
             _load(arriving)
@@ -291,7 +292,7 @@ def remove(name: str, folder: Path | None = None) -> int:
     folder = folder or cache_folder()
     entry, cached = find_entry(name, folder), _cached(name, folder)
     if entry is not None and entry.kind == "published":
-        return remove_published(published_by_name()[name], folder)
+        return remove_archive_model(published_by_name()[name], folder)
     if cached is None and (entry is None or entry.kind == "bundled"):
         why = "there is nothing of that name" if entry is None else "it comes with napari-impa"
         raise ModelError(f"{name!r} cannot be removed: {why}.")
@@ -309,7 +310,7 @@ def _cached(name: str, folder: Path) -> Path | None:
     return path if path.name == f"{name}.impa" and path.is_file() else None
 
 
-def _published(model: Published, folder: Path) -> Entry:
+def _published(model: ArchiveModel, folder: Path) -> Entry:
     path = model.path(folder)
     here = _or_none(path, "published") if path.is_file() else None
     if here is not None:

@@ -20,13 +20,15 @@ import napari_impa
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
-from napari_impa.fetching import files, published
-from napari_impa.fetching.images import BBBC014, BBBC022
+from napari_impa.fetching import archive as fetching_archive
+from napari_impa.fetching import files
+from napari_impa.fetching.image_sets import BBBC014, BBBC022
 from napari_impa.fetching.members import sha256_of
 from napari_impa.viewer.entry import samples
 from napari_impa.viewer.library import fetching
 from napari_impa.viewer.perturb import dock as dock_module
 from napari_impa.viewer.perturb.dock import PerturbDock
+from napari_impa.watch import Watch
 
 NAME = "impa-rxrx1-batch"
 
@@ -70,8 +72,8 @@ def archive(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     members = {f"{folder}/000100_nets.ckpt": saved(parts), f"{folder}/000100_embeddings.ckpt": saved(table)}
     sparse_archive(server.folder / "a.zip", members, hole=0)
     how = {"url": server.url("a.zip"), "patience": ()}
-    defaults = published.fetch_published.__kwdefaults__ | how
-    monkeypatch.setattr(published.fetch_published, "__kwdefaults__", defaults)
+    defaults = fetching_archive.fetch_archive_model.__kwdefaults__ | how
+    monkeypatch.setattr(fetching_archive.fetch_archive_model, "__kwdefaults__", defaults)
     return server
 
 
@@ -215,14 +217,14 @@ def test_fetching_is_stopped_and_gone_on_with(
     viewer = make_napari_viewer()
     dock = ready(viewer, settle)
     choose(dock, NAME)
-    hold, whole = threading.Event(), published.fetch_published
+    hold, whole = threading.Event(), fetching_archive.fetch_archive_model
 
     def held(*args: Any, **how: Any) -> Any:
         while not hold.wait(0.01):
-            how["alive"]()
+            how["watch"].check()
         return whole(*args, **how)
 
-    monkeypatch.setattr(published, "fetch_published", held)
+    monkeypatch.setattr(fetching_archive, "fetch_archive_model", held)
     dock.fetch.button.click()
     dock.fetch.button.click()
     assert dock.fetch.button.text() == "Stopping …"
@@ -248,11 +250,11 @@ def test_closing_while_fetching(
     dock = ready(viewer, settle)
     choose(dock, NAME)
 
-    def endless(*args: Any, alive: Callable[[], None], **how: Any) -> Any:
+    def endless(*args: Any, watch: Watch, **how: Any) -> Any:
         while True:
-            alive()
+            watch.check()
 
-    monkeypatch.setattr(published, "fetch_published", endless)
+    monkeypatch.setattr(fetching_archive, "fetch_archive_model", endless)
     dock.fetch.button.click()
     job = dock.fetch._running.job
     assert job is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_impa.fetching.images import BBBC014, BBBC022, ImageSet
+from napari_impa.fetching.image_sets import BBBC014, BBBC022, ImageSet
 from napari_impa.viewer.layers.as_layers import LayerData, limits_to_show
 
 COLORMAPS = {"DNA": "bop blue", "actin": "magenta", "tubulin": "green"}

@@ -16,12 +16,12 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
 from napari_impa.viewer.layers.as_layers import LayerData
 from napari_impa.viewer.library.settings import SettingsError, cache_folder
-from napari_impa.watch import Token
+from napari_impa.watch import Progress, Token, Watch
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_impa.fetching.images import ImageSet
+    from napari_impa.fetching.image_sets import ImageSet
 
 FETCHING = "napari-impa fetching"
 """Key of a placeholder's metadata: what is being fetched for it."""
@@ -30,18 +30,9 @@ _EVERY = 0.1
 """Seconds between two reports."""
 
 
-@dataclass(frozen=True)
-class Coming:
-    """How far fetching is: what comes now, and its bytes so far and in all (0 where not known)."""
-
-    what: str
-    done: int
-    total: int
-
-    @property
-    def percent(self) -> int | None:
-        """Of the bytes, where their number is known."""
-        return 100 * self.done // self.total if self.total else None
+def percent(coming: Progress) -> int | None:
+    """How far fetching is, where the number of bytes is known."""
+    return 100 * coming.done // coming.of if coming.of else None
 
 
 @dataclass(frozen=True)
@@ -53,18 +44,21 @@ class FetchedModel:
     remark: str
 
 
-class _Reporter:
-    """Tells a job's token how far it is, now and then, and leaves the job when it is cancelled."""
+class _NowAndThen(Watch):
+    """Reports to a job's token ten times a second and whenever something else comes, and leaves where that leaves."""
 
     def __init__(self, token: Token) -> None:
         self._token, self._last, self._what = token, 0.0, ""
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        self._token.check()
+    def report(self, done: int, of: int, what: str = "") -> None:
+        self.check()
         now = time.monotonic()
-        if now - self._last > _EVERY or done == total or what != self._what:
+        if now - self._last > _EVERY or done == of or what != self._what:
             self._last, self._what = now, what
-            self._token.send(Coming(what, done, total))
+            self._token.report(done, of, what)
+
+    def check(self) -> None:
+        self._token.check()
 
 
 # ---- sample images ---------------------------------------------------------------------------------------------------
@@ -84,11 +78,11 @@ def fetch_sample(
     def find() -> Any:
         return next((layer for layer in viewer.layers if layer.metadata.get(FETCHING) is job), None)
 
-    def on_reported(coming: Coming) -> None:
-        layer = find()
-        if layer is not None and coming.percent is not None:
-            layer.name = f"{images.title}: {coming.percent} % fetched"
-            bar.update(coming.percent - bar.n)
+    def on_reported(coming: Progress) -> None:
+        layer, so_far = find(), percent(coming)
+        if layer is not None and so_far is not None:
+            layer.name = f"{images.title}: {so_far} % fetched"
+            bar.update(so_far - bar.n)
 
     def on_removed(event: Any) -> None:
         if event.value.metadata.get(FETCHING) is job:
@@ -129,8 +123,7 @@ def fetch_sample(
 def _fetch_images(
     token: Token, images: ImageSet, folder: Path, read: Callable[[list[Path]], list[LayerData]]
 ) -> list[LayerData]:
-    tell = _Reporter(token)
-    return read(images.fetch(folder, lambda done, total: tell(images.name, done, total)))
+    return read(images.fetch(folder, _NowAndThen(token)))
 
 
 # ---- published models ------------------------------------------------------------------------------------------------
@@ -144,9 +137,10 @@ def fetch_model(token: Token, name: str, folder: Path) -> FetchedModel:
     FetchError
         If it cannot be fetched.
     """
-    from napari_impa.fetching.published import by_name, fetch_published
+    from napari_impa.fetching.archive import fetch_archive_model
+    from napari_impa.fetching.archive_models import by_name
 
-    path, remark = fetch_published(by_name()[name], folder, tell=_Reporter(token), alive=token.check)
+    path, remark = fetch_archive_model(by_name()[name], folder, watch=_NowAndThen(token))
     return FetchedModel(name, path, remark)
 
 
@@ -265,15 +259,16 @@ class FetchRow(QWidget):
         else:
             self.start()
 
-    def _on_reported(self, coming: Coming) -> None:
-        if coming.percent is None or self._bar is None:
+    def _on_reported(self, coming: Progress) -> None:
+        so_far = percent(coming)
+        if so_far is None or self._bar is None:
             self.text.setText(f"Reading {coming.what} …")
             return
         self.bar.setRange(0, 100)
-        self.bar.setValue(coming.percent)
-        self._bar.update(coming.percent - self._bar.n)
-        if coming.done < coming.total:
-            self.text.setText(f"{self.name}: {coming.done / 1e6:.0f} of {coming.total / 1e6:.0f} MB")
+        self.bar.setValue(so_far)
+        self._bar.update(so_far - self._bar.n)
+        if coming.done < coming.of:
+            self.text.setText(f"{self.name}: {coming.done / 1e6:.0f} of {coming.of / 1e6:.0f} MB")
         else:
             self.text.setText("Making the model …")
 

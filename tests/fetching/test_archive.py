@@ -23,12 +23,14 @@ from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import ConditionError, FetchError, ModelError
+from napari_impa.fetching.archive import fetch_archive_model, find_checkpoint
+from napari_impa.fetching.archive_models import ARCHIVE_MODELS, ArchiveModel, by_name
 from napari_impa.fetching.members import Member
-from napari_impa.fetching.published import PUBLISHED, Published, by_name, fetch_published, find_checkpoint
+from napari_impa.watch import Reported
 from napari_impa.work import catalog
 
 ROOT = "IMPA_reproducibility/checkpoints"
-SIX, ALL, MULTI, _, RXRX1 = PUBLISHED
+SIX, ALL, MULTI, _, RXRX1 = ARCHIVE_MODELS
 DRUGS = ("CCO", "CCCCCCCC", "c1ccccc1", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(=O)O")
 SMALL: dict[str, Any] = {"width": 2, "style_dim": 3}
 ROWS = np.random.default_rng(0).random((3, 10))
@@ -85,8 +87,8 @@ def server(folder: Path) -> Iterator[Server]:
         yield server
 
 
-def fetch(server: Server, model: Published, cache: Path, **how: Any) -> tuple[Path, str]:
-    return fetch_published(model, cache, url=server.url("IMPA_reproducibility.zip"), patience=(0, 0), **how)
+def fetch(server: Server, model: ArchiveModel, cache: Path, **how: Any) -> tuple[Path, str]:
+    return fetch_archive_model(model, cache, url=server.url("IMPA_reproducibility.zip"), patience=(0, 0), **how)
 
 
 def test_six_drugs(server: Server, folder: Path, tmp_path: Path) -> None:
@@ -94,8 +96,8 @@ def test_six_drugs(server: Server, folder: Path, tmp_path: Path) -> None:
     assert archive.stat().st_size > HOLE
     with pytest.raises(ModelError, match=r"not here yet \(212 MB\).*models fetch impa-bbbc021-six"):
         catalog.load_model(SIX.name, tmp_path)
-    told: list[tuple[str, int, int]] = []
-    path, remark = fetch(server, SIX, tmp_path, tell=lambda *one: told.append(one))
+    told: list[tuple[int, int, str]] = []
+    path, remark = fetch(server, SIX, tmp_path, watch=Reported(lambda *one: told.append(one)))
     assert remark == ""
     model = catalog.load_model(SIX.name, tmp_path)
     assert model.conditions == ("AZ138", "AZ258", "cytochalasin B", "taxol", "vincristine")
@@ -107,7 +109,7 @@ def test_six_drugs(server: Server, folder: Path, tmp_path: Path) -> None:
     )
     print(f"{server.sent:,} bytes moved of an archive of {archive.stat().st_size:,}; the checkpoint has {needed:,}.")
     assert server.sent < needed + 70_000 < 3_000_000
-    assert told[-1][0] == "making the model"
+    assert told[-1][2] == "making the model"
     entry = catalog.find_entry(SIX.name, tmp_path)
     assert entry is not None
     assert entry.path == path
@@ -173,7 +175,7 @@ NAMED = ("CRISPR g1", "CRISPR g2", "Compound d1", "Compound d2", "Compound d3", 
 
 
 def test_kinds_of_perturbation_are_named_and_described_by_tables(kinds: Server, tmp_path: Path) -> None:
-    path, remark = fetch_published(MULTI, tmp_path, url=kinds.url("whole.zip"), patience=())
+    path, remark = fetch_archive_model(MULTI, tmp_path, url=kinds.url("whole.zip"), patience=())
     model = IMPA.load(path)
     assert remark == ""
     assert (model.conditions, model.control) == (NAMED, "DMSO")
@@ -184,7 +186,7 @@ def test_kinds_of_perturbation_are_named_and_described_by_tables(kinds: Server, 
 
 def test_kinds_of_perturbation_are_named_by_a_table_of_other_columns(kinds: Server, tmp_path: Path) -> None:
     how: dict[str, Any] = {"url": kinds.url("bare.zip"), "patience": ()}
-    path, remark = fetch_published(MULTI, tmp_path, **how)
+    path, remark = fetch_archive_model(MULTI, tmp_path, **how)
     assert "not in the archive" in remark
     assert "--names TABLE --column COLUMN --modality COLUMN" in remark
     assert [(one.modality, one.kind) for one in IMPA.load(path).descriptions] == [
@@ -193,23 +195,23 @@ def test_kinds_of_perturbation_are_named_by_a_table_of_other_columns(kinds: Serv
     asked = len(kinds.requests)
     own = tmp_path / "own.csv"
     with pytest.raises(ConditionError, match="3 modalities"):
-        fetch_published(MULTI, tmp_path, names=own, column="well", **how)
+        fetch_archive_model(MULTI, tmp_path, names=own, column="well", **how)
     for known in ({"column": "what", "modality": "how"}, {"column": "what"}, {}):
-        path, remark = fetch_published(MULTI, tmp_path, names=own, **known, **how)
+        path, remark = fetch_archive_model(MULTI, tmp_path, names=own, **known, **how)
         assert (IMPA.load(path).conditions, remark) == (NAMED, "")
     described = {"CRISPR": "learned", "Compound": "table", "ORF": "table"}
-    fetch_published(MULTI, tmp_path, names=own, column="what", modality="how", description=described, **how)
+    fetch_archive_model(MULTI, tmp_path, names=own, column="what", modality="how", description=described, **how)
     assert {one.modality: one.kind for one in IMPA.load(path).descriptions} == described
     assert len(kinds.requests) == asked
 
 
 def test_a_table_that_does_not_fit_is_told(kinds: Server, tmp_path: Path) -> None:
     model = replace(MULTI, column="plate")
-    path, remark = fetch_published(model, tmp_path, url=kinds.url("whole.zip"), patience=())
+    path, remark = fetch_archive_model(model, tmp_path, url=kinds.url("whole.zip"), patience=())
     assert "has 3 modalities; say which column of the table names them" in remark
     assert IMPA.load(path).conditions[0] == "condition 1"
     with pytest.raises(ConditionError, match="no column 'nothing'"):
-        fetch_published(model, tmp_path, url=kinds.url("whole.zip"), patience=(), column="nothing")
+        fetch_archive_model(model, tmp_path, url=kinds.url("whole.zip"), patience=(), column="nothing")
 
 
 def test_the_checkpoint_of_the_other_folder(server: Server, tmp_path: Path) -> None:
@@ -223,15 +225,15 @@ def test_the_checkpoint_of_the_other_folder(server: Server, tmp_path: Path) -> N
 
 
 def test_the_parts_of_two_checkpoints_are_never_mixed(server: Server, tmp_path: Path) -> None:
-    def stop(what: str, done: int, all: int) -> None:
-        if what == MULTI.name and done == all:
+    def stop(done: int, of: int, what: str) -> None:
+        if what == MULTI.name and done == of:
             raise KeyboardInterrupt
 
     table = tmp_path / "three.csv"
     table.write_text("CPD_NAME\na\nb\nc\n")
     fetch(server, MULTI, tmp_path, member=f"{ROOT}/a/cpg0000")
     with pytest.raises(KeyboardInterrupt):
-        fetch(server, MULTI, tmp_path, member=f"{ROOT}/b/cpg0000", tell=stop)
+        fetch(server, MULTI, tmp_path, member=f"{ROOT}/b/cpg0000", watch=Reported(stop))
     with pytest.raises(FetchError, match="2 folders fit"):
         fetch(server, MULTI, tmp_path, names=table)
     path, _ = fetch(server, MULTI, tmp_path, names=table, member=f"{ROOT}/b/cpg0000")
@@ -252,7 +254,7 @@ def test_fetching_goes_on(server: Server, tmp_path: Path) -> None:
     held = next((tmp_path / "models" / SIX.name).glob("*.partial")).stat().st_size
     server.faults.clear()
     told: list[int] = []
-    fetch(server, SIX, tmp_path, tell=lambda what, done, all: told.append(done))
+    fetch(server, SIX, tmp_path, watch=Reported(lambda done, of, what: told.append(done)))
     assert held > 30_000
     assert held < told[1] < held + 5000  # beside the embeddings, which came before
     assert not list((tmp_path / "models" / SIX.name).glob("*.partial"))

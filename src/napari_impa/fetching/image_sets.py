@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from napari_impa.errors import FetchError
 from napari_impa.fetching.files import fetch_file
-from napari_impa.fetching.members import Progress, sha256_of
+from napari_impa.fetching.members import sha256_of
+from napari_impa.watch import UNWATCHED, PartOf, Watch
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ImageSet:
         pairs = zip(self.files, self.paths(folder), strict=True)
         return self.is_here(folder) and all(sha256_of(path) == one.sha256 for one, path in pairs)
 
-    def fetch(self, folder: Path, progress: Progress = lambda done, all: None) -> list[Path]:
+    def fetch(self, folder: Path, watch: Watch = UNWATCHED) -> list[Path]:
         """Fetch what is not there yet into a cache folder.
 
         Raises
@@ -74,16 +75,11 @@ class ImageSet:
         before, paths = 0, self.paths(folder)
         for one, path in zip(self.files, paths, strict=True):
             try:
-                fetch_file(
-                    one.url,
-                    path,
-                    sha256=one.sha256,
-                    progress=lambda done, all, before=before: progress(before + done, self.bytes),  # type: ignore[misc]
-                )
+                fetch_file(one.url, path, sha256=one.sha256, watch=PartOf(watch, before, self.bytes, self.name))
             except FetchError as error:
                 raise FetchError(f"{self.title}: {error}") from error
             before += one.bytes
-            progress(before, self.bytes)
+            watch.report(before, self.bytes, self.name)
         return paths
 
 
