@@ -133,7 +133,7 @@ def test_cells_are_read_as_they_were_written_or_cut_smaller(crops: Path, tmp_pat
 
 
 def test_wrong_names_are_said_before_any_pixel_is_read(screen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_impa.cells.source.read_image", None)
+    monkeypatch.setattr("napari_impa.cells.layouts.entry.read_image", None)
     with pytest.raises(ConditionError, match="no column 'drug'; its columns are: plate, compound"):
         read_cells(screen, label="drug")
     with pytest.raises(ConditionError, match="control's name 'water'; the conditions are: DMSO, taxol"):

@@ -61,21 +61,22 @@ def test_different_channel_counts_are_found_among_many_files(tmp_path: Path) -> 
         np.save(tmp_path / f"{i:02}.npy", np.zeros((2 + (i == 35), 40, 50), np.uint8))
     source = open_source(tmp_path)
     with pytest.raises(SourceError, match=r"00\.npy has 2 channels and .*35\.npy has 3;"):
-        list(source.fields())
+        [source.field(row) for row in range(len(source))]
 
 
 def test_different_types_name_two_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((2, 40, 50), np.uint8))
     np.save(tmp_path / "b.npy", np.zeros((2, 40, 50), np.uint16))
     with pytest.raises(SourceError, match=r"b\.npy is uint16 and .*a\.npy is uint8"):
-        list(open_source(tmp_path).fields())
+        open_source(tmp_path).field(1)
 
 
 def test_channels_are_put_in_the_order_of_the_first_file(tmp_path: Path) -> None:
     pixels = np.stack([np.full((40, 50), value, np.uint8) for value in (1, 2)])
     ome(tmp_path / "a.tif", pixels, "DAPI", "GFP")
     ome(tmp_path / "b.tif", pixels[::-1].copy(), "GFP", "DAPI")
-    for field in open_source(tmp_path, channels=["x", "y"]).fields():
+    source = open_source(tmp_path, channels=["x", "y"])
+    for field in map(source.field, range(len(source))):
         assert field.pixels[:, 0, 0].tolist() == [1, 2]
         assert field.channels == ("x", "y")
 
@@ -151,4 +152,5 @@ def test_real_sources(shared: Path) -> None:
         assert (source.kind, len(source), len(source.channels)) == (kind, rows, channels)
     source = open_source(shared / "data" / "bbbc022_u2os")
     assert source.pixel_size == pytest.approx(0.656)
-    assert [len(np.unique(field.labels)) - 1 for field in source.fields()] == source.table["n_cells_in_mask"].tolist()
+    fields = map(source.field, range(len(source)))
+    assert [len(np.unique(field.labels)) - 1 for field in fields] == source.table["n_cells_in_mask"].tolist()

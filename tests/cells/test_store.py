@@ -82,7 +82,8 @@ def test_cells_survive_the_disk(
     tmp_path_factory: pytest.TempPathFactory, n: int, size: int, dtype: str, in_memory: bool, block: int
 ) -> None:
     cells, path = make(n, size, dtype), tmp_path_factory.mktemp("c") / "x.cells"
-    with CellsWriter(path, cells.channels, size, dtype, like=cells) as writer:
+    facts = {name: getattr(cells, name) for name in ("pixel_size", "label", "control", "history")}
+    with CellsWriter(path, cells.channels, size, dtype, **facts) as writer:
         for start in range(0, max(n, 1), block):
             writer.append(cells.pixels[start : start + block], cells.table.iloc[start : start + block])
     again = open_cells(path, in_memory=in_memory)
@@ -97,7 +98,7 @@ def test_cells_survive_the_disk(
 
 def test_an_empty_first_block_does_not_write_the_header_twice(tmp_path: Path) -> None:
     cells = make()
-    with CellsWriter(tmp_path / "x", cells.channels, 5, "uint16", like=cells) as writer:
+    with CellsWriter(tmp_path / "x", cells.channels, 5, "uint16") as writer:
         writer.append(cells.pixels[:0], cells.table.iloc[:0])
         writer.append(cells.pixels, cells.table)
     assert writer.path == tmp_path / "x.cells"

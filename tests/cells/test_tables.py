@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import (
-    check_conditions,
     condition_names,
     guess_control,
     guess_labels,
@@ -141,34 +139,6 @@ def test_the_control_is_guessed_from_its_column_or_its_name() -> None:
     assert guess_control(pd.DataFrame({"compound": ["b", "Untreated", "dmso"]}), "compound") == "dmso"
     assert guess_control(pd.DataFrame({"compound": ["b", "c"]}), "compound") is None
     assert guess_control(pd.DataFrame({"compound": ["b", "c"]}), "gene") is None
-
-
-def _cells(compounds: list[str], label: tuple[str, ...] = ("compound",), control: str | None = "DMSO") -> Cells:
-    table = pd.DataFrame({"compound": compounds})
-    return Cells(np.zeros((len(table), 1, 4, 4), np.uint8), table, ("DNA",), label=label, control=control)
-
-
-@pytest.mark.parametrize(
-    ("cells", "says"),
-    [
-        (_cells(["DMSO", "a"], label=()), "No label column"),
-        (_cells(["DMSO", "DMSO"]), "one condition, 'DMSO'"),
-        (_cells(["b", "a"]), "no cell has the control's name 'DMSO'"),
-        (_cells(["DMSO", "a"], control=None), "say which one is: DMSO, a"),
-        (_cells([]), "no cells"),
-    ],
-)
-def test_what_cannot_be_trained_is_said_in_one_sentence(cells: Cells, says: str) -> None:
-    with pytest.raises(ConditionError, match=f"(?i){says}") as caught:
-        check_conditions(cells)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_can_be_trained_passes() -> None:
-    check_conditions(_cells(["DMSO", "a"]))
-    check_conditions(_cells(["p1", "p2"], control=None), task="batch")
-    with pytest.raises(ConditionError, match="one batch"):
-        check_conditions(_cells(["p1", "p1"], control=None), task="batch")
 
 
 WRITTEN = re.compile(r"[+-]?((0|[1-9][0-9]{0,14})(\.[0-9]{0,25})?|\.[0-9]{1,25})([eE][+-]?[0-9]{1,2})?")

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_impa.cells.beside import written_beside
-from napari_impa.cells.fields import read_image
+from napari_impa.cells.readers import read_image
 from napari_impa.cells.store import Cells
-from napari_impa.cells.tiff import Picture, read_ome_tiff, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
+from napari_impa.cells.tiff import TiffPicture, read_ome_tiff, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
 from napari_impa.errors import CellsError
 
 CHANNELS = ("DNA", "actin")
@@ -72,7 +72,7 @@ def test_any_picture_comes_back(tmp_path_factory, shape, dtype, size, about) -> 
     pixels = np.random.default_rng(1).integers(0, 250, shape).astype(dtype)
     pixels = pixels[0] if len(pixels) == 1 else pixels
     channels = tuple(f"channel <{number}>" for number in range(shape[1]))
-    path = save_ome_tiff(Picture(pixels, channels, size, about), tmp_path_factory.mktemp("ome") / "p.ome.tif")
+    path = save_ome_tiff(TiffPicture(pixels, channels, size, about), tmp_path_factory.mktemp("ome") / "p.ome.tif")
     back = read_ome_tiff(path)
     np.testing.assert_array_equal(back.pixels, pixels)
     assert back.pixels.dtype == pixels.dtype
@@ -81,7 +81,7 @@ def test_any_picture_comes_back(tmp_path_factory, shape, dtype, size, about) -> 
 
 def test_our_own_reader_of_fields_understands_it(tmp_path: Path) -> None:
     pixels = some_cells().pixels[0]
-    image = read_image(save_ome_tiff(Picture(pixels, CHANNELS, 0.5), tmp_path / "field.ome.tif"))
+    image = read_image(save_ome_tiff(TiffPicture(pixels, CHANNELS, 0.5), tmp_path / "field.ome.tif"))
     np.testing.assert_array_equal(image.pixels, pixels)
     assert (image.channels, image.pixel_size) == (CHANNELS, 0.5)
 

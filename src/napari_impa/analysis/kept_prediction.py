@@ -16,7 +16,7 @@ from napari_impa.analysis.pictures.composite import display_limits
 from napari_impa.analysis.pictures.montage import Montage, MontageRow, arrange, save_montage
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
-from napari_impa.cells.tiff import Picture, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
+from napari_impa.cells.tiff import TiffPicture, save_cells_ome_tiff, save_cells_tiff, save_ome_tiff
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 
@@ -117,7 +117,8 @@ def save_fields(kept: KeptPrediction, path: str | Path, *, watch: Watch = UNWATC
     paths = _free(Path(path), [f"{part.title} in place" for part in parts], PLACED)
     for number, (part, target) in enumerate(zip(parts, paths, strict=True)):
         cells = part.cells
-        save_ome_tiff(Picture(kept.fields[part.title], cells.channels, cells.pixel_size, kept.view(part)), target)
+        picture = TiffPicture(kept.fields[part.title], cells.channels, cells.pixel_size, kept.view(part))
+        save_ome_tiff(picture, target)
         watch.report(number + 1, len(paths), "saving")
     return paths
 

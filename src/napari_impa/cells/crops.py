@@ -118,16 +118,6 @@ def cut_at(pixels: NDArray[Any], centres: ArrayLike, size: int, *, border: Borde
     return crops
 
 
-def cut_labels(labels: NDArray[Any], centres: ArrayLike, size: int, *, border: Border = "pad") -> NDArray[Any]:
-    """Cut (n, S, S) pieces of an (H, W) label image; the nucleus a crop is centred on has its own label in it.
-
-    Beyond the border there is background, never a mirrored nucleus.
-    """
-    side = size if border == "pad" else 0
-    padded = np.pad(np.asarray(labels), side)[None]
-    return cut_at(padded, np.asarray(centres).reshape(-1, 2) + side, size, border=border)[:, 0]
-
-
 def paste(
     pixels: NDArray[Any],
     crops: NDArray[Any],

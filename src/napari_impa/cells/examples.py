@@ -33,8 +33,6 @@ _PER_PLATE = 24  # crops of a plate to compare it by
 _PER_FIELD = 12  # crops kept of a field
 _MOST_PLATES = 12  # whole fields read only to compare plates
 
-Named = NDArray[np.object_]
-
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -59,7 +57,12 @@ class Example:
 
 
 def rows_to_read(
-    names: Named, plates: Named | None = None, control: str | None = None, *, fields: bool = False, seed: int = 0
+    names: NDArray[np.object_],
+    plates: NDArray[np.object_] | None = None,
+    control: str | None = None,
+    *,
+    fields: bool = False,
+    seed: int = 0,
 ) -> list[int]:
     """Choose rows at random: some of every condition first, then some of every plate, controls before others.
 

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import GIVEN
-from napari_impa.cells.parts import Block, Share, write_cells
+from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
-from napari_impa.cells.source import Kind, Source, open_source
+from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
-from napari_impa.cells.tables import check_conditions, condition_names, guess_control, guess_labels, shortest
+from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import CellsError, ConditionError
+from napari_impa.watch import UNWATCHED, Reported, Watch
 
 __all__ = [
     "DEFAULT_SIZE",
     "Source",
-    "check_conditions",
     "crop_source",
     "crop_summary",
     "guess_control",
@@ -34,8 +34,6 @@ __all__ = [
 
 DEFAULT_SIZE = 96
 """Crop side in pixels where none is asked for and whole fields are cut."""
-
-Progress = Callable[[int, int, str], object]
 
 _BLOCK = 256  # crops read before they are written
 
@@ -66,11 +64,12 @@ def crop_source(
     border: Literal["skip", "pad"] = "skip",
     label: Sequence[str] | str | None = None,
     control: str | None = None,
-    kind: Kind | None = None,
+    kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
     overwrite: bool = False,
     share: Share | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int, str], object] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Cells:
     """Cut the cells out of a source; into a `.cells` folder, block by block, where `out` is given.
 
@@ -100,12 +99,15 @@ def crop_source(
         The part of the images that this process takes, where several write `out` together; None: all.
     progress
         Called with (done, total, text) after every field or block of crops.
+    watch
+        The same for what may also stop it, where no `progress` is given.
 
     Raises
     ------
     SourceError, CellsError, ConditionError
         If the source cannot be read or gives no cell, crops do not fit, or a label or the control is missing.
     """
+    watch = watch if progress is None else Reported(progress)
     source = (
         path if isinstance(path, Source) else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel)
     )
@@ -120,13 +122,13 @@ def crop_source(
             history["segmenter_settings"] = method.changed
         find = _labeller(source, method, nuclei_channel)
         rows = mine.rows(len(source))
-        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method.takes_masks, tally, progress)
+        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method.takes_masks, tally, watch)
     elif source.kind == "crops":
-        blocks = _from_crops(source, mine.rows(len(source), block=_BLOCK), size, tally, progress)
+        blocks = _from_crops(source, mine.rows(len(source), block=_BLOCK), size, tally, watch)
     else:
         cells = open_cells(source.path)
         history = {**cells.history, "source": source.name}
-        blocks = _from_cells(cells, mine.rows(len(cells), block=_BLOCK), size, progress)
+        blocks = _from_cells(cells, mine.rows(len(cells), block=_BLOCK), size, watch)
     if out is None:
         parts = list(blocks)
         pixels = np.concatenate([part for part, _ in parts]) if parts else _no_cells(source, tally)
@@ -159,9 +161,10 @@ def read_cells(
     segment: str | Segmenter | None = None,
     nuclei_channel: str | int | None = None,
     mask_channel: str | int | None = None,
-    kind: Kind | None = None,
+    kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int, str], object] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Cells:
     """Read cells from any source; the parameters are those of `crop_source`.
 
@@ -183,6 +186,7 @@ def read_cells(
             label=label,
             control=control,
             progress=progress,
+            watch=watch,
         )
     columns, control = _labelling(source, label, control)
     return replace(open_cells(path), channels=source.channels, label=columns, control=control)
@@ -293,8 +297,8 @@ def _from_fields(
     nuclei_channel: str | int | None,
     masks: bool,
     tally: _Tally,
-    progress: Progress | None,
-) -> Iterator[Block]:
+    watch: Watch,
+) -> Iterator[CellsBlock]:
     from napari_impa.cells.crops import cut
 
     found = 0
@@ -315,11 +319,11 @@ def _from_fields(
                 columns = {"field": site.name, "y": place["y"], "x": place["x"], "label": place["label"]}
                 found += len(place)
                 yield crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)
-        if progress is not None:
-            progress(done, len(rows), f"{found:,} cells")
+        watch.check()
+        watch.report(done, len(rows), f"{found:,} cells")
 
 
-def _from_crops(source: Source, share: range, size: int, tally: _Tally, progress: Progress | None) -> Iterator[Block]:
+def _from_crops(source: Source, share: range, size: int, tally: _Tally, watch: Watch) -> Iterator[CellsBlock]:
     for start in range(share.start, share.stop, _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, share.stop))
         pixels = np.empty((len(rows), len(source.channels), size, size), source.dtype)
@@ -341,18 +345,18 @@ def _from_crops(source: Source, share: range, size: int, tally: _Tally, progress
         tally.left_out_blank += int((~good).sum())
         if good.any():
             yield pixels[good], table[good].reset_index(drop=True)
-        if progress is not None:
-            done = int(rows[-1]) + 1 - share.start
-            progress(done, len(share), f"{done:,} crops")
+        done = int(rows[-1]) + 1 - share.start
+        watch.check()
+        watch.report(done, len(share), f"{done:,} crops")
 
 
-def _from_cells(cells: Cells, share: range, size: int, progress: Progress | None) -> Iterator[Block]:
+def _from_cells(cells: Cells, share: range, size: int, watch: Watch) -> Iterator[CellsBlock]:
     for start in range(share.start, share.stop, _BLOCK):
         block = slice(start, min(start + _BLOCK, share.stop))
         yield np.ascontiguousarray(_centre(cells.pixels[block], size)), cells.table.iloc[block].reset_index(drop=True)
-        if progress is not None:
-            done = block.stop - share.start
-            progress(done, len(share), f"{done:,} cells")
+        done = block.stop - share.start
+        watch.check()
+        watch.report(done, len(share), f"{done:,} cells")
 
 
 def _centre(pixels: NDArray[Any], size: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.writer import CellsWriter
 
-Block = tuple[NDArray[Any], pd.DataFrame]
+CellsBlock = tuple[NDArray[Any], pd.DataFrame]
 
 FACTS = "facts"
 """Key of a part's `meta.json` under which it tells the first process what it found."""
@@ -43,7 +43,7 @@ class Share:
 
 def write_cells(
     writer: CellsWriter,
-    blocks: Iterable[Block],
+    blocks: Iterable[CellsBlock],
     share: Share | None = None,
     *,
     facts: Callable[[], dict[str, Any]] = dict,

@@ -6,7 +6,7 @@ Touching a memory map makes its pages resident; reading the same bytes from the 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.errors import CellsError
+from napari_impa.watch import UNWATCHED, Watch
 
 GAP_BYTES = 64 << 10
 """Rows no further apart than this are read in one go: passing over the gap costs less than another read."""
@@ -27,7 +28,7 @@ def read_pixels(
     rows: NDArray[np.integer],
     size: int | None = None,
     *,
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> NDArray[Any]:
     """Pixels (n, C, size, size) of the cells at `rows` (n,), in that order, cut at the centre where `size` is given.
 
@@ -37,8 +38,8 @@ def read_pixels(
         (N, C, S, S), an array or a memory map; a read-only memory map is read from its file instead.
     rows
         Row numbers from 0, in any order, also repeated.
-    check
-        Called after every `BLOCK_BYTES` or sooner; what it raises ends the reading.
+    watch
+        Asked after every `BLOCK_BYTES` or sooner whether it is to stop.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def read_pixels(
     out = np.empty((len(rows), pixels.shape[1], side, side), pixels.dtype.newbyteorder("="))
     for places, block in read_blocks(pixels, rows, size):
         out[places] = block
-        check()
+        watch.check()
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.fields import Field, Image, probe_image, read_image, read_masks
-from napari_impa.cells.layouts import Entry, list_source
+from napari_impa.cells.fields import Field
+from napari_impa.cells.layouts import SourceEntry, list_source
+from napari_impa.cells.readers import Image
 from napari_impa.cells.store import open_cells
 from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import CellsError, SourceError
 
-Kind = Literal["fields", "crops", "cells"]
+SourceKind = Literal["fields", "crops", "cells"]
 
 CROP_SIDE = 256
 """Square images of one side, at most this many pixels, are taken for ready crops."""
@@ -52,7 +53,7 @@ class Source:
 
     path: Path
     name: str
-    kind: Kind
+    kind: SourceKind
     table: pd.DataFrame
     channels: tuple[str, ...]
     shape: tuple[int, int]
@@ -60,7 +61,7 @@ class Source:
     pixel_size: float | None
     skipped: list[Path]
     layout: str
-    entries: list[Entry]
+    entries: Sequence[SourceEntry]
     mask_channel: str | int | None = None
 
     def __len__(self) -> int:
@@ -73,7 +74,7 @@ class Source:
 
     @cached_property
     def _file_channels(self) -> tuple[str, ...]:
-        return _probe(self.entries[0]).channels
+        return self.entries[0].probe().channels
 
     def describe(self) -> str:
         """Say in one sentence what was found."""
@@ -98,8 +99,8 @@ class Source:
         entry = self.entries[row]
         image = self.image(row)
         labels = None
-        if masks and entry.masks is not None:
-            labels = _nucleus_plane(read_masks(entry.masks), entry.masks, image.pixels, self, nuclei_channel)
+        if masks and entry.masks is not None and (planes := entry.labels()) is not None:
+            labels = _nucleus_plane(planes, entry.masks, image.pixels, self, nuclei_channel)
         values = {str(name): self.table[name].iloc[row] for name in self.table.columns}
         return Field(entry.name, image.pixels, self.channels, image.pixel_size or self.pixel_size, values, labels)
 
@@ -112,7 +113,7 @@ class Source:
             As `field`.
         """
         entry, first = self.entries[row], self.entries[0].files[0]
-        image = _read_entry(entry)
+        image = entry.image()
         path, order = entry.files[0], self._file_channels
         if len(image.pixels) != len(order):
             raise SourceError(_other_channels(first, len(order), path, len(image.pixels)))
@@ -124,11 +125,6 @@ class Source:
         if image.channels != order and all(order) and sorted(image.channels) == sorted(order):
             pixels = np.ascontiguousarray(pixels[[image.channels.index(name) for name in order]])
         return Image(pixels, self.channels, image.pixel_size)
-
-    def fields(self, *, nuclei_channel: str | int | None = None, masks: bool = True) -> Iterator[Field]:
-        """Read field after field (or crop after crop)."""
-        for row in range(len(self.entries)):
-            yield self.field(row, nuclei_channel=nuclei_channel, masks=masks)
 
     def nuclei_channel(self, channel: str | int | None = None) -> int:
         """Find the number of the channel that shows nuclei, from a name, a number, or the channels' names.
@@ -152,25 +148,8 @@ class Source:
         raise CellsError(f"{self.name} has no channel {channel!r}; its channels are: {known}.")
 
 
-def _read_entry(entry: Entry, read: Callable[[Path], Image] = read_image) -> Image:
-    images = [read(file) for file in entry.files]
-    if len(images) == 1:
-        return images[0]
-    for file, image in zip(entry.files, images, strict=True):
-        if image.pixels.shape[0] != 1:
-            raise SourceError(f"{file} has {image.pixels.shape[0]} channels, where one file a channel was expected.")
-        if image.pixels.shape != images[0].pixels.shape or image.pixels.dtype != images[0].pixels.dtype:
-            raise SourceError(f"{file} and {entry.files[0]} are channels of one field but differ in size or type.")
-    names = tuple(image.channels[0] for image in images)
-    return Image(np.concatenate([image.pixels for image in images]), names, images[0].pixel_size)
-
-
 def _other_channels(one: Path, count: int, other: Path, other_count: int) -> str:
     return f"{one} has {count} channels and {other} has {other_count}; a source needs images of the same channels."
-
-
-def _probe(entry: Entry) -> Image:
-    return _read_entry(entry, probe_image)
 
 
 def _nucleus_plane(
@@ -216,7 +195,7 @@ def _by(shape: Sequence[int]) -> str:
 def open_source(
     path: str | Path,
     *,
-    kind: Kind | None = None,
+    kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
     mask_channel: str | int | None = None,
 ) -> Source:
@@ -252,7 +231,7 @@ def open_source(
         )
     listing = list_source(path)
     rows = np.unique(np.linspace(0, len(listing.entries) - 1, _SAMPLE).round().astype(int))
-    images = [_probe(listing.entries[row]) for row in rows]
+    images = [listing.entries[row].probe() for row in rows]
     first = images[0]
     for row, image in zip(rows, images, strict=True):
         if image.pixels.shape[0] != first.pixels.shape[0]:

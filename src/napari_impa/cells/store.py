@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.tables import condition_names, read_table, shortest
-from napari_impa.cells.writer import FORMAT, PLACE, CellsWriter
+from napari_impa.cells.words import PLACE
+from napari_impa.cells.writer import FORMAT, CellsWriter
 from napari_impa.errors import CellsError, ConditionError, SourceError
 
 __all__ = ["FORMAT", "PLACE", "Cells", "CellsWriter", "concatenate", "condition_names", "open_cells", "shortest"]
@@ -184,7 +185,11 @@ class Cells:
             If the folder exists already or cannot be written.
         """
         dtype = self.pixels.dtype.newbyteorder("=")
-        with CellsWriter(path, self.channels, self.size, dtype, like=self, overwrite=overwrite) as writer:
+        writer = CellsWriter(
+            path, self.channels, self.size, dtype, pixel_size=self.pixel_size, label=self.label, control=self.control,
+            history=self.history, overwrite=overwrite,
+        )  # fmt: skip
+        with writer:
             step = max(1, (64 << 20) // max(1, self.pixels[:1].nbytes))
             for start in range(0, len(self), step):
                 rows = np.arange(start, min(start + step, len(self)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,10 +21,6 @@ from napari_impa.cells.words import (
     Task,
 )
 from napari_impa.errors import ConditionError, SourceError
-
-if TYPE_CHECKING:
-    from napari_impa.cells.store import Cells
-
 
 # Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
 _WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)
@@ -208,28 +203,3 @@ def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None
             if name in present:
                 return present[name]
     return None
-
-
-def check_conditions(cells: Cells, task: Task = "perturbation") -> None:
-    """Make sure that cells can train a model of the given task.
-
-    Raises
-    ------
-    ConditionError
-        If no label is chosen, all cells are of one condition or batch, or a perturbation model has no control.
-    """
-    what = "batch" if task == "batch" else "condition"
-    if not cells.label:
-        columns = ", ".join(map(str, cells.table.columns))
-        raise ConditionError(f"No label column says the {what} of a cell; choose one or more of: {columns}.")
-    names = sorted(set(map(str, cells.conditions)))
-    if not names:
-        raise ConditionError("There are no cells to train on.")
-    if len(names) == 1:
-        raise ConditionError(f"All cells are of one {what}, {names[0]!r}; training needs at least two.")
-    if task == "perturbation":
-        some = ", ".join(names[:12])
-        if cells.control is None:
-            raise ConditionError(f"No condition is known to be the untreated control; say which one is: {some}.")
-        if not cells.is_control.any():
-            raise ConditionError(f"No cell has the control's name {cells.control!r}; the conditions are: {some}.")

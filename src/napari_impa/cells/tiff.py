@@ -22,7 +22,7 @@ _OME_TYPES = frozenset(["int8", "int16", "int32", "uint8", "uint16", "uint32", "
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class TiffPicture:
     """Pixels with what a viewer needs to put them back where they were.
 
     Parameters
@@ -69,10 +69,10 @@ def save_cells_tiff(cells: Cells, path: str | Path) -> Path:
 
 def save_cells_ome_tiff(cells: Cells, path: str | Path, about: Mapping[str, Any] | None = None) -> Path:
     """Write cells as OME-TIFF: a time point a cell, channels named, physical pixel size; errors as `save_ome_tiff`."""
-    return save_ome_tiff(Picture(cells.pixels, cells.channels, cells.pixel_size, about or {}), path)
+    return save_ome_tiff(TiffPicture(cells.pixels, cells.channels, cells.pixel_size, about or {}), path)
 
 
-def save_ome_tiff(picture: Picture, path: str | Path) -> Path:
+def save_ome_tiff(picture: TiffPicture, path: str | Path) -> Path:
     """Write a field or cells as OME-TIFF, losslessly compressed.
 
     Raises
@@ -101,7 +101,7 @@ def save_ome_tiff(picture: Picture, path: str | Path) -> Path:
     return path
 
 
-def read_ome_tiff(path: str | Path) -> Picture:
+def read_ome_tiff(path: str | Path) -> TiffPicture:
     """Read what `save_ome_tiff` wrote; of other OME-TIFF files the first image.
 
     Raises
@@ -124,7 +124,7 @@ def read_ome_tiff(path: str | Path) -> Picture:
     names = [node.get("Name") or "" for node in image if node.tag.endswith("}Channel")]
     channels = tuple(name or f"channel {number + 1}" for number, name in enumerate(names))
     size = image.get("PhysicalSizeX")
-    return Picture(pixels, channels, float(size) if size else None, _annotation(root))
+    return TiffPicture(pixels, channels, float(size) if size else None, _annotation(root))
 
 
 def _annotation(root: ElementTree.Element) -> dict[str, Any]:

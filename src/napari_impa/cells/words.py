@@ -89,6 +89,9 @@ def _spellings(column: Hashable) -> Iterator[str]:
             yield short.rpartition("_")[0]
 
 
+PLACE = ("field", "y", "x", "label")
+"""Columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
+
 PLATE = Word(("plate", "plate_id", "plate_name", "plate_barcode", "assay_plate_barcode", "barcode"))
 """On which plate a cell is."""
 

@@ -12,25 +12,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from napari_impa.cells.words import PLACE
 from napari_impa.errors import CellsError
-
-if TYPE_CHECKING:
-    from napari_impa.cells.store import Cells
 
 FORMAT = 1
 """Version of the `.cells` layout, written into `meta.json`."""
 
 _LEFT_OVER = 24 * 3600  # seconds after which a folder that is no longer written to was left by a killed process
-
-PLACE = ("field", "y", "x", "label")
-"""Table columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
 
 
 class CellsWriter:
@@ -45,8 +40,8 @@ class CellsWriter:
         The folder to make; `.cells` is added where missing.
     channels, size, dtype
         What every block must have: channel names, crop side in pixels, pixel type.
-    like
-        Cells whose pixel size, label, control and history are taken over.
+    pixel_size, label, control, history
+        As those of `Cells`, for the folder's `meta.json`.
     overwrite
         Replace a `.cells` folder that exists; otherwise that is an error.
     """
@@ -62,15 +57,12 @@ class CellsWriter:
         label: Sequence[str] = (),
         control: str | None = None,
         history: Mapping[str, Any] | None = None,
-        like: Cells | None = None,
         overwrite: bool = False,
     ) -> None:
         path = Path(path)
         self.path = path if path.suffix == ".cells" else path.with_name(path.name + ".cells")
         self.channels, self.size, self.dtype = tuple(channels), int(size), np.dtype(dtype)
         self.overwrite = overwrite
-        if like is not None:
-            pixel_size, label, control, history = like.pixel_size, like.label, like.control, like.history
         self.meta: dict[str, Any] = {
             "format": FORMAT,
             "channels": list(self.channels),

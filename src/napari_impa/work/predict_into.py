@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.parts import Share, write_cells
-from napari_impa.cells.source import Kind as ImageKind
 from napari_impa.cells.source import Source, open_source
+from napari_impa.cells.source import SourceKind as ImageKind
 from napari_impa.cells.store import Cells, CellsWriter, shortest
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of, read_new_conditions
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.training_plan import told
 
 
 def cells_for(
@@ -41,7 +40,7 @@ def cells_for(
     labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)
     return read_cells(
-        opened.path, size=model.size, segment=segment, label=label, control=control, kind=kind, progress=told(watch)
+        opened.path, size=model.size, segment=segment, label=label, control=control, kind=kind, watch=watch
     )  # fmt: skip
 
 

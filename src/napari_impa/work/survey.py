@@ -17,7 +17,7 @@ from napari_impa.analysis.pictures.composite import channel_colours, composite, 
 from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
-from napari_impa.cells.source import Kind, Source, open_source
+from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import SourceError
@@ -66,7 +66,7 @@ class Looked:
     checks: tuple[Concern, ...] = ()
 
 
-def look(path: str | Path, task: str, kind: Kind | None = None, *, watch: Watch = UNWATCHED) -> Looked:
+def look(path: str | Path, task: str, kind: SourceKind | None = None, *, watch: Watch = UNWATCHED) -> Looked:
     """Open a folder without reading its pixels; `kind` says what its images are where that is guessed wrong.
 
     Raises

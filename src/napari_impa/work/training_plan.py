@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_impa.cells.folder import crop_source, read_cells
-from napari_impa.cells.source import Kind, Source, open_source
+from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
@@ -62,7 +62,7 @@ class Plan:
     folder: Path
     segment: str | None = None
     nuclei_channel: str | None = None
-    kind: Kind | None = None
+    kind: SourceKind | None = None
     start_from: IMPA | str | Path | None = None
     cells: Cells | None = None
     cache: Path | None = None
@@ -186,7 +186,7 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
     if not plan.keep_crops:
         return read_cells(
             plan.source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
-            nuclei_channel=plan.nuclei_channel, kind=plan.kind, progress=told(watch),
+            nuclei_channel=plan.nuclei_channel, kind=plan.kind, watch=watch,
         )  # fmt: skip
     source = open_source(plan.source, kind=plan.kind)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:
@@ -201,19 +201,9 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
         size = plan.settings.size if source.kind == "fields" else None
         cells = crop_source(
             source, path, size=size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
-            label=plan.label, control=plan.control, overwrite=True, progress=told(watch),
+            label=plan.label, control=plan.control, overwrite=True, watch=watch,
         )  # fmt: skip
     return cells.labelled(plan.label, plan.control)
-
-
-def told(watch: Watch) -> Callable[..., None]:
-    """Return what reports to a watch as `crop_source` and `predict_blocks` report, and asks it whether to stop."""
-
-    def tell(done: int, total: int, text: str = "") -> None:
-        watch.check()
-        watch.report(done, total, text)
-
-    return tell
 
 
 def _require_ours(path: Path, source: Source) -> None:

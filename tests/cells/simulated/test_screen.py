@@ -250,7 +250,7 @@ def test_a_folder_like_a_user_s_own(tmp_path):
     expected = simulated_screen(size=96, conditions=("DMSO", "shrinkage"), batches=1)
     source = open_source(folder)
     assert source.kind == "fields"
-    for field, wanted in zip(source.fields(), expected, strict=True):
+    for field, wanted in zip(map(source.field, range(len(source))), expected, strict=True):
         np.testing.assert_array_equal(field.pixels, wanted.pixels)
         np.testing.assert_array_equal(field.labels, wanted.labels)
         assert field.channels == CHANNELS

@@ -20,7 +20,7 @@ _FAN = 0.6  # radians that an arm may stand off the long axis
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchLook:
     """How one batch was imaged: counts a unit of signal, haze and darkening towards the corners, a value a channel."""
 
     gain: tuple[float, float, float]
@@ -32,9 +32,9 @@ class Batch:
     read_noise: float = 9.0
 
 
-BATCHES: dict[str, Batch] = {
-    "batch 1": Batch((2600.0, 2300.0, 2200.0), (140.0, 190.0, 170.0), (0.12, 0.14, 0.12), (0.02, 0.05)),
-    "batch 2": Batch((1700.0, 3300.0, 2900.0), (230.0, 330.0, 240.0), (0.30, 0.24, 0.32), (-0.14, 0.10)),
+BATCHES: dict[str, BatchLook] = {
+    "batch 1": BatchLook((2600.0, 2300.0, 2200.0), (140.0, 190.0, 170.0), (0.12, 0.14, 0.12), (0.02, 0.05)),
+    "batch 2": BatchLook((1700.0, 3300.0, 2900.0), (230.0, 330.0, 240.0), (0.30, 0.24, 0.32), (-0.14, 0.10)),
 }
 
 
@@ -46,7 +46,7 @@ def batch_name(batch: int) -> str:
 
 
 @dataclass(eq=False)
-class _Layout:
+class _Ownership:
     """Per pixel: whose cell it is (-1 for none), where in that cell, and what nuclei cover it."""
 
     owner: NDArray[np.int32]
@@ -78,7 +78,7 @@ def _outlines(scene: Scene, traits: Blend, rng: np.random.Generator) -> NDArray[
     return np.maximum(scene.radius[:, None] * traits["cell_scale"][:, None] * shape, floor)
 
 
-def _layout(scene: Scene, traits: Blend) -> _Layout:
+def _layout(scene: Scene, traits: Blend) -> _Ownership:
     side = scene.size + 2 * _PAD
     rng = generator(scene.seed, 1)
     n = len(scene.centres)
@@ -133,7 +133,7 @@ def _layout(scene: Scene, traits: Blend) -> _Layout:
             holes += depth[k, m] * np.exp(-gap / (2 * width[k, m] ** 2))
         body = (1 + 0.24 * traits["chromatin"][k] * grain[window]) * np.clip(1 - holes, 0.3, 1)
         dna[window] += (scene.amounts[k, 0] * traits["dna"][k] * cover * body).astype(np.float32)
-    return _Layout(owner, nuclear, direction, labels, dna)
+    return _Ownership(owner, nuclear, direction, labels, dna)
 
 
 def _texture(
@@ -166,7 +166,7 @@ def _deposit(shape: tuple[int, int], y: NDArray[np.float64], x: NDArray[np.float
     return image.reshape(shape).astype(np.float32)
 
 
-def _owned(layout: _Layout, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _owned(layout: _Ownership, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n, lines, points) whether a line has stayed on its own cell's ground up to each of its points."""
     side = layout.owner.shape[0]
     iy, ix = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
@@ -175,7 +175,7 @@ def _owned(layout: _Layout, y: NDArray[np.float64], x: NDArray[np.float64]) -> N
     return (owner == np.arange(len(y))[:, None, None]) & ~outside
 
 
-def _microtubules(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
+def _microtubules(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np.float32]:
     """Fibres that grow from a centrosome beside the nucleus and bend on their way out."""
     rng = generator(scene.seed, 2)
     n = len(scene.centres)
@@ -202,7 +202,7 @@ def _microtubules(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.fl
     return _deposit(layout.owner.shape, y, x, weight)
 
 
-def _spindles(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
+def _spindles(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np.float32]:
     """Two poles, one on either side of the chromatin plate, joined by arcs, with short rays outwards."""
     if not np.any(traits["spindle"]):
         return np.zeros(layout.owner.shape, np.float32)
@@ -238,13 +238,13 @@ def _bundles(scene: Scene, traits: Blend) -> tuple[NDArray[np.float64], NDArray[
     return y, x, rng.gamma(0.8, 0.75, lines) * scene.amounts[:, 1, None, None]
 
 
-def _stress_fibres(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
+def _stress_fibres(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np.float32]:
     """The cell's bundles, drawn through."""
     y, x, amount = _bundles(scene, traits)
     return _deposit(layout.owner.shape, y, x, _owned(layout, y, x) * amount * traits["bundles"][:, None, None])
 
 
-def _actin_puncta(scene: Scene, traits: Blend, layout: _Layout) -> NDArray[np.float32]:
+def _actin_puncta(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np.float32]:
     """Bright dots that the cell's bundles fall into."""
     y, x, amount = (part[..., ::_PUNCTUM] for part in _bundles(scene, traits))
     grown = generator(scene.seed, 5).gamma(1.0, 4.0, y.shape)

@@ -25,6 +25,7 @@ from napari_impa.cells.simulated.drawing import BATCHES, batch_name, draw_scene
 from napari_impa.cells.simulated.scenes import CHANNELS, CONDITIONS, CONTROL, PIXEL_SIZE, Scene
 from napari_impa.cells.store import Cells, concatenate
 from napari_impa.errors import CellsError, ConditionError, SourceError
+from napari_impa.watch import UNWATCHED, Watch
 
 __all__ = [
     "BATCHES",
@@ -131,6 +132,7 @@ def simulated_cells(
     plates: int = 4,
     same_cells: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Cells:
     """Cut crops out of as many simulated fields as it takes, centred on the true nuclei.
 
@@ -151,6 +153,8 @@ def simulated_cells(
         every condition has cells of its own.
     progress
         Called with cells drawn so far and cells in all.
+    watch
+        Hears the same, and may stop it.
 
     Returns
     -------
@@ -174,6 +178,8 @@ def simulated_cells(
                 part = _cells_of(drawn, scene, size, wanted)
                 parts.append(part)
                 wanted, site, done = wanted - len(part), site + 1, done + len(part)
+                watch.check()
+                watch.report(done, total, "cells")
                 if progress is not None:
                     progress(done, total)
     if not parts:

@@ -15,7 +15,7 @@ from napari.utils import progress
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
-from napari_impa.cells.source import Kind
+from napari_impa.cells.source import SourceKind
 from napari_impa.engine.steering import Steering
 from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.errors import TrainingError
@@ -122,7 +122,7 @@ class TrainingSession(QObject):
         """Whether a training is under way, or paused."""
         return self.job is not None
 
-    def look(self, path: Path, task: str, kind: Kind | None = None) -> None:
+    def look(self, path: Path, task: str, kind: SourceKind | None = None) -> None:
         """Look at a folder."""
         self._looking.submit(as_job(look), path, task, kind)
 

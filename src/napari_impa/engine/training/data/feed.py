@@ -12,9 +12,8 @@ and processes that share a batch draw it from the same.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from napari_impa.cells.reading import file_part, read_blocks, read_pixels
 from napari_impa.engine.model.intensity import as_tensor, movable
-from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.watch import UNWATCHED, Token, Watch
 
 HOST_BYTES = 768 << 20
 """Memory for cells on the CPU: what all may take together, and the size of the pool where they take more."""
@@ -211,7 +210,7 @@ class Feed:
         self._rows = np.empty(0, np.intp)
         self._order = np.empty(0, np.intp)
         self._reading: Future[tuple[Rows, Rows, Tensor]] | None = None
-        self._closing = threading.Event()
+        self._closing = Token()
 
     def pixels(self, step: int, rows: Rows) -> Tensor:
         """Pixels (n, C, S, S) of rows (n,) that `plan` drew at this step, on the device, in the camera's type.
@@ -231,10 +230,10 @@ class Feed:
     def close(self) -> None:
         """End what is being read; afterwards no thread is left."""
         if self._reading is not None:
-            self._closing.set()
+            self._closing.cancel()
             self._reading.exception()
             self._reading = None
-            self._closing.clear()
+            self._closing = Token()
 
     def _turn_to(self, turn: int) -> None:
         before, self._turn = self._turn, None
@@ -272,11 +271,7 @@ class Feed:
             self._put(places[part], rows[part], as_tensor(block))
 
     def _read(self, places: Rows, rows: Rows) -> tuple[Rows, Rows, Tensor]:
-        def check() -> None:
-            if self._closing.is_set():
-                raise CancelledError
-
-        return places, rows, as_tensor(read_pixels(self._pixels, rows, self._size, check=check))
+        return places, rows, as_tensor(read_pixels(self._pixels, rows, self._size, watch=self._closing))
 
     def _put(self, places: Rows, rows: Rows, pixels: Tensor) -> None:
         assert self._pool is not None

@@ -10,7 +10,7 @@ import tifffile
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from napari_impa.cells.fields import probe_image, read_image, read_masks
+from napari_impa.cells.readers import probe_image, read_image, read_masks
 from napari_impa.errors import SourceError
 
 

@@ -1,0 +1,113 @@
+"""One field or ready crop of a source, which reads itself, and what a folder holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from napari_impa.cells.readers import Image, probe_image, read_image, read_masks
+from napari_impa.cells.words import PLACE
+from napari_impa.errors import SourceError
+
+GIVEN = "_given"
+"""Ending of a table column whose own name says where a cell was cut (`field`, `y`, `x`, `label`)."""
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """One field or crop: the file with all channels, or one file a channel, and the file with its masks.
+
+    Where a layout keeps its pixels in another way than in such files, its entries are of a subclass that overrides
+    `image`, `probe` and `labels`; `files` then says where they come from.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    masks: Path | None = None
+
+    def image(self) -> Image:
+        """Read its pixels, all channels.
+
+        Raises
+        ------
+        SourceError
+            If a file is damaged, or its files are not the channels of one field.
+        """
+        return self._joined(read_image)
+
+    def probe(self) -> Image:
+        """Read all but the pixels, which have the right shape and type; errors as `image`."""
+        return self._joined(probe_image)
+
+    def labels(self) -> Image | None:
+        """Read its masks, (planes, H, W); None where there are none.
+
+        Raises
+        ------
+        SourceError
+            If the file is damaged or no label image.
+        """
+        return None if self.masks is None else read_masks(self.masks)
+
+    def _joined(self, read: Callable[[Path], Image]) -> Image:
+        images = [read(file) for file in self.files]
+        if len(images) == 1:
+            return images[0]
+        first = images[0]
+        for file, image in zip(self.files, images, strict=True):
+            if image.pixels.shape[0] != 1:
+                raise SourceError(
+                    f"{file} has {image.pixels.shape[0]} channels, where one file a channel was expected."
+                )
+            if image.pixels.shape != first.pixels.shape or image.pixels.dtype != first.pixels.dtype:
+                raise SourceError(f"{file} and {self.files[0]} are channels of one field but differ in size or type.")
+        names = tuple(image.channels[0] for image in images)
+        return Image(np.concatenate([image.pixels for image in images]), names, first.pixel_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """What a folder holds: one entry and one table row a field or crop, and the files passed over.
+
+    Parameters
+    ----------
+    entries
+        In the order of the table.
+    table
+        What is known of each, in columns that `words` knows: plate, well, site, compound, dose, …; columns whose names
+        say where a cell was cut come back with `GIVEN` after them.
+    skipped
+        Files that were passed over.
+    layout
+        How the folder is built, in words.
+    channels
+        Names, where the layout knows them better than the files.
+    """
+
+    entries: Sequence[SourceEntry]
+    table: pd.DataFrame
+    skipped: list[Path]
+    layout: str
+    channels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # `label` of a table of files is mostly a condition
+        taken = {name: name + GIVEN for name in PLACE if name in self.table.columns}
+        object.__setattr__(self, "table", self.table.rename(columns=taken))
+
+
+def passed_over(found: Iterable[Path], entries: Iterable[SourceEntry], table: Path | None = None) -> list[Path]:
+    """Files of a folder that are neither in an entry nor its table."""
+    used = {file for entry in entries for file in (*entry.files, entry.masks)} | {table}
+    return [file for file in found if file not in used]
+
+
+def told_apart(entries: list[SourceEntry]) -> list[SourceEntry]:
+    """The same entries, numbered where two have one name."""
+    if len({entry.name for entry in entries}) == len(entries):
+        return entries
+    return [replace(entry, name=f"{entry.name}_{number}") for number, entry in enumerate(entries, 1)]

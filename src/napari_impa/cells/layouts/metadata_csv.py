@@ -1,0 +1,116 @@
+"""A table of files: a row an image of all channels, or a row a file of one channel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
+from napari_impa.cells.layouts.impa_index import is_index
+from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.words import ONE_FIELD
+from napari_impa.errors import SourceError
+
+
+def _fits(source: SourceFiles) -> bool:
+    return _table(source) is not None
+
+
+def _table(source: SourceFiles) -> Path | None:
+    """The table: any that is given itself, of a folder the one called `metadata.csv`."""
+    if source.path.is_file():
+        return next((file for file in source.tables if not is_index(file)), None)
+    here = (file for file in source.tables if file.parent == source.root)
+    return next((file for file in here if file.name.lower() == "metadata.csv"), None)
+
+
+def _entries(source: SourceFiles) -> Listing:
+    path = _table(source)
+    assert path is not None, "this layout does not fit"
+    root, table, found = source.root, read_table(path), source.files
+    by_name = {str(name).lower(): str(name) for name in table.columns}
+    if "file" not in by_name:
+        columns = ", ".join(map(str, table.columns))
+        raise SourceError(f"{path} needs a column 'file' that names the image files; its columns are: {columns}.")
+    table = table.rename(columns={by_name[name]: name for name in ("file", "channel", "mask_file") if name in by_name})
+    if table.empty:
+        raise SourceError(f"{path} has no rows; write one row a file or a field into it.")
+    if table["file"].isna().any():
+        raise SourceError(
+            f"{path} has no file in row {int(table['file'].isna().argmax()) + 2}; fill it in or remove the row."
+        )
+    known = set(found)
+    files = _locate(root, path, table["file"], known)
+    masks: list[Path | None] = [None] * len(table)
+    if "mask_file" in table.columns:
+        has_mask = table["mask_file"].notna().to_numpy()
+        located = iter(_locate(root, path, table["mask_file"][has_mask], known))
+        masks = [next(located) if has else None for has in has_mask]
+    rest = table.drop(columns=["file", "mask_file", "channel"], errors="ignore")
+    names = [str(name).replace("\\", "/") for name in table["file"]]
+    if "channel" not in table.columns:
+        twice = pd.Series(names).duplicated()
+        if twice.any():
+            raise SourceError(f"{path} names {names[int(twice.argmax())]} in two rows; keep one row a file.")
+        entries = [SourceEntry(name, (file,), mask) for name, file, mask in zip(names, files, masks, strict=True)]
+        return Listing(entries, rest, passed_over(found, entries, path), path.name)
+    entries, rows, channels = _group(path, table, files, masks, rest)
+    skipped = passed_over(found, entries, path)
+    return Listing(entries, rest.iloc[rows].reset_index(drop=True), skipped, path.name, channels)
+
+
+def _locate(root: Path, path: Path, names: pd.Series, known: set[Path]) -> list[Path]:
+    files = [root / str(name).replace("\\", "/") for name in names]
+    missing = [file for file in files if file not in known and not file.is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise SourceError(
+            f"{path.name} names {_relative(missing[0], root)}{more}, not found in {root}; "
+            "correct the table or bring the files."
+        )
+    return files
+
+
+def _relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+def _group(
+    path: Path, table: pd.DataFrame, files: list[Path], masks: list[Path | None], rest: pd.DataFrame
+) -> tuple[list[SourceEntry], list[int], tuple[str, ...]]:
+    """Join rows of one channel each to fields, by the columns that say the site; returns each field's first row."""
+    site = [name for name in rest.columns if ONE_FIELD.fits(name)] or list(rest.columns)
+    if table["channel"].isna().any():
+        raise SourceError(f"{path} has no channel in row {int(table['channel'].isna().argmax()) + 2}; fill it in.")
+    names = [shortest(value) for value in table["channel"]]
+    channels = tuple(dict.fromkeys(names))
+    fields: defaultdict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
+    for row, (key, channel) in enumerate(zip(rest[site].itertuples(index=False, name=None), names, strict=True)):
+        field = fields[tuple(shortest(value) for value in key)]
+        if channel in field:
+            first, second = table["file"].iloc[field[channel]], table["file"].iloc[row]
+            where = ", ".join(site) or "the table"
+            raise SourceError(
+                f"{path.name} gives {first} and {second} as the same channel {channel!r} of one field; "
+                f"tell fields apart by {where}."
+            )
+        field[channel] = row
+    entries, rows = [], []
+    for key, field in fields.items():
+        name = "_".join(part for part in key if part) or "field"
+        for channel in channels:
+            if channel not in field:
+                raise SourceError(
+                    f"{path.name} gives no file for channel {channel!r} of field {name}; add it or remove the field."
+                )
+        here = [field[channel] for channel in channels]
+        mask = next((masks[row] for row in here if masks[row] is not None), None)
+        entries.append(SourceEntry(name, tuple(files[row] for row in here), mask))
+        rows.append(min(here))
+    return told_apart(entries), rows, channels
+
+
+METADATA_CSV = FolderLayout("metadata.csv", _fits, _entries)

@@ -1,0 +1,21 @@
+"""A single image, which is a source of one field."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from napari_impa.cells.layouts.entry import Listing, SourceEntry
+from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.readers import is_image
+
+
+def _fits(source: SourceFiles) -> bool:
+    return source.path.is_file() and is_image(source.path)
+
+
+def _entries(source: SourceFiles) -> Listing:
+    entry = SourceEntry(source.path.name, (source.path,))
+    return Listing([entry], pd.DataFrame(index=range(1)), [], SINGLE_IMAGE.name)
+
+
+SINGLE_IMAGE = FolderLayout("a single image", _fits, _entries)

@@ -1,0 +1,123 @@
+"""Readers of images: pixels as (channels, rows, columns), channel names and pixel size, as the file says.
+
+A new image format is a file with its `ImageReader`, and its line in `READERS`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader
+from napari_impa.cells.readers.npy import NPY
+from napari_impa.cells.readers.png import PNG
+from napari_impa.cells.readers.tiff import TIFF
+from napari_impa.errors import SourceError
+
+__all__ = [
+    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "formats", "is_image", "probe_image", "read_image", "read_masks",
+]  # fmt: skip
+
+READERS: tuple[ImageReader, ...] = (TIFF, PNG, NPY)
+"""All image formats that can be read, the commonest first."""
+
+
+def formats() -> str:
+    """Name the formats in words: `TIFF, PNG or NPY`."""
+    *most, last = (reader.name for reader in READERS)
+    return f"{', '.join(most)} or {last}"
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name ends as that of an image that can be read."""
+    return _reader(path) is not None
+
+
+def read_image(path: str | Path) -> Image:
+    """Read one image of any of the `READERS`.
+
+    Pixels keep their type where it is uint8, uint16 or float32; yes/no images become 0 and 1 as uint8, all other types
+    float32.  Alpha channels are dropped.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, damaged or cut short, or holds a Z stack or a time series.
+    """
+    image = _read(Path(path))
+    return Image(_camera(image.pixels), image.channels, image.pixel_size)
+
+
+def probe_image(path: str | Path) -> Image:
+    """Read all of an image but the pixels: they have the right shape and type, and are all zero.
+
+    Raises
+    ------
+    SourceError
+        As `read_image`, as far as the file's header tells.
+    """
+    image = _read(Path(path), header_only=True)
+    blank = np.zeros((), _camera(np.zeros(0, image.pixels.dtype)).dtype)
+    return Image(np.broadcast_to(blank, image.pixels.shape), image.channels, image.pixel_size)
+
+
+def read_masks(path: str | Path) -> Image:
+    """Read a label image of one or more planes: pixels (C, H, W) int32, each object its own number, 0 the background.
+
+    In a plane that only tells objects from background, connected objects are numbered.
+
+    Raises
+    ------
+    SourceError
+        As `read_image`, or if the values are no whole numbers from 0.
+    """
+    image = _read(Path(path))
+    pixels = image.pixels
+    if pixels.dtype.kind not in "bui" and not (np.isfinite(pixels).all() and (pixels == np.floor(pixels)).all()):
+        raise SourceError(f"{path} is no label image: its values are not whole numbers.")
+    if pixels.size and (pixels.min() < 0 or pixels.max() > np.iinfo(np.int32).max):
+        raise SourceError(f"{path} is no label image: its values must lie between 0 and {np.iinfo(np.int32).max}.")
+    labels = pixels.astype(np.int32)
+    for plane in labels:
+        if plane.max(initial=0) and len(np.unique(plane)) <= 2:
+            plane[:] = ndimage.label(plane)[0]
+    return Image(labels, image.channels, image.pixel_size)
+
+
+def _reader(path: Path) -> ImageReader | None:
+    suffix = path.suffix.lower()
+    return next((reader for reader in READERS if suffix in reader.suffixes), None)
+
+
+def _read(path: Path, *, header_only: bool = False) -> Image:
+    if not path.is_file():
+        raise SourceError(f"There is no image {path}.")
+    reader = _reader(path)
+    if reader is None:
+        raise SourceError(f"{path} is no image that can be read; use {formats()}.")
+    try:
+        image = reader.read(path, header_only)
+    except SourceError:
+        raise
+    except MemoryError as error:
+        raise SourceError(f"{path} does not fit into memory; split it first.") from error
+    except Exception as error:  # decoders raise all kinds on damaged files, and the user can mend only the file
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        what = f"{path} cannot be read: the file is damaged or cut short ({reason}); mend or remove it."
+        raise SourceError(what) from error
+    if image.pixels.dtype.kind not in "buif":
+        raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
+    if 0 in image.pixels.shape:
+        raise SourceError(f"{path} holds an image without pixels.")
+    return image
+
+
+def _camera(pixels: NDArray[Any]) -> NDArray[Any]:
+    if pixels.dtype.kind == "b":
+        return np.ascontiguousarray(pixels, np.uint8)
+    native = pixels.dtype.newbyteorder("=")
+    return np.ascontiguousarray(pixels, native if native in (np.uint8, np.uint16, np.float32) else np.float32)

@@ -1,0 +1,102 @@
+"""TIFF, OME-TIFF and ImageJ's TIFF."""
+
+from __future__ import annotations
+
+import logging
+import operator
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape
+from napari_impa.cells.readers.tiff_metadata import tiff_metadata
+from napari_impa.errors import SourceError
+
+_SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
+
+
+def _read_tiff(path: Path, header_only: bool) -> Image:
+    with _quiet(), tifffile.TiffFile(path) as tiff:
+        sizes = [int(np.prod(series.shape)) for series in tiff.series]
+        if not sizes:
+            raise ValueError("no image in it")
+        series = tiff.series[int(np.argmax(sizes))]
+        if sizes.count(max(sizes)) > 1:
+            raise SourceError(f"{path} holds {sizes.count(max(sizes))} images; split it to one image a file first.")
+        blank = np.broadcast_to(np.zeros((), series.dtype), series.shape)
+        shape = _by_axes(blank, series.axes, path).shape  # refuses stacks before anything big is read
+        page = tiff.pages.first
+        if header_only:
+            array: NDArray[Any] = blank
+        else:
+            _check_complete(tiff, series, path)
+            array = series.asarray()
+        pixels = _by_axes(array, series.axes, path)
+        alpha = sum(sample in (1, 2) for sample in page.extrasamples)
+        if alpha and "S" in series.axes:
+            pixels = pixels[:-alpha]
+        names, pixel_size = tiff_metadata(tiff, page, shape[0])
+        # 16-bit stacks of three channels are mostly written as RGB by accident
+        if page.photometric == tifffile.PHOTOMETRIC.RGB and pixels.dtype == np.uint8 and not any(names):
+            names = ("red", "green", "blue")[: len(pixels)]
+        return Image(pixels, names[: len(pixels)], pixel_size)
+
+
+def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse a file cut short; tifffile by itself leaves out or zeroes what is missing."""
+    size = tiff.filehandle.size
+    complete = series.dataoffset is None or series.dataoffset + series.nbytes <= size
+    len(tiff.pages)  # follows the chain of pages to its end, where the place of the next page is 0
+    tiff.filehandle.seek(tiff.pages.next_page_offset or 0)
+    following = tiff.filehandle.read(tiff.tiff.offsetsize)
+    complete &= len(following) == tiff.tiff.offsetsize
+    complete = complete and struct.unpack(tiff.tiff.offsetformat, following)[0] + _SMALLEST_PAGE <= size
+    for page in series.pages if complete else ():
+        if page is None:
+            complete = False
+            break
+        size = page.parent.filehandle.size  # of another file, where an OME-TIFF is spread over several
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        complete &= max(ends, default=0) <= size
+    if not complete:
+        raise SourceError(f"{path} cannot be read: the file is cut short, some pixels are missing; mend or remove it.")
+
+
+def _by_axes(array: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:
+    """Order an array whose axes the file names (tifffile's letters) as (C, H, W)."""
+    keep = [i for i, name in enumerate(axes) if name in "YX" or array.shape[i] > 1]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    for letter, what, mend in (("Z", "a Z stack", "project it"), ("T", "a time series", "split it")):
+        if letter in axes:
+            number = array.shape[axes.index(letter)]
+            raise SourceError(f"{path} holds {what} of {number} planes; {mend} to one plane a file first.")
+    if "Q" in axes:
+        return by_shape(array, path)
+    other = axes.replace("Y", "").replace("X", "")
+    if not other:
+        return array[None]
+    count = array.shape[axes.index(other[0])]
+    if len(other) > 1 or other not in "CSI" or (other == "I" and count > MAX_CHANNELS):
+        raise SourceError(f"{path} holds a stack with the axes {axes}; split it to one image of channels a file first.")
+    return np.moveaxis(array, axes.index(other), 0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # tifffile logs what is wrong with a file; here it is said once, as an error.
+    logger = logging.getLogger("tifffile")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+TIFF = ImageReader("TIFF", (".tif", ".tiff", ".btf"), _read_tiff)

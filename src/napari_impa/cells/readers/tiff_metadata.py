@@ -1,0 +1,59 @@
+"""What a TIFF file says of its pixels: channel names and pixel size, of OME-XML, ImageJ's header or the resolution."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+_MICROMETRES = {
+    "m": 1e6, "cm": 1e4, "mm": 1e3, "millimeter": 1e3, "centimeter": 1e4, "inch": 25400.0, "in": 25400.0,
+    "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
+    "\\u00b5m": 1.0, "nm": 1e-3, "nanometer": 1e-3, "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4,
+}  # fmt: skip
+_PLAUSIBLE = (0.005, 50.0)  # µm; outside it a TIFF resolution is meant for printing (72 dpi is 353 µm)
+
+
+def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple[str, ...], float | None]:
+    """Channel names and pixel size from OME-XML, ImageJ's header or the TIFF resolution."""
+    if tiff.is_ome and tiff.ome_metadata:
+        return _ome_metadata(tiff.ome_metadata, count)
+    resolution = _tag(page, "XResolution")
+    per_unit = resolution[0] / resolution[1] if resolution and resolution[1] else 0.0
+    if tiff.is_imagej:
+        header = tiff.imagej_metadata or {}
+        labels = header.get("Labels", ())
+        names = _imagej_names([labels] if isinstance(labels, str) else labels, count)
+        unit = _MICROMETRES.get(str(header.get("unit", "")).strip().lower())
+        return names, float(f"{unit / per_unit:.6g}") if unit and per_unit else None
+    unit = {2: 25400.0, 3: 1e4}.get(int(_tag(page, "ResolutionUnit") or 0))
+    size = float(f"{unit / per_unit:.6g}") if unit and per_unit else 0.0  # a TIFF keeps it as a fraction
+    return ("",) * count, size if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1] else None
+
+
+def _tag(page: Any, name: str) -> Any:
+    tag = page.tags.get(name)
+    return None if tag is None else tag.value
+
+
+def _imagej_names(labels: Sequence[str], count: int) -> tuple[str, ...]:
+    names = [re.sub(r"^([czt]:\d+/\d+\s*)+(-\s*)?", "", str(label).split("\n")[0]).strip() for label in labels]
+    return tuple(names) if len(names) == count == len(set(names)) else ("",) * count
+
+
+def _ome_metadata(xml: str, count: int) -> tuple[tuple[str, ...], float | None]:
+    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    if pixels is None:
+        return ("",) * count, None
+    names = [channel.get("Name") or channel.get("Fluor") or "" for channel in pixels.findall("{*}Channel")]
+    try:
+        size = float(pixels.get("PhysicalSizeX", "0")) * _MICROMETRES.get(
+            pixels.get("PhysicalSizeXUnit", "µm").lower(), 0.0
+        )
+    except ValueError:
+        size = 0.0
+    return tuple(names) if len(names) == count else ("",) * count, size if size > 0 and np.isfinite(size) else None
