@@ -82,7 +82,7 @@ class Window:
 
     def choose(self, condition: str, strength: float = 1.0) -> None:
         """Turn the cells into a condition."""
-        from napari_impa.viewer.perturb.prediction import Request
+        from napari_impa.viewer.perturb.request import Request
 
         self.session.set_request(Request((condition,), strength))
 

@@ -98,7 +98,7 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
 
     from napari_impa.viewer.entry.samples import simulated_screen
     from napari_impa.viewer.perturb.dock import PerturbDock
-    from napari_impa.viewer.perturb.views.registry import VIEWS
+    from napari_impa.viewer.perturb.views import VIEWS
 
     viewer = napari.Viewer(title="napari-impa", show_welcome_screen=False)
     for layer in simulated_screen() if data is None else real_layers(data, source.field):
@@ -113,7 +113,7 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
         choose(dock, source.condition)
     wanted = shown()
     for view in VIEWS:
-        names = {theme: f"perturb-{source.name}-{view.replace(' ', '-')}-{theme}.png" for theme in THEMES}
+        names = {theme: f"perturb-{source.name}-{view.title.replace(' ', '-')}-{theme}.png" for theme in THEMES}
         if wanted.isdisjoint(names.values()):
             continue
         show(dock, view)

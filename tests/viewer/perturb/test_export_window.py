@@ -29,8 +29,8 @@ from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb import export
 from napari_impa.viewer.perturb.dock import PerturbDock
 from napari_impa.viewer.perturb.export import CELLS, COMMAND, FIELD, FIGURE, OME_TIFF, SCRIPT, TABLE, TIFF, Keep
-from napari_impa.viewer.perturb.prediction import Request
-from napari_impa.viewer.perturb.views.registry import IN_PLACE
+from napari_impa.viewer.perturb.request import Request
+from napari_impa.viewer.perturb.views import InPlace
 
 Settle = Callable[..., None]
 REQUEST = Request(("shrinkage", "mitotic arrest"), 1.5, 0.3, 4)
@@ -141,7 +141,7 @@ def test_field_opens_in_the_real_window_in_place(
     make_napari_viewer: Callable[..., Any],
 ) -> None:  # fmt: skip
     paths = save(keep, settle, FIELD, tmp_path / "exp")
-    session.set_view(IN_PLACE)
+    session.set_view(InPlace)
     settle(lambda: not session.busy and shown(viewer, "mitotic arrest ×1.5"))
     fresh = make_napari_viewer()
     for data in read_placed([str(path) for path in paths]):

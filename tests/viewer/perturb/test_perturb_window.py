@@ -25,7 +25,7 @@ from napari_impa.viewer.entry.reader import read
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb.dock import PerturbDock
-from napari_impa.viewer.perturb.views.registry import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE
+from napari_impa.viewer.perturb.views import Difference, InPlace, SideBySide, View
 
 Settle = Callable[..., None]
 
@@ -52,9 +52,9 @@ def choose(dock: PerturbDock, settle: Settle, condition: str) -> None:
     settle(lambda: not dock.session.busy and dock.session.result.request.targets == (condition,))
 
 
-def show(dock: PerturbDock, settle: Settle, view: str) -> None:
+def show(dock: PerturbDock, settle: Settle, view: type[View]) -> None:
     dock.view.setCurrentIndex(dock.view.values.index(view))
-    settle(lambda: not dock.session.busy and dock.session.view is not None and dock.session.view.name == view)
+    settle(lambda: not dock.session.busy and type(dock.session.view) is view)
 
 
 def made(viewer: Any, word: str) -> list[Any]:
@@ -91,13 +91,13 @@ def test_result_follows_every_control(viewer: Any, dock: PerturbDock, settle: Se
 def test_views_and_the_way_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     choose(dock, settle, "shrinkage")
     assert viewer.canvas.grid.enabled
-    show(dock, settle, IN_PLACE)
+    show(dock, settle, InPlace)
     assert not viewer.canvas.grid.enabled
     assert not viewer.layers["DNA"].visible
     assert np.array_equal(viewer.layers["shrinkage · DNA"].extent.world, viewer.layers["DNA"].extent.world)
-    show(dock, settle, DIFFERENCE)
+    show(dock, settle, Difference)
     assert viewer.layers["Δ DNA · shrinkage"].data.min() < 0
-    show(dock, settle, SIDE_BY_SIDE)
+    show(dock, settle, SideBySide)
     assert viewer.canvas.grid.stride == -3
     viewer.window.remove_dock_widget(dock)
     assert sorted(layer.name for layer in viewer.layers) == ["DNA", "actin", "tubulin"]
@@ -265,9 +265,9 @@ def test_the_parts_of_the_dock_show_one_cell(viewer: Any, dock: PerturbDock, set
     assert viewer.dims.current_step[0] == 3
     viewer.dims.set_current_step(0, 5)
     assert dock.session.cell == dock.cells.overview._cell == dock.changes._row == 5
-    show(dock, settle, IN_PLACE)
+    show(dock, settle, InPlace)
     assert viewer.layers[-1].name == "cells found (nuclei)"  # not brightened by the channels
-    show(dock, settle, SIDE_BY_SIDE)
+    show(dock, settle, SideBySide)
     assert viewer.dims.current_step[0] == 5
 
 
@@ -276,7 +276,7 @@ def test_several_conditions_have_a_pane_each(viewer: Any, dock: PerturbDock, set
     settle(lambda: not dock.session.busy and len(dock.session.result.pixels) == 2)
     visible = [layer.name for layer in viewer.layers if layer.visible][::-1]
     assert visible == [f"{what} · {c}" for what in ("control", "shrinkage", "mitotic arrest") for c in CHANNELS]
-    show(dock, settle, IN_PLACE)
+    show(dock, settle, InPlace)
     visible = [layer.name for layer in viewer.layers if layer.visible][::-1]
     assert visible == [f"{what} · {c}" for what in ("shrinkage", "mitotic arrest") for c in CHANNELS]
     assert viewer.canvas.grid.enabled

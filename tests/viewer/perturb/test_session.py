@@ -19,9 +19,10 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, offered_channels
-from napari_impa.viewer.perturb.prediction import EncodedCells, PredictedBlock, Request, predict_cells
+from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
+from napari_impa.viewer.perturb.request import PredictedBlock, Request
 from napari_impa.viewer.perturb.session import PerturbSession
-from napari_impa.viewer.perturb.views.registry import DIFFERENCE, FLICKER, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
+from napari_impa.viewer.perturb.views import VIEWS, Difference, Flicker, InPlace, Uncertainty
 from napari_impa.watch import Token
 
 Settle = Callable[..., None]
@@ -82,14 +83,23 @@ def test_several_targets_each_in_its_pane(session: PerturbSession, settle: Settl
 
 
 def test_each_view_shows_what_is_there(session: PerturbSession, settle: Settle) -> None:
-    for name, prefix in ((IN_PLACE, ""), (DIFFERENCE, "Δ "), (FLICKER, ""), (UNCERTAINTY, "± "), (SIDE_BY_SIDE, "")):
-        session.set_view(name)
+    prefixes = {Difference: "Δ ", Uncertainty: "± "}
+    told: list[Any] = []
+    session.further_changed.connect(told.append)
+    for kind in (*VIEWS[1:], VIEWS[0]):
+        session.set_view(kind)
         settle(lambda: not session.busy)
-        assert session.view.name == name
+        assert type(session.view) is kind
+        prefix = prefixes.get(kind, "")
         assert any(text.startswith(prefix) and "shrinkage" in text for text in made(session.viewer))
-    session.set_view(UNCERTAINTY)
-    settle(lambda: not session.busy and session.spread is not None)
-    assert np.array_equal(session.viewer.layers["± DNA · shrinkage"].data, session.spread.pixels[0, :, 0])
+    assert told == [InPlace, Uncertainty]
+    session.set_view(Uncertainty)  # it was computed before
+    assert not session.busy
+    assert np.array_equal(session.viewer.layers["± DNA · shrinkage"].data, session.further[Uncertainty][0, :, 0])
+    session.set_request(Request(("mitotic arrest",)))
+    settle(lambda: not session.busy)
+    assert told == [InPlace, Uncertainty, Uncertainty]
+    assert np.array_equal(session.viewer.layers["± DNA · mitotic arrest"].data, session.further[Uncertainty][0, :, 0])
 
 
 def test_real_cells_of_the_condition_are_a_third_pane(
@@ -120,7 +130,7 @@ def test_the_cell_in_sight_is_told_and_comes_first(session: PerturbSession, sett
     session.set_request(Request(("mitotic arrest",)))
     settle(lambda: not session.busy)
     assert blocks[0].rows == slice(4, 5)
-    session.set_view(DIFFERENCE)
+    session.set_view(Difference)
     settle(lambda: not session.busy)
     assert session.viewer.dims.current_step[0] == 4
     session.show_cell(10**6)
@@ -214,7 +224,7 @@ def test_a_layer_deleted_and_a_model_changed_while_predicting(
 def test_closed_in_the_middle_nothing_is_kept(viewer: ViewerModel, model_path: Path, settle: Settle, qapp: Any) -> None:
     session = PerturbSession(viewer)
     ready(session, model_path, settle)
-    session.set_view(FLICKER)
+    session.set_view(Flicker)
     session.set_request(Request(("mitotic arrest",)))
     alive = [weakref.ref(session.loaded.model), weakref.ref(session._encoded)]
     alive += [weakref.ref(layer) for layer in viewer.layers if MADE_BY in layer.metadata]

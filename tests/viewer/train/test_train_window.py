@@ -20,7 +20,7 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb.dock import PerturbDock
-from napari_impa.viewer.perturb.views.registry import IN_PLACE
+from napari_impa.viewer.perturb.views import InPlace
 from napari_impa.viewer.train.dock import TrainDock
 from napari_impa.viewer.train.session import READY, STOPPING, Advance
 
@@ -109,7 +109,7 @@ def test_model_is_tried_on_control_cells_where_nothing_is_open(
     settle(lambda: perturb.session.result is not None and not perturb.session.busy)
     assert perturb.session.result.pixels.shape[1] == 2  # the controls of the plate that was held out
     assert "crops" in perturb.cells.method.currentText()
-    place = perturb.view.model().item(perturb.view.values.index(IN_PLACE))
+    place = perturb.view.model().item(perturb.view.values.index(InPlace))
     assert not place.isEnabled()  # crops have no field to be put back into
 
 

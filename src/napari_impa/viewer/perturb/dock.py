@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QFileDialog,
     QLabel,
     QMenu,
@@ -20,17 +20,17 @@ from superqt import QLabeledDoubleSlider
 from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, notify
+from napari_impa.viewer.kit.typed_form import TypedForm
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.perturb.changes_table import ChangesTable
 from napari_impa.viewer.perturb.export import Keep
-from napari_impa.viewer.perturb.prediction import Predicted, Request
+from napari_impa.viewer.perturb.request import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.targets_form import TurnInto
-from napari_impa.viewer.perturb.views.flicker import FASTEST, FLICKER, RATE
-from napari_impa.viewer.perturb.views.registry import DIFFERENCE, IN_PLACE, SIDE_BY_SIDE, UNCERTAINTY
+from napari_impa.viewer.perturb.views import VIEWS
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
 
     from napari_impa.analysis.changes import Changes
     from napari_impa.cells.segmenters import Segmenter
-
-VIEW_TIPS = {
-    SIDE_BY_SIDE: "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked.",
-    IN_PLACE: "The field as it would look: predicted cells put back where they were cut, soft at the seams.",
-    DIFFERENCE: "Predicted − control, one pane a channel: blue where darker, orange where brighter, black where equal.",
-    FLICKER: "Control and predicted crops take turns in one pane; the name on the canvas says whose turn it is.",
-    UNCERTAINTY: "How sure the model is: the standard deviation of each pixel over 8 draws of the noise, "
-    "at the variability chosen; at 0 there is none.",
-}
 
 
 def prepare(token: Token) -> tuple[list[Choice], list[type[Segmenter]]]:
@@ -120,18 +111,13 @@ class PerturbDock(Dock):
         self.seed.setToolTip("Another seed draws another cell of the same condition.")
         self.page.row("Seed", self.seed, tip=self.seed.toolTip())
 
-        self.view = Options([(name, name) for name in VIEW_TIPS], tip="How control and predicted cells are compared.")
-        for number, tip in enumerate(VIEW_TIPS.values()):
-            self.view.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
-        self.rate = QDoubleSpinBox()
-        self.rate.setRange(0.0, FASTEST)
-        self.rate.setSingleStep(0.5)
-        self.rate.setValue(RATE)
-        self.rate.setDecimals(1)
-        self.rate.setSuffix(" /s")
-        self.rate.setToolTip("How often a second control and predicted crops take turns; 0 stops.")
-        self.rate.hide()
-        self.page.row("View", self.view, self.rate)
+        self.view = Options([(view.title, view) for view in VIEWS], tip="How control and predicted cells are compared.")
+        for number, view in enumerate(VIEWS):
+            self.view.setItemData(number, view.tip, Qt.ItemDataRole.ToolTipRole)
+        self.page.row("View", self.view)
+        kinds = dict.fromkeys(view.controls for view in VIEWS if view.controls is not None)
+        self.view_controls = {kind: TypedForm(self.page.form, kind) for kind in kinds}
+        self._show_controls()
         self.changes = ChangesTable()
         self.what_changed = section("What changed", self.changes)
         self.page.form.addRow(self.what_changed)
@@ -160,7 +146,8 @@ class PerturbDock(Dock):
         for widget in (self.strength, self.variability, self.seed):
             widget.valueChanged.connect(self._ask)
         self.view.currentIndexChanged.connect(self._on_view_chosen)
-        self.rate.valueChanged.connect(self.session.set_flicker_rate)
+        for form in self.view_controls.values():
+            form.changed.connect(partial(self._on_controls, form))
         session = self.session
         session.model_changed.connect(self._on_model)
         session.model_failed.connect(self._on_model_failed)
@@ -267,17 +254,32 @@ class PerturbDock(Dock):
         self.changes.set_cell(self.session.cell)
         if found is None:
             self.keep.set_result(None, None, None)
-        has_field = found is None or found.field is not None
-        item = self.view.model().item(self.view.values.index(IN_PLACE))
-        item.setEnabled(has_field)
-        item.setToolTip(VIEW_TIPS[IN_PLACE] if has_field else "Crops have no field to be put back into.")
-        if not has_field and self.view.value == IN_PLACE:
-            self.view.choose(SIDE_BY_SIDE)
-            self._on_view_chosen()
+        self._offer_views(found)
+
+    # ---- views ------------------------------------------------------------------------------------------------------
+
+    def _offer_views(self, found: Found | None) -> None:
+        """Let only those be chosen whose needs are there; the first takes the place of one that is no more."""
+        loaded = self.session.loaded
+        for number, view in enumerate(VIEWS):
+            missing = "" if found is None or loaded is None else view.missing(found, loaded)
+            item = self.view.model().item(number)
+            item.setEnabled(not missing)
+            item.setToolTip(missing or view.tip)
+            if missing and self.view.value is view:
+                self.view.choose(VIEWS[0])
+                self._on_view_chosen()
 
     def _on_view_chosen(self, *_: Any) -> None:
-        self.rate.setVisible(self.view.value == FLICKER)
+        self._show_controls()
         self.session.set_view(self.view.value)
+
+    def _show_controls(self) -> None:
+        for kind, form in self.view_controls.items():
+            form.set_visible(self.view.value.controls is kind)
+
+    def _on_controls(self, form: TypedForm) -> None:
+        self.session.steer_view(form.value)
 
     # ---- requests and results ---------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from napari_impa.watch import Reported, Token
 if TYPE_CHECKING:
     from napari_impa.analysis.kept_prediction import KeptPrediction
     from napari_impa.viewer.library.models import Loaded
-    from napari_impa.viewer.perturb.prediction import Predicted
+    from napari_impa.viewer.perturb.request import Predicted
     from napari_impa.work.reproduce import Recipe
 
 CELLS, TIFF, OME_TIFF, FIELD, TABLE, FIGURE = "cells", "tiff", "ome-tiff", "field", "table", "figure"
@@ -309,7 +309,7 @@ def write(
 
     if kind == FIELD:
         titles = [predicted.request.title(number) for number in range(len(predicted.request.targets))]
-        fields = dict(zip(titles, predicted.fields or map(found.paste, predicted.pixels), strict=True))
+        fields = dict(zip(titles, map(found.paste, predicted.pixels), strict=True))
         there = {title: field for title, field in fields.items() if field is not None}
         return keep.save_fields(replace(result, fields=there), path, watch=watch)
     if kind == TABLE:

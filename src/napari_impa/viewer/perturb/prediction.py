@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.library.models import Loaded
+from napari_impa.viewer.perturb.request import Predicted, PredictedBlock, Request
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_impa.engine.describing.new_condition import Target
     from napari_impa.engine.model.encoder import Encoded
 
 PACE = 0.04
@@ -26,71 +26,6 @@ PACE = 0.04
 
 MOST_ENCODED = 2**30
 """Bytes of encoded cells that are kept; those beyond are encoded again for each request."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the cells are to be turned into, each target in a pane of its own; the rest as `IMPA.predict` takes it."""
-
-    targets: tuple[Target, ...]
-    strength: float = 1.0
-    variability: float = 0.1
-    seed: int = 0
-
-    def name(self, number: int = 0) -> str:
-        """Name of a target."""
-        target = self.targets[number]
-        return target if isinstance(target, str) else target.name
-
-    def title(self, number: int = 0) -> str:
-        """Name of a target, and the strength where it is not 1."""
-        return self.name(number) if self.strength == 1 else f"{self.name(number)} ×{self.strength:g}"
-
-
-@dataclass(frozen=True, eq=False)
-class PredictedBlock:
-    """Predicted pixels (n, C, S, S) of some rows for one of the targets, sent as soon as they are there."""
-
-    request: Request
-    number: int
-    rows: slice
-    pixels: NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class SpreadBlock(PredictedBlock):
-    """How far some predicted pixels spread over draws of the noise, float32 in the camera's units."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """All cells predicted.
-
-    Parameters
-    ----------
-    request
-        What was asked for.
-    pixels
-        (T, N, C, S, S) for each target.
-    fields
-        For each target the field with the cells pasted in; None where it was not asked for or there is no field.
-    seconds
-        How long it took.
-    """
-
-    request: Request
-    pixels: NDArray[Any]
-    fields: list[NDArray[Any]] | None
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """How far all predictions spread over draws of the noise: `pixels` (T, N, C, S, S) float32, camera's units."""
-
-    request: Request
-    pixels: NDArray[np.float32]
-    seconds: float
 
 
 class EncodedCells:
@@ -158,15 +93,6 @@ class EncodedCells:
         images = model.decode(self.encode(rows), request.targets[number], noise, strength=request.strength)
         return PredictedBlock(request, number, rows, model.to_camera(images, self.found.cells.pixels.dtype))
 
-    def spread(self, rows: slice, request: Request, number: int) -> SpreadBlock:
-        """Spread of some rows for one of the targets."""
-        from napari_impa.analysis.certainty import DRAWS, spread_of
-
-        noises = [self.noise(request.variability, request.seed + draw)[rows] for draw in range(DRAWS)]
-        target, encoded = request.targets[number], self.encode(rows)
-        pixels = spread_of(self.loaded.model, encoded, target, noises, strength=request.strength)
-        return SpreadBlock(request, number, rows, pixels)
-
     def noise(self, variability: float, seed: int) -> Tensor:
         """(N, n) noise of a seed; that of the last few is kept."""
         key = (variability, seed)
@@ -224,9 +150,11 @@ def _rows(encoded: Encoded, rows: Any) -> Encoded:
     return replace(encoded, **{name: value[rows] for name, value in _parts(encoded).items()})
 
 
-def predict_cells(
-    token: Token, encoded: EncodedCells, request: Request, in_place: bool = False, with_spread: bool = False
-) -> Predicted:
+InSight = Callable[[EncodedCells, slice, Request, int], PredictedBlock]
+"""What is computed of a target for the first rows only, those in sight, beside their prediction."""
+
+
+def predict_cells(token: Token, encoded: EncodedCells, request: Request, in_sight: InSight | None = None) -> Predicted:
     """Predict all cells, reporting each `PredictedBlock`.
 
     Parameters
@@ -237,10 +165,8 @@ def predict_cells(
         The cells.
     request
         What they are turned into.
-    in_place
-        Paste them into the field.
-    with_spread
-        Report the `SpreadBlock` of the cell in sight too.
+    in_sight
+        What is reported too of the rows that are predicted first.
     """
     began = time.perf_counter()
     encoded.look_up_real(request)
@@ -251,47 +177,9 @@ def predict_cells(
             block = encoded.decode(rows, request, number)
             pixels[number, rows] = block.pixels
             token.send(block)
-        if with_spread:
+        if in_sight is not None:
             for number in targets:
-                token.send(encoded.spread(rows, request, number))
-            with_spread = False
+                token.send(in_sight(encoded, rows, request, number))
+            in_sight = None
     token.check()
-    fields = fields_with(encoded.found, pixels) if in_place else None
-    return Predicted(request, pixels, fields, time.perf_counter() - began)
-
-
-def spread_cells(token: Token, encoded: EncodedCells, request: Request) -> Spread:
-    """Spread of all predictions over draws of the noise, reporting each `SpreadBlock`."""
-    began = time.perf_counter()
-    encoded.look_up_real(request)
-    pixels = np.empty((len(request.targets), *encoded.found.cells.pixels.shape), np.float32)
-    for rows in encoded.pieces(token):
-        for number in range(len(request.targets)):
-            block = encoded.spread(rows, request, number)
-            pixels[number, rows] = block.pixels
-            token.send(block)
-    return Spread(request, pixels, time.perf_counter() - began)
-
-
-def paste_cells(token: Token, found: Found, predicted: Predicted) -> Predicted:
-    """Paste cells that are predicted already."""
-    return replace(predicted, fields=fields_with(found, predicted.pixels))
-
-
-def fields_with(found: Found, pixels: NDArray[Any]) -> list[NDArray[Any]] | None:
-    """For each target the field with its predicted cells (T, N, C, S, S); None where the cells have no field."""
-    fields = [field for field in map(found.paste, pixels) if field is not None]
-    return fields or None
-
-
-def made_by(loaded: Loaded, request: Request, number: int = 0) -> dict[str, Any]:
-    """What made a predicted layer, for its metadata."""
-    target = request.targets[number]
-    return {
-        "model": loaded.model.name,
-        "model_hash": loaded.hash,
-        "condition": target if isinstance(target, str) else target.to_json(),
-        "strength": request.strength,
-        "variability": request.variability,
-        "seed": request.seed,
-    }
+    return Predicted(request, pixels, time.perf_counter() - began)

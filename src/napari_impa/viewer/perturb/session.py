@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -14,26 +14,31 @@ from napari_impa.viewer.layers.found_cells import Found, find_cells
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import Look
 from napari_impa.viewer.library.models import Loaded, load
-from napari_impa.viewer.perturb.prediction import (
-    EncodedCells,
-    Predicted,
-    PredictedBlock,
-    Request,
-    Spread,
-    SpreadBlock,
-    made_by,
-    paste_cells,
-    predict_cells,
-    spread_cells,
-)
+from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
+from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request, made_by
 from napari_impa.viewer.perturb.stage import Stage
-from napari_impa.viewer.perturb.views.registry import IN_PLACE, UNCERTAINTY, Uncertainty
-from napari_impa.viewer.perturb.views.view import AboutTarget, View
+from napari_impa.viewer.perturb.views import View
+from napari_impa.viewer.perturb.views.view import Further
+from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_impa.analysis.changes import Changes
+
+
+class FurtherResult(NamedTuple):
+    """What a view shows beyond the prediction, of all cells."""
+
+    view: type[View]
+    value: Any
+
+
+def compute_further(
+    token: Token, view: type[View], further: Further, encoded: EncodedCells, predicted: Predicted
+) -> FurtherResult:
+    """Compute what a view shows beyond the prediction."""
+    return FurtherResult(view, further.of_all(token, encoded, predicted))
 
 
 class PerturbSession(QObject):
@@ -47,8 +52,8 @@ class PerturbSession(QObject):
         Row of the cell in sight.
     predicted
         `Predicted`, when all cells are there.
-    spread_changed
-        `Spread`, when the view `uncertainty` has that of all cells.
+    further_changed
+        The view, one of `VIEWS`, that has all that it shows beyond the prediction.
     failed
         `Failure`; what was shown before stays.
     model_failed
@@ -61,7 +66,7 @@ class PerturbSession(QObject):
     cells_changed = Signal(object)
     cell_changed = Signal(int)
     predicted = Signal(object)
-    spread_changed = Signal(object)
+    further_changed = Signal(object)
     failed = Signal(object)
     model_failed = Signal()
     busy_changed = Signal(str)
@@ -74,7 +79,7 @@ class PerturbSession(QObject):
         self.request: Request | None = None
         self._stage = Stage(viewer)
         self.result: Predicted | None = None
-        self.spread: Spread | None = None
+        self.further: dict[type[View], Any] = {}
         self.everything: Found | None = None
         self.kept = np.zeros(0, bool)
         self.cell = 0
@@ -89,7 +94,7 @@ class PerturbSession(QObject):
         self._finding.succeeded.connect(self._on_found)
         self._finding.failed.connect(self._on_nothing_found)
         self._predicting.reported.connect(self._on_block)
-        self._predicting.succeeded.connect(self._on_predicted)
+        self._predicting.succeeded.connect(self._on_result)
         self._predicting.failed.connect(self._on_prediction_failed)
         for latest in (self._loading, self._finding, self._predicting):
             latest.failed.connect(self.failed)
@@ -128,15 +133,15 @@ class PerturbSession(QObject):
             self.request = request
             self._predict()
 
-    def set_view(self, name: str) -> None:
+    def set_view(self, kind: type[View]) -> None:
         """Choose one of `views.VIEWS`."""
-        if name != self._stage.wanted:
-            self._stage.wanted = name
+        if kind is not self._stage.wanted:
+            self._stage.wanted = kind
             self._show_again()
 
-    def set_flicker_rate(self, rate: float) -> None:
-        """Let control and predicted cells take turns so many times a second; 0 stops."""
-        self._stage.set_rate(rate)
+    def steer_view(self, controls: Any) -> None:
+        """Set what can be set of the views that have `controls` of this type."""
+        self._stage.steer(controls)
 
     def show_cell(self, row: int) -> None:
         """Bring the crop of a row of `found` up; where the view shows a field, the next view of crops starts there."""
@@ -190,7 +195,8 @@ class PerturbSession(QObject):
         if self._outlines is not None:
             self._outlines.abandon()
         self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
-        self.result = self.spread = self.loaded = self._choice = None
+        self.result = self.loaded = self._choice = None
+        self.further = {}
 
     def _cancel(self) -> None:
         for latest in (self._loading, self._finding, self._predicting):
@@ -212,9 +218,9 @@ class PerturbSession(QObject):
         return self._stage.view
 
     @property
-    def view_name(self) -> str:
-        """The view that is wanted, one of `views.VIEWS`."""
-        return self._stage.wanted
+    def view_kind(self) -> type[View]:
+        """The view that is wanted, one of `views.VIEWS`, or the one in its place where that cannot be."""
+        return self._stage.wanted if self._encoded is None else self._stage.kind(self._encoded)
 
     # ---- what happens then ------------------------------------------------------------------------------------------
 
@@ -251,8 +257,8 @@ class PerturbSession(QObject):
             self._waiting = True
             return
         self._seen = self._waiting = False
-        with_spread = self.view_name == UNCERTAINTY
-        self._predicting.submit(predict_cells, self._encoded, self.request, self.view_name == IN_PLACE, with_spread)
+        further = self.view_kind.further
+        self._predicting.submit(predict_cells, self._encoded, self.request, further and further.in_sight)
         self._say_busy()
 
     def _predict_newest(self) -> None:
@@ -264,46 +270,45 @@ class PerturbSession(QObject):
         view = self._open_view(block.request)
         if view is not None:
             view.show_block(block, self._about(block.request))
-        if block.number == len(block.request.targets) - 1 and (
-            isinstance(block, SpreadBlock) or self.view_name != UNCERTAINTY
-        ):
+        if block.number == len(block.request.targets) - 1 and isinstance(block, self.view_kind.takes):
             self._predict_newest()
 
-    def _on_predicted(self, result: Predicted | Spread) -> None:
-        if isinstance(result, Spread):
-            self.spread = result
-            self._show_spread(result)
-            self.spread_changed.emit(result)
+    def _on_result(self, result: Predicted | FurtherResult) -> None:
+        if isinstance(result, FurtherResult):
+            self.further[result.view] = result.value
+            self._show()
+            self.further_changed.emit(result.view)
             return
-        self.result, self.spread = result, None
-        self._show(result)
+        self.result, self.further = result, {}
+        self._show()
         self.predicted.emit(result)
-        if self.view_name == UNCERTAINTY:
-            self._measure_spread()
+        if not self._waiting:
+            self._go_further()
 
-    def _show(self, result: Predicted) -> None:
-        view = self._open_view(result.request)
-        if view is not None:
-            view.show(result, self._about(result.request))
-            if self._outlines is not None and not view.panes.in_grid:
-                self._outlines.put_on_top()
+    def _show(self) -> None:
+        """Show what there is of the result in the view that is wanted."""
+        result = self.result
+        view = None if result is None else self._open_view(result.request)
+        if result is None or view is None:
+            return
+        about = self._about(result.request)
+        view.show(result, about)
+        if type(view) in self.further:
+            view.show_further(result, self.further[type(view)], about)
+        if self._outlines is not None and not view.panes.in_grid:
+            self._outlines.put_on_top()
 
-    def _measure_spread(self) -> None:
-        if self._encoded is not None and self.request is not None and not self._waiting:
-            self._predicting.submit(spread_cells, self._encoded, self.request)
+    def _go_further(self) -> None:
+        """Compute what the view shows beyond the prediction, where that is not there yet."""
+        kind = self.view_kind
+        if kind.further is not None and kind not in self.further and self._encoded is not None:
+            self._predicting.submit(compute_further, kind, kind.further, self._encoded, self.result)
             self._say_busy()
-
-    def _show_spread(self, spread: Spread) -> None:
-        view = self._open_view(spread.request)
-        if isinstance(view, Uncertainty):
-            view.show_spread(spread, self._about(spread.request))
 
     def _on_prediction_failed(self, failure: Failure) -> None:
         """Blocks of the failed request may be on show already: go back to the last whole result."""
-        if self.spread is not None and self.view_name == UNCERTAINTY:
-            self._show_spread(self.spread)
-        elif self.result is not None:
-            self._show(self.result)
+        if self.result is not None:
+            self._show()
         else:
             self._stage.close()
 
@@ -311,15 +316,10 @@ class PerturbSession(QObject):
         """Show the result there is in another view; a result that is under way will come by itself."""
         if self.result is None or self.found is None or self._predicting.busy or self.result.request != self.request:
             self._predict()
-        elif self.view_name == IN_PLACE and self.result.fields is None and self.found.field is not None:
-            self._predicting.submit(paste_cells, self.found, self.result)
-            self._say_busy()
-        elif self.view_name == UNCERTAINTY and self.spread is not None:
-            self._show_spread(self.spread)
-        elif self.view_name == UNCERTAINTY:
-            self._measure_spread()
+        elif self.view_kind.further is None or self.view_kind in self.further:
+            self._show()
         else:
-            self._show(self.result)
+            self._go_further()
 
     def _on_step(self, event: Any = None) -> None:
         if self._stage.cell is not None:
@@ -352,7 +352,7 @@ class PerturbSession(QObject):
             self._outlines.close()
         had = self.found is not None
         self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
-        self.result = self.spread = None
+        self.result, self.further = None, {}
         if had and tell:
             self.cells_changed.emit(None)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 
-from napari_impa.viewer.layers.found_cells import Found
-from napari_impa.viewer.perturb.prediction import EncodedCells, Request
-from napari_impa.viewer.perturb.views.registry import IN_PLACE, RATE, SIDE_BY_SIDE, VIEWS, Flicker, SideBySide, View
+from napari_impa.viewer.perturb.prediction import EncodedCells
+from napari_impa.viewer.perturb.request import Request
+from napari_impa.viewer.perturb.views import VIEWS, View
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -26,9 +26,9 @@ class Stage:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
-        self.wanted = SIDE_BY_SIDE
+        self.wanted = VIEWS[0]
         self.view: View | None = None
-        self._rate = RATE
+        self._controls: dict[type[Any], Any] = {}
 
     @property
     def cell(self) -> int | None:
@@ -42,11 +42,15 @@ class Stage:
         crops = self.view is not None and self.view.shows_cells
         return self.view.panes.step_before if self.view is not None and crops else self.viewer.dims.current_step
 
-    def set_rate(self, rate: float) -> None:
-        """Let control and predicted cells take turns so many times a second; 0 stops."""
-        self._rate = rate
-        if isinstance(self.view, Flicker):
-            self.view.set_rate(rate)
+    def steer(self, controls: Any) -> None:
+        """Let the views that have such controls follow them, now and later."""
+        self._controls[type(controls)] = controls
+        if self.view is not None and self.view.controls is type(controls):
+            self.view.steer(controls)
+
+    def kind(self, encoded: EncodedCells) -> type[View]:
+        """The view that is wanted, or the first of all where that is not possible with these cells."""
+        return VIEWS[0] if self.wanted.missing(encoded.found, encoded.loaded) else self.wanted
 
     def show_cell(self, row: int) -> None:
         """Bring a crop up, where crops are on show."""
@@ -68,10 +72,9 @@ class Stage:
             The cell on show in a new view.
         """
         found, real, view = encoded.found, encoded.real, self.view
-        kind = VIEWS[self._possible(found)]
-        if view is not None and view.name == kind.name and view.whole and view.fits(request, real):
-            if isinstance(view, SideBySide):
-                view.show_real(request, real)
+        kind = self.kind(encoded)
+        if view is not None and type(view) is kind and view.whole and view.fits(request, real):
+            view.show_real(request, real)
             return view
         with self.viewer.layers.batched_update():  # one scene to be drawn, not one a layer
             self.close()
@@ -79,7 +82,8 @@ class Stage:
             in_grid = kind.shows_cells or len(request.targets) > 1
             hide = list(self.viewer.layers) if in_grid else list(sources)
             self.view = kind(self.viewer, found, request, hide, real)
-        self.set_rate(self._rate)
+        if kind.controls in self._controls:
+            self.view.steer(self._controls[kind.controls])
         self.show_cell(row)
         return self.view
 
@@ -94,6 +98,3 @@ class Stage:
         if self.view is not None:
             self.view.abandon()
             self.view = None
-
-    def _possible(self, found: Found) -> str:
-        return SIDE_BY_SIDE if self.wanted == IN_PLACE and found.field is None else self.wanted

@@ -1,1 +1,12 @@
-"""The views of the Perturb dock, one file each."""
+"""The ways to look at a prediction in the Perturb dock, one file each; the first is shown where another cannot be."""
+
+from napari_impa.viewer.perturb.views.difference import Difference
+from napari_impa.viewer.perturb.views.flicker import Flicker
+from napari_impa.viewer.perturb.views.in_place import InPlace
+from napari_impa.viewer.perturb.views.side_by_side import SideBySide
+from napari_impa.viewer.perturb.views.uncertainty import Uncertainty
+from napari_impa.viewer.perturb.views.view import View
+
+VIEWS: tuple[type[View], ...] = (SideBySide, InPlace, Difference, Flicker, Uncertainty)
+
+__all__ = ["VIEWS", "Difference", "Flicker", "InPlace", "SideBySide", "Uncertainty", "View"]

@@ -1,4 +1,4 @@
-"""Maps of a prediction, one pane a target and channel: what changed, and how sure the model is."""
+"""Views that show maps of numbers, one pane a target and channel, each with its colour bar."""
 
 from __future__ import annotations
 
@@ -7,25 +7,15 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Layer
-from napari.utils import Colormap
-from numpy.typing import NDArray
 
-from napari_impa.viewer.perturb.prediction import Predicted, Request, Spread, SpreadBlock
-from napari_impa.viewer.perturb.views.view import TEXT, AboutTarget, Stacks
-
-DIFFERENCE, UNCERTAINTY = "difference", "uncertainty"
-
-CHANGE = Colormap([[0.25, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.55, 0.1]], name="less to more")
-"""Blue where the predicted cell is darker, black where nothing changed, orange where it is brighter."""
+from napari_impa.viewer.perturb.views.stacks import Stacks
+from napari_impa.viewer.perturb.views.view import TEXT
 
 ONE_ROW, MORE_ROWS = (20, 110), (12, 64)
 """Width and height of colour bars in pixels of the screen, so that they leave the crops free."""
 
-_HIGH = 0.999
-"""Quantile of the first cell's spread at which the colour of an uncertainty map ends."""
 
-
-class _Maps(Stacks):
+class Maps(Stacks):
     """Maps that share colours, each with its colour bar: a row a target and a column a channel, or as they fit best."""
 
     def _open(self, hide: Sequence[Layer]) -> None:
@@ -46,7 +36,7 @@ class _Maps(Stacks):
     def _map(self, channel: int) -> Image:
         colormap, limits = self._colours(channel)
         options = {"colormap": colormap, "contrast_limits": limits, "gamma": 1.0, "blending": "opaque"}
-        layer = self._empty(channel, self.name, dtype=np.float32, **options)
+        layer = self._empty(channel, self.title, dtype=np.float32, **options)
         self._name_on_canvas(layer)
         layer.colorbar.visible = True
         layer.colorbar.position = "bottom_center"
@@ -61,51 +51,3 @@ class _Maps(Stacks):
     def _contrast(self, channel: int) -> float:
         low, high = self.found.layers.looks[channel].contrast_limits
         return high - low
-
-
-class Difference(_Maps):
-    """Predicted − control; limits are half the channel's contrast, whatever is shown."""
-
-    name = DIFFERENCE
-
-    def _colours(self, channel: int) -> tuple[Any, tuple[float, float]]:
-        reach = self._contrast(channel) / 2
-        return CHANGE, (-reach, reach)
-
-    def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
-        return pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
-
-    def _layer_name(self, text: str, channel: str) -> str:
-        return f"Δ {channel} · {text}"
-
-
-class Uncertainty(_Maps):
-    """How far predictions spread over draws of the noise, from 0 to what the first cell on show reaches."""
-
-    name = UNCERTAINTY
-    takes = SpreadBlock
-
-    def _open(self, hide: Sequence[Layer]) -> None:
-        super()._open(hide)
-        self._limited = False
-
-    def _colours(self, channel: int) -> tuple[Any, tuple[float, float]]:
-        return "magma", (0.0, self._contrast(channel) / 10)
-
-    def _put(self, request: Request, number: int, rows: slice, pixels: NDArray[Any]) -> None:
-        if not self._limited:
-            self._limited = True
-            for channel, layer in enumerate(self.stacks[0]):
-                high = float(np.quantile(pixels[:, channel], _HIGH))
-                layer.contrast_limits = (0.0, high if high > 0 else self._contrast(channel) / 10)
-        super()._put(request, number, rows, pixels)
-
-    def show(self, predicted: Predicted, about: AboutTarget) -> None:
-        """Wait for the spread, which comes after the prediction."""
-
-    def show_spread(self, spread: Spread, about: AboutTarget) -> None:
-        """Show the spread of all cells."""
-        self.show_all(spread.request, spread.pixels, about)
-
-    def _layer_name(self, text: str, channel: str) -> str:
-        return f"± {channel} · {text}"

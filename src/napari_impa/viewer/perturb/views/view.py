@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from napari_impa.viewer.layers.channels import look_of
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, Look
-from napari_impa.viewer.perturb.prediction import Predicted, PredictedBlock, Request
+from napari_impa.viewer.library.models import Loaded
+from napari_impa.viewer.perturb.prediction import EncodedCells, InSight
+from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request
 from napari_impa.viewer.perturb.views.panes import Panes
+from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -22,8 +25,29 @@ if TYPE_CHECKING:
 TEXT = 8  # points, so that a name fits into its pane
 LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
-AboutTarget = Callable[[int], dict[str, Any]]
-"""What made the layers of a target, by its number."""
+
+@dataclass(frozen=True)
+class Need:
+    """What must be there for a view, and what is said where it is not."""
+
+    is_there: Callable[[Found, Loaded], bool]
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Further:
+    """What a view shows that takes more than a prediction; both run in the background.
+
+    Parameters
+    ----------
+    of_all
+        Computes it of all cells, when they are predicted; may report blocks, and stops with its token.
+    in_sight
+        Computes a block of it for the cells in sight, before all are predicted.
+    """
+
+    of_all: Callable[[Token, EncodedCells, Predicted], Any]
+    in_sight: InSight | None = None
 
 
 class View:
@@ -43,8 +67,19 @@ class View:
         (N, C, S, S) real cells of a target, by its name, where the source has them.
     """
 
-    name: str
-    shows_cells = True
+    title: ClassVar[str]
+    """What the view is called in the dock; it stands for the view wherever one is chosen."""
+    tip: ClassVar[str]
+    """What is to be seen, in a sentence."""
+    needs: ClassVar[tuple[Need, ...]] = ()
+    """What must be there."""
+    controls: ClassVar[type[Any] | None] = None
+    """A frozen dataclass of what can be set of this view alone; the dock makes a form of it (`kit.typed_form`)."""
+    further: ClassVar[Further | None] = None
+    """What is computed after the prediction, and shown instead of it."""
+    takes: ClassVar[type[PredictedBlock]] = PredictedBlock
+    """Which blocks show the cell in sight."""
+    shows_cells: ClassVar[bool] = True
     """Whether there is a cell slider."""
 
     def __init__(
@@ -60,6 +95,11 @@ class View:
         self._links: list[tuple[Layer, ...]] = []
         self._start(request, hide)
 
+    @classmethod
+    def missing(cls, found: Found, loaded: Loaded) -> str:
+        """What is not there that the view needs, in words; empty where nothing is missing."""
+        return next((need.otherwise for need in cls.needs if not need.is_there(found, loaded)), "")
+
     def _start(self, request: Request, hide: Sequence[Layer]) -> None:
         raise NotImplementedError
 
@@ -71,7 +111,16 @@ class View:
         """Show some cells; where the view needs all of them, wait."""
 
     def show(self, predicted: Predicted, about: AboutTarget) -> None:
-        """Show all predicted cells."""
+        """Show all predicted cells; where the view shows what is computed further, wait."""
+
+    def show_further(self, predicted: Predicted, further: Any, about: AboutTarget) -> None:
+        """Show what `further` has computed of predicted cells."""
+
+    def show_real(self, request: Request, real: Mapping[str, NDArray[Any] | None]) -> None:
+        """Show real cells of other targets, where real cells are shown."""
+
+    def steer(self, controls: Any) -> None:
+        """Follow `controls`, as they were set last."""
 
     def close(self) -> None:
         """Take the layers away and put the viewer back as it was."""
@@ -143,67 +192,3 @@ class View:
         for layer, channel in zip(layers, self._channels, strict=True):
             layer.name = self._layer_name(text, channel)
             layer.metadata = {MADE_BY: about}
-
-
-class Stacks(View):
-    """Cells as stacks, one layer a target and channel, filled block by block."""
-
-    stacks: list[list[Image]]
-    takes: type[PredictedBlock] = PredictedBlock
-    """Which blocks are shown."""
-
-    def _start(self, request: Request, hide: Sequence[Layer]) -> None:
-        self._request: Request | None = None
-        self._told: Request | None = None
-        self._there = np.zeros((len(self.targets), len(self.found.cells)), bool)
-        self._open(hide)
-
-    def _open(self, hide: Sequence[Layer]) -> None:
-        raise NotImplementedError
-
-    def _empty(self, channel: int, name: str, *, dtype: Any = None, **more: Any) -> Image:
-        pixels = self.found.cells.pixels[:, channel]
-        return self._image(np.zeros(pixels.shape, dtype or pixels.dtype), channel, name, **more)
-
-    @property
-    def _coloured(self) -> Sequence[Image]:
-        return self.stacks[0]
-
-    def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
-        return pixels[:, channel]
-
-    def show_block(self, block: PredictedBlock, about: AboutTarget) -> None:
-        """Put some cells of a target into its stacks."""
-        if type(block) is self.takes:
-            self._put(block.request, block.number, block.rows, block.pixels)
-            if self._told is None or self._told.targets != block.request.targets:
-                self._tell_all(block.request, about)
-
-    def show(self, predicted: Predicted, about: AboutTarget) -> None:
-        """Put all predicted cells into the stacks, unless they came as blocks."""
-        self.show_all(predicted.request, predicted.pixels, about)
-
-    def show_all(self, request: Request, pixels: NDArray[Any], about: AboutTarget) -> None:
-        """Put all cells (T, N, C, S, S) into the stacks, unless they came as blocks."""
-        if self._request != request or not self._there.all():
-            for number in self.targets:
-                self._put(request, number, slice(0, pixels.shape[1]), pixels[number])
-        self._tell_all(request, about)
-        for layer in (layer for layers in self.stacks for layer in layers):
-            layer.refresh(data_displayed=False, extent=False, highlight=False)  # the thumbnail
-
-    def _put(self, request: Request, number: int, rows: slice, pixels: NDArray[Any]) -> None:
-        if self._request != request:
-            self._request, self._there[:] = request, False
-        self._there[number, rows] = True
-        for channel, layer in enumerate(self.stacks[number]):
-            layer.data[rows] = self._change(rows, pixels, channel)
-            if rows.start <= self.panes.cell < rows.stop:
-                layer.refresh(thumbnail=False, extent=False, highlight=False)
-
-    def _tell_all(self, request: Request, about: AboutTarget) -> None:
-        """Name the layers; while a slider moves, only when it rests: to draw names takes longer than to draw a cell."""
-        if self._told != request:
-            self._told = request
-            for number in self.targets:
-                self._tell(self.stacks[number], request.title(number), about(number))

@@ -3,12 +3,14 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_impa.analysis import certainty
 from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
@@ -16,18 +18,13 @@ from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import LABELS, Found, find_cells
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Loaded
-from napari_impa.viewer.perturb.prediction import (
-    EncodedCells,
-    Predicted,
-    PredictedBlock,
-    Request,
-    SpreadBlock,
-    made_by,
-    predict_cells,
-    spread_cells,
-)
+from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
+from napari_impa.viewer.perturb.request import Predicted, PredictedBlock, Request, made_by
+from napari_impa.viewer.perturb.views import VIEWS, Difference, Flicker, InPlace, SideBySide, Uncertainty, View
+from napari_impa.viewer.perturb.views.flicker import FlickerControls
+from napari_impa.viewer.perturb.views.in_place import paste_cells
 from napari_impa.viewer.perturb.views.panes import Panes
-from napari_impa.viewer.perturb.views.registry import Difference, Flicker, InPlace, SideBySide, Uncertainty, View
+from napari_impa.viewer.perturb.views.uncertainty import DRAWS, SpreadBlock, spread_cells
 from napari_impa.watch import Token
 
 FIELD = simulated_field(seed=3, size=320)
@@ -56,7 +53,7 @@ def found(viewer: ViewerModel) -> Found:
 
 @pytest.fixture
 def predicted(model: IMPA, found: Found) -> Predicted:
-    return predict_cells(Token(), EncodedCells(loaded(model), found), REQUEST, True)
+    return predict_cells(Token(), EncodedCells(loaded(model), found), REQUEST)
 
 
 @pytest.fixture
@@ -141,24 +138,25 @@ def test_difference_is_predicted_minus_control(viewer, found, predicted, about) 
         assert np.allclose(layer.colormap.map(np.array([0.5])), (0, 0, 0, 1), atol=0.01)
 
 
-def test_in_place_replaces_the_field_and_nothing_else(viewer, found, predicted, about) -> None:
+def test_in_place_replaces_the_field_and_nothing_else(viewer, found, predicted, about, model) -> None:
     sources = [viewer.layers[name] for name in FIELD.channels]
     view = InPlace(viewer, found, REQUEST, sources)
-    view.show(predicted, about)
+    fields = paste_cells(Token(), EncodedCells(loaded(model), found), predicted)
+    view.show_further(predicted, fields, about)
     assert not viewer.canvas.grid.enabled
     assert not any(layer.visible for layer in sources)
     assert viewer.layers["something else"].visible
     for channel, source in enumerate(sources):
         layer = viewer.layers[f"shrinkage ×0.7 · {source.name}"]
-        assert np.array_equal(layer.data, predicted.fields[0][channel])
+        assert np.array_equal(layer.data, fields[0][channel])
         assert layer.data.dtype == source.data.dtype
         assert np.array_equal(layer.extent.world, source.extent.world)
         assert layer.units == source.units
         assert layer.metadata[MADE_BY] == about(0)
 
 
-@pytest.mark.parametrize("kind", [SideBySide, InPlace, Difference, Flicker, Uncertainty])
-def test_closing_puts_the_viewer_back(viewer, found, predicted, about, qapp, kind: type[View]) -> None:
+@pytest.mark.parametrize("kind", VIEWS)
+def test_closing_puts_the_viewer_back(viewer, found, predicted, about, model, qapp, kind: type[View]) -> None:
     grid, camera = viewer.canvas.grid, viewer.scene.camera
     grid.enabled, grid.stride, grid.shape, grid.spacing = True, 2, (3, 1), 0.1
     camera.center, camera.zoom = (0.0, 12.0, 34.0), 5.0
@@ -166,6 +164,9 @@ def test_closing_puts_the_viewer_back(viewer, found, predicted, about, qapp, kin
     before = [(layer.name, layer.visible) for layer in viewer.layers]
     view = kind(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
+    if kind.further is not None:
+        encoded = EncodedCells(loaded(model), found)
+        view.show_further(predicted, kind.further.of_all(Token(), encoded, predicted), about)
     assert [(layer.name, layer.visible) for layer in viewer.layers] != before
     view.close()
     assert (grid.enabled, grid.stride, tuple(grid.shape), grid.spacing) == (True, 2, (3, 1), 0.1)
@@ -211,7 +212,7 @@ TWO = Request(("shrinkage", NewCondition("new", vector=[0.0, 1.0])), strength=0.
 
 def two(found: Found) -> Predicted:
     pixels = np.stack([found.cells.pixels // 2, found.cells.pixels // 3])
-    return Predicted(TWO, pixels, [found.field // 2, found.field // 3], 0.1)
+    return Predicted(TWO, pixels, 0.1)
 
 
 def tell(number: int) -> dict[str, object]:
@@ -260,7 +261,7 @@ def test_difference_has_a_row_a_target_and_a_column_a_channel(viewer, found) -> 
 
 def test_in_place_has_a_pane_a_target(viewer, found) -> None:
     view = InPlace(viewer, found, TWO, list(viewer.layers))
-    view.show(two(found), tell)
+    view.show_further(two(found), [found.field // 2, found.field // 3], tell)
     assert names_in_panes(viewer) == [
         [f"{text} · {name}" for name in FIELD.channels] for text in ("shrinkage ×0.7", "new ×0.7")
     ]
@@ -270,7 +271,7 @@ def test_in_place_has_a_pane_a_target(viewer, found) -> None:
 def test_flicker_has_the_first_target_on_the_left(viewer, found) -> None:
     view = Flicker(viewer, found, Request(("shrinkage", "mitotic arrest")), [])
     on_top = [view.panes.layers[-1], view.panes.layers[-7]]
-    assert on_top == [view.controls[0][0], view.controls[1][0]]
+    assert on_top == [view.control_stacks[0][0], view.control_stacks[1][0]]
     view.close()
 
 
@@ -291,11 +292,11 @@ def test_flicker_shows_one_of_the_two_and_says_which(viewer, found, predicted, a
     viewer.layers["control · actin"].visible = False  # the user's choice, which turns leave alone
     view.turn()
     assert not viewer.layers["shrinkage ×0.7 · actin"].visible
-    view.set_rate(99)
+    view.steer(FlickerControls(99))
     assert view._timer.interval() >= 333  # never more than three flashes a second
     before = view.predicted_on_turn
     qtbot.waitUntil(lambda: view.predicted_on_turn is not before, timeout=5000)
-    view.set_rate(0)
+    view.steer(FlickerControls(0))
     assert not view._timer.isActive()
     view.close()
     assert len(viewer.layers) == 4
@@ -306,14 +307,14 @@ def test_uncertainty_shows_the_spread_and_says_its_limits(viewer, found, predict
     view.show(predicted, about)
     encoded = EncodedCells(loaded(model), found)
     blocks: list[SpreadBlock] = []
-    result = spread_cells(Token(blocks.append), encoded, REQUEST)
+    result = spread_cells(Token(blocks.append), encoded, predicted)
     for block in blocks:
         view.show_block(block, about)
     layer = viewer.layers["± actin · shrinkage ×0.7"]
-    assert np.array_equal(layer.data, result.pixels[0, :, 1])
+    assert np.array_equal(layer.data, result[0, :, 1])
     assert layer.data.max() > 0
     assert layer.contrast_limits[0] == 0
-    assert layer.contrast_limits[1] == pytest.approx(np.quantile(result.pixels[0, 0, 1], 0.999), rel=1e-3)
+    assert layer.contrast_limits[1] == pytest.approx(np.quantile(result[0, 0, 1], 0.999), rel=1e-3)
     assert layer.colorbar.visible
 
 
@@ -331,3 +332,17 @@ def test_dims_come_back(found) -> None:
     assert viewer.dims.current_step[0] == 5
     assert viewer.dims.ndisplay == 3
     assert viewer.dims.axis_labels == ("t", "y", "x")
+
+
+def test_a_view_says_what_it_is_and_what_it_needs(found, model) -> None:
+    assert len({view.title for view in VIEWS}) == len(VIEWS)
+    assert all(view.tip.endswith(".") for view in VIEWS)
+    crops = replace(found, field=None)
+    assert [view.missing(found, loaded(model)) for view in VIEWS] == [""] * len(VIEWS)
+    assert [view.title for view in VIEWS if view.missing(crops, loaded(model))] == ["in place"]
+    assert VIEWS[0].needs == ()  # it takes the place of the others
+
+
+def test_the_spread_is_over_as_many_draws_as_a_script_takes() -> None:
+    assert DRAWS == certainty.DRAWS
+    assert f"over {DRAWS} draws" in Uncertainty.tip

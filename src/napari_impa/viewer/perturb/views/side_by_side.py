@@ -1,20 +1,15 @@
-"""The ways to look at a prediction: side by side, in place, difference, flicker, uncertainty."""
+"""Side by side: control, predicted and real cells in panes under one camera."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Layer
 from numpy.typing import NDArray
 
-from napari_impa.viewer.perturb.prediction import Predicted, Request
-from napari_impa.viewer.perturb.views.flicker import FLICKER, RATE, Flicker
-from napari_impa.viewer.perturb.views.maps import DIFFERENCE, UNCERTAINTY, Difference, Uncertainty
-from napari_impa.viewer.perturb.views.view import AboutTarget, Stacks, View
-
-SIDE_BY_SIDE, IN_PLACE = "side by side", "in place"
+from napari_impa.viewer.perturb.request import Request
+from napari_impa.viewer.perturb.views.stacks import Stacks
 
 
 class SideBySide(Stacks):
@@ -24,7 +19,8 @@ class SideBySide(Stacks):
     the control cells, and begin again where there are fewer of them.
     """
 
-    name = SIDE_BY_SIDE
+    title = "side by side"
+    tip = "Control, predicted and, where there are any, real treated crops in panes; contrast limits linked."
 
     def _start(self, request: Request, hide: Sequence[Layer]) -> None:
         self._names = self._names_of(request)
@@ -72,54 +68,3 @@ class SideBySide(Stacks):
     @staticmethod
     def _names_of(request: Request) -> list[str]:
         return [request.name(number) for number in range(len(request.targets))]
-
-
-class InPlace(View):
-    """The field with the predicted cells where they were cut; its own channels are hidden meanwhile."""
-
-    name = IN_PLACE
-    shows_cells = False
-    fields: list[list[Image]]
-
-    def _start(self, request: Request, hide: Sequence[Layer]) -> None:
-        assert self.found.field is not None
-        self._hide = hide
-        self.fields = []
-
-    @property
-    def _coloured(self) -> Sequence[Image]:
-        return self.fields[0] if self.fields else ()
-
-    def show(self, predicted: Predicted, about: AboutTarget) -> None:
-        """Show a field for each target; several are panes of the grid."""
-        if predicted.fields is None:
-            return
-        layers_of = self.found.layers
-        laid = [[layers_of.in_series(plane)[0] for plane in np.moveaxis(field, -3, 0)] for field in predicted.fields]
-        options = layers_of.in_series(predicted.fields[0][..., 0, :, :])[1]
-        if not self.fields:
-            self.fields = [
-                [self._image(plane, c, "in place", leading="step", **options) for c, plane in enumerate(field)]
-                for field in laid
-            ]
-            top_down = [layer for layers in self.fields for layer in layers]
-            several = len(self.fields) > 1
-            if several:
-                self._link(self.fields)
-                for layer in top_down:
-                    self._name_on_canvas(layer)
-            self.panes.show(top_down[::-1], hide=self._hide, stride=len(self._channels) if several else None)
-        else:
-            for layers, field in zip(self.fields, laid, strict=True):
-                for layer, plane in zip(layers, field, strict=True):
-                    layer.data = plane
-        for number in self.targets:
-            self._tell(self.fields[number], predicted.request.title(number), about(number))
-
-
-VIEWS: dict[str, type[View]] = {view.name: view for view in (SideBySide, InPlace, Difference, Flicker, Uncertainty)}
-
-__all__ = [
-    "DIFFERENCE", "FLICKER", "IN_PLACE", "RATE", "SIDE_BY_SIDE", "UNCERTAINTY", "VIEWS",
-    "Difference", "Flicker", "InPlace", "SideBySide", "Uncertainty", "View",
-]  # fmt: skip

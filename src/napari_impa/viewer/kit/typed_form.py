@@ -1,0 +1,105 @@
+"""Rows of a form made from a dataclass: a field is a row, whose title, range, unit and help stand in its metadata.
+
+    @dataclass(frozen=True)
+    class Controls:
+        rate: float = field(default=1.0, metadata={"title": "Turns", "low": 0, "high": 3, "step": 0.5, "unit": "/s"})
+
+`help` becomes the tooltip, and `automatic` is shown instead of the lowest number. All of them may be left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from magicgui.widgets import create_widget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
+from superqt.utils import signals_blocked
+
+_OPTIONS = {"title": "label", "help": "tooltip", "low": "min", "high": "max", "step": "step"}
+"""What magicgui calls what stands in the metadata."""
+
+
+class TypedForm(QObject):
+    """Rows for the fields of a dataclass, at the end of a form.
+
+    Parameters
+    ----------
+    form
+        Where the rows are added.
+    value
+        What is shown at first: the dataclass, or one of its kind. All its fields have defaults.
+    last
+        Names of fields whose rows come behind the others.
+
+    Signals
+    -------
+    changed
+        A value is another one.
+    """
+
+    changed = Signal()
+
+    def __init__(self, form: QFormLayout, value: Any, *, last: tuple[str, ...] = ()) -> None:
+        super().__init__(form)
+        value = value() if isinstance(value, type) else value
+        self.kind: type[Any] = type(value)
+        self._form = form
+        kinds = get_type_hints(self.kind)
+        fields = sorted(dataclasses.fields(self.kind), key=lambda one: one.name in last)
+        self._widgets = {
+            one.name: _widget(one.name, kinds[one.name], getattr(value, one.name), one.metadata) for one in fields
+        }
+        for name, widget in self._widgets.items():
+            label = QLabel(widget.label)
+            label.setToolTip(widget.tooltip)
+            form.addRow(label, self.row(name))
+            widget.changed.connect(self._on_changed)
+
+    @property
+    def value(self) -> Any:
+        """What is chosen, as the dataclass."""
+        return self.kind(**{name: widget.value for name, widget in self._widgets.items()})
+
+    def show_value(self, value: Any) -> None:
+        """Show other values of the same dataclass, quietly."""
+        with signals_blocked(self):
+            for name, widget in self._widgets.items():
+                widget.value = getattr(value, name)
+
+    def row(self, name: str) -> QWidget:
+        """The Qt widget of a field."""
+        widget: QWidget = self._widgets[name].native
+        return widget
+
+    def set_visible(self, visible: bool) -> None:
+        """Show the rows, or hide them."""
+        for name in self._widgets:
+            self._form.setRowVisible(self.row(name), visible)
+
+    def remove(self) -> None:
+        """Take the rows away."""
+        for name in self._widgets:
+            self._form.removeRow(self.row(name))
+        self._widgets = {}
+        self.deleteLater()
+
+    def _on_changed(self, _: Any) -> None:
+        self.changed.emit()
+
+
+def _widget(name: str, kind: Any, value: Any, about: Mapping[str, Any]) -> Any:
+    """Make the magicgui widget of a field."""
+    options = {of_magicgui: about[ours] for ours, of_magicgui in _OPTIONS.items() if ours in about}
+    widget = create_widget(value=kind(value), annotation=kind, name=name, options=options)
+    box = widget.native
+    box.setObjectName(name)
+    if isinstance(box, QSpinBox | QDoubleSpinBox):
+        box.setKeyboardTracking(False)
+        box.setSuffix(f" {about['unit']}" if about.get("unit") else "")
+        box.setSpecialValueText(about.get("automatic", ""))
+    if isinstance(box, QDoubleSpinBox):
+        box.setDecimals(0 if about.get("step", 0.01) >= 1 else 2)
+    return widget

@@ -1,0 +1,31 @@
+"""Difference: predicted − control, on colours that are black where nothing changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.utils import Colormap
+from numpy.typing import NDArray
+
+from napari_impa.viewer.perturb.views.maps import Maps
+
+CHANGE = Colormap([[0.25, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.55, 0.1]], name="less to more")
+"""Blue where the predicted cell is darker, black where nothing changed, orange where it is brighter."""
+
+
+class Difference(Maps):
+    """Predicted − control; limits are half the channel's contrast, whatever is shown."""
+
+    title = "difference"
+    tip = "Predicted − control, one pane a channel: blue where darker, orange where brighter, black where equal."
+
+    def _colours(self, channel: int) -> tuple[Any, tuple[float, float]]:
+        reach = self._contrast(channel) / 2
+        return CHANGE, (-reach, reach)
+
+    def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
+        return pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
+
+    def _layer_name(self, text: str, channel: str) -> str:
+        return f"Δ {channel} · {text}"
