@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +43,12 @@ def settle(qtbot: Any) -> Callable[..., None]:
         qtbot.waitUntil(lambda: bool(condition()), timeout=int(1000 * seconds))
 
     return wait
+
+
+@pytest.fixture(autouse=True)
+def segmenters_as_they_come() -> Iterator[None]:
+    """Forget what a test has set of a segmenter."""
+    from napari_impa.viewer.layers.segmenter_form import MEMORY
+
+    yield
+    MEMORY.forget()

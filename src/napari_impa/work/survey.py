@@ -17,6 +17,7 @@ from napari_impa.analysis.pictures.composite import channel_colours, composite, 
 from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
+from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
@@ -93,7 +94,7 @@ def look_closer(
     label: Sequence[str],
     control: str | None,
     hold_out: Mapping[str, Sequence[str]],
-    segment: str | None = None,
+    segment: str | Segmenter | None = None,
     nuclei_channel: str | None = None,
     *,
     watch: Watch = UNWATCHED,

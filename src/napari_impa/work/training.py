@@ -13,6 +13,7 @@ import numpy as np
 from napari_impa.analysis.held_out import HeldOutScore
 from napari_impa.analysis.pictures.composite import display_limits
 from napari_impa.analysis.pictures.montage import montage, sample_rows, save_montage
+from napari_impa.cells.segmenters import as_segmenter
 from napari_impa.cells.store import Cells
 from napari_impa.engine.distributed import Processes, processes
 from napari_impa.engine.model.model import IMPA
@@ -159,7 +160,12 @@ class Training:
         plan = self.plan
         if plan.cells is None or plan.keep_crops:
             source = plan.source if plan.cells is None else plan.cells_path
-            how = {"segment": plan.segment, "nuclei_channel": plan.nuclei_channel, "kind": plan.kind}
+            how: dict[str, Any] = {"segment": None, "nuclei_channel": plan.nuclei_channel, "kind": plan.kind}
+            if plan.segment is not None:
+                found_by = as_segmenter(plan.segment)
+                how["segment"] = found_by.name
+                if found_by.changed:
+                    how["segmenter_settings"] = found_by.changed
             run.keep_source(source, self.cells.label, self.cells.control, **how)
 
     def _start(self, kept: str) -> TrainingStart:

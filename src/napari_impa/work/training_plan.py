@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_impa.cells.folder import crop_source, read_cells
+from napari_impa.cells.segmenters import Segmenter, segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.tables import condition_names
@@ -41,7 +42,7 @@ class Plan:
     folder
         The run folder.
     segment, nuclei_channel
-        How nuclei are found in whole fields, as `crop_source` takes it.
+        How nuclei are found in whole fields, as `crop_source` takes it: a name, or a segmenter with its settings.
     kind
         Whether the images are whole fields or ready crops; guessed where None.
     start_from
@@ -60,7 +61,7 @@ class Plan:
     control: str | None
     settings: TrainingSettings
     folder: Path
-    segment: str | None = None
+    segment: str | Segmenter | None = None
     nuclei_channel: str | None = None
     kind: SourceKind | None = None
     start_from: IMPA | str | Path | None = None
@@ -96,8 +97,14 @@ def plan_of(folder: str | Path) -> Plan:
     config = run.config["source"]
     return Plan(
         path, tuple(source.get("label", config["label"])), source.get("control", config["control"]), settings,
-        run.folder, source.get("segment"), source.get("nuclei_channel"), source.get("kind"),
+        run.folder, _segmenter_of(source), source.get("nuclei_channel"), source.get("kind"),
     )  # fmt: skip
+
+
+def _segmenter_of(source: Mapping[str, Any]) -> Segmenter | None:
+    """The segmenter that a run wrote down, with its settings."""
+    name = source.get("segment")
+    return None if name is None else segmenter(name, **source.get("segmenter_settings", {}))
 
 
 def with_changes(plan: Plan, changes: Mapping[str, Any]) -> Plan:

@@ -205,8 +205,7 @@ def test_labels_from_elsewhere(viewer: Any, form: CellsForm) -> None:
     assert found.labels.shape == (320, 320)
     assert found.cells.table["label"].min() > 10**6
     assert (found.labels > 0)[FIELD.labels > 0].mean() > 0.9
-    area = next(box for box in form.settings if box.objectName() == "minimum_area")
-    area.setValue(int(np.median(np.bincount(FIELD.labels.ravel())[1:])))
+    form.segmenter.rows.row("minimum_area").setValue(int(np.median(np.bincount(FIELD.labels.ravel())[1:])))
     fewer = find(form)
     assert fewer.left_out[SMALL] > 0
     assert "smaller than the minimum area" in fewer.details()
@@ -225,19 +224,40 @@ def test_points_are_centres(viewer: Any, form: CellsForm) -> None:
 
 def test_settings_of_the_segmenter_chosen(viewer: Any, form: CellsForm) -> None:
     add_field(viewer)
-    names = [box.objectName() for box in form.settings]
-    assert names == ["diameter", "threshold", "minimum_area"]
-    assert all(box.toolTip() for box in form.settings)
+    names = ["diameter", "threshold", "minimum_area"]
+    boxes = [form.segmenter.rows.row(name) for name in names]
+    assert [form.fine.getWidgetPosition(box)[0] for box in boxes] == [1, 2, 3]  # below the region
+    assert all(box.toolTip() for box in boxes)
     changes: list[Any] = []
     form.changed.connect(lambda: changes.append(1))
-    form.settings[2].setValue(300)
+    boxes[2].setValue(300)
     assert changes
-    assert form.choice.settings["minimum_area"] == 300
+    assert form.choice.segmenter == Nuclei(minimum_area=300)
     viewer.add_points(np.zeros((1, 2)), name="spots")
     choose(form.method, "Points: spots")
-    assert not form.settings
+    assert form.segmenter.rows is None
+    assert form.choice.segmenter is None
+    assert form.fine.rowCount() == 1
     choose(form.method, "nuclei in DNA")
-    assert form.settings[2].value() == 300
+    assert form.segmenter.rows.row("minimum_area").value() == 300
+    found = find(form)
+    assert found.cells.history["segmenter_settings"] == {"minimum_area": 300}
+    assert found.left_out[SMALL] > 0
+
+
+def test_what_is_tuned_in_one_form_is_there_in_another(viewer: Any, form: CellsForm, qtbot: Any) -> None:
+    add_field(viewer)
+    other = CellsForm(viewer)
+    qtbot.addWidget(other)
+    other.set_segmenters([Nuclei])
+    other.set_model(CHANNELS, SIZE)
+    changes: list[Any] = []
+    other.changed.connect(lambda: changes.append(1))
+    form.segmenter.rows.row("threshold").setValue(1.4)
+    assert changes == [1]
+    assert other.segmenter.rows.row("threshold").value() == pytest.approx(1.4)
+    assert other.choice.segmenter == form.choice.segmenter == Nuclei(threshold=1.4)
+    other.close_form()
 
 
 def test_labelled_crops_are_controls_and_treated(viewer: Any, form: CellsForm) -> None:

@@ -11,15 +11,17 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
+from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.viewer.kit.jobs import Failure
+from napari_impa.viewer.layers.segmenter_form import MEMORY
 from napari_impa.viewer.train.setup_page import LAYERS, SetupPage, ask_for_folder
 from napari_impa.work.engine_choices import ask_engine
 from napari_impa.work.survey import look
 from napari_impa.work.training import train_plan
-from napari_impa.work.training_plan import Plan, cells_of
+from napari_impa.work.training_plan import Plan, cells_of, plan_of
 from napari_impa.work.trial_cells import cells_to_try, of_run
 
 Settle = Callable[..., None]
@@ -41,7 +43,7 @@ def run(cells_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(qtbot: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("napari_impa.work.estimate.Estimator.ask", lambda *_, **__: None)  # which takes seconds
+    monkeypatch.setattr("napari_impa.viewer.train.estimator.Estimator.ask", lambda *_, **__: None)
     page = SetupPage(ViewerModel())
     qtbot.addWidget(page)
     page.look_asked.connect(lambda path, task, kind: page.show_looked(look(path, task, kind)))
@@ -186,3 +188,31 @@ def test_cells_of_something_else_are_not_replaced(tmp_path: Path, cells_path: Pa
     free = replace(plan, folder=tmp_path / "free")
     first = cells_of(free)
     assert len(cells_of(free)) == len(first)  # what was cut from the same images may be cut again
+
+
+def test_a_segmenter_that_was_tuned_in_another_dock_is_trained_with(
+    page: SetupPage, tmp_path: Path, settle: Settle
+) -> None:
+    screen = write_simulated_screen(tmp_path / "screen", size=256, batches=1, conditions=("DMSO", "shrinkage"))
+    page.set_source(screen)
+    page.kind.setCurrentIndex(0)  # whole fields
+    settle(lambda: not page.cells.busy)
+    before = page.plan()
+    assert before.segment == Nuclei()
+    MEMORY.remember(Nuclei(minimum_area=200))  # as a Perturb dock does
+    assert page.settings.segmenter.rows.row("minimum_area").value() == 200
+    page.settings.segmenter.rows.row("threshold").setValue(1.1)  # and here
+    settle(lambda: not page.cells.busy)
+    settings = TrainingSettings(size=24, steps=1, batch_size=2, device="cpu")
+    plan = replace(page.plan(), settings=settings, folder=tmp_path / "run")
+    assert plan.segment == Nuclei(minimum_area=200, threshold=1.1)
+    cells = cells_of(plan)
+    assert cells.history["segmenter_settings"] == {"minimum_area": 200, "threshold": 1.1}
+    assert len(cells) < len(cells_of(replace(before, settings=settings, folder=tmp_path / "default")))
+    train_plan(plan)
+    assert plan_of(plan.folder).segment == plan.segment
+    MEMORY.forget()
+    page.repeat(plan.folder)  # brings its settings back
+    settle(lambda: page.cells.looked is not None and not page.cells.busy)
+    settle(lambda: MEMORY.recall(Nuclei) == plan.segment)
+    assert page.plan().segment == plan.segment

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -14,6 +13,9 @@ from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import CROPS
 from napari_impa.viewer.layers.masks import centres_of, labels_plane, region_of
 from napari_impa.viewer.layers.sources import Channel, place_of
+
+if TYPE_CHECKING:
+    from napari_impa.cells.segmenters import Segmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,8 @@ class CellChoice:
         Where cells are wanted; None for the whole field.
     steps
         For each leading axis which step is meant, or None for all, of one axis at most.
-    settings
-        Of the segmenter.
+    segmenter
+        With its settings, of the kind that `method` names; for labels, what goes for them too.
     """
 
     channels: tuple[Channel, ...]
@@ -44,7 +46,7 @@ class CellChoice:
     mask: Labels | Points | None = None
     region: Shapes | None = None
     steps: tuple[int | None, ...] = ()
-    settings: Mapping[str, float] = field(default_factory=dict)
+    segmenter: Segmenter | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -73,4 +75,4 @@ class CellChoice:
         elif isinstance(self.mask, Points):
             mask = centres_of(self.mask, first, self.steps)
         region = None if self.region is None or self.method == CROPS else region_of(self.region, place_of(first))
-        return layers, channels, size, self.method, self.nuclei_channel, mask, region, dict(self.settings), task
+        return layers, channels, size, self.method, self.nuclei_channel, mask, region, self.segmenter, task

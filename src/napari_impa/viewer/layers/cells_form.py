@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QDoubleSpinBox,
-    QFormLayout,
-    QLabel,
-    QSpinBox,
-    QToolButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
-from napari_impa.viewer.kit.form_rows import AxisRow, number_box
 from napari_impa.viewer.kit.forms import Options, below, beside, section
+from napari_impa.viewer.layers.axis_row import AxisRow
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.channel_guess import guess_sources
 from napari_impa.viewer.layers.found_cells import CROPS, LABELS, POINTS, Found
 from napari_impa.viewer.layers.overview import Overview
+from napari_impa.viewer.layers.segmenter_form import SegmenterForm
 from napari_impa.viewer.layers.sources import (
     Channel,
     are_crops,
@@ -36,7 +30,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
-    from napari_impa.cells.segmenters import Segmenter, Setting
+    from napari_impa.cells.segmenters import Segmenter
 
 NO_IMAGE = "Open an image, or File ▸ Open Sample ▸ IMPA ▸ Simulated screen."
 WHOLE_FIELD = "whole field"
@@ -66,10 +60,8 @@ class CellsForm(QWidget):
         self.viewer, self._step = viewer, step or (lambda: viewer.dims.current_step)
         self.channels: list[Options] = []
         self.axes: list[AxisRow] = []
-        self.settings: list[QSpinBox | QDoubleSpinBox] = []
         self._model: tuple[tuple[str, ...], int] | None = None
         self._segmenters: dict[str, type[Segmenter]] = {}
-        self._values: dict[tuple[str, str], float] = {}
         self._followed: list[Any] = []
         self._last: Any = None
         self._build()
@@ -104,6 +96,8 @@ class CellsForm(QWidget):
         name = QLabel("Region")
         name.setToolTip(self.region.toolTip())
         self.fine.addRow(name, self.region)
+        self.segmenter = SegmenterForm(self.fine)
+        self.segmenter.changed.connect(self._tell)
         self.details = section("Region and settings", fine)
         self.form.addRow(self.details)
         self.region.currentIndexChanged.connect(self._refresh)
@@ -150,7 +144,7 @@ class CellsForm(QWidget):
             event.disconnect(self._on_layers)
         self._unfollow()
         self._model = self._last = None
-        self._values.clear()
+        self.segmenter.show_kind(None)
         self.overview.set_found(None)
         for row in self.axes:
             self.form.removeRow(row)
@@ -184,7 +178,7 @@ class CellsForm(QWidget):
             mask,
             None if name == CROPS else self.region.value,
             self._steps(),
-            {} if name in (CROPS, POINTS) else {box.objectName(): box.value() for box in self.settings},
+            self.segmenter.segmenter,
         )
 
     def _steps(self) -> tuple[int | None, ...]:
@@ -245,7 +239,7 @@ class CellsForm(QWidget):
             return
         self._fill_methods(*self._model)
         self._fill_axes()
-        self._fill_settings()
+        self._show_settings()
         self._follow()
         self._tell()
 
@@ -331,31 +325,12 @@ class CellsForm(QWidget):
                 row.untick()
         self._tell()
 
-    def _fill_settings(self) -> None:
-        """A row for each setting of the segmenter chosen."""
+    def _show_settings(self) -> None:
+        """Show the settings of the segmenter chosen; of a Labels layer, what goes for its labels too."""
         name = self.method.value[0] if self.method.value is not None else ""
-        if self.settings and self.settings[0].property("method") == name:
-            return
-        for box in self.settings:
-            self.fine.removeRow(box)
-        self.settings = []
-        wanted: Sequence[Setting] = ()
-        if name in self._segmenters:
-            wanted = self._segmenters[name].settings()
-        elif name == LABELS:
+        if name == LABELS:
             from napari_impa.cells.segmenters import Masks
 
-            wanted = Masks.settings()
-        for setting in wanted:
-            box = number_box(setting, self._values.get((name, setting.name), setting.default))
-            box.setProperty("method", name)
-            box.valueChanged.connect(self._on_setting)
-            label = QLabel(setting.title)
-            label.setToolTip(box.toolTip())
-            self.fine.addRow(label, box)
-            self.settings.append(box)
-
-    def _on_setting(self, *_: Any) -> None:
-        for box in self.settings:
-            self._values[box.property("method"), box.objectName()] = box.value()
-        self._tell()
+            self.segmenter.show_kind(Masks)
+        else:
+            self.segmenter.show_kind(self._segmenters.get(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from napari_impa.viewer.layers.geometry import Region, Window
 from napari_impa.viewer.layers.masks import Centres
 from napari_impa.viewer.layers.thumbnail import thumbnail
 from napari_impa.watch import Token
+
+if TYPE_CHECKING:
+    from napari_impa.cells.segmenters import Segmenter
 
 LABELS = "labels"
 POINTS = "points"
@@ -142,7 +145,7 @@ def find_cells(
     nuclei_channel: int = 0,
     mask: Plane | Centres | NDArray[Any] | None = None,
     region: Region | None = None,
-    settings: Mapping[str, float] | None = None,
+    segmenter: Segmenter | None = None,
     task: str = "perturbation",
 ) -> Found:
     """Cut the cells that a model of the given channels and crop side takes.
@@ -163,8 +166,8 @@ def find_cells(
         For `labels` a plane to be read, or (H, W) labels on the first channel's pixels; for `points` their centres.
     region
         Where cells are wanted; what lies further away is not read.
-    settings
-        Of the segmenter; `minimum_area` goes for labels too.
+    segmenter
+        With its settings, one of the kind that `method` names; of labels only `minimum_area` counts.
     task
         The model's: one that corrects batches turns controls and treated cells alike.
 
@@ -182,16 +185,17 @@ def find_cells(
         raise CellsError(
             f"The model takes crops of {size} px, more than the image of {window.height}×{window.width} px holds."
         )
+    least = 0 if segmenter is None else segmenter.minimum_area
     parts = []
     for step in range(layers.steps) if layers.steps is not None else [None]:
         token.check()
         pixels = layers.read(window, step)
         token.check()
-        labels, seen = _candidates(pixels, layers, window, step, method, nuclei_channel, mask, dict(settings or {}))
-        seen["reason"] = _reasons(seen, layers, window, size, region, dict(settings or {}))
+        labels, seen = _candidates(pixels, layers, window, step, method, nuclei_channel, mask, segmenter)
+        seen["reason"] = _reasons(seen, layers, window, size, region, least)
         seen.insert(0, "step", step or 0)
         parts.append((pixels, labels, seen))
-    return _assembled(parts, layers, channels, size, method, nuclei_channel, window)
+    return _assembled(parts, layers, channels, size, method, nuclei_channel, window, segmenter)
 
 
 def _candidates(
@@ -202,7 +206,7 @@ def _candidates(
     method: str,
     nuclei_channel: int,
     mask: Any,
-    settings: dict[str, float],
+    segmenter: Segmenter | None,
 ) -> tuple[NDArray[Any] | None, pd.DataFrame]:
     """Nuclei (h, w), where there are any, and `y`, `x`, `label`, `area` of every cell in the window."""
     if method == POINTS:
@@ -215,10 +219,10 @@ def _candidates(
     if method == LABELS:
         labels = _labels(mask, layers, window, step)
     else:
-        from napari_impa.cells.segmenters import segmenter
+        from napari_impa.cells.segmenters import as_segmenter
 
-        settings.pop("minimum_area", None)  # so that it can be said how many are smaller
-        labels = segmenter(method, **settings)(np.nan_to_num(pixels), nuclei_channel, layers.place.pixel_size)
+        find = replace(segmenter or as_segmenter(method), minimum_area=0)  # so that it can be said how many are smaller
+        labels = find(np.nan_to_num(pixels), nuclei_channel, layers.place.pixel_size)
     table = nucleus_centres(labels)
     return labels, table.assign(area=np.unique(labels[labels > 0], return_counts=True)[1])
 
@@ -239,7 +243,7 @@ def _reasons(
     window: Window,
     size: int,
     region: Region | None,
-    settings: Mapping[str, float],
+    least: int,
 ) -> NDArray[np.object_]:
     """(n,) why each cell is left out, or an empty text."""
     centres = seen[["y", "x"]].to_numpy()
@@ -248,7 +252,7 @@ def _reasons(
     reasons[~layers.holds_crops(in_image, size)] = PARTLY
     # A crop that reaches beyond the window reaches beyond the image: the window of a region is that much larger.
     reasons[~fits(centres, window.shape, size)] = BORDER
-    reasons[seen["area"].to_numpy() < settings.get("minimum_area", 0)] = SMALL
+    reasons[seen["area"].to_numpy() < least] = SMALL
     if region is not None:
         reasons[~region.holds(in_image)] = OUTSIDE
     return reasons
@@ -262,6 +266,7 @@ def _assembled(
     method: str,
     nuclei_channel: int,
     window: Window,
+    segmenter: Segmenter | None,
 ) -> Found:
     candidates = pd.concat([seen for _, _, seen in parts], ignore_index=True)
     rows = np.flatnonzero(candidates["reason"] == "")
@@ -277,7 +282,7 @@ def _assembled(
     table = pd.concat(taken, ignore_index=True)[["y", "x", "label", "step"]].assign(field=layers.names[0])
     if layers.steps is None:
         table = table.drop(columns="step")
-    history = _history(layers, method) | {"origin": [window.top, window.left]}
+    history = _history(layers, method, segmenter) | {"origin": [window.top, window.left]}
     cells = Cells(np.concatenate(crops), table, tuple(channels), layers.place.pixel_size, history=history)
     marks, start = [], 0
     for _, labels, seen in parts:
@@ -360,5 +365,6 @@ def _crops(layers: ChannelLayers, channels: Sequence[str], size: int, task: str)
     return Found(cells, layers, None, None, {}, CROPS)
 
 
-def _history(layers: ChannelLayers, method: str) -> dict[str, Any]:
-    return {"layers": list(layers.names), "segmenter": method}
+def _history(layers: ChannelLayers, method: str, segmenter: Segmenter | None = None) -> dict[str, Any]:
+    tuned = {} if segmenter is None or not segmenter.changed else {"segmenter_settings": segmenter.changed}
+    return {"layers": list(layers.names), "segmenter": method, **tuned}

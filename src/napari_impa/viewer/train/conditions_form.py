@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 from superqt.utils import signals_blocked
 
+from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import IMAGED_TOGETHER
 from napari_impa.errors import ImpaError
@@ -75,7 +76,7 @@ class ConditionsForm(QObject):
         super().__init__()
         self.looked: Looked | None = None
         self._resting = self._unseen = False
-        self._segment: str | None = None
+        self._segment: Segmenter | None = None
         self._nuclei: str | None = None
         self._closer = Latest(self)
         self._closer.reported.connect(self._on_closer)
@@ -111,7 +112,7 @@ class ConditionsForm(QObject):
         self.label.fill(looked.columns, looked.labels)
         self._on_label(control=looked.control)
 
-    def find_nuclei_by(self, segment: str | None, nuclei_channel: str | None) -> None:
+    def find_nuclei_by(self, segment: Segmenter | None, nuclei_channel: str | None) -> None:
         """Take another way to find nuclei in whole fields, and look again."""
         if (segment, nuclei_channel) == (self._segment, self._nuclei):
             return

@@ -14,6 +14,7 @@ from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
+from napari_impa.viewer.layers.segmenter_form import MEMORY, SegmenterForm
 from napari_impa.viewer.train.description_box import DescriptionBox
 from napari_impa.work.column_roles import Offered, offer_columns
 from napari_impa.work.engine_choices import Engine
@@ -21,6 +22,8 @@ from napari_impa.work.survey import Looked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_impa.cells.segmenters import Segmenter
 
 MINUTES, STEPS = 30, 3000
 """Budgets that are offered."""
@@ -99,6 +102,9 @@ class SettingsForm(QObject):
             name.setToolTip(widget.toolTip())
             folded.addRow(name, widget)
             widget.currentIndexChanged.connect(self._on_changed)
+        self.segmenter = SegmenterForm(folded)
+        self.segmenter.changed.connect(self.changed)
+        self.segment.currentIndexChanged.connect(self._show_segmenter)
         self.more = section("More settings", self._more)
         page.form.addRow(self.more)
         self.unit.currentIndexChanged.connect(self._on_unit)
@@ -161,18 +167,30 @@ class SettingsForm(QObject):
         self.nuclei.choose(source.channels[at or 0])
         for widget in (self.segment, self.nuclei):
             widget.setEnabled(source.kind == "fields")
+        self._show_segmenter()
         guessed = label is None
         self._finding.submit(
             as_job(offer_columns), source.table, looked.labels if guessed else label,
             looked.control if guessed else control,
         )  # fmt: skip
 
-    def find_nuclei(self, segment: str | None, channel: str | None) -> None:
-        """Choose how nuclei are found and in which channel, as far as that is offered."""
-        for box, value in ((self.segment, segment), (self.nuclei, channel)):
+    def find_nuclei(self, segment: Segmenter | str | None, channel: str | None) -> None:
+        """Choose how nuclei are found, with which settings, and in which channel, as far as that is offered."""
+        name = segment if isinstance(segment, str | None) else segment.name
+        for box, value in ((self.segment, name), (self.nuclei, channel)):
             if value in box.values:
                 box.choose(value)
+        if not isinstance(segment, str | None):
+            MEMORY.remember(segment)
+        self._show_segmenter()
         self.changed.emit()
+
+    def _show_segmenter(self, *_: Any) -> None:
+        """Show the settings of the segmenter chosen, where it is used."""
+        from napari_impa.cells.segmenters import as_segmenter
+
+        used = self.segment.isEnabled() and self.segment.value is not None
+        self.segmenter.show_kind(type(as_segmenter(self.segment.value)) if used else None)
 
     def follow_task(self, task: str) -> None:
         """Show only what has a meaning for a task."""

@@ -225,7 +225,7 @@ class SetupPage(Page):
         self.settings.follow_task(self.cells.task.value)
 
     def _on_settings_changed(self) -> None:
-        self.cells.find_nuclei_by(self.settings.segment.value, self.settings.nuclei.value)
+        self.cells.find_nuclei_by(self.settings.segmenter.segmenter, self.settings.nuclei.value)
         self.estimate()
 
     def estimate(self) -> None:
@@ -362,7 +362,7 @@ class SetupPage(Page):
         settings = TrainingSettings(task=task, hold_out=self.cells.hold_out, **self.settings.values())
         return Plan(
             looked.source.path, self.cells.label.ticked, self.cells.chosen_control, settings, folder,
-            self.settings.segment.value, self.settings.nuclei.value, self.kind.value, self.start_from.value,
+            self.settings.segmenter.segmenter, self.settings.nuclei.value, self.kind.value, self.start_from.value,
             looked.cells,
         )  # fmt: skip
 

@@ -1,19 +1,17 @@
-"""Rows of a form that other things decide about: a step of an axis, and a setting of a segmenter."""
+"""A row of a form that says which step of an axis is meant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSpinBox, QWidget
 from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Layer
-
-    from napari_impa.cells.segmenters import Setting
 
 
 class AxisRow(QWidget):
@@ -53,22 +51,3 @@ class AxisRow(QWidget):
     def _on_changed(self, *_: Any) -> None:
         self.spin.setEnabled(not self.all.isChecked())
         self.changed.emit(self.axis)
-
-
-def number_box(setting: Setting, value: float) -> QSpinBox | QDoubleSpinBox:
-    """Make the box of a setting, named after it."""
-    box: QSpinBox | QDoubleSpinBox
-    if isinstance(setting.default, int):
-        box = QSpinBox()
-    else:
-        box = QDoubleSpinBox()
-        box.setDecimals(2)
-    box.setObjectName(setting.name)
-    box.setRange(setting.low, setting.high)
-    box.setSingleStep(setting.step)
-    box.setSpecialValueText(setting.automatic)
-    box.setSuffix(f" {setting.unit}" if setting.unit else "")
-    box.setKeyboardTracking(False)
-    box.setToolTip(setting.help)
-    box.setValue(value)
-    return box
