@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from napari_impa.errors import FetchError
 from napari_impa.fetching.files import fetch_file
 from napari_impa.fetching.image_sets import BBBC014, BBBC022, IMAGE_SETS
 from napari_impa.fetching.members import sha256_of
-from napari_impa.watch import Reported
+from napari_impa.watch import CancelledError, Reported, Token
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -62,6 +63,34 @@ def test_what_does_not_work_is_told(server: Server, tmp_path: Path, faults: list
 def test_another_file_is_refused(server: Server, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="SHA-256 differs"):
         fetch_file(server.url("a.tif"), tmp_path / "a.tif", sha256="0" * 64)
+    assert not (tmp_path / "a.tif").exists()
+
+
+def test_a_damaged_file_is_fetched_anew_and_stays_while_it_cannot(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"damaged")
+    server.faults.append(404)
+    with pytest.raises(FetchError, match="HTTP 404"):
+        fetch_file(server.url("a.tif"), path, sha256=SHA256)
+    with pytest.raises(FetchError, match="SHA-256 differs"):
+        fetch_file(server.url("a.tif"), path, sha256="0" * 64)
+    assert path.read_bytes() == b"damaged"
+    assert fetch_file(server.url("a.tif"), path, sha256=SHA256.upper()).read_bytes() == CONTENT
+    fetch_file(server.url("a.tif"), path, sha256=SHA256.upper())
+    assert len(server.requests) == 3
+    assert list(tmp_path.glob("*.tif")) == [path]
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_watch_that_leaves_ends_it(server: Server, tmp_path: Path, waiting: bool) -> None:
+    token = Token(lambda progress: token.cancel())
+    if waiting:
+        token.cancel()
+        server.faults.extend([503, 503])
+    began = time.monotonic()
+    with pytest.raises(CancelledError):
+        fetch_file(server.url("a.tif"), tmp_path / "a.tif", sha256=SHA256, watch=token, patience=(30, 30))
+    assert time.monotonic() - began < 20
     assert not (tmp_path / "a.tif").exists()
 
 

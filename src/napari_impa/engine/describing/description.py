@@ -206,7 +206,8 @@ class Description:
                 f"The model was trained with{'out' if self.dose is None else ''} doses; "
                 f"{'leave out' if self.dose is None else 'give'} the dose of {new.name!r}."
             )
-        return self.complete(raw[None], None if new.dose is None else np.array([new.dose]))[0]
+        found: Vector = self.complete(raw[None], None if new.dose is None else np.array([new.dose]))[0]
+        return found
 
     def length(self, size: int) -> int:
         """How many of `size` features describe the condition; the dose is one more where it is one."""

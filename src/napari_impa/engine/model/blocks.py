@@ -31,7 +31,8 @@ class ResBlk(nn.Module):
         if self.down:
             residual, shortcut = F.avg_pool2d(residual, 2), F.avg_pool2d(shortcut, 2)
         residual = self.conv2(F.leaky_relu(self.norm2(residual), SLOPE))
-        return (residual + shortcut) / math.sqrt(2)
+        out: Tensor = (residual + shortcut) / math.sqrt(2)
+        return out
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ class AdaIN(nn.Module):
         if style is None:
             return x
         gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
-        return (1 + gamma) * x + beta
+        out: Tensor = (1 + gamma) * x + beta
+        return out
 
 
 class AdainResBlk(nn.Module):
@@ -105,4 +107,5 @@ class AdainResBlk(nn.Module):
         if self.up is not None:
             residual, shortcut = self.up[0](residual), self.up[1](shortcut)
         residual = self.conv2(F.leaky_relu(self.norm2(self.conv1(residual), style), SLOPE))
-        return (residual + shortcut) / math.sqrt(2)
+        out: Tensor = (residual + shortcut) / math.sqrt(2)
+        return out

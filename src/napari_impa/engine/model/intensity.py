@@ -109,5 +109,6 @@ def from_normalized(images: Tensor, limits: NDArray[np.float64], dtype: np.dtype
     pixels = (levels.cpu() * span + lower).numpy()
     if np.dtype(dtype).kind in "ui":
         info = np.iinfo(dtype)
-        return np.clip(np.rint(pixels), info.min, info.max).astype(dtype)
+        made: NDArray[Any] = np.clip(np.rint(pixels), info.min, info.max).astype(dtype)
+        return made
     return pixels.astype(dtype)

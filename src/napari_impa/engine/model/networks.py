@@ -49,7 +49,8 @@ class Generator(nn.Module):
         """Content and style (B, d) → image (B, C, S, S); without a style the bare normalised image (basal)."""
         for maps in self.decoded(content, style):
             last = maps
-        return self.to_rgb(last)
+        out: Tensor = self.to_rgb(last)
+        return out
 
     def decoded(self, content: Tensor, style: Tensor | None) -> Iterator[Tensor]:
         """Maps after each block of the decoder, (B, …); `to_rgb` makes the image of the last."""
@@ -82,7 +83,8 @@ class StyleEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, S, S) → (B, d)."""
-        return self.linear(self.conv(x).flatten(1))
+        out: Tensor = self.linear(self.conv(x).flatten(1))
+        return out
 
 
 class Discriminator(nn.Module):
@@ -99,7 +101,8 @@ class Discriminator(nn.Module):
         """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,)."""
         head = self.head[modality] if isinstance(self.head, nn.ModuleList) else self.head
         logits = head(self.conv_blocks(x)).mean((2, 3))
-        return logits.gather(1, y[:, None])[:, 0]
+        out: Tensor = logits.gather(1, y[:, None])[:, 0]
+        return out
 
 
 class _Layers(nn.Module):
@@ -113,7 +116,8 @@ class _Layers(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        out: Tensor = self.layers(x)
+        return out
 
 
 class MappingNetwork(nn.Module):
@@ -129,7 +133,8 @@ class MappingNetwork(nn.Module):
         """(B, e + m), (B, n) → (B, d)."""
         several = isinstance(self.mapping_network, nn.ModuleList)
         net = self.mapping_network[modality] if several else self.mapping_network  # type: ignore[index]
-        return net(torch.cat([embedding, z], dim=1))
+        out: Tensor = net(torch.cat([embedding, z], dim=1))
+        return out
 
 
 class Networks(nn.Module):
@@ -199,14 +204,16 @@ class Networks(nn.Module):
 
     def embed(self, y: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) → embeddings (B, e)."""
-        return self.table(modality)(y)
+        out: Tensor = self.table(modality)(y)
+        return out
 
     def style_of(self, embedding: Tensor, z: Tensor, modality: int = 0) -> Tensor:
         """Embeddings (B, e) and noise (B, n) → styles (B, d)."""
         if self.shape.modality_dim:
             beside = self.modality_embedding.weight[modality].expand(len(embedding), -1)
             embedding = torch.cat([embedding, beside], dim=1)
-        return self.mapping_network(embedding, z, modality)
+        out: Tensor = self.mapping_network(embedding, z, modality)
+        return out
 
     def style(self, y: Tensor, z: Tensor, modality: int = 0) -> Tensor:
         """Condition numbers (B,) and noise (B, n) → the condition's styles (B, d)."""

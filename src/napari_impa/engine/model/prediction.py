@@ -31,7 +31,10 @@ def batches_of(model: Encoder, cells: Cells) -> NDArray[np.intp] | None:
     said = bool(model.label) and set(model.label) <= set(cells.table.columns)
     if model.task != "batch" or not model.shape.relative_style or not said:
         return None
-    return pd.Index(model.conditions).get_indexer(pd.Index(condition_names(cells.table, model.label)))
+    numbers: NDArray[np.intp] = pd.Index(model.conditions).get_indexer(
+        pd.Index(condition_names(cells.table, model.label))
+    )
+    return numbers
 
 
 def predict_blocks(

@@ -29,7 +29,8 @@ NETWORKS = ("generator", "style_encoder", "discriminator", "mapping_network")
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(f"{path.name} is not a published IMPA checkpoint, or is damaged ({_brief(error)}).") from error
 

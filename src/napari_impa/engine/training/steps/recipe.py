@@ -70,7 +70,7 @@ class Recipe:
     constants: ClassVar[Mapping[str, object]] = {}
 
     def __post_init__(self) -> None:
-        from napari_impa.engine.model.networks import UPSAMPLING  # torch, which takes seconds, only here
+        from napari_impa.engine.model.blocks import UPSAMPLING  # torch, which takes seconds, only here
 
         if self.upsampling not in UPSAMPLING:
             raise TrainingError(f"upsampling is one of {', '.join(UPSAMPLING)}, not {self.upsampling!r}.")
