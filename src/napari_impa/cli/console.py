@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
+from napari_impa.cells.segmenters import SEGMENTERS, Nuclei, Segmenter, Setting, segmenter
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ImpaError
 from napari_impa.watch import Reported, Watch
@@ -20,10 +21,44 @@ from napari_impa.watch import Reported, Watch
 if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
 
-Segment = Literal["nuclei", "labels", "cellpose", "instanseg"]
+if TYPE_CHECKING:
+    Segment = str
+else:
+    Segment = Literal[tuple(kind.name for kind in SEGMENTERS)]
 
 Several = Parameter(consume_multiple=True, negative=())
 """An option that takes several values."""
+
+
+def _about_settings() -> str:
+    """Say what each segmenter can be given, for the help."""
+    kinds = [f"{kind.name}: {', '.join(map(_about, kind.settings()))}" for kind in SEGMENTERS]
+    return f"NAME=VALUE of what the segmenter can be given, of `nuclei` where none is named. {'; '.join(kinds)}."
+
+
+def _about(one: Setting) -> str:
+    return f"{one.name}{f' ({one.unit})' if one.unit.isalpha() else ''}"
+
+
+SegmentOption = Annotated[list[str] | None, Several, Parameter(help=_about_settings())]
+"""Settings of a segmenter."""
+
+
+def segmenter_of(segment: str | None, settings: Sequence[str] | None) -> Segmenter | None:
+    """`"nuclei", ["diameter=24"]` → `Nuclei(diameter=24)`; None where nothing is asked for.
+
+    Raises
+    ------
+    ImpaError
+        If there is no such setting, or the value does not fit.
+    """
+    if segment is None and not settings:
+        return None
+    values = columns_of(settings, "NAME=VALUE")
+    twice = next((name for name, several in values.items() if len(several) > 1), None)
+    if twice is not None:
+        raise ImpaError(f"--segment-option gives {twice} twice.")
+    return segmenter(segment or Nuclei.name, **{name: value for name, (value,) in values.items()})
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,13 +79,13 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def columns_of(pairs: Sequence[str] | None) -> dict[str, list[str]]:
+def columns_of(pairs: Sequence[str] | None, form: str = "COLUMN=VALUE") -> dict[str, list[str]]:
     """`["plate=A", "plate=B"]` → `{"plate": ["A", "B"]}`."""
     columns: dict[str, list[str]] = {}
     for pair in pairs or ():
         column, separator, value = pair.partition("=")
         if not (separator and column and value):
-            raise ImpaError(f"{pair!r} is not of the form COLUMN=VALUE.")
+            raise ImpaError(f"{pair!r} is not of the form {form}.")
         columns.setdefault(column, []).append(value)
     return columns
 

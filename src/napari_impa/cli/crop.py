@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from napari_impa.cli.console import Segment, Several, progress_bar, sharing, speaker
+from napari_impa.cli.console import Segment, SegmentOption, Several, progress_bar, segmenter_of, sharing, speaker
 
 
 def crop(
@@ -14,6 +14,7 @@ def crop(
     out: Path,
     size: int | None = None,
     segment: Segment | None = None,
+    segment_option: SegmentOption = None,
     nuclei_channel: str | None = None,
     border: Literal["skip", "pad"] = "skip",
     label: Annotated[list[str] | None, Several] = None,
@@ -47,13 +48,14 @@ def crop(
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
+    find = segmenter_of(segment, segment_option)
     with sharing() as share:
         say = speaker(share.rank)
-        opened = open_source(source, kind="fields" if segment else None)
+        opened = open_source(source, kind="fields" if find else None)
         say(opened.describe())
         with progress_bar("images", share.rank) as progress:
             cells = crop_source(
-                opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+                opened, out, size=size, segment=find, nuclei_channel=nuclei_channel, border=border, label=label,
                 control=control, overwrite=overwrite, share=share, progress=progress,
             )  # fmt: skip
         say(crop_summary(cells))

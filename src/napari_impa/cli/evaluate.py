@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, Several, columns_of, progress_watch
+from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, progress_watch, segmenter_of
 
 
 def evaluate(
@@ -21,6 +21,7 @@ def evaluate(
     seed: int = 0,
     nuclei_channel: str | None = None,
     segment: Segment | None = None,
+    segment_option: SegmentOption = None,
     device: str = "auto",
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     montage: Path | None = None,
@@ -60,11 +61,12 @@ def evaluate(
     from napari_impa.work.catalog import load_model
     from napari_impa.work.predict_into import cells_for
 
+    find = segmenter_of(segment, segment_option)
     chosen = load_model(model).to(device)
-    opened = open_source(source, kind="fields" if segment else None)
+    opened = open_source(source, kind="fields" if find else None)
     print(opened.describe())
     with progress_watch("images") as watch:
-        cells = cells_for(chosen, opened, segment=segment, watch=watch)
+        cells = cells_for(chosen, opened, segment=find, watch=watch)
     scored = columns_of(where) or None
     table = score(
         chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,

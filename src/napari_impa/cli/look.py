@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, Several, columns_of
+from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, segmenter_of
 
 
 def look(
@@ -19,6 +19,7 @@ def look(
     control: str | None = None,
     hold_out: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
+    segment_option: SegmentOption = None,
     nuclei_channel: str | None = None,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> None:
@@ -47,8 +48,9 @@ def look(
     """
     from napari_impa.work.source_survey import survey_source
 
+    find = segmenter_of(segment, segment_option)
     found = survey_source(
-        source, task=task, label=label or (), control=control, hold_out=columns_of(hold_out) or None, segment=segment,
+        source, task=task, label=label or (), control=control, hold_out=columns_of(hold_out) or None, segment=find,
         nuclei_channel=nuclei_channel,
     )  # fmt: skip
     print(found.text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from napari_impa.cli.console import Segment, Several, progress_watch, speaker
+from napari_impa.cli.console import Segment, SegmentOption, Several, progress_watch, segmenter_of, speaker
 
 
 def predict(
@@ -21,6 +21,7 @@ def predict(
     variability: float = 0.1,
     seed: int = 0,
     segment: Segment | None = None,
+    segment_option: SegmentOption = None,
     all_cells: bool = False,
     device: str = "auto",
     batch_size: int | None = None,
@@ -69,14 +70,15 @@ def predict(
     from napari_impa.work.catalog import load_model
     from napari_impa.work.predict_into import cells_for, predict_into, rows_to_turn, targets_of
 
+    find = segmenter_of(segment, segment_option)
     with processes() as group:
         say = speaker(group.rank)
         chosen = load_model(model).to(group.device(device))
         targets = targets_of(chosen, to or (), smiles=smiles, dose=dose, new=new)
-        opened = open_source(source, kind="fields" if segment else None)
+        opened = open_source(source, kind="fields" if find else None)
         say(opened.describe())
         with progress_watch("images", group.rank) as watch:
-            cells = cells_for(chosen, opened, segment=segment, watch=watch)
+            cells = cells_for(chosen, opened, segment=find, watch=watch)
         count = len(rows_to_turn(chosen, cells, all_cells=all_cells))
         if count < len(cells) and cells.control is not None:
             say(f"{count:,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")

@@ -11,10 +11,12 @@ from cyclopts import Parameter
 
 from napari_impa.cli.console import (
     Segment,
+    SegmentOption,
     Several,
     columns_of,
     description_of,
     progress_watch,
+    segmenter_of,
     speaker,
     with_settings,
 )
@@ -41,6 +43,7 @@ def train(
     hold_out: Annotated[list[str] | None, Several] = None,
     where: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
+    segment_option: SegmentOption = None,
     description: Annotated[list[str] | None, Several, DESCRIPTION] = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -85,7 +88,8 @@ def train(
 
     given = {
         "label": label, "control": control, "hold_out": columns_of(hold_out), "where": columns_of(where),
-        "segment": segment, "description": description_of(description), "start_from": start_from,
+        "segment": segmenter_of(segment, segment_option), "description": description_of(description),
+        "start_from": start_from,
     }  # fmt: skip
     if out is None and not resume:
         raise ImpaError("Nothing says where the run is kept; give --out RUN, or --resume with the folder of a run.")

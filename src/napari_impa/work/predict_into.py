@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.parts import Share, write_cells
-from napari_impa.cells.source import Source, open_source
-from napari_impa.cells.source import SourceKind as ImageKind
+from napari_impa.cells.segmenters import Segmenter
+from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, CellsWriter, shortest
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of, read_new_conditions
 from napari_impa.engine.model.model import IMPA
@@ -21,7 +21,7 @@ from napari_impa.watch import UNWATCHED, Watch
 
 
 def cells_for(
-    model: IMPA, source: str | Path | Source, *, segment: str | None = None, watch: Watch = UNWATCHED
+    model: IMPA, source: str | Path | Source, *, segment: str | Segmenter | None = None, watch: Watch = UNWATCHED
 ) -> Cells:
     """Read a source's cells with the model's crop side and, where the source has its label columns, its labels.
 
@@ -35,7 +35,7 @@ def cells_for(
     SourceError, CellsError, ConditionError
         As `read_cells`.
     """
-    kind: ImageKind | None = "fields" if segment else None
+    kind: SourceKind | None = "fields" if segment else None
     opened = source if isinstance(source, Source) else open_source(source, kind=kind)
     labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)

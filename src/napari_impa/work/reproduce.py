@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import list2cmdline
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_impa.cells.segmenters import SEGMENTERS, Segmenter, segmenter
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.describing.new_condition import NewCondition, Target, name_of
 from napari_impa.errors import ConditionError, ImpaError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Reproduction:
     """What a prediction takes.
 
     Parameters
@@ -39,6 +41,8 @@ class Recipe:
         As `IMPA.predict` takes them.
     saved
         The cells were saved for this, as what they were cut from is no `.cells` folder.
+    found_by
+        How their nuclei were found (`found_by`), to cut others alike; None where that is not known.
     """
 
     model: str
@@ -51,6 +55,7 @@ class Recipe:
     variability: float
     seed: int
     saved: bool = False
+    found_by: Segmenter | None = None
 
     @property
     def out(self) -> str:
@@ -61,7 +66,7 @@ class Recipe:
         return "".join(letter if letter.isalnum() or letter in " -_.+" else "_" for letter in names)[:80] + ".cells"
 
 
-def script(recipe: Recipe) -> str:
+def script(made: Reproduction) -> str:
     """Write a Python script that runs as it stands and saves the predicted cells in the folder it is run in."""
     where = "saved from napari's Perturb dock, for the images they were cut from may be anywhere"
     lines = [
@@ -69,24 +74,46 @@ def script(recipe: Recipe) -> str:
         "",
         "import napari_impa as impa",
         "",
-        f"model = impa.load_model({recipe.model!r})  # hash {recipe.model_hash[:12]}",
-        *([f"# {where}"] if recipe.saved else []),
-        f"cells = impa.open_cells({str(recipe.source)!r})",
+        f"model = impa.load_model({made.model!r})  # hash {made.model_hash[:12]}",
+        *([f"# {where}"] if made.saved else []),
+        *([] if made.found_by is None else _how_to_cut(made.found_by)),
+        f"cells = impa.open_cells({str(made.source)!r})",
     ]
-    if recipe.control is not None:
-        lines.append(f"cells = cells.labelled({list(recipe.label)!r}, {recipe.control!r}).controls()")
-    targets = [_python(target) for target in recipe.targets]
+    if made.control is not None:
+        lines.append(f"cells = cells.labelled({list(made.label)!r}, {made.control!r}).controls()")
+    targets = [_python(target) for target in made.targets]
     lines += [
         f"to = [{', '.join(targets)}]",
-        f"after = model.predict(cells, to, strength={recipe.strength}, variability={recipe.variability}, "
-        f"seed={recipe.seed})",
-        f"print(after.save({recipe.out!r}))",
+        f"after = model.predict(cells, to, strength={made.strength}, variability={made.variability}, seed={made.seed})",
+        f"print(after.save({made.out!r}))",
         "",
     ]
     return "\n".join(lines)
 
 
-def command(recipe: Recipe) -> str:
+def found_by(history: Mapping[str, Any]) -> Segmenter | None:
+    """Return the segmenter that cells were cut by, with its settings; None where their history names none."""
+    name = str(history.get("segmenter", ""))
+    known = any(kind.name == name for kind in SEGMENTERS)
+    return segmenter(name, **history.get("segmenter_settings", {})) if known else None
+
+
+def _how_to_cut(find: Segmenter) -> list[str]:
+    """Say how other images are cut as these cells were, as comments of a script."""
+    words = f"segment={find.name!r}"
+    options = f"--segment {find.name}"
+    if find.changed:
+        given = ", ".join(f"{name}={value}" for name, value in find.changed.items())
+        words = f"segment=segmenter({find.name!r}, {given})"
+        options += f" --segment-option {' '.join(f'{name}={value}' for name, value in find.changed.items())}"
+    return [
+        f"# their nuclei were found with {options}; other images are cut alike by",
+        *(["# from napari_impa.cells.segmenters import segmenter"] if find.changed else []),
+        f'# cells = impa.read_cells("images/", size=model.size, {words})',
+    ]
+
+
+def command(made: Reproduction) -> str:
     """Write the `napari-impa predict` command, quoted for this system's shell.
 
     Raises
@@ -94,9 +121,9 @@ def command(recipe: Recipe) -> str:
     ConditionError
         If the command line has no words for the new conditions.
     """
-    arguments = ["napari-impa", "predict", recipe.model, str(recipe.source)]
-    known = [target for target in recipe.targets if isinstance(target, str)]
-    new = [target for target in recipe.targets if isinstance(target, NewCondition)]
+    arguments = ["napari-impa", "predict", made.model, str(made.source)]
+    known = [target for target in made.targets if isinstance(target, str)]
+    new = [target for target in made.targets if isinstance(target, NewCondition)]
     if len(new) > 1 or any(target.smiles is None or target.modality is not None for target in new):
         raise ConditionError("The command line takes one new compound, by its SMILES; copy the Python script instead.")
     if known:
@@ -104,10 +131,10 @@ def command(recipe: Recipe) -> str:
     for target in new:
         arguments += ["--smiles", str(target.smiles)]
         arguments += [] if target.dose is None else ["--dose", f"{target.dose}"]
-    arguments += ["--out", recipe.out]
-    for name, value in (("strength", recipe.strength), ("variability", recipe.variability), ("seed", recipe.seed)):
+    arguments += ["--out", made.out]
+    for name, value in (("strength", made.strength), ("variability", made.variability), ("seed", made.seed)):
         arguments += [f"--{name}", f"{value}"]
-    if recipe.control is None:
+    if made.control is None:
         arguments.append("--all-cells")
     return list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
 

@@ -15,6 +15,7 @@ from napari_impa.cells.checks import Concern, plate_column, ranked, table_concer
 from napari_impa.cells.examples import rows_to_read
 from napari_impa.cells.pixel_checks import pixel_concerns
 from napari_impa.cells.reading import read_pixels
+from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, guess_control, shortest
@@ -148,7 +149,7 @@ def survey_source(
     label: Sequence[str] = (),
     control: str | None = None,
     hold_out: Mapping[str, Sequence[str]] | None = None,
-    segment: str | None = None,
+    segment: str | Segmenter | None = None,
     nuclei_channel: str | None = None,
     watch: Watch = UNWATCHED,
 ) -> Survey:

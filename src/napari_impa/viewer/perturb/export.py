@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_impa.analysis.kept_prediction import KeptPrediction
     from napari_impa.viewer.library.models import Loaded
     from napari_impa.viewer.perturb.request import Predicted
-    from napari_impa.work.reproduce import Recipe
+    from napari_impa.work.reproduce import Reproduction
 
 CELLS, TIFF, OME_TIFF, FIELD, TABLE, FIGURE = "cells", "tiff", "ome-tiff", "field", "table", "figure"
 SCRIPT, COMMAND = "script", "command"
@@ -179,7 +179,7 @@ class Keep(QWidget):
     def _work(self) -> tuple[Any, ...]:
         return self._state["found"], self._state["predicted"], self._state["loaded"]
 
-    def _on_recipe(self, recipe: Recipe | None) -> None:
+    def _on_recipe(self, recipe: Reproduction | None) -> None:
         if "copying" not in self._state:
             return
         if recipe is None:
@@ -196,12 +196,12 @@ class Keep(QWidget):
             self._state["copying"] = kind
             self._run(save_start, self._on_start_saved, Path(path), *self._work())
 
-    def _on_start_saved(self, recipe: Recipe) -> None:
+    def _on_start_saved(self, recipe: Reproduction) -> None:
         if "copying" in self._state:
             self._state["saved"] = recipe.source
             self._copy(recipe)
 
-    def _copy(self, recipe: Recipe) -> None:
+    def _copy(self, recipe: Reproduction) -> None:
         from napari_impa.work.reproduce import command, script
 
         kind = self._state["copying"]
@@ -319,7 +319,9 @@ def write(
     return keep.save_parts(result, path, kind, watch=watch)  # type: ignore[arg-type]
 
 
-def find_recipe(token: Token, found: Found, predicted: Predicted, loaded: Loaded, saved: Path | None) -> Recipe | None:
+def find_recipe(
+    token: Token, found: Found, predicted: Predicted, loaded: Loaded, saved: Path | None
+) -> Reproduction | None:
     """Find the `.cells` folder that the layers show, or that was saved of these cells; None where there is none."""
     from napari_impa.work.reproduce import matching_source
 
@@ -327,11 +329,11 @@ def find_recipe(token: Token, found: Found, predicted: Predicted, loaded: Loaded
     for path, is_saved in ((Path(shown).parent if shown else None, False), (saved, True)):
         start = None if path is None else matching_source(path, found.cells, loaded.model)
         if path is not None and start is not None:
-            return _recipe(path, *start, predicted, loaded, saved=is_saved)
+            return _recipe(path, *start, found, predicted, loaded, saved=is_saved)
     return None
 
 
-def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loaded: Loaded) -> Recipe:
+def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loaded: Loaded) -> Reproduction:
     """Save the cells that are turned, for a script to start from.
 
     Raises
@@ -347,18 +349,27 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     )
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
     path = path if path.suffix == ".cells" else path.with_name(f"{path.name}.cells")
-    return _recipe(cells.save(free(path)), (), None, predicted, loaded, saved=True)
+    return _recipe(cells.save(free(path)), (), None, found, predicted, loaded, saved=True)
 
 
 def _recipe(
-    source: Path, label: tuple[str, ...], control: str | None, predicted: Predicted, loaded: Loaded, *, saved: bool
-) -> Recipe:
-    from napari_impa.work.reproduce import Recipe
+    source: Path,
+    label: tuple[str, ...],
+    control: str | None,
+    found: Found,
+    predicted: Predicted,
+    loaded: Loaded,
+    *,
+    saved: bool,
+) -> Reproduction:
+    from napari_impa.work.reproduce import Reproduction, found_by
 
     request, key = predicted.request, loaded.key
     key = str(Path(key).resolve()) if Path(key).exists() else key
     how = (request.targets, request.strength, request.variability, request.seed)
-    return Recipe(key, loaded.hash, source.resolve(), label, control, *how, saved=saved)
+    return Reproduction(
+        key, loaded.hash, source.resolve(), label, control, *how, saved=saved, found_by=found_by(found.cells.history)
+    )
 
 
 def _place(layers: ChannelLayers) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt.utils import signals_blocked
 
+from napari_impa.cells.segmenters import Segmenter
 from napari_impa.engine.describing import kind_asked
 from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import TrainingSettings
