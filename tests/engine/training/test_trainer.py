@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import torch
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.training import stopwatch
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.steps import recipe_named
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 from napari_impa.engine.training.steps.paper_step import PaperStep
@@ -232,3 +235,49 @@ def test_the_history_holds_every_loss(make_trainer: Make, recipe: str) -> None:
     trainer = make_trainer(recipe=recipe)
     made = {name for event in trainer for name in event.losses}
     assert made <= set(trainer.run.history.columns)
+
+
+def test_what_is_done_with_an_event_takes_none_of_the_training_s_minutes(
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = 0.0
+    monkeypatch.setattr(stopwatch, "monotonic", lambda: time.monotonic() + away)
+    trainer = make_trainer(minutes=5.0, steps=6)
+    began, seen = time.monotonic(), []
+    for event in trainer:
+        away += 1000.0  # a viewer draws
+        seen.append(event)
+        if event.step == 3 and not event.paused and not event.finished:
+            trainer.pause()
+        if event.paused:
+            trainer.go_on()
+    assert [event.step for event in seen] == [1, 2, 3, 3, 4, 5, 6, 6]
+    assert 0 < seen[-1].seconds <= time.monotonic() - began
+    assert seen[-1].message is not None
+    assert "finished after 6 steps" in seen[-1].message
+    assert trainer.run.history["seconds"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(("named", "used"), [("paper", "default"), ("default", "paper")])
+def test_a_training_goes_by_the_recipe_it_is_given_whatever_the_settings_name(
+    screen: Cells, genes_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, used: str
+) -> None:
+    monkeypatch.setattr("napari_impa.engine.training.data.feed.HOST_BYTES", 30 * 2 * 24**2 * 2)  # a pool
+    how = {"size": 24, "batch_size": 4, "steps": 3, "style_dim": 8, "modality": "modality", "device": "cpu"}
+    about = {"compound": "bit", "CRISPR": str(genes_csv)}
+    runs = [
+        Trainer(
+            screen, TrainingSettings(recipe=name, description=about, **how), tmp_path / name, recipe=recipe_named(used)
+        )
+        for name in (named, used)
+    ]
+    one, other = runs
+    assert one.data._feed.plan.widths.tolist() == other.data._feed.plan.widths.tolist()
+    assert torch.equal(weights(one), weights(other))  # and so what the first layer says of what it does not know
+    for a, b in zip(one.model.descriptions, other.model.descriptions, strict=True):
+        assert [getattr(a, name, ()) for name in ("center", "spread")] == [
+            getattr(b, name, ()) for name in ("center", "spread")
+        ]
+    for run in runs:
+        list(run)
+    assert torch.equal(weights(one), weights(other))

@@ -30,7 +30,7 @@ class TrainingEvent:
     step, steps
         Steps done and to do; `steps` is None where only the time is limited.
     seconds, seconds_left
-        Time trained, over all resumptions, and an estimate of what is left.
+        Time trained, over all resumptions and without what was done with the events, and an estimate of what is left.
     stage
         `autoencoder` or `adversarial`.
     losses

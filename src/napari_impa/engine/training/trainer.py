@@ -43,6 +43,7 @@ from napari_impa.engine.training.run_folder.trained_model import TrainedModel
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
+from napari_impa.engine.training.stopwatch import Stopwatch
 from napari_impa.errors import OutOfMemoryError, TrainingError
 from napari_impa.watch import UNWATCHED, Watch
 
@@ -51,6 +52,9 @@ __all__ = ["Samples", "Trainer", "TrainingEvent"]
 
 class Trainer(Steered):
     """Train a model on labelled cells; iterate over it for one `TrainingEvent` a step.
+
+    Its seconds are those of drawing batches, steps, samples, scores and checkpoints. What is done with an event until
+    the next is asked for does not count, so that a slow viewer gets as many steps from a training of so many minutes.
 
     Parameters
     ----------
@@ -204,26 +208,26 @@ class Trainer(Steered):
             yield replace(self._event(self._stage(), {}, None, {}), message=text, finished=True)
 
     def _steps(self) -> Iterator[TrainingEvent]:
-        began, before = time.monotonic(), self.seconds
-        saved = began
+        clock, saved = Stopwatch(self.seconds), time.monotonic()
         while self._goes_on():
             if self.steering.paused and self.group.count == 1:
-                pausing = time.monotonic()
-                self.save()
-                release_memory(self.device)
-                yield replace(self._event(self._stage(), {}, None, {}), paused=True)
-                self.steering.wait()
+                with clock.stopped():
+                    self.save()
+                    release_memory(self.device)
+                    yield replace(self._event(self._stage(), {}, None, {}), paused=True)
+                    self.steering.wait()
                 saved = time.monotonic()
-                began += saved - pausing
                 continue
             losses, stage = self._one_step()
-            self.seconds = before + time.monotonic() - began
+            self.seconds = clock.seconds
             row = {"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses}
             self._checkpoints.rows.append(row)
             due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
             scores = self._scored() if due else {}
             sample = self.step % self.sample_every == 0 or self.step == 1
-            yield self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+            event = self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+            with clock.stopped():
+                yield event
             if time.monotonic() - saved > self.settings.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,15 @@ def test_a_step_is_weighed_as_the_recipe_does(monkeypatch: pytest.MonkeyPatch) -
     assert not measured.rough
     assert {progress for kind, progress in clock.steps if kind != "autoencoder"} == {0.35 + 0.05}  # past the ramp
     assert measured.memory_bytes is None
+
+
+def test_another_recipe_than_the_settings_name_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, {"autoencoder": 0.01, "r1": 0.08, "turn": 0.02, "plain": 0.04})
+    paper = replace(SMALL, recipe="paper")
+    measured = measure(Outline(3, 5), paper, recipe=DefaultRecipe(autoencoder=0.5, ramp=0.25, relative_style=False))
+    assert measured.seconds_per_step == pytest.approx(0.5 * 0.01 + 0.5 * (0.08 / 8 + 0.02 / 2 + 0.04 * 3 / 8))
+    assert {progress for kind, progress in clock.steps if kind != "autoencoder"} == {0.75}
+    assert "good cells" in advise(measured, paper, "default")
 
 
 def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

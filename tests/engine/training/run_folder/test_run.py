@@ -81,6 +81,13 @@ def test_a_run_that_another_version_began_keeps_its_columns(run: Run) -> None:
     assert "mismatch" not in run.history
 
 
+def test_a_loss_that_no_column_is_for_is_an_error(run: Run) -> None:
+    before = (run.folder / "history.csv").read_bytes()
+    with pytest.raises(TrainingError, match="loss 'perceptual' has no row"):
+        run.append_history([{"step": 6, "seconds": 2.0, "stage": "adversarial", "perceptual": 1.0}])
+    assert (run.folder / "history.csv").read_bytes() == before
+
+
 def test_the_recipe_is_kept_value_by_value(run: Run) -> None:
     assert run.recipe == recipe_named("default")
     path = run.folder / "config.json"

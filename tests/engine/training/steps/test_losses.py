@@ -24,3 +24,15 @@ def test_only_spikes_count_as_peaks() -> None:
     expected = (z - PEAK) ** 2 / (3 * 256)
     torch.testing.assert_close(peaks(maps), torch.tensor(expected), rtol=0.05, atol=0)
     torch.testing.assert_close(peaks(10 * maps + 3), peaks(maps), rtol=1e-3, atol=0)
+
+
+def test_an_octave_pyramid_by_hand() -> None:
+    """4×4 pixels, of which one is 16: 1 on average; octaves of 12, 4, 4, 4 and of 3, 1, 1, 1 over squares of 2×2."""
+    wanted = torch.zeros(1, 1, 4, 4)
+    image = wanted.clone()
+    image[..., 1, 2] = 16.0
+    finest, next_one = (12 + 4 + 4 + 4) / 16, (3 + 1 + 1 + 1) / 4
+    for detail in (0.0, 1.0, 2.0):
+        expected = torch.tensor(1 + detail * (finest + next_one))
+        torch.testing.assert_close(reconstruction(image, wanted, detail), expected)
+        torch.testing.assert_close(reconstruction(wanted, image, detail), expected)
