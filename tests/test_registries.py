@@ -19,6 +19,9 @@ REPOSITORY = Path(__file__).parents[1]
 REGISTRIES = {
     "napari_impa.analysis.metrics.METRICS": "MEDIAN_CHANGE",
     "napari_impa.analysis.features.FEATURE_SPACES": "",
+    "napari_impa.cells.layouts.LAYOUTS": "",
+    "napari_impa.cells.readers.READERS": "",
+    "napari_impa.cells.segmenters.SEGMENTERS": "",
     "napari_impa.engine.describing.DESCRIPTIONS": "",
 }
 """Each list, and what CONTRIBUTING shows as another entry; empty where it shows none."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_impa.cells.store import Cells, CellsWriter, concatenate, open_cells
+from napari_impa.cells.tiff import TiffPicture, save_ome_tiff
 from napari_impa.errors import CellsError, ConditionError
 
 
@@ -103,6 +105,18 @@ def test_an_empty_first_block_does_not_write_the_header_twice(tmp_path: Path) ->
         writer.append(cells.pixels, cells.table)
     assert writer.path == tmp_path / "x.cells"
     assert len(open_cells(writer.path)) == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_others_may_read_what_was_written_as_the_user_has_set_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        folder = make().save(tmp_path / "x.cells")
+        picture = save_ome_tiff(TiffPicture(make().pixels[0], make().channels), tmp_path / "x.ome.tif")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (*folder.iterdir(), picture)} == {0o644}
 
 
 def test_pixels_stay_on_disk(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def nucleus_centres(labels: NDArray[Any]) -> pd.DataFrame:
 def fits(centres: ArrayLike, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
     """(n,) whether the crop of side `size` around each centre lies wholly inside a field of (H, W) pixels."""
     start = _starts(centres, size)
-    return np.all((start >= 0) & (start + size <= np.asarray(shape)), axis=1)
+    return np.asarray(np.all((start >= 0) & (start + size <= np.asarray(shape)), axis=1))
 
 
 def cut(pixels: NDArray[Any], labels: NDArray[Any], size: int, *, border: Border = "skip") -> Cut:

@@ -81,7 +81,7 @@ def rows_to_read(
     per_condition = 1 if fields else EXAMPLES
     first = np.flatnonzero(rank < per_condition)
     by_rank = np.lexsort((shuffled[first].to_numpy(str), shuffled[first] != control))
-    rows = order[first[by_rank]].tolist()
+    rows: list[int] = order[first[by_rank]].tolist()
     if plates is None:
         return rows
     preferred = order[np.argsort(names[order] != control, kind="stable")]

@@ -285,7 +285,7 @@ def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     """(n,) which crops hold an image: only finite numbers, and not all the same."""
     flat = pixels.reshape(len(pixels), -1)
     good = flat.min(axis=1) < flat.max(axis=1)
-    return good & np.isfinite(flat).all(axis=1) if pixels.dtype.kind == "f" else good
+    return np.asarray(good & np.isfinite(flat).all(axis=1) if pixels.dtype.kind == "f" else good)
 
 
 def _from_fields(

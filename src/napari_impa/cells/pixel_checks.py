@@ -91,7 +91,7 @@ def empty_channels(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
     images = _finite(pixels)
     whole = images.var(axis=(2, 3))
     smooth = ndi.uniform_filter(images, (1, 1, 3, 3))[:, :, 1:-1, 1:-1].var(axis=(2, 3))
-    return np.mean(smooth <= _NOISE * whole, axis=0) > 0.9
+    return np.asarray(np.mean(smooth <= _NOISE * whole, axis=0) > 0.9)
 
 
 def saturated_share(pixels: NDArray[np.generic]) -> NDArray[np.float64]:

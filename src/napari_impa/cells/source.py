@@ -100,7 +100,7 @@ class Source:
         image = self.image(row)
         labels = None
         if masks and entry.masks is not None and (planes := entry.labels()) is not None:
-            labels = _nucleus_plane(planes, entry.masks, image.pixels, self, nuclei_channel)
+            labels = planes.pixels[_nucleus_plane(planes, entry.masks, image.pixels, self, nuclei_channel)]
         values = {str(name): self.table[name].iloc[row] for name in self.table.columns}
         return Field(entry.name, image.pixels, self.channels, image.pixel_size or self.pixel_size, values, labels)
 
@@ -154,8 +154,8 @@ def _other_channels(one: Path, count: int, other: Path, other_count: int) -> str
 
 def _nucleus_plane(
     masks: Image, path: Path, pixels: NDArray[Any], source: Source, nuclei_channel: str | int | None
-) -> NDArray[np.int32]:
-    """Choose the plane of nuclei: as asked, else the only one, else by name, else the likest to the nuclear channel."""
+) -> int:
+    """Number of the plane of nuclei: as asked, the only one, by its name, or the likest to the nuclear channel."""
     planes = masks.pixels
     if planes.shape[1:] != pixels.shape[1:]:
         raise SourceError(
@@ -164,21 +164,21 @@ def _nucleus_plane(
     wanted = source.mask_channel
     if wanted is not None:
         if wanted in masks.channels:
-            return planes[masks.channels.index(str(wanted))]
+            return masks.channels.index(str(wanted))
         if str(wanted).isdecimal() and int(wanted) < len(planes):
-            return planes[int(wanted)]
+            return int(wanted)
         names = ", ".join(name or str(i) for i, name in enumerate(masks.channels))
         raise SourceError(f"{path} has no plane {wanted!r}; its planes are: {names}.")
     if len(planes) == 1:
-        return planes[0]
+        return 0
     named = [
         i for i, name in enumerate(masks.channels) if any(word in name.casefold() for word in ("nuclei", "nucleus"))
     ]
     if len(named) == 1:
-        return planes[named[0]]
+        return named[0]
     nuclei = pixels[source.nuclei_channel(nuclei_channel)].astype(float)
     likeness = [_correlation(plane > 0, nuclei) for plane in planes]
-    return planes[int(np.argmax(likeness))]
+    return int(np.argmax(likeness))
 
 
 def _correlation(mask: NDArray[np.bool_], image: NDArray[Any]) -> float:

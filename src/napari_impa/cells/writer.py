@@ -163,7 +163,7 @@ class CellsWriter:
             If it does not fit what was appended before, or the disk is full.
         """
         try:
-            meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+            meta: dict[str, Any] = json.loads((path / "meta.json").read_text(encoding="utf-8"))
             with open(path / "table.csv", newline="", encoding="utf-8") as text:
                 columns = next(csv.reader(text))
             with open(path / "pixels.npy", "rb") as pixels, open(path / "table.csv", "rb") as table:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_impa.cells.layouts import list_source
+from napari_impa.cells.layouts import LAYOUTS, FolderLayout, SourceFiles, list_source
+from napari_impa.cells.source import open_source
 from napari_impa.errors import SourceError
 
 
@@ -73,6 +74,44 @@ def test_one_subfolder_a_condition(tmp_path: Path) -> None:
     assert [entry.name for entry in listing.entries] == ["DMSO/a.npy", "taxol/day 1/b.npy"]
     assert listing.table["condition"].tolist() == ["DMSO", "taxol"]
     assert [file.name for file in listing.skipped] == ["top.npy", "readme.txt"]
+
+
+def test_what_macos_and_hidden_folders_leave_is_no_image(tmp_path: Path) -> None:
+    put(tmp_path, "DMSO/a.npy", "taxol/b.npy")
+    for name in ("DMSO/._a.npy", "._b.npy", "._metadata.csv", "taxol/._.csv", ".Trashes/c.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    listing = list_source(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["DMSO/a.npy", "taxol/b.npy"]
+    assert listing.skipped == []
+    assert open_source(tmp_path).table["condition"].tolist() == ["DMSO", "taxol"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_each_layout_is_taken_where_it_alone_fits(tmp_path: Path, layout: FolderLayout) -> None:
+    put(
+        tmp_path, *(["DMSO/a.npy", "taxol/b.npy"] if layout.name == "one subfolder a condition" else ["a.npy", "b.npy"])
+    )
+    if layout.name == "metadata.csv":
+        write(tmp_path, "metadata.csv", "file,plate", "a.npy,1", "b.npy,2")
+    elif layout.name == "IMPA's index":
+        write(tmp_path, "index.csv", "SAMPLE_KEY,plate", "a,1", "b,2")
+    path = tmp_path / "a.npy" if layout.name == "a single image" else tmp_path
+    assert next(one for one in LAYOUTS if one.fits(SourceFiles(path))) is layout
+    listing = list_source(path)
+    assert listing.layout.startswith(layout.name)
+    assert len(listing.entries) == len(listing.table) == (1 if path.is_file() else 2)
+    for entry in listing.entries:
+        assert entry.image().pixels.shape == entry.probe().pixels.shape == (1, 20, 30)
+        assert entry.labels() is None
+
+
+def test_a_table_of_files_comes_before_an_index(tmp_path: Path) -> None:
+    put(tmp_path, "a.npy", "b.npy")
+    write(tmp_path, "index.csv", "SAMPLE_KEY,plate", "a,1")
+    write(tmp_path, "metadata.csv", "file,plate", "a.npy,1", "b.npy,2")
+    assert len(list_source(tmp_path).entries) == 2
+    assert len(list_source(tmp_path / "index.csv").entries) == 1
 
 
 def test_files_that_differ_only_in_the_channel_number_are_joined(tmp_path: Path) -> None:

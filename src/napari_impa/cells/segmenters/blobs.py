@@ -97,7 +97,8 @@ def _threshold(flat: NDArray[np.float32], noise: float) -> float:
     scaled = np.log(np.maximum(flat, 0) + floor)
     if scaled.max() <= scaled.min():
         return float("inf")
-    return max(float(np.exp(threshold_otsu(scaled)) - floor), 0.05 * high)
+    otsu = float(threshold_otsu(scaled))  # type: ignore[no-untyped-call]
+    return max(float(np.exp(otsu) - floor), 0.05 * high)
 
 
 def _typical_diameter(image: NDArray[np.float32], noise: float, pixel_size: float | None) -> float | None:
@@ -110,7 +111,8 @@ def _typical_diameter(image: NDArray[np.float32], noise: float, pixel_size: floa
     flat = smooth - np.quantile(smooth, 0.05)
     if flat.max() <= 0:
         return None
-    mask = ndi.binary_fill_holes(ndi.binary_opening(flat > max(threshold_otsu(flat), 3 * noise)))
+    otsu = threshold_otsu(flat)  # type: ignore[no-untyped-call]
+    mask = ndi.binary_fill_holes(ndi.binary_opening(flat > max(otsu, 3 * noise)))
     depth = ndi.gaussian_filter(ndi.distance_transform_edt(mask).astype(np.float32), 1.0)
     depths = np.sort(depth[(depth == ndi.maximum_filter(depth, 9)) & (depth > 1.5)])
     if len(depths) == 0:
@@ -119,7 +121,8 @@ def _typical_diameter(image: NDArray[np.float32], noise: float, pixel_size: floa
     share = np.cumsum(depths**2)
     typical = 2.3 * float(depths[np.searchsorted(share, share[-1] / 2)])
     circle = np.pi / 4 * typical**2
-    patches = (patch for patch in regionprops(connected(mask)) if 0.3 * circle < patch.area < 5 * circle)
+    found = regionprops(connected(mask))  # type: ignore[no-untyped-call]
+    patches = (patch for patch in found if 0.3 * circle < patch.area < 5 * circle)
     alone = [patch.area for patch in patches if patch.solidity > 0.92]
     if len(alone) >= 5:
         typical = float(np.clip(2 * np.sqrt(np.median(alone) / np.pi), typical, 2 * typical))
@@ -146,7 +149,7 @@ def _without_slope(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
     y, x = np.linspace(-1, 1, values.shape[0])[:, None], np.linspace(-1, 1, values.shape[1])[None]
     surface = fit[0] + fit[1] * x + fit[2] * y + fit[3] * x * x + fit[4] * x * y + fit[5] * y * y
-    return (values - surface).astype(np.float32)
+    return np.asarray(values - surface, np.float32)
 
 
 def _without_background(smooth: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
@@ -161,14 +164,14 @@ def _without_background(smooth: NDArray[np.float32], diameter: float) -> NDArray
     if high - low < 0.08 * height:
         return smooth - level
     grid = np.meshgrid(np.arange(smooth.shape[0]) / step, np.arange(smooth.shape[1]) / step, indexing="ij")
-    return smooth - ndi.map_coordinates(surface, grid, order=1, mode="nearest").astype(np.float32)
+    return np.asarray(smooth - ndi.map_coordinates(surface, grid, order=1, mode="nearest").astype(np.float32))
 
 
 def _at_half_height(flat: NDArray[np.float32], mask: NDArray[np.bool_], diameter: float) -> NDArray[np.bool_]:
     """Keep what reaches half the height of the brightest part around it, so that glow around a bright nucleus goes."""
     reach = max(3, round(0.6 * diameter)) | 1
     top = ndi.maximum_filter(ndi.gaussian_filter(np.where(mask, flat, 0), diameter / 10), footprint=_disk(reach // 2))
-    return mask & (flat > 0.45 * top)
+    return np.asarray(mask & (flat > 0.45 * top))
 
 
 def _parted(flat: NDArray[np.float32], mask: NDArray[np.bool_], diameter: float) -> NDArray[np.int32]:
@@ -178,8 +181,9 @@ def _parted(flat: NDArray[np.float32], mask: NDArray[np.bool_], diameter: float)
     around = ndi.gaussian_filter(ndi.maximum_filter(blobs, int(diameter) | 1), diameter / 2)
     relief = depth / (diameter / 2) + blobs / np.maximum(around, 1e-6 * max(float(blobs.max()), 1e-30))
     relief = np.where(mask, relief, 0)
-    seeds, _ = ndi.label(h_maxima(relief, 0.07) > 0, np.ones((3, 3)))
-    labels = watershed(-relief, seeds, mask=mask).astype(np.int32)
+    tops = h_maxima(relief, 0.07)  # type: ignore[no-untyped-call]
+    seeds, _ = ndi.label(tops > 0, np.ones((3, 3)))
+    labels: NDArray[np.int32] = watershed(-relief, seeds, mask=mask).astype(np.int32)  # type: ignore[no-untyped-call]
     for _ in range(4):
         joined = _joined(labels, flat)
         if joined is labels:
@@ -213,7 +217,7 @@ def _joined(labels: NDArray[np.int32], flat: NDArray[np.float32]) -> NDArray[np.
             slice(min(s.start, t.start), max(s.stop, t.stop)) for s, t in zip(boxes[a - 1], boxes[b - 1], strict=True)
         )
         both = np.isin(labels[box], (a, b))
-        solidity = both.sum() / convex_hull_image(both).sum()
+        solidity = both.sum() / convex_hull_image(both).sum()  # type: ignore[no-untyped-call]
         if solidity > 0.9:
             candidates.append((solidity, a, b))
     new = np.arange(count + 1, dtype=np.int32)
@@ -246,4 +250,4 @@ def _plausible(
 
 def _disk(radius: int) -> NDArray[np.bool_]:
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return y * y + x * x <= radius * radius + radius
+    return np.asarray(y * y + x * x <= radius * radius + radius)

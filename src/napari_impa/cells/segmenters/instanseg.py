@@ -46,7 +46,8 @@ class InstanSeg(Segmenter):
         changed = {name: value for name, value in self.changed.items() if name not in ("minimum_area", "pixel_um")}
         pixel_size = self.pixel_um or pixel_size
         labels = evaluate(image, pixel_size=pixel_size, return_image_tensor=False, target="nuclei", **changed)
-        return np.asarray(labels.cpu()).reshape(-1, *image.shape)[0]
+        found: NDArray[Any] = np.asarray(labels.cpu()).reshape(-1, *image.shape)[0]
+        return found
 
 
 @lru_cache(maxsize=1)

@@ -75,7 +75,7 @@ def _outlines(scene: Scene, traits: Blend, rng: np.random.Generator) -> NDArray[
     arms = 0.5 + (long * np.exp(narrow * (np.cos(degree[:, None] - at) - 1))).max(1)
     shape = spread * (1 - arm) + arms * (0.6 + 0.4 * spread) * arm
     floor = 1.12 * traits["nucleus_scale"][:, None] * scene.nucleus[:, :1]
-    return np.maximum(scene.radius[:, None] * traits["cell_scale"][:, None] * shape, floor)
+    return np.asarray(np.maximum(scene.radius[:, None] * traits["cell_scale"][:, None] * shape, floor))
 
 
 def _layout(scene: Scene, traits: Blend) -> _Ownership:
@@ -144,10 +144,12 @@ def _texture(
     for scale, weight in zip(scales, weights, strict=True):
         layer = ndi.gaussian_filter(rng.standard_normal((side, side), dtype=np.float32), scale, mode="wrap")
         total += weight * layer / layer.std()
-    return total / total.std()
+    return np.asarray(total / total.std())
 
 
-def _deposit(shape: tuple[int, int], y: NDArray[np.float64], x: NDArray[np.float64], weight: NDArray[np.float64]):
+def _deposit(
+    shape: tuple[int, ...], y: NDArray[np.float64], x: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Add points to an empty image, each spread over the four pixels around it."""
     y, x, weight = (np.broadcast_to(part, weight.shape).ravel() for part in (y, x, weight))
     keep = (weight > 1e-4) & (y >= 0) & (x >= 0) & (y < shape[0] - 1) & (x < shape[1] - 1)
@@ -172,7 +174,7 @@ def _owned(layout: _Ownership, y: NDArray[np.float64], x: NDArray[np.float64]) -
     iy, ix = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
     outside = (iy < 0) | (ix < 0) | (iy >= side) | (ix >= side)
     owner = layout.owner[np.clip(iy, 0, side - 1), np.clip(ix, 0, side - 1)]
-    return (owner == np.arange(len(y))[:, None, None]) & ~outside
+    return np.asarray((owner == np.arange(len(y))[:, None, None]) & ~outside)
 
 
 def _microtubules(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np.float32]:
@@ -249,7 +251,7 @@ def _actin_puncta(scene: Scene, traits: Blend, layout: _Ownership) -> NDArray[np
     y, x, amount = (part[..., ::_PUNCTUM] for part in _bundles(scene, traits))
     grown = generator(scene.seed, 5).gamma(1.0, 4.0, y.shape)
     weight = _owned(layout, y, x) * amount * grown * traits["puncta"][:, None, None]
-    return ndi.gaussian_filter(_deposit(layout.owner.shape, y, x, weight), 0.7)
+    return np.asarray(ndi.gaussian_filter(_deposit(layout.owner.shape, y, x, weight), 0.7))
 
 
 def draw_signal(
