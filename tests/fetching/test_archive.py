@@ -27,7 +27,7 @@ from napari_impa.fetching.archive import fetch_archive_model, find_checkpoint
 from napari_impa.fetching.archive_models import ARCHIVE_MODELS, ArchiveModel, by_name
 from napari_impa.fetching.members import Member
 from napari_impa.watch import Reported
-from napari_impa.work import catalog
+from napari_impa.work import catalog, fetched_models
 
 ROOT = "IMPA_reproducibility/checkpoints"
 SIX, ALL, MULTI, _, RXRX1 = ARCHIVE_MODELS
@@ -220,7 +220,7 @@ def test_the_checkpoint_of_the_other_folder(server: Server, tmp_path: Path) -> N
 
     first, second = taken(f"{ROOT}/a/cpg0000"), taken(f"{ROOT}/b/cpg0000")
     assert first != second
-    catalog.remove(MULTI.name, tmp_path)
+    fetched_models.remove(MULTI.name, tmp_path)
     assert taken(f"{ROOT}/a/cpg0000") == first
 
 
@@ -262,7 +262,7 @@ def test_fetching_goes_on(server: Server, tmp_path: Path) -> None:
 
 def test_removed_and_fetched_again_it_is_compared_with_what_it_was(server: Server, tmp_path: Path) -> None:
     fetch(server, SIX, tmp_path)
-    freed = catalog.remove(SIX.name, tmp_path)
+    freed = fetched_models.remove(SIX.name, tmp_path)
     entry = catalog.find_entry(SIX.name, tmp_path)
     assert freed > 1_000_000
     assert entry is not None

@@ -28,7 +28,7 @@ from napari_impa.fetching import archive, image_sets
 from napari_impa.fetching.cache import CACHE
 from napari_impa.fetching.members import sha256_of
 from napari_impa.watch import UNWATCHED
-from napari_impa.work import catalog
+from napari_impa.work import catalog, fetched_models
 
 CARD = """---
 title: NFκB under TNFα
@@ -131,7 +131,7 @@ def test_a_model_of_a_colleague_by_its_address(server: Server, own_cache: Path, 
 @pytest.mark.parametrize("name", ["page.impa", "none.impa", "table.csv", ".impa"])
 def test_what_is_no_model_is_refused(server: Server, own_cache: Path, name: str) -> None:
     with pytest.raises((FetchError, ModelError), match=r"no model of napari-impa|HTTP 404|not the address of a model"):
-        catalog.fetch_model(server.url(name))
+        fetched_models.fetch_model(server.url(name))
     assert not own_cache.exists() or not [path for path in own_cache.rglob("*") if path.is_file()]
 
 
@@ -174,7 +174,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 def test_only_a_whole_model_is_kept(server: Server, own_cache: Path, how: str) -> None:
     broken(server.folder / "bad.impa", **BROKEN[how])
     with pytest.raises(ModelError, match=r"no model of napari-impa \(bad.impa "):
-        catalog.fetch_model(server.url("bad.impa"))
+        fetched_models.fetch_model(server.url("bad.impa"))
     assert list((own_cache / "models").iterdir()) == []
     with pytest.raises(ModelError, match=r"^bad.impa "):
         catalog.load_model(server.folder / "bad.impa")
@@ -257,7 +257,8 @@ def test_sample_images_are_fetched_and_removed(
         one = image_sets.RemoteImage("a.tif", server.url("a.tif"), sha256_of(tmp_path / "a.tif"), 6)
         few = image_sets.ImageSet("few", "Few", ("a",), (one,), "CC0-1.0", "Nobody 2020.", "https://here")
         monkeypatch.setattr(image_sets, "IMAGE_SETS", (few,))
-        monkeypatch.setattr(catalog, "IMAGE_SETS", (few,))
+        for module in (catalog, fetched_models):
+            monkeypatch.setattr(module, "IMAGE_SETS", (few,))
         assert "Cite: Nobody 2020." in run("models", "fetch", "few")
     entry = catalog.find_entry("few")
     assert entry is not None

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
 from napari_impa.engine.model.card import Card
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.tensor_file import read_header
 from napari_impa.engine.published.checkpoint_folder import is_published, model_of
-from napari_impa.errors import FetchError, ImpaError, ModelError
-from napari_impa.fetching.archive import remove_archive_model
+from napari_impa.errors import ModelError
 from napari_impa.fetching.archive_models import MODELS, ArchiveModel, card_of
 from napari_impa.fetching.archive_models import by_name as published_by_name
 from napari_impa.fetching.cache import cache_folder
-from napari_impa.fetching.files import fetch_file
 from napari_impa.fetching.image_sets import IMAGE_SETS
-from napari_impa.fetching.members import sha256_of
-from napari_impa.watch import UNWATCHED, Watch
 
 BUNDLED = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = "simulated-screen"
 """The model that the demo shows."""
 
-Kind = Literal["bundled", "published", "fetched", "images"]
+EntryKind = Literal["bundled", "published", "fetched", "images"]
 
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 """What reading a model file raises whose header, though JSON perhaps, holds other things than it ought to."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One line of the catalog.
 
     Parameters
@@ -66,7 +59,7 @@ class Entry:
 
     name: str
     title: str
-    kind: Kind
+    kind: EntryKind
     task: str
     channels: tuple[str, ...]
     size: int
@@ -96,7 +89,7 @@ class Entry:
         return f"{names} · {side}{self.count} {what} · {self.megabytes}{'' if self.is_here else ' to fetch'}"
 
 
-def catalog(folder: Path | None = None) -> tuple[Entry, ...]:
+def catalog(folder: Path | None = None) -> tuple[CatalogEntry, ...]:
     """List bundled, published and fetched models, then images.
 
     Parameters
@@ -105,30 +98,30 @@ def catalog(folder: Path | None = None) -> tuple[Entry, ...]:
         The cache folder; `cache_folder()` where None.
     """
     folder = folder or cache_folder()
-    taken = _own_names()
+    taken = own_names()
     fetched = [path for path in sorted((folder / MODELS).glob("*.impa")) if path.stem.casefold() not in taken]
     return (
         *bundled_models(),
         *(_published(model, folder) for model in published_by_name().values()),
-        *(entry for path in fetched if (entry := _or_none(path)) is not None),
+        *(entry for path in fetched if (entry := entry_or_none(path)) is not None),
         *_image_sets(folder),
     )
 
 
 @cache
-def bundled_models() -> tuple[Entry, ...]:
+def bundled_models() -> tuple[CatalogEntry, ...]:
     """Models in the package, the default one first, the others by name; their cards lie beside them."""
     paths = sorted(BUNDLED.glob("*.impa"), key=lambda path: (path.stem != DEFAULT_MODEL, path.stem))
     return tuple(of_file(path, "bundled") for path in paths)
 
 
-def _own_names() -> set[str]:
+def own_names() -> set[str]:
     """Names of what comes with napari-impa, without case: no model from elsewhere can be reached under them."""
     own = [entry.name for entry in bundled_models()] + [images.name for images in IMAGE_SETS] + [*published_by_name()]
     return {name.casefold() for name in own}
 
 
-def of_file(path: Path, kind: Kind = "fetched") -> Entry:
+def of_file(path: Path, kind: EntryKind = "fetched") -> CatalogEntry:
     """Make the entry of a `.impa` file; a Markdown file of its name beside it is its card.
 
     Raises
@@ -141,7 +134,7 @@ def of_file(path: Path, kind: Kind = "fetched") -> Entry:
         beside = path.with_suffix(".md")
         text = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else header.get("card", "")
         card = Card.parse(str(text))
-        return Entry(
+        return CatalogEntry(
             path.stem,
             card.title or path.stem.replace("-", " ").capitalize(),
             kind,
@@ -162,7 +155,7 @@ def _incomplete(path: Path, error: Exception) -> ModelError:
     return ModelError(f"{path.name} is not a complete model file ({error}); get it again.")
 
 
-def _load(path: Path) -> IMPA:
+def load_file(path: Path) -> IMPA:
     """Load a `.impa` file; whatever is wrong with it is a `ModelError`."""
     try:
         return IMPA.load(path)
@@ -170,7 +163,7 @@ def _load(path: Path) -> IMPA:
         raise _incomplete(path, error) from error
 
 
-def find_entry(name: str, folder: Path | None = None) -> Entry | None:
+def find_entry(name: str, folder: Path | None = None) -> CatalogEntry | None:
     """Return what the catalog has under a name."""
     return next((entry for entry in catalog(folder) if entry.name == name), None)
 
@@ -197,12 +190,12 @@ def load_model(model: str | Path, folder: Path | None = None) -> IMPA:
                 f"The model {entry.name} is not here yet ({entry.megabytes}); fetch it with "
                 f"'napari-impa models fetch {entry.name}', or choose it in the Perturb dock."
             )
-        loaded = _load(entry.path)
+        loaded = load_file(entry.path)
         loaded.card = loaded.card or entry.card.markdown()
         return loaded
     path = Path(model)
     if not path.exists():
-        if _cached(str(model), folder or cache_folder()) is not None:
+        if cached_file(str(model), folder or cache_folder()) is not None:
             raise ModelError(
                 f"The model {model} was fetched, but is damaged; fetch it again, or remove it with "
                 f"'napari-impa models remove {model}'."
@@ -212,118 +205,34 @@ def load_model(model: str | Path, folder: Path | None = None) -> IMPA:
             f"There is no model {str(model)!r}: neither a file or folder, nor one that is here ({names or 'none'})."
         )
     if not path.is_dir():
-        return _load(path)
+        return load_file(path)
     if (path / "model.impa").is_file():
-        return _load(path / "model.impa")
+        return load_file(path / "model.impa")
     if is_published(path):
         return model_of(path)
     raise ModelError(f"The folder {path} holds no model (neither model.impa nor a published checkpoint).")
 
 
-def is_address(text: str) -> bool:
-    """Whether a text is the address of a file on a server."""
-    return text.startswith(("https://", "http://"))
-
-
-def fetch_model(
-    url: str,
-    folder: Path | None = None,
-    *,
-    sha256: str | None = None,
-    watch: Watch = UNWATCHED,
-) -> Entry:
-    """Fetch a `.impa` file that someone published into the cache, where it gets the name of the file.
-
-    It is loaded before it is kept. A damaged one that was there is replaced, any other model is not.
-
-    Parameters
-    ----------
-    url
-        Its address.
-    folder
-        The cache folder; `cache_folder()` where None.
-    sha256
-        What its publisher says that its SHA-256 is; not checked where None.
-    watch
-        Hears the bytes so far and in all.
-
-    Raises
-    ------
-    FetchError
-        If it cannot be fetched, has another SHA-256, or its name is taken.
-    ModelError
-        If it is no model.
-    """
-    name = Path(unquote(urlsplit(url).path)).name
-    stem = name.removesuffix(".impa")
-    if stem in ("", name):
-        raise FetchError(f"{url} is not the address of a model file: it does not end in a name and .impa.")
-    if stem.casefold() in _own_names():
-        raise FetchError(
-            f"{url} cannot be kept as {stem}, the name of something that comes with napari-impa; download it in a "
-            "browser, give the file another name, and use it by its path."
-        )
-    path = (folder or cache_folder()) / MODELS / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:
-        arriving = fetch_file(url, Path(beside) / name, sha256=sha256, watch=watch)
-        try:
-            of_file(arriving)
-            _load(arriving)
-        except ImpaError as error:
-            raise ModelError(f"What {url} gives is no model of napari-impa ({error})") from error
-        if _or_none(path) is not None and sha256_of(path) != sha256_of(arriving):
-            raise FetchError(
-                f"Another model is there under the name {stem}; remove it first with "
-                f"'napari-impa models remove {stem}'."
-            )
-        os.replace(arriving, path)
-    return of_file(path)
-
-
-def remove(name: str, folder: Path | None = None) -> int:
-    """Remove what was fetched under a name from the cache, a damaged file too; returns the bytes freed.
-
-    Raises
-    ------
-    ModelError
-        If nothing of that name was ever fetched, or it comes with the package.
-    """
-    folder = folder or cache_folder()
-    entry, cached = find_entry(name, folder), _cached(name, folder)
-    if entry is not None and entry.kind == "published":
-        return remove_archive_model(published_by_name()[name], folder)
-    if cached is None and (entry is None or entry.kind == "bundled"):
-        why = "there is nothing of that name" if entry is None else "it comes with napari-impa"
-        raise ModelError(f"{name!r} cannot be removed: {why}.")
-    paths = [path for images in IMAGE_SETS if images.name == name for path in images.paths(folder)]
-    present = [path for path in (*paths, cached) if path is not None and path.is_file()]
-    freed = sum(path.stat().st_size for path in present)
-    for path in present:
-        path.unlink()
-    return freed
-
-
-def _cached(name: str, folder: Path) -> Path | None:
+def cached_file(name: str, folder: Path) -> Path | None:
     """Where the `.impa` file that was fetched under a name lies, readable or not; None where there is none."""
     path = folder / MODELS / f"{name}.impa"
     return path if path.name == f"{name}.impa" and path.is_file() else None
 
 
-def _published(model: ArchiveModel, folder: Path) -> Entry:
+def _published(model: ArchiveModel, folder: Path) -> CatalogEntry:
     path = model.path(folder)
-    here = _or_none(path, "published") if path.is_file() else None
+    here = entry_or_none(path, "published") if path.is_file() else None
     if here is not None:
         return here
-    return Entry(
+    return CatalogEntry(
         model.name, model.title, "published", model.task, model.channels, model.size, model.conditions, model.count,
         model.bytes, None, card_of(model),
     )  # fmt: skip
 
 
-def _image_sets(folder: Path) -> list[Entry]:
+def _image_sets(folder: Path) -> list[CatalogEntry]:
     return [
-        Entry(
+        CatalogEntry(
             images.name, images.title, "images", "images", images.channels, 0, (), len(images.files), images.bytes,
             images.paths(folder)[0].parent if images.is_here(folder) else None,
             Card(images.title, licence=images.licence, citation=images.citation, text=images.source),
@@ -332,7 +241,7 @@ def _image_sets(folder: Path) -> list[Entry]:
     ]  # fmt: skip
 
 
-def _or_none(path: Path, kind: Kind = "fetched") -> Entry | None:
+def entry_or_none(path: Path, kind: EntryKind = "fetched") -> CatalogEntry | None:
     """Make the entry of a file of the cache; one that is damaged is left out."""
     try:
         return of_file(path, kind)

@@ -15,7 +15,7 @@ from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
-    from napari_impa.work.catalog import Entry
+    from napari_impa.work.catalog import CatalogEntry
 
 RECENT = "recent-models.json"
 """File of the cache folder."""
@@ -59,12 +59,12 @@ def choices(token: Token | None = None) -> list[Choice]:
     return [*here, *(_of_recent(path) for path in recent()), *(_of_entry(one) for one in models if not one.is_here)]
 
 
-def _of_entry(entry: Entry) -> Choice:
+def _of_entry(entry: CatalogEntry) -> Choice:
     where = {"bundled": " (bundled)"}.get(entry.kind, "") if entry.is_here else f" · fetch {entry.megabytes}"
     return Choice(f"{entry.title}{where}", entry.name, _about(entry), "" if entry.is_here else entry.megabytes)
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: CatalogEntry) -> str:
     task = {"batch": "batch correction"}.get(entry.task, entry.task)
     named = {"Task": task, "Licence": entry.card.licence, "Cite": entry.card.citation}
     return "\n".join([entry.description, *(f"{name}: {value}" for name, value in named.items() if value)])
