@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from napari_impa.cells.fields import Field
+from napari_impa.cells.blocks import (
+    BLOCK,
+    LeftOut,
+    blocks_of_cells,
+    blocks_of_crops,
+    blocks_of_fields,
+    no_cells,
+    nuclei_finder,
+)
 from napari_impa.cells.layouts import GIVEN
-from napari_impa.cells.parts import CellsBlock, Share, write_cells
+from napari_impa.cells.parts import Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
@@ -34,23 +41,6 @@ __all__ = [
 
 DEFAULT_SIZE = 96
 """Crop side in pixels where none is asked for and whole fields are cut."""
-
-_BLOCK = 256  # crops read before they are written
-
-
-@dataclass
-class _Tally:
-    """What was left out on the way, for the history of the cells."""
-
-    left_out_at_border: int = 0
-    left_out_blank: int = 0
-    blank_fields: list[str] = field(default_factory=list)
-    fields_without_cells: list[str] = field(default_factory=list)
-
-    def add(self, other: dict[str, Any]) -> None:
-        """Add what another process left out."""
-        for name, value in other.items():
-            setattr(self, name, getattr(self, name) + value)
 
 
 def crop_source(
@@ -113,27 +103,27 @@ def crop_source(
     )
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
-    tally, mine = _Tally(), share or Share()
+    tally, mine = LeftOut(), share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
     if source.kind == "fields":
         method = as_segmenter(segment or ("labels" if source.has_masks else "nuclei"))
         history |= {"fields": len(source), "segmenter": method.name, "border": border}
         if method.changed:
             history["segmenter_settings"] = method.changed
-        find = _labeller(source, method, nuclei_channel)
+        find = nuclei_finder(source, method, nuclei_channel)
         rows = mine.rows(len(source))
-        blocks = _from_fields(source, rows, size, find, border, nuclei_channel, method.takes_masks, tally, watch)
+        blocks = blocks_of_fields(source, rows, size, find, border, nuclei_channel, method.takes_masks, tally, watch)
     elif source.kind == "crops":
-        blocks = _from_crops(source, mine.rows(len(source), block=_BLOCK), size, tally, watch)
+        blocks = blocks_of_crops(source, mine.rows(len(source), block=BLOCK), size, tally, watch)
     else:
         cells = open_cells(source.path)
         history = {**cells.history, "source": source.name}
-        blocks = _from_cells(cells, mine.rows(len(cells), block=_BLOCK), size, watch)
+        blocks = blocks_of_cells(cells, mine.rows(len(cells), block=BLOCK), size, watch)
     if out is None:
         parts = list(blocks)
-        pixels = np.concatenate([part for part, _ in parts]) if parts else _no_cells(source, tally)
+        pixels = np.concatenate([part for part, _ in parts]) if parts else no_cells(source, tally)
         table = pd.concat([rows for _, rows in parts], ignore_index=True)
-        _note(history, tally)
+        tally.note(history)
         return Cells(pixels, table, source.channels, source.pixel_size, columns, control, history)
     writer = CellsWriter(
         out, source.channels, size, source.dtype, pixel_size=source.pixel_size, label=columns, control=control,
@@ -141,12 +131,12 @@ def crop_source(
     )  # fmt: skip
 
     def finish(tallies: Sequence[dict[str, Any]]) -> None:
-        whole = _Tally()
+        whole = LeftOut()
         for found in tallies:
             whole.add(found)
         if not writer.count:
-            _no_cells(source, whole)
-        _note(writer.meta["history"], whole)
+            no_cells(source, whole)
+        whole.note(writer.meta["history"])
 
     write_cells(writer, blocks, share, facts=lambda: vars(tally), finish=finish)
     return open_cells(writer.path)
@@ -249,137 +239,3 @@ def _size(source: Source, size: int | None, border: str) -> int:
             f"A crop side of {size} px does not fit the {what} of {source.name}; the largest possible is {side} px."
         )
     return size
-
-
-Labeller = Callable[[Field], "NDArray[Any] | None"]
-
-
-def _labeller(source: Source, method: Segmenter, nuclei_channel: str | int | None) -> Labeller:
-    """Return what finds the nuclei of a field, or gives None where the field is blank."""
-    if method.takes_masks:
-        if not source.has_masks:
-            raise CellsError(
-                f"{source.name} has no mask file for every field; let nuclei be found with segment 'nuclei'."
-            )
-        return lambda site: None if _is_blank(site.pixels) else method(site.pixels, masks=site.labels)
-    method.require()
-    channel = source.nuclei_channel(nuclei_channel)
-
-    def find(site: Field) -> NDArray[Any] | None:
-        if _is_blank(site.pixels[channel]):
-            return None
-        pixels = site.pixels
-        if pixels.dtype.kind == "f":
-            pixels = np.nan_to_num(pixels, nan=float(np.nanmin(pixels)), posinf=0.0, neginf=0.0)
-        return method(pixels, channel, site.pixel_size)
-
-    return find
-
-
-def _is_blank(pixels: NDArray[Any]) -> bool:
-    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
-    return finite.size == 0 or bool(finite.min() == finite.max())
-
-
-def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) which crops hold an image: only finite numbers, and not all the same."""
-    flat = pixels.reshape(len(pixels), -1)
-    good = flat.min(axis=1) < flat.max(axis=1)
-    return np.asarray(good & np.isfinite(flat).all(axis=1) if pixels.dtype.kind == "f" else good)
-
-
-def _from_fields(
-    source: Source,
-    rows: range,
-    size: int,
-    find: Labeller,
-    border: Literal["skip", "pad"],
-    nuclei_channel: str | int | None,
-    masks: bool,
-    tally: _Tally,
-    watch: Watch,
-) -> Iterator[CellsBlock]:
-    from napari_impa.cells.crops import cut
-
-    found = 0
-    for done, row in enumerate(rows, 1):
-        site = source.field(row, nuclei_channel=nuclei_channel, masks=masks)
-        labels = find(site)
-        if labels is None:
-            tally.blank_fields.append(site.name)
-        elif not labels.any():
-            tally.fields_without_cells.append(site.name)
-        else:
-            crops = cut(site.pixels, labels, size, border=border)
-            good = _good(crops.pixels) if len(crops.pixels) else np.zeros(0, bool)
-            tally.left_out_at_border += crops.left_out
-            tally.left_out_blank += int((~good).sum())
-            if good.any():
-                place = crops.table[good]
-                columns = {"field": site.name, "y": place["y"], "x": place["x"], "label": place["label"]}
-                found += len(place)
-                yield crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)
-        watch.check()
-        watch.report(done, len(rows), f"{found:,} cells")
-
-
-def _from_crops(source: Source, share: range, size: int, tally: _Tally, watch: Watch) -> Iterator[CellsBlock]:
-    for start in range(share.start, share.stop, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, share.stop))
-        pixels = np.empty((len(rows), len(source.channels), size, size), source.dtype)
-        centres = np.empty((len(rows), 2), int)
-        names = []
-        for i, row in enumerate(rows.tolist()):
-            crop, name = source.image(row).pixels, source.entries[row].name
-            height, width = crop.shape[1:]
-            if size > min(height, width):
-                raise CellsError(
-                    f"A crop side of {size} px does not fit {name}; the largest possible is {min(height, width)} px."
-                )
-            pixels[i] = _centre(crop, size)
-            centres[i] = height // 2, width // 2
-            names.append(name)
-        table = pd.DataFrame({"field": names, "y": centres[:, 0], "x": centres[:, 1], "label": 0})
-        table = pd.concat([table, source.table.iloc[rows].reset_index(drop=True)], axis=1)
-        good = _good(pixels)
-        tally.left_out_blank += int((~good).sum())
-        if good.any():
-            yield pixels[good], table[good].reset_index(drop=True)
-        done = int(rows[-1]) + 1 - share.start
-        watch.check()
-        watch.report(done, len(share), f"{done:,} crops")
-
-
-def _from_cells(cells: Cells, share: range, size: int, watch: Watch) -> Iterator[CellsBlock]:
-    for start in range(share.start, share.stop, _BLOCK):
-        block = slice(start, min(start + _BLOCK, share.stop))
-        yield np.ascontiguousarray(_centre(cells.pixels[block], size)), cells.table.iloc[block].reset_index(drop=True)
-        done = block.stop - share.start
-        watch.check()
-        watch.report(done, len(share), f"{done:,} cells")
-
-
-def _centre(pixels: NDArray[Any], size: int) -> NDArray[Any]:
-    y, x = (side // 2 - size // 2 for side in pixels.shape[-2:])
-    return pixels[..., y : y + size, x : x + size]
-
-
-def _note(history: dict[str, Any], tally: _Tally) -> None:
-    history |= {name: value for name, value in vars(tally).items() if value or name == "left_out_at_border"}
-
-
-def _no_cells(source: Source, tally: _Tally) -> NDArray[Any]:
-    blank, total = len(tally.blank_fields), len(source)
-    if tally.left_out_at_border:
-        raise CellsError(
-            f"All {tally.left_out_at_border} cells of {source.name} lie too near to the border; "
-            "choose a smaller crop side, or border 'pad'."
-        )
-    if tally.left_out_blank or (blank and blank == total):
-        raise CellsError(
-            f"{source.name} gives no cells: its images are black or hold no numbers; check the export of the images."
-        )
-    raise CellsError(
-        f"No cell was found in the {total:,} field{'s' * (total != 1)} of {source.name} ({blank:,} blank); "
-        "check which channel shows nuclei, or choose another segmenter."
-    )

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from napari_impa.cells.checks import Concern, plate_column, ranked, table_concerns
+from napari_impa.cells.checks.pixels import pixel_concerns
 from napari_impa.cells.examples import rows_to_read
-from napari_impa.cells.pixel_checks import pixel_concerns
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source

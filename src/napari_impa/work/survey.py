@@ -15,8 +15,8 @@ from PIL import Image
 
 from napari_impa.analysis.pictures.composite import channel_colours, composite, display_limits
 from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
+from napari_impa.cells.checks.pixels import pixel_concerns, size_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
-from napari_impa.cells.pixel_checks import pixel_concerns, size_concerns
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells

@@ -35,6 +35,7 @@ def test_a_row_a_field(tmp_path: Path) -> None:
 def test_a_row_a_file_of_one_channel(tmp_path: Path) -> None:
     put(tmp_path, *(f"{well}_{channel}.npy" for well in "AB" for channel in "12"))
     rows = ["A_1.npy,A,GFP,x,9", "A_2.npy,A,DAPI,x,8", "B_2.npy,B,DAPI,y,8", "B_1.npy,B,GFP,y,9"]
+    # of what differs between the channels of a field, its first row is kept
     write(tmp_path, "metadata.csv", "file,well,channel,compound,exposure", *rows)
     listing = list_source(tmp_path)
     assert listing.channels == ("GFP", "DAPI")
@@ -43,6 +44,7 @@ def test_a_row_a_file_of_one_channel(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [entry.name for entry in listing.entries] == ["A", "B"]
     assert listing.table["compound"].tolist() == ["x", "y"]
+    assert listing.table["exposure"].tolist() == [9, 8]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,14 @@ def test_files_that_differ_only_in_the_channel_number_are_joined(tmp_path: Path)
     assert len(listing.entries) == 4
     assert listing.channels == ("channel 1", "channel 2", "channel 3")
     assert [file.name for file in listing.entries[0].files] == ["A01_s1_w1.npy", "A01_s1_w2.npy", "A01_s1_w3.npy"]
+    assert [entry.name for entry in listing.entries][:2] == ["DMSO/A01_s1.npy", "DMSO/A02_s1.npy"]
+
+
+def test_the_last_number_of_a_name_is_its_channel(tmp_path: Path) -> None:
+    put(tmp_path, *(f"c1_A0{s}_ch{c}.npy" for s in (1, 2) for c in (1, 2)))
+    listing = list_source(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["c1_A01.npy", "c1_A02.npy"]
+    assert listing.channels == ("channel 1", "channel 2")
 
 
 @pytest.mark.parametrize("lacking", ["DMSO/A02_w1.npy", None])

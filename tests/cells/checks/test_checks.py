@@ -8,14 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_impa.cells.checks import FEW_CELLS, KINDS, few_cells, listed, plate_column, table_concerns
-from napari_impa.cells.examples import joined, read_examples
-from napari_impa.cells.pixel_checks import (
+from napari_impa.cells.checks.pixels import (
     empty_channels,
     pixel_concerns,
     saturated_share,
     size_concerns,
     swapped_channels,
 )
+from napari_impa.cells.examples import joined, read_examples
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells

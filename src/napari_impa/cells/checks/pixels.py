@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from napari_impa.cells.checks import Concern, listed, ranked
+from napari_impa.cells.checks.concern import Concern, listed, ranked
 
 SATURATED = 0.005
 """Share of a channel's pixels at the camera's maximum from which it is called saturated."""
