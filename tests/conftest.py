@@ -13,6 +13,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
 
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no fault
+settings.load_profile("no deadline")
+
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
