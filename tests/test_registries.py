@@ -32,10 +32,6 @@ REGISTRIES = {
     "napari_impa.engine.training.steps.terms.TERMS": "",
     "napari_impa.analysis.metrics.METRICS": "MEDIAN_CHANGE",
     "napari_impa.analysis.features.FEATURE_SPACES": "",
-    "napari_impa.cells.layouts.LAYOUTS": "",
-    "napari_impa.cells.readers.READERS": "",
-    "napari_impa.cells.segmenters.SEGMENTERS": "",
-    "napari_impa.engine.describing.DESCRIPTIONS": "",
 }
 """Each list, and what CONTRIBUTING shows as another entry; empty where it shows none."""
 
