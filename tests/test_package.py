@@ -121,7 +121,7 @@ def test_import_contracts_hold() -> None:
 
 
 # What is left to mend; every entry goes, none comes.
-TWICE = {"Group", "Recipe", "Rows", "Stage"}
+TWICE = {"Group", "Need", "Rows", "Stage"}
 
 
 def test_no_module_is_in_a_circle() -> None:
