@@ -79,3 +79,9 @@ def double():
 
     make.oracle, make.unchanged = oracle, unchanged
     return make
+
+
+@pytest.fixture(scope="session")
+def cells_of_screen():
+    """Make other cells with the same phenotypes, so many a condition and plate."""
+    return screen

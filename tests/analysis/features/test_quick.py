@@ -76,3 +76,10 @@ def test_limits_that_do_not_fit_are_refused():
         deep_features(textured(1, 0), LIMITS[:1])
     with pytest.raises(CellsError, match="lower and a higher limit"):
         deep_features(textured(1, 0), LIMITS[:, ::-1])
+
+
+def test_features_of_a_known_cell_are_those_of_every_version():
+    y, x = np.mgrid[:24, :24]
+    pixels = np.stack([500 + 400 * np.sin(x / 3) * np.cos(y / 5), 200 + 150 * np.cos(x * y / 40)])[None].round()
+    expected = [-4.28032, -4.22408, -3.96415, -4.13429, -3.03481, -3.24964, -2.53991, -2.98613]
+    np.testing.assert_allclose(deep_features(pixels, LIMITS)[0, ::12], expected, atol=1e-4)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_impa.analysis.metrics.correction import nucleus_kept
+from napari_impa.analysis.scores import evaluate
 from napari_impa.errors import CellsError
 
 
@@ -55,3 +56,35 @@ def test_other_shapes_are_refused(cells) -> None:
     images = discs(*cells)
     with pytest.raises(CellsError, match="one shape"):
         nucleus_kept(images, images[:5])
+
+
+def test_five_nuclei_are_enough(cells) -> None:
+    images = discs(*cells)
+    assert nucleus_kept(images[:5], images[:5])["area"] == pytest.approx(1)
+    assert np.isnan(nucleus_kept(images[:4], images[:4])["area"])
+
+
+def test_place_is_that_of_rows_and_columns(cells) -> None:
+    radii, shifts = cells
+    rng = np.random.default_rng(1)
+    for axis in (0, 1):  # shuffled along one axis alone, the other half of the place stays
+        moved = shifts.copy()
+        moved[:, axis] = rng.permutation(moved[:, axis])
+        assert nucleus_kept(discs(radii, shifts), discs(radii, moved))["place"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_of_many_cells_every_so_many_nuclei_are_compared(cells_of_screen, double, monkeypatch) -> None:
+    many = cells_of_screen(220)
+    seen = []
+
+    def kept(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+        seen.append((before, after))
+        return {"area": 1.0, "place": 1.0}
+
+    monkeypatch.setattr("napari_impa.analysis.metrics.correction.nucleus_kept", kept)
+    model = double(lambda some, to: some.pixels + 7, task="batch", label=("batch",), control=None, names=("0", "1"))
+    evaluate(model, many, nuclei_channel="actin")
+    assert [len(before) for before, _ in seen] == [220, 220]  # of 660, of which at most 300 are compared
+    others = many.pixels[(many.table["batch"] == 1).to_numpy()]
+    np.testing.assert_array_equal(seen[0][0], others[::3, 1])
+    np.testing.assert_array_equal(seen[0][1], others[::3, 1] + 7)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from napari_impa.analysis.metrics.frechet import frechet_distance
+from napari_impa.analysis.metrics.frechet import frechet_distance, mean_distance
 from napari_impa.errors import CellsError
 
 
@@ -52,3 +52,15 @@ def test_a_shift_adds_its_square():
 def test_what_cannot_be_compared_is_refused(a, b, message):
     with pytest.raises(CellsError, match=message):
         frechet_distance(a, b)
+
+
+def test_the_mean_is_over_five_draws_of_equally_many_cells():
+    a, b = normal(60, 3, 0), normal(40, 3, 1, shift=1)
+    expected = []
+    for draw in range(5):
+        rng = np.random.default_rng([7, 4, draw])
+        one, other = (rng.permutation(count)[:12] for count in (60, 40))
+        expected.append(frechet_distance(a[one], b[other]))
+    assert len(set(expected)) == 5
+    assert mean_distance(a, b, 12, seed=7) == pytest.approx(np.mean(expected), rel=1e-12)
+    assert mean_distance(a, b, 12, seed=8) != pytest.approx(np.mean(expected), rel=1e-3)
