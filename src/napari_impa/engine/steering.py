@@ -127,7 +127,7 @@ def interruptible(networks: Module, watch: Watch) -> None:
     def before_backward(gradient: Tensor) -> None:
         watch.check()
 
-    def after_forward(module: Module, inputs: Any, output: Tensor) -> None:
+    def after_forward(module: Module, inputs: Any, output: Any) -> None:
         watch.check()
         if output.requires_grad:
             output.register_hook(before_backward)

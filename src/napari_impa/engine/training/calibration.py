@@ -103,7 +103,8 @@ def _whitening(styles: Sequence[Tensor]) -> Tensor:
     covariance, _ = ledoit_wolf(around.numpy(), assume_centered=True)
     if not covariance.any():  # one cell a batch
         return torch.eye(len(covariance)).to(styles[0])
-    return torch.linalg.cholesky(torch.linalg.inv(torch.from_numpy(covariance))).to(styles[0])
+    axes: Tensor = torch.linalg.cholesky(torch.linalg.inv(torch.from_numpy(covariance)))
+    return axes.to(styles[0])
 
 
 @torch.inference_mode()

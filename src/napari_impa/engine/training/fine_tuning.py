@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.training.presets import WIDTHS
 from napari_impa.errors import ModelError, TrainingError
 
@@ -58,7 +59,7 @@ def require_fit(
             "give the channels in the model's order."
         )
     presets = {width: f"preset {name}" for name, width in WIDTHS.items()}
-    words = {
+    words: dict[str, Callable[[Shape], str]] = {
         "size": lambda shape: f"crop side {shape.size}",
         "width": lambda shape: presets.get(shape.width, f"width {shape.width}"),
         "style_dim": lambda shape: f"style_dim {shape.style_dim}",

@@ -206,7 +206,8 @@ class TrainingSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as written into `config.json` and the model."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingSettings:

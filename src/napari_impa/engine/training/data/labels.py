@@ -137,7 +137,8 @@ class TrainingLabels:
 
     def examples(self, conditions: Rows, places: Rows) -> Rows:
         """Rows of cells of the conditions with the given numbers, each at a place (from 0) among its condition's."""
-        return self.pool[self.starts[conditions] + places]
+        rows: Rows = self.pool[self.starts[conditions] + places]
+        return rows
 
     def numbers(self, rows: Rows) -> Rows:
         """(n,) numbers of the conditions of the cells at some rows."""
@@ -241,7 +242,8 @@ def _doses(cells: Cells, column: str) -> NDArray[np.float64]:
         raise ConditionError(
             f"The table has no dose column {column!r}; its columns are: {', '.join(map(str, cells.table.columns))}."
         )
-    return pd.to_numeric(cells.table[column], errors="coerce").to_numpy(float)
+    doses: NDArray[np.float64] = pd.to_numeric(cells.table[column], errors="coerce").to_numpy(float)
+    return doses
 
 
 def _check_description(settings: TrainingSettings, modalities: Sequence[str]) -> None:

@@ -63,9 +63,10 @@ class Run:
             If the folder holds no run.
         """
         try:
-            return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+            config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TrainingError(f"{self.folder} holds no run (no readable config.json).") from error
+        return config
 
     @property
     def settings(self) -> TrainingSettings:
@@ -139,9 +140,10 @@ class Run:
     def source(self) -> dict[str, Any]:
         """Where the cells came from and how they were cut, see `keep_source`; empty where that was not kept."""
         try:
-            return json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
+            source: dict[str, Any] = json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        return source
 
     def keep_source(self, path: str | Path, label: Sequence[str], control: str | None, **how: Any) -> None:
         """Write down where the cells came from, so that the run can be resumed or repeated from its folder alone.

@@ -37,7 +37,9 @@ def at_other_contrast(images: Tensor, strength: float, normal: Tensor, uniform: 
     (B, C, S, S) in [-1, 1].
     """
     gain, detail, offset = normal[..., None, None] * (uniform < CHANGED).to(images.dtype)[:, None, None, None]
-    levels, margin = (images + 1) / 2, NEIGHBOURHOOD // 2
+    levels: Tensor = (images + 1) / 2
+    margin = NEIGHBOURHOOD // 2
     smooth = F.avg_pool2d(F.pad(levels, (margin,) * 4, mode="replicate"), NEIGHBOURHOOD, 1)
     changed = torch.exp(strength * gain) * (smooth + torch.exp(strength * detail) * (levels - smooth))
-    return (changed + OFFSET * offset).clamp(0, 1) * 2 - 1
+    levels = (changed + OFFSET * offset).clamp(0, 1)
+    return levels * 2 - 1

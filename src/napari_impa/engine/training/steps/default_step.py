@@ -229,7 +229,8 @@ class DefaultStep(Step[DefaultRecipe]):
         if not self.recipe.relative_style:
             return None
         with torch.no_grad():
-            return self.networks.style_encoder(cells)
+            styles: Tensor = self.networks.style_encoder(cells)
+            return styles
 
     def _start(self, batch: Batch) -> Tensor:
         """Mean styles (B, d) of what the cells to transform are: controls of a modality, or cells of a batch."""
@@ -245,8 +246,9 @@ class DefaultStep(Step[DefaultRecipe]):
     def _style_match(self, batch: Batch, noise: Tensor) -> Tensor:
         """Mean squared distance of the styles of real cells from those that their conditions are mapped to."""
         with torch.no_grad():
-            treated = self.networks.style_encoder(batch.treated)
-        return (self.networks.style(batch.y_treated, noise, batch.modality).float() - treated).square().mean()
+            treated: Tensor = self.networks.style_encoder(batch.treated)
+        styles = self.networks.style(batch.y_treated, noise, batch.modality)
+        return (styles.float() - treated).square().mean()
 
     # ---- images -------------------------------------------------------------------------------------------------
 

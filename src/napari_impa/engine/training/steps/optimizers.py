@@ -97,4 +97,5 @@ def orthogonalised(matrices: Tensor, *, watch: Watch = UNWATCHED) -> Tensor:
         factor = b * square + c * square @ square
         watch.check()
         x = a * x + factor @ x
-    return (x.mT if flipped else x).to(matrices.dtype).contiguous()
+    found: Tensor = (x.mT if flipped else x).to(matrices.dtype).contiguous()
+    return found

@@ -135,7 +135,7 @@ class Step(ABC, Generic[R]):
         optimizers = [self.optimizers[name] for name in names if name in self.optimizers]
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         self._share_gradients(self._critic if "critic" in names else self._makers)
         for optimizer in optimizers:
             optimizer.step()
@@ -154,7 +154,8 @@ class Step(ABC, Generic[R]):
         nets = self.average or self.networks
         control, y, noise = control.to(self.device), y.to(self.device), noise.to(self.device)
         style = self._shifted(nets, control, nets.style(y, noise, modality), modality if start is None else start)
-        return nets.generator(control, style).cpu()
+        images: Tensor = nets.generator(control, style)
+        return images.cpu()
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The weights to predict with."""
