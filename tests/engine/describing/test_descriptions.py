@@ -128,6 +128,12 @@ def test_a_new_condition_is_checked(new: dict[str, Any]) -> None:
         NewCondition("x", **new)
 
 
+def test_a_new_condition_may_have_no_dose_at_all_or_none_of_it() -> None:
+    dosed = BitFingerprint(dose=2.0)
+    np.testing.assert_array_equal(dosed.vector(NewCondition("x", "CCO", dose=0), 1025)[:-1], fingerprint("CCO", "bit"))
+    assert dosed.vector(NewCondition("x", "CCO", dose=0), 1025)[-1] == 0
+
+
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 texts = st.text(
     st.characters(codec="utf-8", exclude_characters="\r\n\x00", exclude_categories=("Cs", "Cc")), min_size=1

@@ -99,3 +99,15 @@ def test_levels_of_tensors_are_those_of_arrays(dtype: str) -> None:
     assert torch.equal(
         movable(as_tensor(pixels)).flip(-1).flip(-1).view(as_tensor(pixels).dtype).float(), as_tensor(pixels).float()
     )
+
+
+def test_what_lies_outside_is_clipped_and_nothing_is_the_lower_limit() -> None:
+    limits = np.array([[10.0, 265.0]])
+    pixels = np.array([np.nan, -5, 10, 137.5, 265, 999], np.float32).reshape(6, 1, 1, 1)
+    assert to_levels(pixels, limits).flatten().tolist() == [0, 0, 0, 127.5, 255, 255]
+    images = torch.tensor([-9.0, 9.0]).reshape(2, 1, 1, 1)
+    for dtype, low, high in (("uint8", 0, 255), ("int16", -1010, 1284), ("uint16", 0, 1284)):
+        again = from_normalized(images, limits, np.dtype(dtype))
+        assert again.dtype == dtype
+        np.testing.assert_allclose(again.flatten(), [low, high], atol=1)
+    assert from_normalized(images, limits, np.dtype("float32")).flatten() == pytest.approx([-1010.5, 1284.5], abs=1)

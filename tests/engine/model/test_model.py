@@ -116,6 +116,14 @@ def test_damaged_and_foreign_files_are_refused(model: IMPA, tmp_path: Path) -> N
     write_tensors(tmp_path / "o.impa", {"a": torch.zeros(1)}, model.header())
     with pytest.raises(ModelError, match="lacks weights"):
         IMPA.load(tmp_path / "o.impa")
+    weights = {**model.weights(), "more.weight": torch.zeros(1)}
+    write_tensors(tmp_path / "p.impa", weights, model.header())
+    with pytest.raises(ModelError, match="has others than its networks"):
+        IMPA.load(tmp_path / "p.impa")
+    for key in ("shape", "limits", "conditions", "history"):
+        write_tensors(tmp_path / "q.impa", model.weights(), {k: v for k, v in model.header().items() if k != key})
+        with pytest.raises(ModelError, match=f"not a complete model file .*{key}"):
+            IMPA.load(tmp_path / "q.impa")
     with pytest.raises(ModelError, match="holds no model"):
         load_model(tmp_path)
 
