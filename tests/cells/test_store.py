@@ -207,6 +207,22 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     assert (tmp_path / "mine.cells" / "thesis.txt").exists()
 
 
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(3).save(tmp_path / "x.cells")
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise OSError(errno.EACCES, "in use")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(CellsError, match="in use"):
+        make(6).save(path, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.cells"]
+    assert len(open_cells(path)) == 3
+
+
 def test_a_block_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     cells = make()
     for pixels, table, says in (
