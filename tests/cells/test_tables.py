@@ -132,6 +132,12 @@ def test_the_batch_is_guessed() -> None:
     assert guess_labels(pd.DataFrame({"Plate": [1], "compound": ["a"]}), task="batch") == ["Plate"]
 
 
+def test_of_several_marked_as_controls_the_commonest_is_the_control() -> None:
+    names = ["nocodazole", "water", "water", "a", "a", "a"]
+    for marks in (["Control"] * 3 + ["trt"] * 3, ["TRUE"] * 3 + [""] * 3, ["Negcon"] * 3 + ["poscon"] * 3):
+        assert guess_control(pd.DataFrame({"compound": names, "control_type": marks}), "compound") == "water"
+
+
 def test_the_control_is_guessed_from_its_column_or_its_name() -> None:
     table = pd.DataFrame({"compound": ["water", "water", "a"], "control": [1, 1, 0]})
     assert guess_control(table, "compound") == "water"
