@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
-from napari_impa.cells.store import open_cells
 from napari_impa.cli import main
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run
@@ -94,13 +93,3 @@ def test_warnings_come_before_the_training(source: Path, tmp_path: Path, capsys:
     assert "Warning" not in shown.out
     train(source, "--out", tmp_path / "held", *SMALL, "--steps", "1", "--hold-out", "plate=sim-B")
     assert "Nothing is held out" not in capsys.readouterr().err
-
-
-def test_warnings_are_of_the_cells_that_are_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cells = simulated_cells(60, size=24, plates=2, conditions=("DMSO", "shrinkage"))
-    few = cells.take([*range(60), 60, 61])
-    path = few.save(tmp_path / "few.cells")
-    how = ["--task", "batch", "--label", "plate", "--where", "compound=DMSO", "--size", "24", "--batch-size", "2"]
-    train(path, "--out", tmp_path / "run", *how, "--steps", "1")
-    assert "shrinkage" not in capsys.readouterr().err
-    assert len(open_cells(path)) == 62

@@ -125,29 +125,27 @@ def sharing() -> Iterator[Share]:
 
 
 @contextmanager
-def progress_watch(unit: str, rank: int = 0) -> Iterator[Watch]:
-    """Show a progress bar for whatever reports to this watch."""
-    with progress_bar(unit, rank) as show:
+def progress_watch(unit: str, rank: int = 0, *, parts: float = 1) -> Iterator[Watch]:
+    """Show a progress bar of what reports to this watch, on a terminal, and for the first of several processes.
+
+    Parameters
+    ----------
+    unit
+        What is counted.
+    rank
+        Of this process.
+    parts
+        How many of what is reported make one of the unit.
+    """
+    from tqdm import tqdm
+
+    def units(count: int) -> float:
+        return count if parts == 1 else round(count / parts, 1)
+
+    def show(done: int, of: int, what: str) -> None:
+        bar.total = units(of) or None
+        bar.set_postfix_str(what, refresh=False)
+        bar.update(units(done) - bar.n)
+
+    with tqdm(unit=f" {unit}", leave=False, disable=rank > 0 or not sys.stderr.isatty()) as bar:
         yield Reported(show)
-
-
-class progress_bar:
-    """A progress bar as a callable (done, total, text)."""
-
-    def __init__(self, unit: str, rank: int = 0) -> None:
-        self.unit, self.rank = unit, rank
-
-    def __enter__(self) -> Callable[..., None]:
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit=f" {self.unit}", leave=False, disable=self.rank > 0 or not sys.stderr.isatty())
-
-        def show(done: int, total: int, text: str = "") -> None:
-            self._bar.total = total
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.update(done - self._bar.n)
-
-        return show
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()

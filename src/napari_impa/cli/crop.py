@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, progress_bar, segmenter_of, sharing, speaker
+from napari_impa.cli.console import Segment, SegmentOption, Several, progress_watch, segmenter_of, sharing, speaker
 
 
 def crop(
@@ -53,10 +53,10 @@ def crop(
         say = speaker(share.rank)
         opened = open_source(source, kind="fields" if find else None)
         say(opened.describe())
-        with progress_bar("images", share.rank) as progress:
+        with progress_watch("images", share.rank) as watch:
             cells = crop_source(
                 opened, out, size=size, segment=find, nuclei_channel=nuclei_channel, border=border, label=label,
-                control=control, overwrite=overwrite, share=share, progress=progress,
+                control=control, overwrite=overwrite, share=share, watch=watch,
             )  # fmt: skip
         say(crop_summary(cells))
         say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_impa.cli.console import progress_bar
+from napari_impa.cli.console import progress_watch
 from napari_impa.cli.models.unsaid import NOTHING, Unsaid
 from napari_impa.errors import ImpaError
 
@@ -34,12 +34,10 @@ def fetch(
     from napari_impa.fetching.archive_models import ARCHIVE, ARCHIVE_MODELS
     from napari_impa.fetching.cache import cache_folder
     from napari_impa.fetching.image_sets import IMAGE_SETS
-    from napari_impa.watch import Reported
     from napari_impa.work import catalog, fetched_models
 
     folder = cache_folder()
-    with progress_bar("MB") as show:
-        watch = Reported(lambda done, of, what: show(round(done / 1e6, 1), round(of / 1e6, 1) or None, what))
+    with progress_watch("MB", parts=1e6) as watch:
         if fetched_models.is_address(name):
             print(f"Saved {fetched_models.fetch_model(name, folder, sha256=sha256, watch=watch).path}.")
             return
