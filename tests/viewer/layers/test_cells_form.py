@@ -18,8 +18,9 @@ from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.screen import CHANNELS, simulated_cells, simulated_field
 from napari_impa.viewer.layers.as_layers import cells_layers
 from napari_impa.viewer.layers.cell_choice import CellChoice
+from napari_impa.viewer.layers.cell_search import find_cells
 from napari_impa.viewer.layers.cells_form import CellsForm
-from napari_impa.viewer.layers.found_cells import BORDER, BY_HAND, CROPS, OUTSIDE, SMALL, Found, find_cells
+from napari_impa.viewer.layers.found_cells import BORDER, BY_HAND, CROPS, OUTSIDE, SMALL, Found
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.watch import Token

@@ -18,8 +18,9 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import CellsError, ModelError
+from napari_impa.viewer.layers.cell_search import find_cells
 from napari_impa.viewer.layers.channels import ChannelLayers, channel_layers
-from napari_impa.viewer.layers.found_cells import BORDER, CROPS, LABELS, Found, find_cells
+from napari_impa.viewer.layers.found_cells import BORDER, CROPS, LABELS, Found
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import PredictedBlock, Request, made_by

@@ -19,7 +19,7 @@ from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.found_cells import CROPS, LABELS
 from napari_impa.viewer.layers.sources import Channel
-from napari_impa.viewer.train.layer_source import CellNaming, Group, cut_group, guess_naming, join_groups, namings
+from napari_impa.viewer.train.layer_source import CellNaming, CellsGroup, cut_group, guess_naming, join_groups, namings
 from napari_impa.viewer.train.layers_box import LayersBox
 from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, finished, look_closer
@@ -41,7 +41,7 @@ def choice_of(images: list[Image], mask: Labels | None) -> CellChoice:
     return CellChoice(tuple(Channel(image) for image in images), LABELS if mask is not None else CROPS, 0, mask)
 
 
-def group(condition: str = "DMSO", plate: str | None = None, size: int = 48, **more: Any) -> Group:
+def group(condition: str = "DMSO", plate: str | None = None, size: int = 48, **more: Any) -> CellsGroup:
     plain = choice_of(*layers(condition, **more)).plain(NAMES, size, "batch")
     return cut_group(Token(), plain, CellNaming(condition), None if plate is None else CellNaming(plate))
 

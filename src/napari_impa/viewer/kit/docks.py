@@ -63,7 +63,7 @@ class Dock(QWidget):
                 self._docked = False
                 self._closed_alone[0] = True
                 self._on_close()
-        return super().event(event)
+        return bool(super().event(event))
 
     @classmethod
     def open_in(cls, viewer: napari.viewer.Viewer) -> Self:

@@ -75,4 +75,5 @@ class Series:
 
 
 def _halved(numbers: list[float]) -> list[float]:
-    return np.array(numbers[: MOST // 2 * 2]).reshape(-1, 2).mean(axis=1).tolist()
+    halved: list[float] = np.array(numbers[: MOST // 2 * 2]).reshape(-1, 2).mean(axis=1).tolist()
+    return halved

@@ -68,7 +68,8 @@ def moved(matrix: Matrix, points: ArrayLike) -> NDArray[np.float64]:
 def inside(matrix: Matrix, shape: Sequence[int], points: ArrayLike) -> NDArray[np.bool_]:
     """(n,) whether points, mapped by the matrix, lie in an image of (H, W) pixels."""
     at = moved(matrix, points)
-    return np.all((at >= -0.5 - CLOSE) & (at <= np.asarray(shape) - 0.5 + CLOSE), axis=1)
+    held: NDArray[np.bool_] = np.all((at >= -0.5 - CLOSE) & (at <= np.asarray(shape) - 0.5 + CLOSE), axis=1)
+    return held
 
 
 def shared(shape: tuple[int, int], others: Sequence[tuple[Matrix, tuple[int, int]]]) -> Window:
@@ -158,7 +159,7 @@ def read_on_grid(
         values = ndi.gaussian_filter(values, (finer - 1) / 2, mode="nearest")
     start = moved(matrix, [(window.top, window.left)])[0] - (part.top, part.left)
     values = ndi.affine_transform(values, matrix[:2, :2], start, output_shape=window.shape, order=1, mode="nearest")
-    return (np.rint(values) if pixels.dtype.kind in "iu" else values).astype(pixels.dtype)
+    return np.asarray(np.rint(values) if pixels.dtype.kind in "iu" else values).astype(pixels.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,4 +175,5 @@ class Region:
     def holds(self, points: ArrayLike) -> NDArray[np.bool_]:
         """(n,) whether each point lies in one of the polygons."""
         points = np.asarray(points, float).reshape(-1, 2)
-        return np.any([points_in_poly(points, polygon) for polygon in self.polygons], axis=0)
+        held = [points_in_poly(points, polygon) for polygon in self.polygons]  # type: ignore[no-untyped-call]
+        return np.asarray(np.any(held, axis=0))

@@ -140,7 +140,7 @@ class Overview(QWidget):
                 text = f"Cell {label}: " + (reason or "click to bring it up, Shift+click to leave it out")
             QToolTip.showText(event.globalPos(), text, self)
             return True
-        return super().event(event)
+        return bool(super().event(event))
 
     def _shown(self) -> NDArray[np.intp]:
         if self._found is None:

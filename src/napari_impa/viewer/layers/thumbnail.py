@@ -22,4 +22,4 @@ def thumbnail(field: NDArray[np.generic], looks: Sequence[Look]) -> NDArray[np.u
         low, high = look.contrast_limits
         shown = np.clip((np.nan_to_num(plane.astype(float)) - low) / max(high - low, 1e-12), 0, 1) ** look.gamma
         colours += ensure_colormap(look.colormap).map(shown.ravel())[:, :3].reshape(colours.shape)
-    return np.rint(255 * np.clip(colours, 0, 1)).astype(np.uint8)
+    return np.asarray(np.rint(255 * np.clip(colours, 0, 1)), np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -10,35 +10,21 @@ from qtpy.QtCore import QObject, Signal
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cell_choice import CellChoice
-from napari_impa.viewer.layers.found_cells import Found, find_cells
+from napari_impa.viewer.layers.cell_search import find_cells
+from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import Look
 from napari_impa.viewer.library.models import Loaded, load
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request, made_by
-from napari_impa.viewer.perturb.stage import Stage
+from napari_impa.viewer.perturb.stage import ViewStage
 from napari_impa.viewer.perturb.views import View
-from napari_impa.viewer.perturb.views.view import Further
-from napari_impa.watch import Token
+from napari_impa.viewer.perturb.views.view import FurtherResult, compute_further
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_impa.analysis.changes import Changes
-
-
-class FurtherResult(NamedTuple):
-    """What a view shows beyond the prediction, of all cells."""
-
-    view: type[View]
-    value: Any
-
-
-def compute_further(
-    token: Token, view: type[View], further: Further, encoded: EncodedCells, predicted: Predicted
-) -> FurtherResult:
-    """Compute what a view shows beyond the prediction."""
-    return FurtherResult(view, further.of_all(token, encoded, predicted))
 
 
 class PerturbSession(QObject):
@@ -77,7 +63,7 @@ class PerturbSession(QObject):
         self.loaded: Loaded | None = None
         self.found: Found | None = None
         self.request: Request | None = None
-        self._stage = Stage(viewer)
+        self._stage = ViewStage(viewer)
         self.result: Predicted | None = None
         self.further: dict[type[View], Any] = {}
         self.everything: Found | None = None
@@ -302,7 +288,7 @@ class PerturbSession(QObject):
         """Compute what the view shows beyond the prediction, where that is not there yet."""
         kind = self.view_kind
         if kind.further is not None and kind not in self.further and self._encoded is not None:
-            self._predicting.submit(compute_further, kind, kind.further, self._encoded, self.result)
+            self._predicting.submit(compute_further, kind, self._encoded, self.result)
             self._say_busy()
 
     def _on_prediction_failed(self, failure: Failure) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
-class Stage:
+class ViewStage:
     """Holds one view at a time.
 
     Parameters

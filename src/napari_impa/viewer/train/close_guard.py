@@ -90,7 +90,7 @@ class CloseGuard(QObject):
         elif kind == QEvent.Type.MouseButtonPress and watched.objectName() == CLOSE_BUTTON and self._asks:
             self._soon(self._close_dock)
             return True
-        return super().eventFilter(watched, event)
+        return bool(super().eventFilter(watched, event))
 
     @property
     def _asks(self) -> bool:

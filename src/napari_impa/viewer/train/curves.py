@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QCheckBox, QLabel
@@ -260,10 +261,10 @@ class ScoreCurves(LivePlot):
         more = [f"and {len(ranked) - MOST_NAMES} more"] if len(ranked) > MOST_NAMES else []
         self.names.setText("&nbsp;&nbsp; ".join([*texts, *more]))
 
-    def _means(self) -> np.ndarray:
+    def _means(self) -> NDArray[np.float64]:
         if not self._steps:
             return np.empty(0)
-        return np.nanmean(np.array(list(self._scores.values())), axis=0)
+        return np.asarray(np.nanmean(np.array(list(self._scores.values())), axis=0))
 
     def _show_level(self) -> None:
         """Let the axis take in the level of untouched cells and all scores."""

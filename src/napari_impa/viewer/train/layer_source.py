@@ -18,7 +18,8 @@ from napari_impa.cells.store import Cells, concatenate
 from napari_impa.cells.tables import guess_labels, shortest
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.viewer.layers.cell_choice import CellChoice
-from napari_impa.viewer.layers.found_cells import CROPS, LABELS, find_cells
+from napari_impa.viewer.layers.cell_search import find_cells
+from napari_impa.viewer.layers.found_cells import CROPS, LABELS
 from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, looked_at
 
@@ -90,7 +91,7 @@ def guess_naming(names: Sequence[str], task: str) -> str | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class CellsGroup:
     """Cells cut from one set of layers.
 
     Parameters
@@ -116,7 +117,7 @@ class Group:
         return text + (f" ({self.unnamed:,} without a condition left out)" if self.unnamed else "")
 
 
-def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate: CellNaming | None) -> Group:
+def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate: CellNaming | None) -> CellsGroup:
     """Find and cut the cells of a group.
 
     Parameters
@@ -140,10 +141,10 @@ def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate
     if not named.any():
         raise ConditionError("No condition is known for any of these cells; choose another column, or type a name.")
     whole = replace(cells, table=table, label=(CONDITION,), control=None)
-    return Group(whole if named.all() else whole.take(named), int((~named).sum()))
+    return CellsGroup(whole if named.all() else whole.take(named), int((~named).sum()))
 
 
-def join_groups(groups: Sequence[Group], task: str) -> Looked:
+def join_groups(groups: Sequence[CellsGroup], task: str) -> Looked:
     """Look at cells of several groups as one source, in memory.
 
     Raises
@@ -160,7 +161,7 @@ def join_groups(groups: Sequence[Group], task: str) -> Looked:
     return replace(looked, cells=replace(cells, label=looked.labels, control=looked.control))
 
 
-def _joined(groups: Sequence[Group]) -> Cells:
+def _joined(groups: Sequence[CellsGroup]) -> Cells:
     if not groups:
         raise CellsError("There are no cells yet; add those of the open layers.")
     sizes = {group.cells.pixel_size for group in groups} - {None}

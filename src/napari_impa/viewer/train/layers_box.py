@@ -10,12 +10,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
-    QLineEdit,
     QListWidget,
     QPushButton,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 from superqt.utils import signals_blocked
@@ -27,7 +25,8 @@ from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.sources import offered_channels
 from napari_impa.viewer.train.conditions_form import CheckList
-from napari_impa.viewer.train.layer_source import CellNaming, Group, cut_group, guess_naming, join_groups, namings
+from napari_impa.viewer.train.layer_source import CellNaming, CellsGroup, cut_group, join_groups, namings
+from napari_impa.viewer.train.naming_row import NamingRow
 
 if TYPE_CHECKING:
     import napari
@@ -36,56 +35,11 @@ if TYPE_CHECKING:
     from napari_impa.cells.segmenters import Segmenter
 
 SIZES = (48, 64, 96, 128, 160, 192, 256)
-TYPED = "typed here"
 
 
 def _bare(names: Sequence[str]) -> tuple[str, ...]:
     """Names without the number that napari adds to one that it knows already."""
     return tuple(re.sub(r" \[\d+\]$", "", name) for name in names)
-
-
-class NamingRow(QWidget):
-    """A text for all cells, or a column that names each."""
-
-    changed = Signal()
-
-    def __init__(self, *, hint: str, tip: str) -> None:
-        super().__init__()
-        self.column = Options([(TYPED, None)], tip=tip)
-        self.text = QLineEdit()
-        self.text.setPlaceholderText(hint)
-        self.text.setToolTip(tip)
-        self._touched = False
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self.column)
-        layout.addWidget(self.text)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.column.currentIndexChanged.connect(self._on_column)
-        self.text.textChanged.connect(lambda _: self.changed.emit())
-
-    def offer(self, columns: dict[str, CellNaming], task: str) -> None:
-        """Offer columns; one that looks right is chosen, unless the user has chosen."""
-        before = self.column.value
-        self.column.refill([(TYPED, None), *((naming.title(name), name) for name, naming in columns.items())])
-        guess = guess_naming(list(columns), task)
-        if not self._touched and guess is not None:
-            self.column.choose(guess)
-        elif before is not None and before not in columns:
-            self.column.choose(None)
-        self.text.setVisible(self.column.value is None)
-
-    def naming(self, columns: dict[str, CellNaming]) -> CellNaming | None:
-        """What was chosen; None where nothing was."""
-        if self.column.value is not None:
-            return columns.get(self.column.value)
-        return CellNaming(self.text.text().strip()) if self.text.text().strip() else None
-
-    def _on_column(self) -> None:
-        self._touched = True
-        self.text.setVisible(self.column.value is None)
-        self.changed.emit()
 
 
 class LayersBox(QWidget):
@@ -97,18 +51,15 @@ class LayersBox(QWidget):
         `Looked` of all groups, or None where there is none.
     failed
         `Failure` of finding cells.
-    busy_changed
-        Whether cells are being found.
     """
 
     looked = Signal(object)
     failed = Signal(object)
-    busy_changed = Signal(bool)
 
     def __init__(self, viewer: napari.viewer.Viewer, task: str = "perturbation") -> None:
         super().__init__()
         self.viewer, self.task = viewer, task
-        self.groups: list[Group] = []
+        self.groups: list[CellsGroup] = []
         self._added_cells: list[Any] = []  # of each group, what its cells are known by
         self._asked_cells: Any = None
         self._names: tuple[str, ...] = ()
@@ -285,10 +236,9 @@ class LayersBox(QWidget):
             return
         self._asked_cells = choice.same_cells()
         self._finding.submit(cut_group, plain, condition, self.plate.naming(self._columns))
-        self.busy_changed.emit(True)
         self._show()
 
-    def _on_group(self, group: Group) -> None:
+    def _on_group(self, group: CellsGroup) -> None:
         if self._told([*self.groups, group]):
             self.groups.append(group)
             self._added_cells.append(self._asked_cells)
@@ -318,7 +268,7 @@ class LayersBox(QWidget):
             self._on_layers()
         self._show()
 
-    def _told(self, groups: Sequence[Group]) -> bool:
+    def _told(self, groups: Sequence[CellsGroup]) -> bool:
         """Tell what the groups hold together; False where they do not fit each other."""
         try:
             self.looked.emit(join_groups(groups, self.task))
@@ -328,5 +278,4 @@ class LayersBox(QWidget):
         return True
 
     def _on_idle(self) -> None:
-        self.busy_changed.emit(False)
         self._show()

@@ -268,7 +268,7 @@ def give_memory_back() -> None:
 
     from napari_impa.engine.device import release_memory
 
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         release_memory(torch.device("cuda"))
     elif torch.backends.mps.is_available():
         release_memory(torch.device("mps"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
 from napari_impa.cells.segmenters import Segmenter
@@ -17,6 +17,7 @@ from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.layers.segmenter_form import MEMORY, SegmenterForm
 from napari_impa.viewer.train.description_box import DescriptionBox
+from napari_impa.viewer.train.setting_widgets import changed_signal, set_value, setting_widget
 from napari_impa.work.column_roles import Offered, offer_columns
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
@@ -57,7 +58,7 @@ class SettingsForm(QObject):
         self._task, self._sizes, self._engine = "perturbation", tuple[int, ...](), False
         self.offered = Offered()
         self.widgets: dict[str, Any] = {
-            name: _widget(kind, default, about)
+            name: setting_widget(kind, default, about)
             for name, (kind, default, about) in self._about.items()
             if about.group not in ("data", "budget")
         }
@@ -123,7 +124,7 @@ class SettingsForm(QObject):
             label.setToolTip(widget.toolTip())
             form.addRow(label, widget)
             self._names[name] = label
-            _changed(widget).connect(self._on_changed)
+            changed_signal(widget).connect(self._on_changed)
 
     # ---- what can be chosen -----------------------------------------------------------------------------------------
 
@@ -245,7 +246,7 @@ class SettingsForm(QObject):
                     widget.choose(value)
             else:
                 with signals_blocked(widget):
-                    _set_value(widget, value)
+                    set_value(widget, value)
         with signals_blocked(self.amount), signals_blocked(self.unit):
             self.unit.choose("minutes" if settings.minutes else "steps")
             self.amount.setValue(settings.minutes or settings.steps)
@@ -279,7 +280,7 @@ class SettingsForm(QObject):
         other, values = about.when
         chosen = self._value(other)
         if not values:
-            return chosen != self._about[other][1]
+            return bool(chosen != self._about[other][1])
         return any(kind in values for kind in _kinds(chosen))
 
     def _show_rows(self) -> None:
@@ -312,45 +313,3 @@ def _kinds(description: str | Mapping[str, str]) -> Sequence[str]:
     """`learned`, `bit`, `count` or `table`, of every modality."""
     described = list(description.values()) if isinstance(description, Mapping) else [description]
     return [kind.kind for text in described if (kind := kind_asked(text))]
-
-
-def _widget(kind: Any, default: Any, about: About) -> QWidget:
-    """Make the widget of a setting: by what is offered, else by its type."""
-    if about.offered == "descriptions":
-        return DescriptionBox()
-    if about.offered or about.choices:
-        options = [(words, value) for value, words in about.choices] or [(about.automatic or str(default), default)]
-        box = Options(options)
-        box.choose(default)
-        return box
-    if kind is bool:
-        tick = QCheckBox(about.label)
-        tick.setChecked(default)
-        return tick
-    optional = type(None) in get_args(kind)
-    number: QSpinBox | QDoubleSpinBox = QDoubleSpinBox() if float in (kind, *get_args(kind)) else QSpinBox()
-    least = about.low - 1 if optional else about.low
-    number.setRange(least if isinstance(number, QDoubleSpinBox) else int(least), type(number.maximum())(about.high))
-    if isinstance(number, QDoubleSpinBox):
-        number.setDecimals(0 if about.high > 1000 else 3)
-    number.setSuffix(f" {about.unit}" if about.unit else "")
-    number.setSpecialValueText(about.automatic)
-    number.setKeyboardTracking(False)
-    _set_value(number, default)
-    return number
-
-
-def _set_value(widget: Any, value: Any) -> None:
-    if isinstance(widget, QCheckBox):
-        widget.setChecked(value)
-    else:
-        widget.setValue(widget.minimum() if value is None else value)
-
-
-def _changed(widget: Any) -> Any:
-    """Return the signal that says that a widget's value has changed."""
-    if isinstance(widget, DescriptionBox):
-        return widget.changed
-    if isinstance(widget, QCheckBox):
-        return widget.toggled
-    return widget.currentIndexChanged if isinstance(widget, Options) else widget.valueChanged

@@ -14,8 +14,9 @@ from napari_impa.analysis import certainty
 from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
+from napari_impa.viewer.layers.cell_search import find_cells
 from napari_impa.viewer.layers.channels import channel_layers
-from napari_impa.viewer.layers.found_cells import LABELS, Found, find_cells
+from napari_impa.viewer.layers.found_cells import LABELS, Found
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells

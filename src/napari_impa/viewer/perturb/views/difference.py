@@ -25,7 +25,8 @@ class Difference(Maps):
         return CHANGE, (-reach, reach)
 
     def _change(self, rows: slice, pixels: NDArray[Any], channel: int) -> NDArray[Any]:
-        return pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
+        change: NDArray[Any] = pixels[:, channel].astype(np.float32) - self.found.cells.pixels[rows, channel]
+        return change
 
     def _layer_name(self, text: str, channel: str) -> str:
         return f"Δ {channel} · {text}"

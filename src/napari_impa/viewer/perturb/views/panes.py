@@ -105,7 +105,7 @@ class Panes:
     @property
     def cell_axis(self) -> int:
         """Axis of the viewer along which the cells of a stack lie."""
-        return self.viewer.dims.ndim - 3
+        return int(self.viewer.dims.ndim) - 3
 
     @property
     def cell(self) -> int:

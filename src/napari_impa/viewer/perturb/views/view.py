@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
@@ -27,7 +27,7 @@ LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
 
 @dataclass(frozen=True)
-class Need:
+class ViewNeed:
     """What must be there for a view, and what is said where it is not."""
 
     is_there: Callable[[Found, Loaded], bool]
@@ -71,7 +71,7 @@ class View:
     """What the view is called in the dock; it stands for the view wherever one is chosen."""
     tip: ClassVar[str]
     """What is to be seen, in a sentence."""
-    needs: ClassVar[tuple[Need, ...]] = ()
+    needs: ClassVar[tuple[ViewNeed, ...]] = ()
     """What must be there."""
     controls: ClassVar[type[Any] | None] = None
     """A frozen dataclass of what can be set of this view alone; the dock makes a form of it (`kit.typed_form`)."""
@@ -192,3 +192,16 @@ class View:
         for layer, channel in zip(layers, self._channels, strict=True):
             layer.name = self._layer_name(text, channel)
             layer.metadata = {MADE_BY: about}
+
+
+class FurtherResult(NamedTuple):
+    """What a view shows beyond the prediction, of all cells."""
+
+    view: type[View]
+    value: Any
+
+
+def compute_further(token: Token, view: type[View], encoded: EncodedCells, predicted: Predicted) -> FurtherResult:
+    """Compute what a view shows beyond the prediction."""
+    assert view.further is not None
+    return FurtherResult(view, view.further.of_all(token, encoded, predicted))
