@@ -56,6 +56,8 @@ def test_what_the_program_shows_is_not_told(page: QFormLayout, qtbot: Any) -> No
     with qtbot.assertNotEmitted(form.changed):
         form.show_value(Example(5, 0.5, 9, False))
     assert form.value == Example(5, 0.5, 9, False)
+    assert form.row("count").text() == "5 px"
+    assert type(form.value.count) is int
 
 
 def test_rows_are_hidden_and_go(page: QFormLayout) -> None:

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from magicgui.widgets import create_widget
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
 _OPTIONS = {"title": "label", "help": "tooltip", "low": "min", "high": "max", "step": "step"}
@@ -47,7 +47,7 @@ class TypedForm(QObject):
         value = value() if isinstance(value, type) else value
         self.kind: type[Any] = type(value)
         self._form = form
-        kinds = get_type_hints(self.kind)
+        kinds = self._kinds = get_type_hints(self.kind)
         fields = sorted(dataclasses.fields(self.kind), key=lambda one: one.name in last)
         self._widgets = {
             one.name: _widget(one.name, kinds[one.name], getattr(value, one.name), one.metadata) for one in fields
@@ -61,7 +61,7 @@ class TypedForm(QObject):
     @property
     def value(self) -> Any:
         """What is chosen, as the dataclass."""
-        return self.kind(**{name: widget.value for name, widget in self._widgets.items()})
+        return self.kind(**{name: self._kinds[name](widget.value) for name, widget in self._widgets.items()})
 
     def show_value(self, value: Any) -> None:
         """Show other values of the same dataclass, quietly."""
@@ -93,13 +93,13 @@ class TypedForm(QObject):
 def _widget(name: str, kind: Any, value: Any, about: Mapping[str, Any]) -> Any:
     """Make the magicgui widget of a field."""
     options = {of_magicgui: about[ours] for ours, of_magicgui in _OPTIONS.items() if ours in about}
-    widget = create_widget(value=kind(value), annotation=kind, name=name, options=options)
+    shown = float if kind is int else kind  # magicgui's box of whole numbers can show no unit
+    widget = create_widget(value=shown(value), annotation=shown, name=name, options=options)
     box = widget.native
     box.setObjectName(name)
-    if isinstance(box, QSpinBox | QDoubleSpinBox):
+    if isinstance(box, QDoubleSpinBox):
+        box.setDecimals(0 if kind is int or about.get("step", 0.01) >= 1 else 2)
         box.setKeyboardTracking(False)
         box.setSuffix(f" {about['unit']}" if about.get("unit") else "")
         box.setSpecialValueText(about.get("automatic", ""))
-    if isinstance(box, QDoubleSpinBox):
-        box.setDecimals(0 if about.get("step", 0.01) >= 1 else 2)
     return widget

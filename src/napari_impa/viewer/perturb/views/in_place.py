@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_impa.viewer.perturb.prediction import EncodedCells
 from napari_impa.viewer.perturb.request import AboutTarget, Predicted, Request
-from napari_impa.viewer.perturb.views.view import Further, ViewNeed, View
+from napari_impa.viewer.perturb.views.view import Further, View, ViewNeed
 from napari_impa.watch import Token
 
 FIELD = ViewNeed(lambda found, loaded: found.field is not None, "Crops have no field to be put back into.")
