@@ -59,7 +59,9 @@ def test_cells_of_columns_with_values() -> None:
 def test_a_control_that_does_not_occur_is_said_with_what_there_is() -> None:
     with pytest.raises(ConditionError, match=r"'water'; the conditions are: DMSO 0, a 5, a 50\."):
         make().labelled(["compound", "dose"], "water")
-    assert make().labelled("compound", "a").control == "a"
+    other = make().labelled("compound", "a")
+    assert other.control == "a"
+    assert list(other.counts().index) == ["a", "DMSO"]  # controls first, whatever their name
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,13 @@ def test_crops_that_overlap() -> None:
     assert kinds(table, np.zeros(len(table), bool), size=101) == ["nothing held out"]
 
 
+def test_crops_overlap_where_their_corners_do() -> None:
+    table = pd.DataFrame({"field": ["f", "f", "g"], "y": [50, 90, 50], "x": [50, 90, 50], "compound": ["a", "b", "a"]})
+    held = np.array([False, True, False])
+    assert "overlap" in {concern.kind for concern in table_concerns(table, ["compound"], None, held, size=48)}
+    assert "overlap" not in {concern.kind for concern in table_concerns(table, ["compound"], None, held, size=40)}
+
+
 def test_crops_without_a_place_may_overlap_where_their_site_is_the_same() -> None:
     table = GOOD.assign(well="A1", site=[number // 2 for number in range(len(GOOD))])
     assert "overlap" in kinds(table, np.arange(len(table)) % 2 == 1)

@@ -61,7 +61,9 @@ def test_masks_are_taken_as_they_are():
     labels[labels == 2] = 7
     found = Masks()(image[None], masks=labels)
     np.testing.assert_array_equal(found, labels)
-    small = Masks(minimum_area=int((labels == 1).sum()) + 1)(image[None], masks=labels)
+    area = int((labels == 1).sum())
+    assert 1 in Masks(minimum_area=area)(image[None], masks=labels)  # of just that many pixels it is left in
+    small = Masks(minimum_area=area + 1)(image[None], masks=labels)
     assert set(np.unique(small)) <= {0, 3, 7}
     assert labels.max() == 7  # what was given is left as it is
     with pytest.raises(CellsError, match="without masks"):
