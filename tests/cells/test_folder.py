@@ -268,3 +268,15 @@ def test_real_fields(shared: Path, tmp_path: Path, name: str, segment: str | Non
     cells: Cells = crop_source(shared / "data" / name, tmp_path / "x", size=48, segment=segment)
     assert len(cells) >= least
     assert len(open_cells(tmp_path / "x.cells")) == len(cells)
+
+
+def test_crops_that_show_nothing_are_left_out_whatever_their_type(tmp_path: Path) -> None:
+    for dtype in ("uint16", "float32"):
+        folder = tmp_path / dtype
+        folder.mkdir()
+        shown = np.arange(2 * 20 * 20).reshape(2, 20, 20).astype(dtype)
+        for name, pixels in (("a", shown), ("flat", np.full_like(shown, 7)), ("b", shown)):
+            np.save(folder / f"{name}.npy", pixels)
+        cells = read_cells(folder)
+        assert cells.table["field"].tolist() == ["a.npy", "b.npy"]
+        assert cells.history["left_out_blank"] == 1
