@@ -18,6 +18,7 @@ from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.model.tensor_file import write_tensors
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError, ModelError
+from napari_impa.watch import CancelledError, Token
 from napari_impa.work.catalog import load_model
 
 
@@ -76,13 +77,28 @@ def test_channels_in_another_order_are_put_right(model: IMPA, cells: Cells) -> N
 def test_memory_that_runs_out_halves_the_batch(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, whole = model.predict(cells, "low", batch_size=5), model.encode
 
+    tried: list[int] = []
+
     def encode(pixels: np.ndarray, **told: Any) -> object:
+        tried.append(len(pixels))
         if len(pixels) > 5:
             raise torch.OutOfMemoryError("out of memory")
         return whole(pixels, **told)
 
     monkeypatch.setattr(model, "encode", encode)
     np.testing.assert_array_equal(model.predict(cells, "low", batch_size=20).pixels, expected.pixels)
+    assert tried == [20, 10, *[5] * 8]
+
+
+def test_a_prediction_is_watched_and_left(model: IMPA, cells: Cells) -> None:
+    said: list[tuple[int, int]] = []
+    model.predict(cells, ["low", "high"], batch_size=15, progress=lambda done, of: said.append((done, of)))
+    assert said == [(15, 40), (30, 40), (40, 40)]
+    token = Token(lambda progress: token.cancel())
+    parts = []
+    with pytest.raises(CancelledError):
+        parts.extend(part for part, _ in predict_blocks(model, cells, "low", batch_size=15, watch=token))
+    assert len(parts) <= 1
 
 
 def test_what_does_not_fit_is_said_in_one_sentence(model: IMPA, cells: Cells) -> None:
