@@ -132,7 +132,7 @@ class Training:
         group: Processes | None = None,
         watch: Watch = UNWATCHED,
     ) -> None:
-        self.plan, self._watch, self._stopped, self._message = plan, watch, False, ""
+        self.plan, self._watch, self._message = plan, watch, ""
         self._steering = steering or Steering()
         watch.check()  # the first import of torch takes seconds
         with self._leaving():
@@ -179,8 +179,7 @@ class Training:
     def __iter__(self) -> Iterator[TrainingEvent]:
         with self._leaving():
             for event in events(self.trainer):
-                if not self._stopped and _is_to_stop(self._watch):
-                    self._stopped = True
+                if _is_to_stop(self._watch):
                     self.trainer.stop()
                 self._message = event.message or self._message
                 yield event
@@ -198,7 +197,7 @@ class Training:
     @property
     def outcome(self) -> Trained:
         """How it ended, once all events have come."""
-        whole = not (self._stopped or self._steering.stopped)
+        whole = not self._steering.stopped
         return Trained(self.trainer.run.model_path, self._message, self.cells, self.plan.settings.hold_out, whole)
 
     def stop(self) -> None:
