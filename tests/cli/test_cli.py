@@ -70,6 +70,9 @@ def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys:
     assert after.history["seed"] == 4
     assert after.pixels.dtype == np.uint16
     assert "24 of 144 cells are controls (DMSO)" in capsys.readouterr().out
+    alone = open_cells(source).controls().save(tmp_path / "controls.cells")
+    main.main(["predict", str(run), str(alone), "--to", "shrinkage", "--out", str(tmp_path / "other")])
+    assert "24 of 24 cells are controls (DMSO)" in capsys.readouterr().out
 
 
 def test_train_batches_on_the_controls_alone(source: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def predict(
         with progress_watch("images", group.rank) as watch:
             cells = cells_for(chosen, opened, segment=find, watch=watch)
         count = len(rows_to_turn(chosen, cells, all_cells=all_cells))
-        if count < len(cells) and cells.control is not None:
+        if chosen.task == "perturbation" and not all_cells and cells.control is not None:
             say(f"{count:,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
         with progress_watch("cells", group.rank) as watch:
             path = predict_into(
