@@ -1,16 +1,17 @@
-"""Cells from anything, in the real window."""
+"""Cells from anything that lies in a viewer; no window is opened."""
 
 from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QPointF, Qt
 
@@ -31,8 +32,8 @@ UM: dict[str, Any] = {"scale": (0.65, 0.65), "units": ("um", "um")}
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
-    return make_napari_viewer()
+def viewer(qapp: Any) -> ViewerModel:
+    return ViewerModel()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Open layers as what is trained on: the groups as plain values, and the box in the real window."""
+"""Open layers as what is trained on: the groups as plain values, and the box; no window of napari's is opened."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_impa.cells.segmenters import Nuclei
@@ -144,17 +145,18 @@ def test_groups_that_do_not_fit() -> None:
     assert joined.pixels.dtype == np.float32
 
 
-# ---- the window -----------------------------------------------------------------------------------------------------
+# ---- the box --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def box(make_napari_viewer: Callable[..., Any]) -> Any:
-    viewer = make_napari_viewer()
+def box(qtbot: Any) -> Any:
+    viewer = ViewerModel()
     for condition in (None, "shrinkage"):
         for data in simulated_screen(condition, size=256):
             viewer.add_layer(Layer.create(*data))
     box = LayersBox(viewer)
-    viewer.window.add_dock_widget(box, name="Layers")
+    qtbot.addWidget(box)
+    box.show()
     box.set_segmenters([Nuclei])
     box.size.setCurrentIndex(0)
     yield box
@@ -242,9 +244,10 @@ def test_a_failure_is_told_and_the_box_ready_again(box: LayersBox, settle: Settl
     assert not box.groups
 
 
-def test_nothing_open(make_napari_viewer: Callable[..., Any]) -> None:
-    viewer = make_napari_viewer()
+def test_nothing_open(qtbot: Any) -> None:
+    viewer = ViewerModel()
     box = LayersBox(viewer)
+    qtbot.addWidget(box)
     assert "Open images" in box.hint.text()
     assert not box.add.isEnabled()
     viewer.add_image(np.ones((64, 64)), name="DAPI")

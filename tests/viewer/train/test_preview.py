@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_impa.engine.training.events import Samples
@@ -28,8 +29,8 @@ def samples(brightness: float = 500, conditions: tuple[str, ...] = ("a", "b") * 
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
-    return make_napari_viewer()
+def viewer(qapp: Any) -> ViewerModel:
+    return ViewerModel()
 
 
 def state_of(viewer: Any) -> tuple[Any, ...]:
