@@ -55,3 +55,18 @@ def test_what_has_no_gradient_stays() -> None:
     kernel = torch.nn.Parameter(torch.ones(4, 4, 3, 3))
     Muon([kernel], 0.1).step()
     assert torch.equal(kernel, torch.ones(4, 4, 3, 3))
+
+
+def test_momentum_is_an_average_with_a_look_ahead() -> None:
+    first, second = torch.randn(2, 12, 12, generator=torch.Generator().manual_seed(2))
+    kernel = torch.nn.Parameter(torch.zeros(12, 12, 1, 1))
+    muon = Muon([kernel], 0.1, momentum=0.9)
+    for gradient in (first, second):
+        kernel.grad = gradient.clone()[:, :, None, None]
+        muon.step()
+    average = 0.1 * first
+    ahead = [0.1 * first + 0.9 * average]
+    average = 0.9 * average + 0.1 * second
+    ahead.append(0.1 * second + 0.9 * average)
+    expected = -0.1 * sum(orthogonalised(one[None])[0] for one in ahead)
+    torch.testing.assert_close(kernel.detach()[..., 0, 0], expected, atol=1e-5, rtol=1e-4)

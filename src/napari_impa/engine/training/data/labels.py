@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from napari_impa.cells.store import Cells, condition_names, shortest
 from napari_impa.cells.words import SMILES
 from napari_impa.engine.describing.description import Description, Vector
+from napari_impa.engine.training.data.feed import Rows
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
 
 Names = NDArray[np.object_]
-Rows = NDArray[np.intp]
 
 
 class TrainingLabels:
