@@ -92,6 +92,13 @@ def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyP
     assert clock.now <= 12.5
 
 
+def test_kinds_of_steps_that_there_was_no_time_for_count_as_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch, {"autoencoder": 1.0, "r1": 1.0, "turn": 3.0, "plain": 1.0})
+    measured = measure(Outline(3, 5), SMALL, seconds=13.5)  # 10 for the first of all, then 1 and 3
+    assert measured.rough
+    assert measured.seconds_per_step == pytest.approx(0.35 * 1.0 + 0.65 * 3.0)
+
+
 @pytest.mark.parametrize("task", ["perturbation", "batch"])
 def test_every_recipe_can_be_measured(task: Any) -> None:
     for recipe in RECIPES:

@@ -16,6 +16,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.describing.fingerprint import fingerprint
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import recipe_named
 from napari_impa.engine.training.trainer import Trainer
@@ -173,6 +174,20 @@ def test_two_modalities_of_new_vectors_must_be_told_apart(make_trainer: Make, sc
     with pytest.raises(ConditionError, match="which modality the new condition 'g' is of: CRISPR, compound"):
         model.embedding(NewCondition("g", vector=[1, 2, 3]))
     assert model.embedding(NewCondition("g", vector=[1, 2, 3], modality="compound"))[1] == 1
+
+
+def test_each_modality_has_its_own_control(screen: Cells) -> None:
+    how = {"size": 24, "batch_size": 16, "modality": "modality", "controls_to_themselves": True}
+    data = TrainingCells(screen, TrainingSettings(**how), recipe_named("default"))
+    seen = set()
+    for step in range(12):
+        batch = data.batch(step)
+        control = data.labels.row[data.labels.control[batch.modality]]
+        assert batch.at_target is not None
+        assert batch.at_target.tolist() == [y == control for y in batch.y_target.tolist()]
+        if batch.at_target.any():
+            seen.add(batch.modality)
+    assert seen == {0, 1}
 
 
 def test_controls_to_themselves(make_trainer: Make, undosed: Cells) -> None:

@@ -145,6 +145,15 @@ def test_time_spent_waiting_for_data_is_counted(numbered: Cells) -> None:
     assert data.seconds > 0
 
 
+@pytest.mark.parametrize(("recipe", "widths"), [("default", [20, 20, 40]), ("paper", [36, 4, 40])])
+def test_a_pool_holds_cells_as_the_recipe_draws_them(
+    numbered: Cells, monkeypatch: pytest.MonkeyPatch, recipe: str, widths: list[int]
+) -> None:
+    """Of 270 and 30 treated cells and of the controls."""
+    monkeypatch.setattr(feed, "HOST_BYTES", 80 * 2 * SIDE**2)
+    assert training(numbered, recipe=recipe)._feed.plan.widths.tolist() == widths
+
+
 def test_limits_are_those_of_the_cells_trained_on(numbered: Cells) -> None:
     held = TrainingCells(numbered, TrainingSettings(size=SIDE, hold_out={"drug": ["b"]}), recipe_named("default"))
     assert held.limits[0, 1] < 570
