@@ -79,6 +79,12 @@ def test_the_simulated_effects_are_seen_as_in_real_treated_cells() -> None:
     assert abs(ratio["DNA"]) < 1
 
 
+def test_real_treated_cells_are_compared_with_the_controls_too() -> None:
+    found = changes(discs([7, 8, 9]), discs([5, 6, 7]), discs([10, 11])).summary().iloc[0]
+    assert (found["effect"], found["effect_treated"]) == (pytest.approx(-8 / 9), 1)
+    assert found["treated"] > found["control"] > found["predicted"]
+
+
 def test_what_cannot_be_measured_is_missing() -> None:
     nameless = changes(discs([8], channels=("red", "green")), discs([8], channels=("red", "green")))
     assert np.isnan(value(nameless, "control", "nucleus", "area")).all()

@@ -23,3 +23,10 @@ def test_composite_puts_each_channel_into_its_colour():
 def test_limits_hold_even_for_a_flat_channel():
     lower, upper = display_limits(np.zeros((1, 1, 4, 4)))[0]
     assert lower < upper
+
+
+def test_limits_are_quantiles_of_each_channel():
+    pixels = np.stack([np.arange(1001.0), 2 * np.arange(1001.0)]).reshape(1, 2, 7, 143)
+    np.testing.assert_allclose(display_limits(pixels), [[10, 997], [20, 1994]])
+    pixels[0, 0, 0, 0] = np.nan
+    assert np.isfinite(display_limits(pixels)).all()

@@ -23,3 +23,15 @@ def test_the_picture_is_saved(cells, double, tmp_path):
     assert path.suffix == ".png"
     with Image.open(path) as picture:
         assert picture.size[1] > 6 * 32
+
+
+def test_contrast_is_that_of_real_cells_whatever_is_predicted(cells, double, tmp_path):
+    saved = []
+    for name, answer in (("usual", double.unchanged), ("glaring", lambda some, condition: some.pixels * 0 + 60_000)):
+        with Image.open(save_evaluation_montage(tmp_path / name, double(answer), cells, count=3)) as picture:
+            saved.append(np.asarray(picture))
+    usual, glaring = saved
+    row = 16 * 2
+    np.testing.assert_array_equal(usual[:row, -100:], glaring[:row, -100:])  # the controls
+    assert glaring[row + 4 : 2 * row, -90:].max() == 255
+    assert (usual[row + 4 : 2 * row, -100:] != glaring[row + 4 : 2 * row, -100:]).any()
