@@ -81,6 +81,7 @@ def test_channels_weigh_by_their_range_and_pixels_after_a_blur():
     assert sharp.absolute_error == pytest.approx(2)
     assert sharp.error == pytest.approx(np.sqrt(2))
     assert soft.error < 1
+    assert compare(before, beside, spot, LIMITS).error == soft.error  # smoothed unless said otherwise
     assert soft.correlation > 0.7 > sharp.correlation
 
 

@@ -100,6 +100,8 @@ def test_figure_shows_the_same_cells_under_each_other(kept, tmp_path) -> None:
     drawn = figure(kept, first=99, count=2)
     assert [text for _, _, text, _ in drawn.words[:3]] == ["control", "a/b 1 ×1.5", "real a/b 1"]
     assert drawn.bar is not None
+    np.testing.assert_array_equal(drawn.draw(), figure(kept, first=1, count=2).draw())  # the last two of three
+    assert (drawn.draw() != figure(kept, first=0, count=2).draw()).any()
     np.testing.assert_array_equal(Image.open(save_figure(kept, tmp_path / "f.png", first=99, count=2)), drawn.draw())
     svg = save_figure(kept, tmp_path / "f.svg").read_text(encoding="utf-8")
     assert "real a/b 1" in svg

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio
+from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio, nuclei_and_rings
 from napari_impa.errors import CellsError
 
 
@@ -23,6 +23,23 @@ def test_ratio_is_nucleus_over_ring_above_the_background(inside, outside):
     assert nuclear_to_ring_ratio(channel, nuclei) == pytest.approx([inside / outside])
     expected = (inside - 40) / (outside - 40)
     assert nuclear_to_ring_ratio(channel, nuclei, background=40) == pytest.approx([expected])
+
+
+def test_the_ring_begins_past_the_gap_and_ends_after_its_width():
+    point = np.zeros((1, 33, 33), bool)
+    point[0, 16, 16] = True
+    nuclei, rings = nuclei_and_rings(point, ring_width=3, gap=2)
+    np.testing.assert_array_equal(nuclei, point)
+    y, x = np.mgrid[:33, :33] - 16
+    away = y**2 + x**2
+    np.testing.assert_array_equal(rings[0], (away > 2**2) & (away <= 5**2))
+
+
+@pytest.mark.parametrize(("shift", "found"), [(9, True), (19, True), (22, False)])
+def test_a_nucleus_is_looked_for_within_a_quarter_of_the_crop(shift, found):
+    y, x = np.mgrid[:48, :48]
+    stain = (np.hypot(y - 24, x - 24 - shift) < 8) * 200.0
+    assert central_nucleus_mask(stain[None]).any() == found
 
 
 def test_other_nuclei_are_left_out_of_the_ring():

@@ -92,6 +92,27 @@ def test_the_same_seed_gives_the_same_table(cells, double):
     assert evaluate(model, cells, seed=3).equals(evaluate(model, cells, seed=3))
 
 
+def test_cells_are_predicted_as_asked(cells, double, monkeypatch):
+    model, asked = double(double.unchanged, hold_out=HELD), []
+    predict = model.predict
+
+    def recorded(some, condition, **how):
+        asked.append((condition, how))
+        return predict(some, condition, **how)
+
+    monkeypatch.setattr(model, "predict", recorded)
+    table = evaluate(model, cells, strength=0.5, variability=0.3, seed=7)
+    how = {"strength": 0.5, "variability": 0.3, "seed": 7}
+    assert asked == [("dim", how), ("swell", how)]
+    assert {name: table.attrs[name] for name in how} == how
+    assert table.attrs["nuclei"] == "DNA"
+    assert evaluate(model, cells, nuclei_channel="actin").attrs["nuclei"] == "actin"
+    assert evaluate(model, cells, nuclei_channel=1).attrs["nuclei"] == "actin"
+    for wrong in ("2", "tubulin", 2):
+        with pytest.raises(ConditionError, match="There is no channel"):
+            evaluate(model, cells, nuclei_channel=wrong)
+
+
 def test_a_batch_model_is_scored_against_uncorrected_cells_of_the_other_batches(cells, double):
     pixels = cells.pixels.copy()
     second = (cells.table["batch"] == 1).to_numpy()
