@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,12 @@ def row_of(name: str, a: list[float], b: list[float], ratios: list[float], what:
     texts = [f"{text} {shown(statistics.median(taken))}" for text, taken in zip(what, (a, b), strict=True)]
     more["extra"] = {**more.get("extra", {}), "seconds": {what[0]: a, what[1]: b}}
     return Row(name, statistics.median(ratios), min(ratios), max(ratios), *texts, **more)
+
+
+def row_against(name: str, values: Sequence[float], target: float, of: str, against: str, **more: Any) -> Row:
+    """Make a row of values against one target: the median of the ratios with its lowest and highest."""
+    ratios = [value / target for value in values]
+    return Row(name, statistics.median(ratios), min(ratios), max(ratios), of, against, **more)
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

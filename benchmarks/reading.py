@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from numpy.lib import format as npy_format
 
-from benchmarks.measure import Options, Row, alternately, in_child, memory, row_of, shown
+from benchmarks.measure import Options, Row, alternately, in_child, memory, row_against, row_of, shown
 from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import FORMAT, open_cells
 from napari_impa.engine.model.networks import Networks
@@ -128,13 +128,12 @@ def million_rows(options: Options) -> Iterator[Row]:
     path = make_cells(options.folder / f"many-{count}.cells", count, every=16)
     found = in_child("reading:train_on_many", path=str(path), granted=granted, steps=4 if options.quick else 100)
     of = f"{count:,} cells opened in {shown(found['open_seconds'])}"
-    ratio = found["open_seconds"] / LIMIT_SECONDS
     floor = f"pandas alone parses their table in {shown(found['table_seconds'])}"
-    yield Row("open", ratio, ratio, ratio, of, f"{LIMIT_SECONDS} s", floor=floor, wanted=1.0, extra=found)
-    ratio = found["memory_bytes"] / LIMIT_BYTES
+    opened = [found["open_seconds"]]
+    yield row_against("open", opened, LIMIT_SECONDS, of, f"{LIMIT_SECONDS} s", floor=floor, wanted=1.0, extra=found)
     of = f"{found['memory_bytes'] / 1e9:.2f} GB, training {found['steps']} steps and {found['turns']} turns of the pool"
     floor = f"the pool {found['pool_bytes'] / 1e9:.2f} GB, the file {found['file_bytes'] / 1e9:.2f} GB"
-    yield Row("memory of many cells", ratio, ratio, ratio, of, "2 GB", floor=floor, wanted=1.0)
+    yield row_against("memory of many cells", [found["memory_bytes"]], LIMIT_BYTES, of, "2 GB", floor=floor, wanted=1.0)
 
 
 def train_on_many(path: str, granted: int | None, steps: int, turns: int = 3) -> dict[str, Any]:
@@ -190,7 +189,6 @@ def waiting_rows(options: Options) -> Iterator[Row]:
         torch.cuda.synchronize(options.device)
     taken = time.perf_counter() - began
     data.close()
-    ratio = data.seconds / taken
     of, against = f"waiting {shown(data.seconds / steps)} a step", f"steps of {shown(taken / steps)}"
     extra = {"steps": steps, "steps_per_second": steps / taken}
-    yield Row("waiting for data", ratio, ratio, ratio, of, against, wanted=0.05, extra=extra)
+    yield row_against("waiting for data", [data.seconds], taken, of, against, wanted=0.05, extra=extra)

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_of, timed
+from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_against, row_of, timed
 from napari_impa.engine.device import has_bfloat16
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.cost.measure import Outline, shape_of
@@ -107,8 +107,7 @@ def rows(options: Options) -> Iterator[Row]:
         }
         a, b = (taken[recipe]["bytes"] for recipe in ("default", "paper"))
         texts = [f"{recipe} {taken[recipe]['bytes'] / 1e9:.2f} GB" for recipe in ("default", "paper")]
-        ratio = a / max(1, b)
-        yield Row(f"memory, batch {batch}", ratio, ratio, ratio, *texts, wanted=1.0, extra={"bytes": taken})
+        yield row_against(f"memory, batch {batch}", [a], max(1, b), *texts, wanted=1.0, extra={"bytes": taken})
 
 
 def precision_rows(options: Options) -> Iterator[Row]:

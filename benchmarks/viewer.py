@@ -9,46 +9,32 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import torch
 
-from benchmarks.measure import Options, Row, shown
-from napari_impa.errors import MissingDependencyError
+from benchmarks.measure import Options, Row, row_against, shown
+from benchmarks.window import gap_rows, heartbeats, in_window, open_viewer, until
 
 SIZE, CELLS, MANY, CHOICES = 64, 150, 2000, 20
-HEARTBEAT = 5  # ms
-FIRST, ALL, UPDATES, GAPS, WORST = 0.150, 1.0, 10.0, 0.050, 0.250
-"""Targets: seconds to the first changed cell and to all; updates a second; 95th percentile and longest of the gaps."""
-
-PATIENCE = 300.0
+FIRST, ALL, UPDATES = 0.150, 1.0, 10.0
+"""Targets: seconds to the first changed cell and to all; updates a second."""
 
 
 def rows(options: Options) -> Iterator[Row]:
     """Seconds from a choice to the first changed cell on the canvas and to all; updates a second; gaps."""
-    try:
-        from napari_impa.viewer.entry.display import virtual_screen
-
-        with virtual_screen(1600, 1000):
-            yield from _measured(options)
-    except MissingDependencyError as error:
-        print(f"viewer: left out. {error}", flush=True)
+    yield from in_window("viewer", _measured, options)
 
 
 def _measured(options: Options) -> Iterator[Row]:
     count, many, choices, seconds = (12, 24, 2, 0.5) if options.quick else (CELLS, MANY, CHOICES, 5.0)
-    threads = torch.get_num_threads()
-    try:
-        with open_window(count) as window:
-            yield from choosing(window, choices)
-            yield sliding(window, seconds)
-        with open_window(many) as window:
-            yield from gaps(window, 2 if options.quick else 5)
-    finally:
-        torch.set_num_threads(threads)
+    with open_window(count) as window:
+        yield from choosing(window, choices)
+        yield sliding(window, seconds)
+    with open_window(many) as window:
+        yield from gaps(window, 2 if options.quick else 5)
 
 
 # ---- the window -----------------------------------------------------------------------------------------------------
@@ -101,15 +87,12 @@ def crops(count: int) -> np.ndarray:
 @contextmanager
 def open_window(count: int) -> Iterator[Window]:
     """Open napari with so many crops and the dock, and wait for its first prediction; on the CPU."""
-    import napari
-
     from napari_impa.cells.simulated.screen import CHANNELS
     from napari_impa.engine.device import choose_device
     from napari_impa.viewer.perturb.dock import PerturbDock
 
     pixels = crops(count)
-    viewer = napari.Viewer(title="benchmark", show_welcome_screen=False)
-    viewer.window.resize(1280, 800)
+    viewer = open_viewer()
     for channel, name in enumerate(CHANNELS):
         viewer.add_image(np.ascontiguousarray(pixels[:, channel]), name=name, blending="additive")
     with patch("napari_impa.viewer.library.models.chosen_device", lambda: choose_device("cpu")):
@@ -122,20 +105,6 @@ def open_window(count: int) -> Iterator[Window]:
         yield window
     finally:
         viewer.close()
-
-
-def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Run Qt's own event loop until a condition holds, which is looked at every other millisecond."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop, end = QEventLoop(), time.monotonic() + seconds
-    timer = QTimer()
-    timer.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
-    timer.start(2)
-    loop.exec()
-    timer.stop()
-    if time.monotonic() > end:
-        raise TimeoutError("the window did not get there")
 
 
 # ---- what is measured -----------------------------------------------------------------------------------------------
@@ -163,7 +132,9 @@ def choosing(window: Window, choices: int) -> Iterator[Row]:
         first.append(seen[0] - began)
         everything.append(max(done[-1], seen[0]) - began)
     for name, taken, target in (("first changed cell", first, FIRST), ("all cells", everything, ALL)):
-        yield row(name, taken, target, f"median of {choices}", len(window.session.found.cells))
+        of = f"{shown(statistics.median(taken))}, median of {choices}, {len(window.session.found.cells):,} cells"
+        extra = {"seconds": taken}
+        yield row_against(name, taken, target, of, f"at most {shown(target)}", wanted=1.0, extra=extra)
 
 
 def sliding(window: Window, seconds: float) -> Row:
@@ -197,38 +168,18 @@ def sliding(window: Window, seconds: float) -> Row:
     until(lambda: not window.session.busy)
     text = f"{rate:.1f} updates a second, {len(window.session.found.cells):,} cells"
     ratio = UPDATES / rate if rate else float("inf")
-    return Row("strength slider", ratio, ratio, ratio, text, f"at least {UPDATES:g}", wanted=1.0, extra={"rate": rate})
+    return row_against("strength slider", [ratio], 1.0, text, f"at least {UPDATES:g}", wanted=1.0, extra={"rate": rate})
 
 
 def gaps(window: Window, choices: int) -> Iterator[Row]:
     """How long the event loop is kept waiting while all cells are predicted."""
-    from qtpy.QtCore import Qt, QTimer
-
-    beats: list[float] = []
     found: list[float] = []
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
     names = window.session.loaded.model.conditions
     for number in range(choices):
         name = next(name for name in names[number % 2 :] if name != window.session.request.targets[0])
-        beats.clear()
-        timer.start(HEARTBEAT)
-        window.choose(name)
-        until(lambda name=name: window.session.result.request.targets == (name,) and not window.session.busy)
-        timer.stop()
-        found += np.diff(beats).tolist()
+        with heartbeats() as between:
+            window.choose(name)
+            until(lambda name=name: window.session.result.request.targets == (name,) and not window.session.busy)
+        found += between
     cells = len(window.session.found.cells)
-    usual, worst = float(np.quantile(found, 0.95)), max(found)
-    for name, value, target in (("event loop, 95 %", usual, GAPS), ("event loop, longest", worst, WORST)):
-        ratio = value / target
-        text = f"{shown(value)} between beats of {HEARTBEAT} ms, predicting {cells:,} cells"
-        yield Row(name, ratio, ratio, ratio, text, f"at most {shown(target)}", wanted=1.0, extra={"seconds": value})
-
-
-def row(name: str, taken: list[float], target: float, how: str, cells: int) -> Row:
-    """A row of seconds against a target."""
-    ratios = [seconds / target for seconds in taken]
-    of = f"{shown(statistics.median(taken))}, {how}, {cells:,} cells"
-    result = Row(name, statistics.median(ratios), min(ratios), max(ratios), of, f"at most {shown(target)}", wanted=1.0)
-    return replace(result, extra={"seconds": taken})
+    yield from gap_rows(("event loop, 95 %", "event loop, longest"), found, f"predicting {cells:,} cells")
