@@ -102,7 +102,8 @@ def test_a_table_of_cellprofiler_names_its_conditions() -> None:
         (["mitochondria", "nuclei_stain"], 1),
         (["RNA nuclear", "w1DAPI", "w2GFP"], 1),
         (["actin", "tubulin"], None),
-        (["dnase", "cdna"], None),
+        (["OrigRNA", "OrigER", "OrigDNA"], 2),
+        (["dnase", "cdna", "cDNA"], None),
         ([], None),
     ],
 )

@@ -172,8 +172,10 @@ _NUCLEAR = (
 
 def guess_nuclei_channel(channels: Sequence[str]) -> int | None:
     """Number of the channel that by its name shows nuclei (DAPI, Hoechst, DNA …), or None if no name says so."""
+    # JUMP's OrigDNA is two words, cDNA is one.
+    apart = [f"{channel} {re.sub('(?<=[a-z]{2})(?=[A-Z])', ' ', channel)}".replace("_", " ") for channel in channels]
     for names in _NUCLEAR:
-        for index, channel in enumerate(channels):
-            if re.search(rf"(?<![a-z])(?:{names})(?![a-z])", channel.replace("_", " "), re.IGNORECASE):
+        for index, channel in enumerate(apart):
+            if re.search(rf"(?<![a-z])(?:{names})(?![a-z])", channel, re.IGNORECASE):
                 return index
     return None

@@ -7,6 +7,8 @@ LIMITS = np.array([[0.0, 100.0], [0.0, 100.0]])
 
 def test_colours_are_one_a_channel_and_nuclei_blue():
     assert channel_colours(["actin", "Hoechst", "tubulin"]) == ["red", "blue", "green"]
+    assert channel_colours(["RNA nucleoli", "OrigDNA"]) == ["red", "blue"]  # the channel that nuclei are looked for in
+    assert channel_colours(["actin", "tubulin"]) == ["blue", "red"]
     assert channel_colours(["DAPI"]) == ["grey"]
     assert len(channel_colours([f"c{i}" for i in range(9)])) == 9
 

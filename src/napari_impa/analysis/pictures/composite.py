@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.words import guess_nuclei_channel
+
 COLOURS = {
     "blue": (0.25, 0.4, 1.0),
     "green": (0.1, 1.0, 0.2),
@@ -19,21 +21,19 @@ COLOURS = {
 }
 """Colours of channels, (red, green, blue) at full intensity."""
 
-_NUCLEAR = ("dapi", "hoechst", "dna", "nucle", "draq")
 _OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
 
 
 def channel_colours(channels: Sequence[str]) -> list[str]:
-    """Name a colour for each channel: nuclear stains blue, the others red, green, yellow …; one channel alone grey.
+    """Name a colour for each channel: that of nuclei blue, the others red, green, yellow …; one channel alone grey.
 
-    Where no name is that of a nuclear stain, the first channel is blue.
+    Where no name is that of a nuclear stain (`guess_nuclei_channel`), the first channel is blue.
     """
     if len(channels) == 1:
         return ["grey"]
-    nuclear = [any(word in name.lower() for word in _NUCLEAR) for name in channels]
-    nuclear = nuclear if any(nuclear) else [number == 0 for number in range(len(channels))]
+    nuclei = guess_nuclei_channel(channels) or 0
     others = iter(_OTHERS * (1 + len(channels) // len(_OTHERS)))
-    return ["blue" if blue else next(others) for blue in nuclear]
+    return ["blue" if number == nuclei else next(others) for number in range(len(channels))]
 
 
 def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:
