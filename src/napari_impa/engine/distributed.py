@@ -158,7 +158,7 @@ class Processes:
         buffer = torch.cat([part.flatten() for part in parts] + [present])
         self.agree()
         dist.all_reduce(buffer)
-        *sums, present = torch.split(buffer, [part.numel() for part in parts] + [len(parts)])
+        *sums, present = buffer.split_with_sizes([part.numel() for part in parts] + [len(parts)])
         for parameter, part, found in zip(parameters, sums, present.tolist(), strict=True):
             parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter)) if found else None
 
