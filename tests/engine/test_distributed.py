@@ -165,7 +165,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
     script = tmp_path / "fail.py"
     script.write_text(
         "import sys\n"
-        "from napari_impa import cli\n"
+        "from napari_impa.cli.main import main\n"
         "from napari_impa.engine.training.steps.step import Step\n"
         "from napari_impa.errors import TrainingError\n"
         "import os\n"
@@ -175,7 +175,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
         "        raise TrainingError('only the second process failed')\n"
         "    return make(self, batch, step, stage, progress=progress)\n"
         "Step.__call__ = fail\n"
-        "cli.main()\n"
+        "main()\n"
     )
     began = time.monotonic()
     options = ["--size", 24, "--batch-size", 2, "--device", "cpu", "--steps", 50]
