@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_impa.analysis.pictures.training_preview import MOST_ROWS, Picture, arrange_rows, compose
 from napari_impa.engine.training.events import Samples
 from napari_impa.viewer.layers.sources import is_source
 from napari_impa.viewer.train import preview as previewing
 from napari_impa.viewer.train.preview import Preview
-from napari_impa.work.preview_picture import MOST_ROWS, Picture, arrange_rows, compose
 
 Settle = Callable[..., None]
 CHANNELS = ("DAPI", "actin")

@@ -12,10 +12,10 @@ from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
+from napari_impa.analysis.pictures.training_preview import Picture, compose
 from napari_impa.viewer.kit.jobs import Latest
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.watch import Token
-from napari_impa.work.preview_picture import Picture, compose
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -18,7 +18,7 @@ from napari_impa.viewer.kit.forms import Options, Page, breakable
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
-from napari_impa.viewer.train.layers_box import LayersBox
+from napari_impa.viewer.train.open_layers.layers_box import LayersBox
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked

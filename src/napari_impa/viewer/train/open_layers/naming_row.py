@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.kit.forms import Options
-from napari_impa.viewer.train.layer_source import CellNaming, guess_naming
+from napari_impa.viewer.train.open_layers.layer_source import CellNaming, guess_naming
 
 if TYPE_CHECKING:
     pass

@@ -20,8 +20,15 @@ from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.found_cells import CROPS, LABELS
 from napari_impa.viewer.layers.sources import Channel
-from napari_impa.viewer.train.layer_source import CellNaming, CellsGroup, cut_group, guess_naming, join_groups, namings
-from napari_impa.viewer.train.layers_box import LayersBox
+from napari_impa.viewer.train.open_layers.layer_source import (
+    CellNaming,
+    CellsGroup,
+    cut_group,
+    guess_naming,
+    join_groups,
+    namings,
+)
+from napari_impa.viewer.train.open_layers.layers_box import LayersBox
 from napari_impa.watch import Token
 from napari_impa.work.survey import Looked, finished, look_closer
 

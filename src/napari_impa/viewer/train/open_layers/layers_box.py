@@ -25,8 +25,8 @@ from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.sources import offered_channels
 from napari_impa.viewer.train.conditions_form import CheckList
-from napari_impa.viewer.train.layer_source import CellNaming, CellsGroup, cut_group, join_groups, namings
-from napari_impa.viewer.train.naming_row import NamingRow
+from napari_impa.viewer.train.open_layers.layer_source import CellNaming, CellsGroup, cut_group, join_groups, namings
+from napari_impa.viewer.train.open_layers.naming_row import NamingRow
 
 if TYPE_CHECKING:
     import napari
