@@ -1,6 +1,6 @@
 """A training killed with SIGKILL again and again, and resumed, ends with the weights of one that was never killed.
 
-`pytest -s -m slow tests/engine/training/test_kill_and_resume.py` prints how many kills hit, and what they hit.
+`KILLS=20 pytest -s -m slow tests/engine/training/test_kill_and_resume.py` prints how many kills hit, and what they hit.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run
 
-KILLS = 20
-STEPS = 400
+KILLS = int(os.environ.get("KILLS", "6"))
+"""Each takes a start of the program."""
+
+STEPS = 20 * KILLS
 
 
 def start(source: Path, folder: Path, recipe: str) -> subprocess.Popen[str]:
