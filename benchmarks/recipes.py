@@ -3,8 +3,8 @@
     python -m benchmarks.recipes plate.cells --label compound dose_um --control DMSO --hold-out plate=P3 --minutes 8 \\
         --variants default paper "default contrast=0" "default muon=0 autoencoder_rates=0.0004,0"
 
-A variant is a recipe's name and fields of it (of `DefaultRecipe`) with other values.  Every variant trains with the
-same seed and the same threads; compare minutes only where nothing else runs.
+A variant is a recipe's name and fields of it with other values (of `paper` there is only `upsampling`).
+Every variant trains with the same seed and the same threads; compare minutes only where nothing else runs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import recipe_named
 from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.engine.training.trainer import Trainer
+from napari_impa.errors import TrainingError
 from napari_impa.work.catalog import load_model
 from napari_impa.work.training import follow
 
@@ -84,9 +85,19 @@ def in_cells(values: Mapping[str, float]) -> str:
 
 
 def recipe_of(variant: str) -> Recipe:
-    """Read `default contrast=0 autoencoder_rates=0.001,0 upsampling=nearest`."""
+    """Read `default contrast=0 autoencoder_rates=0.001,0 upsampling=nearest`.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such recipe, or it has no such value.
+    """
     name, *changes = variant.split()
     recipe, given = recipe_named(name), dict(change.split("=", 1) for change in changes)
+    known = [field.name for field in dataclasses.fields(recipe)]
+    for field in given:
+        if field not in known:
+            raise TrainingError(f"The recipe {name} has no value {field!r} to choose; it has: {', '.join(known)}.")
     words = {field for field in given if isinstance(getattr(recipe, field), str)}
     values = {field: value if field in words else ast.literal_eval(value) for field, value in given.items()}
     return dataclasses.replace(recipe, **values)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_impa.cells.simulated.screen import simulated_cells
+from napari_impa.errors import TrainingError
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,15 +96,17 @@ def test_variants_of_a_recipe_are_trained_and_scored(
     recipes = importlib.import_module("benchmarks.recipes")
     assert recipes.recipe_of("default contrast=0 autoencoder_rates=0.001,0").autoencoder_rates == (0.001, 0)
     assert recipes.recipe_of("default upsampling=nearest").upsampling == "nearest"
+    with pytest.raises(TrainingError, match="recipe paper has no value 'style' to choose; it has: upsampling"):
+        recipes.recipe_of("paper style=0.5")
     cells = simulated_cells(48, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
     source = cells.save(tmp_path / "screen.cells")
     options = ["--label", "compound", "--control", "DMSO", "--hold-out", "plate=sim-B", "--minutes", "0.005"]
     options += ["--size", "24", "--batch-size", "2", "--out", str(tmp_path / "out")]
-    recipes.main([str(source), *options, "--variants", "paper style=0.5"])
+    recipes.main([str(source), *options, "--variants", "paper upsampling=bilinear_skip"])
     lines = capsys.readouterr().out.splitlines()
     head, _, real, found = ([part.strip() for part in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
     assert head[:6] == ["recipe", "steps", "distance", "texture", "treated", "given back"]
-    assert (real[0], found[0]) == ("real cells", "paper style=0.5")
+    assert (real[0], found[0]) == ("real cells", "paper upsampling=bilinear_skip")
     assert int(found[1]) >= 1
     values = [float(value) for value in found[2:]]
     assert values[0] > float(real[2])
