@@ -141,7 +141,7 @@ class Trainer(Steered):
         )
         self._trained = TrainedModel(cells, self.data, descriptions, self.run.folder.resolve().name)
         self.limits = self.data.limits
-        self.step, self.seconds, self._autoencoder_ended, self._resumed = 0, 0.0, 0, 0.0
+        self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
         self._stopping = self._attempting = False
         self.best = BestModel(self.run)
         self._checkpoints = Checkpoints(self.run, self._step, self.best)
@@ -163,11 +163,6 @@ class Trainer(Steered):
     def watch(self) -> Watch:
         """What says, by an `Abandoned`, that the training is to be left and its time to end the step is over."""
         return self.steering if self.group.count == 1 else UNWATCHED  # several stop together, at the end of a step
-
-    @property
-    def waiting(self) -> float:
-        """Fraction of the time trained here that was spent waiting for data, 0…1."""
-        return self.data.seconds / max(self.seconds - self._resumed, self.data.seconds, 1e-9)
 
     @property
     def model(self) -> IMPA:
@@ -369,7 +364,6 @@ class Trainer(Steered):
 
     def _load_checkpoint(self) -> None:
         self.step, self.seconds, self._autoencoder_ended = self._checkpoints.load()
-        self._resumed = self.seconds
 
     def _go_back(self) -> int:
         """Be again as at the last checkpoint, of the step returned; what came after it is not written."""

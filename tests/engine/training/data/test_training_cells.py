@@ -168,7 +168,7 @@ def test_training_ends_the_reading_thread(numbered: Cells, tmp_path: Path, monke
     trainer = Trainer(numbered, settings, tmp_path / "whole")
     list(trainer)
     assert trainer.data._feed._reading is None
-    assert 0 < trainer.waiting < 1
+    assert 0 < trainer.data.seconds < trainer.seconds
     events = iter(Trainer(numbered, settings, tmp_path / "left"))
     next(events)
     events.close()  # type: ignore[attr-defined]
