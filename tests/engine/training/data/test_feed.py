@@ -4,7 +4,6 @@ import itertools
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from napari_impa.cells import reading
 from napari_impa.engine.training.data import feed as feed_module
 from napari_impa.engine.training.data.feed import TURNS, Feed, PoolPlan, share_out
 from napari_impa.errors import CellsError
+from napari_impa.watch import Token, Watch
 
 CPU = torch.device("cpu")
 sizes = st.lists(st.integers(1, 60), min_size=1, max_size=6)
@@ -194,17 +194,18 @@ def test_closing_ends_what_is_being_read(mapped: np.ndarray, monkeypatch: pytest
     feed.close()
     wait_for_threads_to_end()
 
-    def slowly(*args: Any, check: Any) -> Any:
-        def counted() -> None:
+    class Counted(Watch):
+        def __init__(self, closing: Token) -> None:
+            self.closing = closing
+
+        def check(self) -> None:
             blocks.append(1)
             begun.set()
-            while not feed._closing.is_set():
+            while not self.closing.cancelled:
                 time.sleep(0.001)
-            check()
+            self.closing.check()
 
-        return read(*args, check=counted)
-
-    monkeypatch.setattr(feed_module, "read_pixels", slowly)
+    monkeypatch.setattr(feed_module, "read_pixels", lambda *args, watch: read(*args, watch=Counted(watch)))
     feed.pixels(feed.plan.steps_per_turn, feed.plan.contents(1)[1][:2])
     assert begun.wait(5)
     feed.close()
