@@ -196,12 +196,12 @@ def test_closing_ends_what_is_being_read(mapped: np.ndarray, monkeypatch: pytest
 
     class Counted(Watch):
         def __init__(self, closing: Token) -> None:
-            self.closing = closing
+            self.closing, self.until = closing, time.monotonic() + 5
 
         def check(self) -> None:
             blocks.append(1)
             begun.set()
-            while not self.closing.cancelled:
+            while not self.closing.cancelled and time.monotonic() < self.until:
                 time.sleep(0.001)
             self.closing.check()
 
