@@ -17,7 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = REPOSITORY / ".venv-test"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-EXTRAS = "viewer,chem"
+EXTRAS = "viewer,chem,evaluate"
 MOST_WORKERS = 4
 """Tests at a time, each with its own display and up to 2 GB of memory."""
 
