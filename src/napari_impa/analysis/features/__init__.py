@@ -6,6 +6,8 @@ Another space is one file with a `FeatureSpace`, and its line in the list.
 from __future__ import annotations
 
 from napari_impa.analysis.features.quick import QUICK
-from napari_impa.analysis.features.space import FeatureSpace
+from napari_impa.analysis.features.space import FAMILIES, Family, FeatureSpace, Measurement
 
 FEATURE_SPACES: tuple[FeatureSpace, ...] = (QUICK,)
+
+__all__ = ["FAMILIES", "FEATURE_SPACES", "Family", "FeatureSpace", "Measurement"]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.analysis.features.space import FeatureSpace
-from napari_impa.errors import CellsError
+from napari_impa.analysis.features.space import FeatureSpace, checked_crops
 from napari_impa.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ BATCH = 64
 
 
 def deep_features(
-    pixels: NDArray[Any], limits: NDArray[np.float64], *, watch: Watch = UNWATCHED
+    pixels: NDArray[Any], limits: NDArray[np.float64], /, *, nuclei: int = 0, watch: Watch = UNWATCHED
 ) -> NDArray[np.float64]:
     """Describe cells by a small convolutional network with fixed random weights.
 
@@ -44,6 +43,8 @@ def deep_features(
         (N, C, S, S) in the camera's units; NaN counts as the lower limit.
     limits
         (C, 2) lower and upper intensity of each channel.
+    nuclei
+        Of no account: all channels are described alike.
     watch
         Asked before every few cells whether to go on.
 
@@ -58,12 +59,8 @@ def deep_features(
     """
     import torch
 
-    pixels, limits = np.asarray(pixels), np.asarray(limits, np.float64)
-    if pixels.ndim != 4:
-        raise CellsError(f"Features need pixels of shape (cells, channels, side, side), not {pixels.shape}.")
+    pixels, limits = checked_crops(pixels, limits)
     channels = pixels.shape[1]
-    if limits.shape != (channels, 2) or not (limits[:, 1] > limits[:, 0]).all():
-        raise CellsError(f"Features need a lower and a higher limit for each of the {channels} channels.")
     weights = [_weights(level, channels) for level in range(BANDS + 1)]
     lower, span = limits[:, 0, None, None], limits[:, 1, None, None] - limits[:, 0, None, None]
     out = np.empty((len(pixels), 2 * (BANDS + 1) * (OWN * channels + CROSS)))
