@@ -1,0 +1,50 @@
+"""Cells as pictures inside the page: composites and single channels as PNG in data URIs, and what mattered in them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_erosion
+
+OUTLINE = (255, 255, 255)
+"""Colour of the outline of what mattered."""
+
+SIDE = 128
+"""Most pixels from the top of a picture to its bottom; higher ones are made smaller."""
+
+
+def picture_uri(picture: NDArray[np.uint8]) -> str:
+    """A picture (h, w, 3) or (h, w) as a PNG in a data URI, at most `SIDE` pixels high."""
+    image = Image.fromarray(picture)
+    if image.height > SIDE:
+        image = image.resize((round(image.width * SIDE / image.height), SIDE), Image.Resampling.LANCZOS)
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+
+
+def svg_uri(svg: str) -> str:
+    """An SVG in a data URI."""
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+
+
+def outlined(pictures: NDArray[np.uint8], masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Draw the outline of each mask (n, S, S) over its picture (n, S, S, 3), one pixel wide, inside the mask."""
+    drawn = pictures.copy()
+    for picture, mask in zip(drawn, masks, strict=True):
+        picture[mask & ~binary_erosion(mask)] = OUTLINE
+    return drawn
+
+
+def channel_strip(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Channels of one cell (C, S, S) side by side in grey, (S, C · S + C − 1), on the limits (C, 2) of each."""
+    lower, upper = np.asarray(limits, np.float64).T[:, :, None, None]
+    shown = np.clip((np.nan_to_num(np.asarray(pixels, np.float64)) - lower) / (upper - lower), 0, 1)
+    grey = np.asarray((shown * 255).round(), np.uint8)
+    framed = np.pad(grey, ((0, 0), (0, 0), (0, 1)), constant_values=255)
+    return np.concatenate(list(framed), axis=1)[:, :-1]

@@ -1,0 +1,209 @@
+"""The page of a report: its contents written as one HTML file, with pictures, diagrams and styles inside.
+
+It needs neither a network nor scripts: a policy in its head forbids to load anything, and the one script, which sorts
+tables, is named there by its hash.  Whatever a user named is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib import resources
+from math import isfinite
+from typing import Any
+from unicodedata import category
+
+import numpy as np
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
+from napari_impa.analysis.report.contents import (
+    ConditionPanel,
+    NumberKind,
+    PicturedCells,
+    ReportContents,
+    ScoreColumn,
+    ScoreRow,
+)
+from napari_impa.analysis.report.crops import channel_strip, outlined, picture_uri, svg_uri
+from napari_impa.analysis.report.diagrams import (
+    distributions_diagram,
+    families_diagram,
+    flip_curve_diagram,
+    support_diagram,
+)
+from napari_impa.watch import UNWATCHED, Watch
+
+REFERENCES = frozenset({"real", "half", "seen"})
+"""Rows of real cells: what a model is measured by, so that they are never marked as the best of a column."""
+
+UNKNOWN = "–"
+"""What stands for a number that there is none of."""
+
+
+def report_page(contents: ReportContents, *, watch: Watch = UNWATCHED) -> str:
+    """Write the page as HTML.
+
+    Parameters
+    ----------
+    contents
+        What it says.
+    watch
+        Asked before every condition whether to go on.
+    """
+    panels = []
+    for number, panel in enumerate(contents.panels):
+        watch.check()
+        watch.report(number, len(contents.panels), f"drawing {panel.condition}")
+        panels.append(_panel(panel, contents.channels))
+    watch.check()
+    style, script = _template_text("report.css"), _template_text("sort.js")
+    return _environment().get_template("report.html.j2").render(
+        contents=contents,
+        panels=panels,
+        channels=", ".join(contents.channels),
+        without_panel=", ".join(contents.without_panel),
+        legend=_legend(contents.channels),
+        groups=_row_groups(contents.columns, contents.rows),
+        support=[
+            (one.condition, svg_uri(support_diagram(one.strengths, one.outside, control=one.control, real=one.real)))
+            for one in contents.support
+        ],
+        style=Markup(style),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src {_hashed(style)}; script-src {_hashed(script)}",
+    )  # fmt: skip
+
+
+def write_number(value: float, kind: NumberKind = "plain") -> str:
+    """Write a number for a reader: 0.42, 12.3, 87 %, 1,024; an en dash where there is none.
+
+    >>> write_number(0.4249), write_number(0.874, "share"), write_number(2000, "count"), write_number(float("nan"))
+    ('0.42', '87 %', '2,000', '–')
+    """
+    if not isfinite(value):
+        return UNKNOWN
+    if kind == "share":
+        text = f"{100 * value:.0f} %"
+    elif kind == "count":
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_template_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": write_number, "plain": _plain_number, "transposed": _transposed}
+    return environment
+
+
+def _plain_number(value: float) -> str:
+    """A number for a script; nothing where there is none."""
+    return f"{value:.6g}" if isfinite(value) else ""
+
+
+def _transposed(columns: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*columns, strict=True))
+
+
+def _template_text(name: str) -> str:
+    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _printable(value: Any) -> Any:
+    """Text without what no page may hold (control characters, halves of letters); other values as they are."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(" " if letter in "\t\r\n" else "\ufffd" if _unfit(letter) else letter for letter in value)
+
+
+def _unfit(letter: str) -> bool:
+    return category(letter) in ("Cc", "Cs") or ord(letter) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(letter) <= 0xFDEF
+
+
+def _hashed(text: str) -> str:
+    """The name that a content security policy gives to an inline style or script."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _legend(channels: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Name, colour in words and colour for the browser of each channel."""
+    named = zip(channels, channel_colours(channels), strict=True)
+    return [
+        (name, colour, f"rgb({','.join(f'{255 * part:.0f}' for part in COLOURS[colour])})") for name, colour in named
+    ]
+
+
+def _panel(panel: ConditionPanel, channels: Sequence[str]) -> dict[str, Any]:
+    """What the template shows of a condition."""
+    shown: dict[str, Any] = {"panel": panel, "pictures": [], "strips": []}
+    if panel.pictures:
+        seen = np.concatenate([part for one in panel.pictures for part in (one.control, one.real)])
+        limits = display_limits(seen)  # not the predicted cells: what they lack in brightness is to be seen
+        shown["pictures"] = [_pictured(one, limits, channel_colours(channels)) for one in panel.pictures]
+        if len(channels) > 1:
+            shown["strips"] = [
+                (one.name, [(row, picture_uri(channel_strip(cells[0], limits))) for row, cells in _rows_of(one)])
+                for one in panel.pictures
+                if len(one.control)
+            ]
+    shown["families"] = svg_uri(families_diagram(panel.families)) if panel.families else ""
+    shown["distributions"] = [(one, svg_uri(distributions_diagram(one.groups))) for one in panel.distributions]
+    mattered = panel.mattered
+    shown["curve"] = "" if mattered is None else svg_uri(flip_curve_diagram(mattered.sizes, mattered.changes))
+    return shown
+
+
+def _rows_of(one: PicturedCells) -> list[tuple[str, Any]]:
+    return [("control", one.control), ("predicted", one.predicted), ("nearest real", one.real)]
+
+
+def _pictured(one: PicturedCells, limits: Any, colours: Sequence[str]) -> dict[str, Any]:
+    """Rows of pictures of the best, median or worst cells."""
+    rows = [(name, composite(cells, limits, colours)) for name, cells in _rows_of(one)]
+    if one.masks is not None:
+        rows.append(("what mattered", outlined(rows[1][1], one.masks)))
+    return {
+        "name": one.name,
+        "errors": [write_number(error) for error in one.errors],
+        "rows": [(name, [picture_uri(picture) for picture in pictures]) for name, pictures in rows],
+    }
+
+
+def _row_groups(columns: Sequence[ScoreColumn], rows: Sequence[ScoreRow]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows of the table by condition; of each value its text, and whether it is the best of a prediction's."""
+    groups: dict[str, list[ScoreRow]] = {}
+    for row in rows:
+        groups.setdefault(row.condition, []).append(row)
+    return [(condition, _marked(columns, some)) for condition, some in groups.items()]
+
+
+def _marked(columns: Sequence[ScoreColumn], rows: Sequence[ScoreRow]) -> list[Mapping[str, Any]]:
+    best = []
+    for number, column in enumerate(columns):
+        rivals = [row.values[number] for row in rows if row.name not in REFERENCES and isfinite(row.values[number])]
+        if column.better is None or len(rivals) < 2 or min(rivals) == max(rivals):
+            best.append(float("nan"))
+        else:
+            best.append(min(rivals) if column.better == "lower" else max(rivals))
+    return [
+        {
+            "row": row,
+            "reference": row.name in REFERENCES,
+            "values": [
+                (write_number(value, column.kind), row.name not in REFERENCES and value == top)
+                for value, top, column in zip(row.values, best, columns, strict=True)
+            ],
+        }
+        for row in rows
+    ]
