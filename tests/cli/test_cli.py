@@ -15,11 +15,11 @@ import pytest
 import tifffile
 from local_server import Server, sparse_archive
 
+from napari_impa.cache import CACHE
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cli import main
 from napari_impa.engine.training.settings import TrainingSettings
-from napari_impa.fetching.cache import CACHE
 from napari_impa.work.catalog import load_model
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from local_server import Server, sparse_archive
 from safetensors.torch import save_file
 
+from napari_impa.cache import CACHE
 from napari_impa.cli import main
 from napari_impa.engine.model.card import Card
 from napari_impa.engine.model.model import IMPA
@@ -25,7 +26,6 @@ from napari_impa.engine.model.tensor_file import HEADER, read_tensors
 from napari_impa.engine.published.checkpoint_folder import NETWORKS
 from napari_impa.errors import FetchError, ModelError
 from napari_impa.fetching import archive, image_sets
-from napari_impa.fetching.cache import CACHE
 from napari_impa.fetching.members import sha256_of
 from napari_impa.watch import UNWATCHED
 from napari_impa.work import catalog, fetched_models

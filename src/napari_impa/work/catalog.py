@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from napari_impa.cache import cache_folder
 from napari_impa.engine.model.card import Card
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.tensor_file import read_header
@@ -14,7 +15,6 @@ from napari_impa.engine.published.checkpoint_folder import is_published, model_o
 from napari_impa.errors import ModelError
 from napari_impa.fetching.archive_models import MODELS, ArchiveModel, card_of
 from napari_impa.fetching.archive_models import by_name as published_by_name
-from napari_impa.fetching.cache import cache_folder
 from napari_impa.fetching.image_sets import IMAGE_SETS
 
 BUNDLED = Path(__file__).parents[1] / "models"

@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
+from napari_impa.cache import cache_folder
 from napari_impa.errors import FetchError, ImpaError, ModelError
 from napari_impa.fetching.archive import remove_archive_model
 from napari_impa.fetching.archive_models import MODELS
 from napari_impa.fetching.archive_models import by_name as published_by_name
-from napari_impa.fetching.cache import cache_folder
 from napari_impa.fetching.files import fetch_file
 from napari_impa.fetching.image_sets import IMAGE_SETS
 from napari_impa.fetching.members import sha256_of

@@ -8,7 +8,7 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_impa
-from napari_impa.fetching.cache import CACHE
+from napari_impa.cache import CACHE
 from napari_impa.viewer.library import models, settings
 from napari_impa.viewer.library.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 

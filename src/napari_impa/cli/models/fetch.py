@@ -30,9 +30,9 @@ def fetch(
     archive
         Another address of the archive of published models, a copy of your own say.
     """
+    from napari_impa.cache import cache_folder
     from napari_impa.fetching.archive import fetch_archive_model
     from napari_impa.fetching.archive_models import ARCHIVE, ARCHIVE_MODELS
-    from napari_impa.fetching.cache import cache_folder
     from napari_impa.fetching.image_sets import IMAGE_SETS
     from napari_impa.work import catalog, fetched_models
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def list_models() -> None:
     """List models and images: those here, and those that can be fetched."""
-    from napari_impa.fetching.cache import cache_folder
+    from napari_impa.cache import cache_folder
     from napari_impa.work.catalog import catalog
 
     rows = [("name", "task", "channels", "px", "conditions", "size", "where")]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_impa.cache import CACHE, SYSTEM_CACHE
 from napari_impa.errors import ImpaError, ModelError
-from napari_impa.fetching.cache import CACHE, SYSTEM_CACHE
 
 PLUGIN = "napari-impa"
 WHERE = "Preferences ▸ Plugins ▸ IMPA"
