@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.analysis.features.published_weights import PublishedWeights
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 
@@ -72,6 +73,8 @@ class FeatureSpace:
         The measurements that the D numbers are, given the names of the channels; None where they have no names.
     missing
         A sentence that says what to install or to fetch where the space cannot be used now; empty where it can.
+    weights
+        What is fetched for it, when it is asked for; None where nothing is.
     """
 
     name: str
@@ -79,6 +82,7 @@ class FeatureSpace:
     describe: DescribeCells
     columns: Callable[[Sequence[str]], tuple[Measurement, ...]] | None = None
     missing: Callable[[], str] = str
+    weights: PublishedWeights | None = None
 
 
 def checked_crops(

@@ -1,0 +1,31 @@
+"""torchvision beside a torch that it was not built for, as a build for CUDA beside one for the CPU.
+
+Its own kernels are then not there and importing it fails, although nothing that is tested here runs one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+_DEFINED: list[torch.library.Library] = []  # what it defines goes with it
+
+
+def import_torchvision() -> None:
+    """Import torchvision, declaring kernels that it misses; skip the test where it is not installed."""
+    spec = find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        pytest.skip("torchvision is not installed")
+    try:
+        import torchvision
+    except RuntimeError:
+        text = (Path(spec.origin).parent / "_meta_registrations.py").read_text(encoding="utf-8")
+        library = torch.library.Library("torchvision", "DEF")
+        _DEFINED.append(library)
+        for name in sorted(set(re.findall(r'register_(?:meta|fake)\("(?:torchvision::)?(\w+)"', text))):
+            library.define(f"{name}(Tensor x) -> Tensor")
+        import torchvision  # noqa: F401
