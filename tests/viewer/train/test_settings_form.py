@@ -145,6 +145,16 @@ def test_the_budget_is_minutes_or_steps(form: SettingsForm, qtbot: Any) -> None:
     assert settings(form).steps == 250
 
 
+@pytest.mark.parametrize("name", ["SMILES", "Metadata_smiles", "Canonical SMILES"])
+def test_a_column_of_smiles_that_is_found_by_its_name_is_not_asked_for(
+    form: SettingsForm, settle: Settle, name: str
+) -> None:
+    pytest.importorskip("rdkit")
+    fit(form, SCREEN.rename(columns={"structure": name}), settle)
+    assert form.smiles.values == [None, name]
+    assert form.smiles.value is None
+
+
 def test_conditions_can_be_described_by_what_the_table_allows(form: SettingsForm, settle: Settle) -> None:
     pytest.importorskip("rdkit")
     fit(form, SCREEN[["compound", "plate", "well"]], settle)

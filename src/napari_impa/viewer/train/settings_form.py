@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QWidg
 from superqt.utils import signals_blocked
 
 from napari_impa.cells.segmenters import Segmenter
+from napari_impa.cells.words import SMILES
 from napari_impa.engine.describing import kind_asked
 from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import TrainingSettings
@@ -222,7 +223,7 @@ class SettingsForm(QObject):
             self.widgets[name].refill([(automatic, None), *((column, column) for column in columns)])
         self.description.split(offered.kinds.get(self.modality.value, ()))
         self.description.offer(has_smiles=bool(offered.smiles))
-        if offered.smiles and offered.smiles[0].casefold() != "smiles":
+        if offered.smiles and SMILES.find(offered.smiles) is None:
             self.smiles.choose(offered.smiles[0])  # which the engine would not find by its name
         self._show_rows()
         self.changed.emit()
