@@ -143,7 +143,7 @@ def guide(
         if minutes is not None:
             dock.setup.settings.amount.setValue(minutes)
         user.click(dock.start, "Start")
-        wait_until(lambda: dock.watch.scores.best_step is not None or dock.state == READY, seconds=7200)
+        wait_until(lambda: dock.watch.gaps.best_step is not None or dock.state == READY, seconds=7200)
         user.picture("watch")
         wait_until(lambda: dock.state == READY, seconds=7200)
         wait_for(1)

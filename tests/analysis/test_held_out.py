@@ -41,14 +41,14 @@ def test_a_trained_model_beats_the_control_and_an_untrained_one_does_not(model: 
     trained, fresh = score(model), score(untrained(model))
     assert list(trained) == list(score.conditions)
     assert all(0 < value < 1 for value in trained.values())
-    assert all(value > 1 for value in fresh.values())
+    assert all(value < 0 for value in fresh.values())
     assert score(model) == trained  # nothing random is left
 
 
 def test_it_is_of_the_scale_of_evaluate(model: IMPA, cells: Cells) -> None:
     table = evaluate(model, cells).set_index("condition")
     for condition, value in HeldOutScore(model, cells)(model).items():
-        assert value == pytest.approx(table.loc[condition, "ratio"], rel=0.1)
+        assert 1 - value == pytest.approx(table.loc[condition, "ratio"], rel=0.1)
 
 
 def test_few_cells_are_predicted_however_many_there_are(model: IMPA) -> None:

@@ -96,7 +96,7 @@ def test_train_from_a_model(source: Path, run: Path, tmp_path: Path, capsys: pyt
 def test_runs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["runs", str(run.parent)])
     head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == ["run", "changed", "state", "steps", "score", "task", "conditions", "size", "device"]
+    assert head.split() == ["run", "changed", "state", "steps", "gap", "closed", "task", "conditions", "size", "device"]
     assert line.split()[0] == "run"
     assert "complete" in line
     assert "2 of 2" in line

@@ -31,15 +31,15 @@ def test_train_is_the_plain_call(cells: Cells, tmp_path: Path) -> None:
     run = train(some, tmp_path / "plain", steps=1, progress=False, **SMALL)
     assert run.model_path.is_file()
     assert run.settings.steps == 1
-    assert run.scores.empty
+    assert run.gaps.empty
 
 
-def test_the_best_model_by_its_held_out_score_is_kept(cells: Cells, tmp_path: Path) -> None:
+def test_the_best_model_by_the_gap_that_it_closes_is_kept(cells: Cells, tmp_path: Path) -> None:
     run = train(cells, tmp_path / "held", hold_out={"plate": "sim-B"}, steps=2, progress=False, recipe="paper", **SMALL)
-    assert run.scores["step"].tolist() == [2]
-    assert list(run.scores.columns) == ["step", "seconds", "mean", "shrinkage"]
+    assert run.gaps["step"].tolist() == [2]
+    assert list(run.gaps.columns) == ["step", "seconds", "mean", "shrinkage"]
     model = load_model(run.folder)
-    assert run.best == (2, model.history["score"])
+    assert run.best == (2, model.history["gap_closed"])
     assert model.hash == IMPA.load(run.last_path).hash
 
 
@@ -47,7 +47,7 @@ def test_the_best_model_by_its_held_out_score_is_kept(cells: Cells, tmp_path: Pa
     ("hold_out", "words"),
     [
         ({}, "Nothing is held out, so the last model is kept."),
-        ({"plate": "sim-B"}, "The best model is kept by its score on 22 held-out cells (plate = sim-B)."),
+        ({"plate": "sim-B"}, "The best model is kept by the gap that it closes on 22 held-out cells (plate = sim-B)."),
         ({"well": "A01"}, "The last model is kept, as there is nothing to score it by."),
     ],
 )

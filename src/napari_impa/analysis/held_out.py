@@ -1,4 +1,4 @@
-"""The score that a training keeps its best model by: how far its predictions are from real cells it never sees."""
+"""The score that a training keeps its best model by: how much of the gap to real cells it never sees it closes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST = 256
 
 
 class HeldOutScore:
-    """Fréchet distance of predicted to real held-out cells over that of the untransformed control, by condition.
+    """Gap closed on held-out cells, by condition: 1 - d(predicted, real) / d(control, real), d the Fréchet distance.
 
-    1 is no better than leaving the cells as they are, 0 would be perfect. The same few cells are taken every time,
-    and the features of real cells are computed once, so a score is quick; it is coarser than `evaluate`, but of the
-    same scale, and serves to compare models of one training.
+    0 is no better than leaving the cells as they are, 1 would be perfect. The same few cells are taken every time,
+    and the features of real cells are computed once, so a score is quick; it is coarser than `evaluate`, and
+    serves to compare models of one training.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class HeldOutScore:
             distance = frechet_distance(self._features(model, before), after)
             self._parts[condition] = before, after, max(distance, 1e-12)
         self.where = chosen.where
+        self.floor = float("nan")
 
     @property
     def cells(self) -> int:
@@ -63,11 +64,11 @@ class HeldOutScore:
         return sum(len(before) for before, _, _ in self._parts.values())
 
     def __call__(self, model: IMPA) -> dict[str, float]:
-        """Score of each condition."""
+        """Gap closed of each condition."""
         scores = {}
         for condition, (before, after, distance) in self._parts.items():
             predicted = model.predict(before, condition, seed=self._seed)
-            scores[condition] = frechet_distance(self._features(model, predicted), after) / distance
+            scores[condition] = 1 - frechet_distance(self._features(model, predicted), after) / distance
         return scores
 
     def _features(self, model: IMPA, cells: Cells) -> NDArray[np.float64]:

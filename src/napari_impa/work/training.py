@@ -49,8 +49,8 @@ def train(
 ) -> Run:
     """Train a model on labelled cells into a run folder.
 
-    Where cells are held out, the run's `model.impa` is the best model by its score on them, else the last. Started by
-    torchrun, all processes train one model together.
+    Where cells are held out, the run's `model.impa` is the best by the gap that it closes on them, else the last.
+    Started by torchrun, all processes train one model together.
 
     Parameters
     ----------
@@ -173,7 +173,8 @@ class Training:
         taken = None if self.plan.start_from is None else trainer.started_from
         return TrainingStart(
             len(cells), cells.channels, cells.pixel_size, trainer.chosen_device.reason, trainer.step, kept,
-            trainer.best.score is not None, trainer.data.counts, "" if taken is None else words_of(taken),
+            trainer.best.score is not None, trainer.best.floor, trainer.data.counts,
+            "" if taken is None else words_of(taken),
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[TrainingEvent]:
@@ -241,7 +242,7 @@ def make_trainer(
     start_from: IMPA | None = None,
     steering: Steering | None = None,
 ) -> tuple[Trainer, str]:
-    """Make a trainer that keeps the best model by its held-out score, if there is one; arguments as of `Trainer`.
+    """Make a trainer that keeps the best model by the gap closed, where cells are held out; arguments as of `Trainer`.
 
     Returns
     -------
@@ -258,8 +259,9 @@ def make_trainer(
         score = HeldOutScore(trainer.model, cells, seed=settings.seed, watch=trainer.watch)
     except ConditionError as error:
         return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
-    trainer.keep_best(score, every=math.ceil(SCORE_STEPS * score.cells / settings.batch_size))
-    return trainer, f"The best model is kept by its score on {score.cells} held-out cells ({score.where})."
+    every = math.ceil(SCORE_STEPS * score.cells / settings.batch_size)
+    trainer.keep_best(score, every=every, floor=score.floor)
+    return trainer, f"The best model is kept by the gap that it closes on {score.cells} held-out cells ({score.where})."
 
 
 def events(trainer: Trainer) -> Iterator[TrainingEvent]:
@@ -303,8 +305,8 @@ def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, pro
     show = progress and trainer.group.is_first
     with tqdm(total=steps, initial=trainer.step, unit="step", disable=not show) as bar:
         for event in events(trainer) if told is None else told:
-            if event.scores:
-                shown["score"] = f"{sum(event.scores.values()) / len(event.scores):.3f}"
+            if gaps := [gap for gap in event.gaps.values() if math.isfinite(gap)]:
+                shown["gap closed"] = f"{sum(gaps) / len(gaps):.2f}"
             if event.finished:
                 message = event.message or ""
             if event.finished or event.paused:

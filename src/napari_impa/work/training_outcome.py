@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ class TrainingStart:
     kept
         A sentence.
     scored
-        Whether there are held-out scores.
+        Whether the gap closed on held-out cells is measured.
+    floor
+        Gap that other real cells close; NaN where that is not known.
     counts
         Training cells by condition.
     taken_over
@@ -38,6 +41,7 @@ class TrainingStart:
     steps_done: int
     kept: str
     scored: bool = True
+    floor: float = math.nan
     counts: Mapping[str, int] = field(default_factory=dict)
     taken_over: str = ""
 

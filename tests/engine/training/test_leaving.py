@@ -43,7 +43,7 @@ def test_all_that_takes_long_looks_whether_to_leave(tmp_path: Path, monkeypatch:
     settings = TrainingSettings(size=24, batch_size=2, steps=2, device="cpu", hold_out={"plate": ["sim-B"]})
     monkeypatch.setattr("napari_impa.engine.training.data.feed.HOST_BYTES", 20_000)
     trainer, kept = with_scores(open_cells(cells).labelled(["compound"], "DMSO"), settings, tmp_path / "run")
-    assert "kept by its score" in kept
+    assert "kept by the gap" in kept
     list(trainer)
     assert where >= {"after_forward", "before_backward", "orthogonalised", "deep_features", "_fill"}
 

@@ -13,7 +13,8 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.live_plot import step_name
 from napari_impa.viewer.kit.series import MOST, Series
-from napari_impa.viewer.train.curves import LossCurves, Past, ScoreCurves, read_past
+from napari_impa.viewer.train.curves import LossCurves, read_past
+from napari_impa.viewer.train.gap_curves import GapCurves
 from napari_impa.watch import Token
 
 
@@ -25,8 +26,8 @@ def losses(qtbot: Any) -> LossCurves:
 
 
 @pytest.fixture
-def scores(qtbot: Any) -> ScoreCurves:
-    plot = ScoreCurves()
+def gaps(qtbot: Any) -> GapCurves:
+    plot = GapCurves()
     qtbot.addWidget(plot)
     return plot
 
@@ -77,24 +78,24 @@ def test_drawing_is_put_off_and_happens_once(losses: LossCurves, qtbot: Any, mon
     assert len(steps_of(losses, "cycle")) == 50
 
 
-def test_what_a_resumed_run_had_comes_first(losses: LossCurves, scores: ScoreCurves, tmp_path: Path) -> None:
+def test_what_a_resumed_run_had_comes_first(losses: LossCurves, gaps: GapCurves, tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.append_history([{"step": step, "stage": "", **found} for step, found in two_stages(1, 11, 6)])
-    run.append_scores(8, 1.0, 0.6, {"a": 0.5, "b": 0.7})
-    run.append_scores(10, 2.0, 0.3, {"a": 0.2, "b": 0.4})
+    run.append_gaps(8, 1.0, 0.6, {"a": 0.5, "b": 0.7})
+    run.append_gaps(10, 2.0, 0.3, {"a": 0.2, "b": 0.4})
     past = read_past(Token(), tmp_path)
     losses.extend(two_stages(10, 14, 6))  # came while the files were read; step 10 is in both
-    scores.extend([(12, {"a": 0.4, "b": 0.6})])
+    gaps.extend([(12, {"a": 0.4, "b": 0.6})])
     losses.show_past(past)
-    scores.show_past(past)
+    gaps.show_past(past)
     losses.extend([(14, {"adversarial": 1.0})])
     losses.draw()
-    scores.draw()
+    gaps.draw()
     assert steps_of(losses, "adversarial") == [6, 7, 8, 9, 10, 11, 12, 13, 14]
     assert steps_of(losses, "reconstruction") == [1, 2, 3, 4, 5]
     assert losses.boundary == 6
-    assert scores._mean.getOriginalDataset()[0].tolist() == [8, 10, 12]
-    assert scores.best_step == (10, pytest.approx(0.3))
+    assert gaps._mean.getOriginalDataset()[0].tolist() == [8, 10, 12]
+    assert gaps.best_step == (8, pytest.approx(0.6))
 
 
 def test_a_history_that_is_something_else_is_told(tmp_path: Path) -> None:
@@ -103,59 +104,17 @@ def test_a_history_that_is_something_else_is_told(tmp_path: Path) -> None:
         read_past(Token(), tmp_path)
 
 
-def test_a_new_run_has_no_past(losses: LossCurves, scores: ScoreCurves, tmp_path: Path) -> None:
+def test_a_new_run_has_no_past(losses: LossCurves, gaps: GapCurves, tmp_path: Path) -> None:
     past = read_past(Token(), tmp_path / "none")
     losses.show_past(past)
-    scores.show_past(past)
+    gaps.show_past(past)
     losses.draw()
-    scores.draw()
+    gaps.draw()
     assert not losses._lines
-    assert scores.best_step is None
+    assert gaps.best_step is None
 
 
-def test_scores_show_mean_best_and_the_level_of_untouched_cells(scores: ScoreCurves) -> None:
-    assert not scores._level.isVisible()
-    scores.extend([(10, {"a": 3.0, "b": 5.0}), (15, {}), (20, {"a": 0.2, "b": 0.4}), (30, {"a": 0.6, "b": 0.2})])
-    scores.draw()
-    steps, means = scores._mean.getOriginalDataset()
-    assert steps.tolist() == [10, 20, 30]
-    assert means.tolist() == pytest.approx([4.0, 0.3, 0.4])
-    assert scores.best_step == (20, pytest.approx(0.3))
-    assert "0.30, step 20" in scores.best.text()
-    assert scores._star.getOriginalDataset()[0].tolist() == [20]
-    assert scores._level.isVisible()
-    assert scores._level.value() == 0  # log10 of 1
-    low, high = scores.viewRange()[1]
-    assert low < math.log10(0.3) < 0 < math.log10(4) < high
-
-
-def test_each_condition_is_drawn_where_that_is_ticked(scores: ScoreCurves) -> None:
-    scores.extend([(10, {"a": 3.0}), (20, {"a": 0.2, "b": 0.4})])
-    scores.draw()
-    assert not scores._thin
-    scores.each.setChecked(True)
-    assert set(scores._thin) == {"a", "b"}
-    assert scores.names.text().index("a&nbsp;0.20") < scores.names.text().index("b&nbsp;0.40")
-    scores.each.setChecked(False)
-    assert not scores._thin
-    assert scores.names.text() == ""
-
-
-def test_of_many_conditions_the_best_are_named(scores: ScoreCurves) -> None:
-    scores.extend([(10, {f"c<{number}": float(number) for number in range(30)})])
-    scores.each.setChecked(True)
-    assert "c&lt;11&nbsp;11.00" in scores.names.text()
-    assert scores.names.text().endswith("and 18 more")
-
-
-def test_before_the_first_score_it_is_said_when_it_comes(scores: ScoreCurves) -> None:
-    assert "second stage" in scores._note.toPlainText()
-    scores.extend([(10, {"a": 1.0})])
-    scores.draw()
-    assert scores._note.toPlainText() == ""
-
-
-@pytest.mark.parametrize("plot", [LossCurves, ScoreCurves])
+@pytest.mark.parametrize("plot", [LossCurves, GapCurves])
 def test_colours_follow_the_theme(plot: type, qtbot: Any) -> None:
     curves = plot("light")
     qtbot.addWidget(curves)
@@ -202,10 +161,3 @@ def test_a_step_is_named_in_little_room(step: int) -> None:
     name = step_name(step)
     assert "e" not in name
     assert float(name.rstrip("kM")) * {"k": 1e3, "M": 1e6}.get(name[-1], 1) == pytest.approx(step, rel=1e-3)
-
-
-def test_conditions_missing_from_the_past_are_kept(scores: ScoreCurves) -> None:
-    scores.show_past(Past({}, None, [(5, {"a": 0.5})]))
-    scores.extend([(9, {"a": 0.4, "b": 0.2})])
-    scores.each.setChecked(True)
-    assert np.isnan(scores._scores["b"][0])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
 import napari_impa.viewer.train.runs_page as runs_module
 from napari_impa.viewer.library.models import remember
-from napari_impa.viewer.train.runs_page import CHANGED, NAME, SCORE, STATE, RunsList, find_runs
+from napari_impa.viewer.train.runs_page import CHANGED, GAP, NAME, STATE, RunsList, find_runs
 from napari_impa.watch import Token
 from napari_impa.work.training import train_plan
 
@@ -53,18 +55,37 @@ def column(runs: RunsList, number: int) -> list[str]:
 def test_what_is_listed_the_latest_first(runs: RunsList, trained: Path) -> None:
     assert column(runs, NAME) == ["⚠ damaged", "stopped", "complete"]
     assert column(runs, STATE) == ["damaged", "stopped", "complete"]
-    assert float(column(runs, SCORE)[2]) > 0
-    assert column(runs, SCORE)[:2] == ["–", "–"]
+    assert float(column(runs, GAP)[2]) < 1
+    assert column(runs, GAP)[:2] == ["–", "–"]
     tip = runs.table.item(2, NAME).toolTip()
     assert str(trained / "complete") in tip
     assert "shrinkage" in tip
 
 
-def test_it_sorts_by_score_and_what_has_none_comes_last(runs: RunsList) -> None:
-    runs.table.sortByColumn(SCORE, Qt.SortOrder.AscendingOrder)
+def test_the_highest_gap_comes_first_and_what_has_none_last(runs: RunsList) -> None:
+    click_header(runs, GAP)
     assert column(runs, NAME)[0] == "complete"
     runs.table.sortByColumn(CHANGED, Qt.SortOrder.AscendingOrder)
     assert column(runs, NAME) == ["complete", "stopped", "⚠ damaged"]
+
+
+def test_what_gap_a_run_closes_is_said_in_words(runs: RunsList, trained: Path) -> None:
+    one = replace(runs.runs[trained / "complete"], gap_closed=0.47, gap_floor=0.81)
+    earlier = replace(one, folder=trained / "earlier", gap_closed=None, of_earlier_measure=True)
+    best = replace(one, folder=trained / "best", gap_closed=0.6, gap_floor=None)
+    runs._fill([earlier, one, best])
+    click_header(runs, GAP)
+    assert column(runs, GAP) == ["0.60", "0.47", "–"]
+    tips = [runs.table.item(row, GAP).toolTip() for row in range(3)]
+    assert "Gap closed 0.60 (0: the cells left as they are, 1: as real cells)" in tips[0]
+    assert "other real cells: 0.81" in tips[1]
+    assert "Scored by an earlier measure" in tips[2]
+
+
+def click_header(runs: RunsList, number: int) -> None:
+    header = runs.table.horizontalHeader()
+    at = QPoint(header.sectionViewportPosition(number) + 5, header.height() // 2)
+    QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=at)
 
 
 def enabled(runs: RunsList) -> list[str]:

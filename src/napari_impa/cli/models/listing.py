@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from napari_impa.work.text_table import aligned
 
@@ -77,8 +78,18 @@ def _print_model(chosen: IMPA) -> None:
         facts = chosen.history
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
-    if "score" in chosen.history:
-        print(f"Held-out score {chosen.history['score']:.3f} (lower is better; 1: the cells left as they are).")
+    print(gap_in_words(chosen.history), end="")
+
+
+def gap_in_words(history: Mapping[str, Any]) -> str:
+    """One line on the gap that a model closes on held-out cells; empty where none were scored."""
+    if "gap_closed" in history:
+        real = f"; other real cells {history['gap_floor']:.2f}" if "gap_floor" in history else ""
+        gap = f"{history['gap_closed']:.2f} (0: as the control, 1: as real cells{real})"
+        return f"Gap closed on held-out cells: {gap}.\n"
+    if "score" in history:
+        return "Gap closed: not known, as its training was scored by an earlier measure; `evaluate` measures it.\n"
+    return ""
 
 
 def _print_card(card: Card) -> None:

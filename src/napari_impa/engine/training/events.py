@@ -37,8 +37,8 @@ class TrainingEvent:
         Loss by name.
     samples
         Now and then, a few cells to look at.
-    scores
-        Now and then, the held-out score of each condition; lower is better.
+    gaps
+        Now and then, the gap closed on held-out cells by condition (0: as the control, 1: as real cells).
     message
         How it ended, in the last event.
     finished
@@ -54,7 +54,7 @@ class TrainingEvent:
     stage: str
     losses: Mapping[str, float]
     samples: Samples | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
+    gaps: Mapping[str, float] = field(default_factory=dict)
     message: str | None = None
     finished: bool = False
     paused: bool = False

@@ -29,7 +29,7 @@ from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
 from napari_impa.engine.training.fine_tuning import go_on_from, recorded
 from napari_impa.engine.training.first_networks import first_networks
-from napari_impa.engine.training.run_folder.best import BestModel, Score
+from napari_impa.engine.training.run_folder.best import BestModel, GapScore
 from napari_impa.engine.training.run_folder.checkpoints import (
     Checkpoints,
     Position,
@@ -152,12 +152,13 @@ class Trainer(Steered):
             self.run.start(settings, self.recipe, self._trained.source, self.started_from)
         self.group.copy_from_first(self._step.state().values())
 
-    def keep_best(self, score: Score, *, every: int) -> None:
+    def keep_best(self, score: GapScore, *, every: int, floor: float = math.nan) -> None:
         """Score the model every so many steps and at the end, and keep the best beside the last.
 
         Only models of the second stage count. Where scores would take more than 5 % of the time, some are left out.
+        What is kept has no effect on the training: its weights are the same to the bit, scored or not.
         """
-        self.best.score, self.best.every = score, every
+        self.best.score, self.best.every, self.best.floor = score, every, floor
 
     @property
     def watch(self) -> Watch:
@@ -218,9 +219,9 @@ class Trainer(Steered):
             row = {"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses}
             self._checkpoints.rows.append(row)
             due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
-            scores = self._scored() if due else {}
+            gaps = self._scored() if due else {}
             sample = self.step % self.sample_every == 0 or self.step == 1
-            event = self._event(stage, losses, self.samples() if sample and self.group.is_first else None, scores)
+            event = self._event(stage, losses, self.samples() if sample and self.group.is_first else None, gaps)
             with clock.stopped():
                 yield event
             if time.monotonic() - saved > self.settings.checkpoint_seconds:
@@ -230,10 +231,10 @@ class Trainer(Steered):
             if self.group.is_first and self._checkpoints.seconds < self.steering.seconds_left:
                 self.save()
             return
-        scores = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
-        quickly = self._stopping and self.best.kept is not None
+        gaps = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
+        quickly = self._stopping and not self.best.is_last
         self._save((lambda: self.model) if quickly else self._calibrated)
-        event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, scores)
+        event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, gaps)
         text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
         yield replace(event, message=text, finished=True)
 
@@ -303,12 +304,10 @@ class Trainer(Steered):
     # ---- what is told -------------------------------------------------------------------------------------------
 
     def _event(
-        self, stage: str, losses: Mapping[str, float], samples: Samples | None, scores: Mapping[str, float]
+        self, stage: str, losses: Mapping[str, float], samples: Samples | None, gaps: Mapping[str, float]
     ) -> TrainingEvent:
         remaining = seconds_left(self.settings, self.step, self.seconds)
-        return TrainingEvent(
-            self.step, self.settings.steps, self.seconds, remaining, stage, losses, samples, scores=scores
-        )
+        return TrainingEvent(self.step, self.settings.steps, self.seconds, remaining, stage, losses, samples, gaps=gaps)
 
     def samples(self, count: int = 8) -> Samples:
         """Control, predicted and real cells, the same ones each time."""
@@ -353,7 +352,7 @@ class Trainer(Steered):
     def _resume(self) -> None:
         require_same_settings(self.run, self.settings)
         require_same_cells(self.run, self._trained.source)
-        self.best.kept = self.run.best
+        self.best.resume()
         if self.run.checkpoint_path.is_file():
             self._load_checkpoint()
         self.group.agree()

@@ -49,10 +49,21 @@ def step_name(step: float) -> str:
 
 
 class LivePlot(pg.PlotWidget):
-    """Lines against the step on a logarithmic axis, drawn at most four times a second."""
+    """Lines against the step, drawn at most four times a second.
 
-    def __init__(self, label: str, theme: str) -> None:
-        super().__init__(axisItems={"left": DecadeAxis("left"), "bottom": StepAxis("bottom")})
+    Parameters
+    ----------
+    label
+        Of the axis on the left.
+    theme
+        Name of the napari theme whose colours to take.
+    logarithmic
+        Whether that axis is; else it is linear.
+    """
+
+    def __init__(self, label: str, theme: str, *, logarithmic: bool = True) -> None:
+        left = DecadeAxis("left") if logarithmic else pg.AxisItem("left")
+        super().__init__(axisItems={"left": left, "bottom": StepAxis("bottom")})
         self._light = False
         self._lines: dict[str, pg.PlotDataItem] = {}
         self._note = pg.TextItem(anchor=(0.5, 0.5))
@@ -62,7 +73,8 @@ class LivePlot(pg.PlotWidget):
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=False, y=False)
-        self.setLogMode(y=True)
+        self.setLogMode(y=logarithmic)
+        left.enableAutoSIPrefix(False)
         self.getAxis("bottom").enableAutoSIPrefix(False)
         self.setLabel("bottom", "step")
         self.setLabel("left", label)

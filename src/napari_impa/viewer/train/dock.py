@@ -72,7 +72,7 @@ class TrainDock(Dock):
         for page, name, tip in (
             (self.setup, "Set up", "What is trained on, and how."),
             (self.watch, "Watch", "How the training goes."),
-            (runs, "Runs", "Trainings of this folder, and lately of others: their scores, and going on with them."),
+            (runs, "Runs", "Trainings of this folder, and lately of others: how good, and going on with them."),
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, name), tip)
         self.layout().addWidget(self.pages, 1)

@@ -27,17 +27,20 @@ from napari_impa.watch import Token
 if TYPE_CHECKING:
     from napari_impa.engine.training.run_folder.summaries import RunSummary
 
-COLUMNS = ("run", "score", "steps", "state", "date")
-NAME, SCORE, STEPS, STATE, CHANGED = range(5)
+COLUMNS = ("run", "gap closed", "steps", "state", "date")
+NAME, GAP, STEPS, STATE, CHANGED = range(5)
 TIPS = (
     "Name of the run folder.",
-    "Mean held-out score of the best model; lower is better, 1: the cells left as they are.",
+    "How much of the way from the control to real cells, which it never saw, the best model goes, on average:\n"
+    "0 is no better than leaving the cells as they are, 1 is as real cells.",
     "Steps done.",
     "How the training stands.",
     "When it was trained last.",
 )
-WIDEST = {SCORE: "00.000", STEPS: "000,000", STATE: "complete", CHANGED: "00 Mmm"}
+WIDEST = {GAP: "gap closed", STEPS: "000,000", STATE: "complete", CHANGED: "00 Mmm"}
 """What the columns beside the name make room for; the name gets the rest of a dock's width."""
+
+EARLIER = "Scored by an earlier measure, which says nothing of the gap closed; it will be known when it is resumed."
 
 _ROW, _MARGIN = 22, 10  # pixels
 
@@ -107,6 +110,8 @@ class RunsList(QWidget):
         table.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(TIPS):
             table.horizontalHeaderItem(column).setToolTip(tip)
+        highest_first = int(Qt.SortOrder.DescendingOrder.value)
+        table.horizontalHeaderItem(GAP).setData(Qt.ItemDataRole.InitialSortOrderRole, highest_first)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -243,10 +248,10 @@ class RunsList(QWidget):
 
 def _items(one: RunSummary) -> tuple[_Item, ...]:
     damaged = one.state == "damaged"
-    score = "–" if one.score is None else f"{one.score:.3f}"
+    gap = one.gap_closed
     return (
         _Item(f"⚠ {one.name}" if damaged else one.name, one.name.casefold()),
-        _Item(score, float("inf") if one.score is None else one.score, right=True),
+        _Item("–" if gap is None else f"{gap:.2f}", float("-inf") if gap is None else gap, right=True),
         _Item("–" if damaged else _steps(one.steps), float(one.steps), right=True),
         _Item("new" if one.state == "never started" else one.state, one.state),
         _Item(f"{one.date:%d %b}", one.date.timestamp(), right=True),
@@ -265,12 +270,21 @@ def _about(one: RunSummary) -> str:
     return f"{one.name}: {one.describe()}\n{what} · {one.size} px · {one.preset} · {one.device}"
 
 
+def _gap_in_words(one: RunSummary) -> str:
+    """What the number of the gap closed says, or why there is none."""
+    if one.of_earlier_measure:
+        return EARLIER
+    if one.gap_closed is None:
+        return ""
+    real = "" if one.gap_floor is None else f"; other real cells: {one.gap_floor:.2f}"
+    return f"Gap closed {one.gap_closed:.2f} (0: the cells left as they are, 1: as real cells{real})"
+
+
 def _tip(one: RunSummary) -> str:
     """Everything on a run, for a tooltip."""
     lines = [str(one.folder), f"{one.date:%Y-%m-%d %H:%M} · {one.describe()}"]
     if one.state != "damaged":
-        if one.score is not None:
-            lines.append(f"Best held-out score {one.score:.3f} (lower is better; 1: the cells left as they are)")
+        lines += [text] if (text := _gap_in_words(one)) else []
         names = ", ".join(one.conditions[:12]) + (" …" if len(one.conditions) > 12 else "")
         lines += [f"{one.task}: {names}"] if names else []
         lines.append(f"{', '.join(one.channels) or 'no model yet'} · {one.size} px · {one.preset} · {one.device}")

@@ -1,4 +1,4 @@
-"""The Train dock's second page: losses, held-out scores and a preview while a model trains."""
+"""The Train dock's second page: losses, the gap closed and a preview while a model trains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_impa.viewer.kit.forms import Page, beside, breakable
 from napari_impa.viewer.kit.jobs import Latest
-from napari_impa.viewer.train.curves import LossCurves, Past, ScoreCurves, read_past
+from napari_impa.viewer.train.curves import LossCurves, Past, read_past
+from napari_impa.viewer.train.gap_curves import GapCurves
 from napari_impa.viewer.train.preview import Preview
 from napari_impa.viewer.train.session import Advance
 from napari_impa.work.training_outcome import TrainingStart
@@ -38,29 +39,30 @@ class WatchPage(Page):
         theme = str(viewer.theme)
         self.about = QLabel("Nothing was trained here yet.")
         self.about.setWordWrap(True)
-        self.curves, self.scores = LossCurves(theme), ScoreCurves(theme)
+        self.curves, self.gaps = LossCurves(theme), GapCurves(theme)
         self.show_preview = QPushButton("Show preview")
         self.show_preview.setToolTip("Move the camera to the preview layer: control, predicted and real cells.")
         self.show_preview.clicked.connect(self._look_at_preview)
         self.show_preview.setEnabled(False)
-        for widget in (self.about, self.curves, self.curves.names, self.scores, self.scores.names):
+        for widget in (self.about, self.curves, self.curves.names, self.gaps, self.gaps.names):
             self.form.addRow(widget)
-        self.form.addRow(beside(self.scores.best, self.scores.each))
+        self.form.addRow(beside(self.gaps.best, self.gaps.each))
         self.form.addRow(self.show_preview)
         viewer.events.theme.connect(self._on_theme)
 
     def begin(self, folder: Path) -> None:
         """Clear the plots for the training in a run folder, and show what it had recorded before."""
         self.curves.clear_curves()
-        self.scores.clear_curves()
+        self.gaps.clear_curves()
         self._past.submit(read_past, folder)
         self.about.setText("")
 
     def started(self, report: TrainingStart) -> None:
         """Say what is trained on and on what device."""
         self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
+        self.gaps.set_floor(report.floor)
         if not report.scored:
-            self.scores.explain("There are no scores, as is said above.")
+            self.gaps.explain("The gap closed is not measured, as is said above.")
         before = None
         if self.preview is not None:
             self.preview.composing.cancel()
@@ -73,19 +75,19 @@ class WatchPage(Page):
         """Draw what has come."""
         event = report.event
         self.curves.extend(report.points)
-        self.scores.extend([(event.step, event.scores)])
+        self.gaps.extend([(event.step, event.gaps)])
         if event.samples is not None and self.preview is not None:
             self.preview.draw(event.samples, event.step)
             self.show_preview.setEnabled(True)
 
     def _show_past(self, past: Past) -> None:
         self.curves.show_past(past)
-        self.scores.show_past(past)
+        self.gaps.show_past(past)
 
     def _look_at_preview(self) -> None:
         if self.preview is not None:
             self.preview.look_at()
 
     def _on_theme(self, event: Any) -> None:
-        for plot in (self.curves, self.scores):
+        for plot in (self.curves, self.gaps):
             plot.take_colours(str(event.value))

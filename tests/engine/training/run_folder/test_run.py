@@ -14,21 +14,21 @@ from napari_impa.errors import TrainingError
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run with a history of five steps and scores at steps 2 and 4."""
+    """A run with a history of five steps and gaps at steps 2 and 4."""
     run = Run(tmp_path / "run")
     run.start(TrainingSettings(size=24), recipe_named("default"), {"count": 3})
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (1, 2, 3)])
     run.append_history([{"step": n, "seconds": n / 3, "stage": "adversarial", "cycle": 1 / n} for n in (4, 5)])
     for step in (2, 4):
-        run.append_scores(step, step / 3, 0.5, {"a, b": 0.4, "c": 0.6})
+        run.append_gaps(step, step / 3, 0.5, {"a, b": 0.4, "c": 0.6})
     return run
 
 
-def test_history_and_scores_are_read_as_written(run: Run) -> None:
+def test_history_and_gaps_are_read_as_written(run: Run) -> None:
     assert run.history["step"].tolist() == [1, 2, 3, 4, 5]
     assert run.history["r1"].isna().all()
-    assert list(run.scores.columns) == ["step", "seconds", "mean", "a, b", "c"]
-    assert run.scores["step"].tolist() == [2, 4]
+    assert list(run.gaps.columns) == ["step", "seconds", "mean", "a, b", "c"]
+    assert run.gaps["step"].tolist() == [2, 4]
     assert run.settings == TrainingSettings(size=24)
     assert run.best is None
 
@@ -39,10 +39,10 @@ def test_cut_keeps_what_was_before_byte_for_byte(run: Run) -> None:
     assert (run.folder / "history.csv").read_bytes() == before
     run.cut(3)
     assert (run.folder / "history.csv").read_bytes() == before[: before.index(b"\n4,") + 1]
-    assert run.scores["step"].tolist() == [2]
+    assert run.gaps["step"].tolist() == [2]
     run.cut(0)
     assert run.history.empty
-    assert run.scores.empty
+    assert run.gaps.empty
     run.append_history([{"step": 1, "seconds": 0.1, "stage": "autoencoder", "reconstruction": 1.0}])
     assert run.history["reconstruction"].tolist() == [1.0]
 

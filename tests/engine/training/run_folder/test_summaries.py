@@ -20,7 +20,7 @@ def test_a_complete_run(make_trainer: Make) -> None:
     assert (found.state, found.progress, found.name) == ("complete", "4 of 4", "run")
     assert found.conditions == ("high", "low")
     assert (found.channels, found.size, found.preset, found.device) == (("DNA", "actin"), 24, "tiny", "cpu")
-    assert found.score is None
+    assert found.gap_closed is None
     assert found.has_model
     assert found.describe() == "complete at step 4 of 4"
 

@@ -61,7 +61,7 @@ class Checkpoints:
         self.write(position)
         last = model()
         last.save(self.run.last_path)
-        if self.best.kept is None:
+        if self.best.is_last:
             last.save(self.run.model_path)
         self.seconds = time.monotonic() - began
 

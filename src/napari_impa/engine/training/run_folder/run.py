@@ -1,4 +1,4 @@
-"""A training folder: settings, history, held-out scores, samples, checkpoints, and the best and the last model."""
+"""A training folder: settings, history, gaps closed, samples, checkpoints, and the best and the last model."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from napari_impa.versions import versions
 SOURCE = "source.json"
 """File of the run folder that says where its cells came from."""
 
+HISTORY_FILE, GAPS_FILE, EARLIER_SCORES = "history.csv", "gaps.csv", "scores.csv"
+"""Tables of a run: losses; gaps closed; and scores of runs from before the gap was measured, the lower the better."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -35,7 +38,7 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        """The best model by its held-out score; where none is scored yet, the last."""
+        """The best model by the gap that it closes on held-out cells; where none is scored yet, the last."""
         return self.folder / "model.impa"
 
     @property
@@ -96,20 +99,30 @@ class Run:
     @property
     def history(self) -> pd.DataFrame:
         """One row a step: step, seconds, stage and losses."""
-        return _read_rows(self.folder / "history.csv", ("step", "seconds", "stage"))
+        return _read_rows(self.folder / HISTORY_FILE, ("step", "seconds", "stage"))
 
     @property
-    def scores(self) -> pd.DataFrame:
-        """One row a held-out score: step, seconds, mean, and the score of each condition."""
-        return _read_rows(self.folder / "scores.csv", ("step", "seconds", "mean"))
+    def gaps(self) -> pd.DataFrame:
+        """One row a score: step, seconds, mean gap closed on held-out cells, and that of each condition."""
+        return _read_rows(self.folder / GAPS_FILE, ("step", "seconds", "mean"))
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Step and mean held-out score of the best model, which its own file says; None where none is scored yet."""
+        """Step and mean gap closed of the best model, which its own file says; None where none is scored yet."""
+        history = self._model_history
+        return (history["steps"], history["gap_closed"]) if "gap_closed" in history else None
+
+    @property
+    def is_scored_by_earlier_measure(self) -> bool:
+        """Whether the best model was chosen by a ratio of distances, from before the gap closed was measured."""
+        return scored_by_earlier_measure(self._model_history)
+
+    @property
+    def _model_history(self) -> dict[str, Any]:
         if not self.model_path.is_file():
-            return None
-        history = tensor_file.read_header(self.model_path)["history"]
-        return (history["steps"], history["score"]) if "score" in history else None
+            return {}
+        history: dict[str, Any] = tensor_file.read_header(self.model_path)["history"]
+        return history
 
     @property
     def started_from(self) -> dict[str, Any] | None:
@@ -187,9 +200,9 @@ class Run:
             )
 
     def cut(self, step: int) -> None:
-        """Drop history and scores after `step`, which a resumed training makes again, and files left half-written."""
+        """Drop history and gaps after `step`, which a resumed training makes again, and files left half-written."""
         tensor_file.remove_partial(self.folder)
-        for path in (self.folder / "history.csv", self.folder / "scores.csv"):
+        for path in (self.folder / name for name in (HISTORY_FILE, GAPS_FILE, EARLIER_SCORES)):
             rows = list(csv.reader(io.StringIO(_whole_lines(path))))
             kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
             if len(kept) < 2:
@@ -209,12 +222,12 @@ class Run:
         """
         for row in rows:
             require_known(row)
-        self._append("history.csv", HISTORY, rows)
+        self._append(HISTORY_FILE, HISTORY, rows)
 
-    def append_scores(self, step: int, seconds: float, mean: float, scores: Mapping[str, float]) -> None:
-        """Add a row to `scores.csv`, a column a condition."""
-        row = {"step": step, "seconds": round(seconds, 3), "mean": mean, **scores}
-        self._append("scores.csv", tuple(row), [row])
+    def append_gaps(self, step: int, seconds: float, mean: float, gaps: Mapping[str, float]) -> None:
+        """Add a row to `gaps.csv`, a column a condition."""
+        row = {"step": step, "seconds": round(seconds, 3), "mean": mean, **gaps}
+        self._append(GAPS_FILE, tuple(row), [row])
 
     def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
@@ -233,6 +246,11 @@ class Run:
             raise TrainingError(
                 f"{self.folder} cannot be written ({error.strerror}); free some space and resume."
             ) from error
+
+
+def scored_by_earlier_measure(history: Mapping[str, Any]) -> bool:
+    """Whether a model's history has the score of an earlier version, which says nothing of the gap closed."""
+    return "score" in history and "gap_closed" not in history
 
 
 def _whole_lines(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.training.run_folder.lock import is_locked
-from napari_impa.engine.training.run_folder.run import Run
+from napari_impa.engine.training.run_folder.run import Run, scored_by_earlier_measure
 from napari_impa.errors import ImpaError
 
 State = Literal["running", "complete", "stopped", "never started", "damaged"]
@@ -36,8 +36,12 @@ class RunSummary:
         Steps done, and asked for; None where only the time is limited.
     minutes, minutes_in_all
         Minutes trained, and asked for; None where only the steps are limited.
-    score
-        Mean held-out score of the best model, lower is better (1: cells left as they are); None where none is scored.
+    gap_closed
+        Mean of the best model on held-out cells (0: as the control, 1: as real cells); None where none is scored.
+    gap_floor
+        The same of other real cells, which is as much as can be had; None where that is not known.
+    of_earlier_measure
+        Whether it was scored before the gap closed was measured, by a number that says nothing of it.
     task, conditions, channels, size, preset
         What the model is for, its conditions and channels, crop side in pixels, and the width of its networks.
     device
@@ -57,7 +61,9 @@ class RunSummary:
     steps_in_all: int | None = None
     minutes: float = 0.0
     minutes_in_all: float | None = None
-    score: float | None = None
+    gap_closed: float | None = None
+    gap_floor: float | None = None
+    of_earlier_measure: bool = False
     task: str = ""
     conditions: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -135,6 +141,7 @@ def _facts(run: Run) -> dict[str, Any]:
     settings, config = run.settings, run.config
     state = tensor_file.read_header(run.checkpoint_path) if run.checkpoint_path.is_file() else {}
     header = tensor_file.read_header(run.model_path) if run.model_path.is_file() else {}
+    history = header.get("history", {})
     steps, seconds = int(state.get("step", 0)), float(state.get("seconds", 0.0))
     enough = (settings.steps is not None and steps >= settings.steps) or (
         settings.minutes is not None and seconds >= 60 * settings.minutes
@@ -146,13 +153,15 @@ def _facts(run: Run) -> dict[str, Any]:
         "steps_in_all": settings.steps,
         "minutes": seconds / 60,
         "minutes_in_all": settings.minutes,
-        "score": header.get("history", {}).get("score"),
+        "gap_closed": history.get("gap_closed"),
+        "gap_floor": history.get("gap_floor"),
+        "of_earlier_measure": scored_by_earlier_measure(history),
         "task": settings.task,
         "conditions": tuple(header.get("conditions", ())),
         "channels": tuple(header.get("channels", ())),
         "size": settings.size,
         "preset": settings.preset,
-        "device": header.get("history", {}).get("device", settings.device),
+        "device": history.get("device", settings.device),
         "start_from": started.get("model"),
         "has_model": bool(header),
     }
