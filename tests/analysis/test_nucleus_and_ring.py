@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy import ndimage as ndi
+from skimage.filters import threshold_otsu
+from skimage.segmentation import watershed
 
-from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask, nuclear_to_ring_ratio, nuclei_and_rings
+from napari_impa.analysis.nucleus_and_ring import (
+    central_nucleus_and_others,
+    central_nucleus_mask,
+    nuclear_to_ring_ratio,
+    nuclei_and_rings,
+)
 from napari_impa.errors import CellsError
 
 
@@ -60,7 +67,7 @@ def test_no_nucleus_or_no_signal_gives_nan():
 
 def test_central_nucleus_is_parted_from_a_touching_one():
     _, stain = disks(8, 0, 0, neighbour=True)
-    found = central_nucleus_mask(gaussian_filter(stain, (0, 1, 1)))
+    found = central_nucleus_mask(ndi.gaussian_filter(stain, (0, 1, 1)))
     _, alone = disks(8, 0, 0)
     truth = alone > 100
     overlap = (found & truth).sum() / (found | truth).sum()
@@ -77,3 +84,38 @@ def test_tnf_moves_nfkb_into_the_nucleus(shared):
     control = cells.table["control"].to_numpy() == 1
     assert np.nanmedian(ratio[~control]) == pytest.approx(1.7, abs=0.15)
     assert np.nanmedian(ratio[control]) == pytest.approx(1.1, abs=0.15)
+
+
+def parted_one_by_one(crop: np.ndarray) -> np.ndarray:
+    """The central nucleus as its docstring tells it, by scikit-image's threshold and a watershed of all of it."""
+    smooth = ndi.gaussian_filter(np.asarray(crop, np.float32), 1)
+    bright = ndi.binary_fill_holes(smooth > threshold_otsu(smooth))
+    depth = ndi.gaussian_filter(ndi.distance_transform_edt(bright), 1)
+    seeds = ndi.label((depth == ndi.maximum_filter(depth, size=7)) & bright, np.ones((3, 3)))[0]
+    parts = watershed(-depth, seeds, mask=bright)
+    centre = len(crop) // 2
+    away, (rows, columns) = ndi.distance_transform_edt(parts == 0, return_indices=True)
+    found = away[centre, centre] <= len(crop) / 4
+    return (parts == parts[rows[centre, centre], columns[centre, centre]]) & found
+
+
+def test_nuclei_of_a_stack_are_those_of_each_crop() -> None:
+    rng = np.random.default_rng(0)
+    crops = np.zeros((40, 48, 48), np.float32)
+    rows, columns = np.indices((48, 48))
+    for crop in crops:
+        for row, column, radius in rng.uniform((4, 4, 4), (44, 44, 9), (rng.integers(1, 6), 3)):
+            crop += rng.uniform(0.3, 1) * (np.hypot(rows - row, columns - column) < radius)
+    crops += rng.normal(0, 0.05, crops.shape)
+    found = central_nucleus_mask(crops)
+    assert 20 < found.any((1, 2)).sum() < 40
+    np.testing.assert_array_equal(found, [parted_one_by_one(crop) for crop in crops])
+    own, others = central_nucleus_and_others(crops)
+    np.testing.assert_array_equal(own, found)
+    assert others.any((1, 2)).sum() >= 20
+    assert not (own & others).any()
+
+
+def test_a_constant_crop_and_no_crop_hold_no_nucleus() -> None:
+    assert not central_nucleus_mask(np.full((2, 16, 16), 7)).any()
+    assert central_nucleus_mask(np.zeros((0, 16, 16))).shape == (0, 16, 16)
