@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from drawn_cells import drawn_cells
+from numpy.typing import NDArray
 from pretrained_stand_ins import MODULES, TENSORS, write_stand_in
 from torchvision_kernels import import_torchvision
 
@@ -42,3 +45,9 @@ def space(request: pytest.FixtureRequest) -> FeatureSpace:
     if found.weights is not None:
         request.getfixturevalue("stand_ins")
     return found
+
+
+@pytest.fixture(scope="session")
+def drawn() -> NDArray[np.uint16]:
+    """Twelve cells of three channels, as measurements with names need them."""
+    return drawn_cells(12)
