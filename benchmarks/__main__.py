@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
                 print(f"| {' | '.join((*cells, row.floor, row.verdict))} |", flush=True)
     if given.json:
         rows = [dataclasses.asdict(row) for row in measured]
-        given.json.write_text(json.dumps({"machine": about, "limits": limits, "rows": rows}, indent=1))
+        given.json.write_text(json.dumps({"machine": about, "limits": limits, "rows": rows}, indent=1, allow_nan=False))
 
 
 if __name__ == "__main__":

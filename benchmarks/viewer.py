@@ -161,14 +161,19 @@ def sliding(window: Window, seconds: float) -> Row:
     window.draws.append(look)
     began = time.perf_counter()
     timer.start(16)  # as often as a screen is drawn
-    until(lambda: time.perf_counter() - began > seconds)
+    until(lambda: changes and time.perf_counter() - began > seconds)
     timer.stop()
     window.draws.remove(look)
-    rate = len([at for at in changes if at - began <= seconds]) / seconds
+    rate = updates_a_second([at - began for at in changes], seconds)
     until(lambda: not window.session.busy)
     text = f"{rate:.1f} updates a second, {len(window.session.found.cells):,} cells"
-    ratio = UPDATES / rate if rate else float("inf")
-    return row_against("strength slider", [ratio], 1.0, text, f"at least {UPDATES:g}", wanted=1.0, extra={"rate": rate})
+    against, extra = f"at least {UPDATES:g}", {"rate": rate}
+    return row_against("strength slider", [UPDATES / rate], 1.0, text, against, wanted=1.0, extra=extra)
+
+
+def updates_a_second(times: list[float], seconds: float) -> float:
+    """Rate of updates at so many seconds after the beginning; where the first came later than `seconds`, up to that."""
+    return sum(time <= seconds for time in times) / seconds or 1 / times[0]
 
 
 def gaps(window: Window, choices: int) -> Iterator[Row]:

@@ -82,6 +82,23 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     assert predict["extra"]["largest_difference"] <= 1e-5
 
 
+def test_a_slider_whose_first_update_comes_late_still_has_a_rate(measure: ModuleType) -> None:
+    viewer = importlib.import_module("benchmarks.viewer")
+    assert viewer.updates_a_second([0.1, 0.3, 0.5, 0.7], 0.5) == 6
+    assert viewer.updates_a_second([0.8, 0.9], 0.5) == 1.25
+
+
+def test_a_figure_that_is_no_number_is_not_written(
+    measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = importlib.import_module("benchmarks.__main__")
+    rows = {"endless": lambda options: iter([measure.row_against("endless", [float("inf")], 1.0, "of", "against")])}
+    monkeypatch.setattr(main, "ROWS", rows)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        main.main(["--quick", "--device", "cpu", "--json", str(tmp_path / "out.json")])
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_a_row_that_is_not_there_is_said() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, check=False
