@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,30 @@ def test_runs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     (tmp_path / "bad" / "config.json").write_text("{")
     main.main(["runs", str(tmp_path)])
     assert "bad is damaged: " in capsys.readouterr().out
+
+
+def test_what_gap_runs_and_models_close_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = load_model(run)
+    for name, said in (("now", {"gap_closed": 0.468, "gap_floor": 0.81}), ("before", {"score": 0.17})):
+        shutil.copytree(run, tmp_path / name)
+        model.history = {**load_model(run).history, **said}
+        model.save(tmp_path / name / "model.impa")
+    main.main(["runs", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in lines}
+    assert "  0.47  " in rows["now"]
+    assert "  –  " in rows["before"]
+    assert "0.17" not in rows["before"]
+    assert "0 is no better than leaving the cells as they are, 1 is as real cells" in lines[-2]
+    assert lines[-1].startswith("Scored by an earlier measure")
+    assert lines[-1].endswith(": before.")
+    main.main(["models", "info", str(tmp_path / "now")])
+    words = "Gap closed on held-out cells: 0.47 (0: as the control, 1: as real cells; other real cells 0.81)."
+    assert words in capsys.readouterr().out
+    main.main(["models", "info", str(tmp_path / "before")])
+    assert "Gap closed: not known, as its training was scored by an earlier measure" in capsys.readouterr().out
+    main.main(["models", "info", str(run)])  # nothing was held out
+    assert "Gap closed" not in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
