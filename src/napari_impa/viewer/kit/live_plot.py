@@ -75,6 +75,7 @@ class LivePlot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setLogMode(y=logarithmic)
         left.enableAutoSIPrefix(False)
+        left.setStyle(maxTickLevel=1 if logarithmic else 0)
         self.getAxis("bottom").enableAutoSIPrefix(False)
         self.setLabel("bottom", "step")
         self.setLabel("left", label)

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -20,8 +21,9 @@ from napari_impa.viewer.train.curves import Past
 GAP = ("#66ccee", "#004488")
 BEST = ("#ddcc77", "#bb5500")
 
-ABOVE_OR_BELOW = [(1, 0), (1, 1)]
-"""Where a label stands beside its line: above, or below where there is no room."""
+ABOVE_RIGHT, BELOW_LEFT = {"position": 0.98, "anchors": [(1, 1)] * 2}, {"position": 0.02, "anchors": [(0, 0), (0, 1)]}
+"""Where labels of the two lines stand, so that the curve, which rises between them, leaves them free: above the lower
+one on the right, below the upper one on the left, or above it where it is itself low."""
 
 LOWEST = -1.0
 """As far as the axis opens downwards; what is lower still, as at first it may be, is drawn there."""
@@ -55,8 +57,8 @@ class GapCurves(LivePlot):
         self.each.toggled.connect(self.draw)
         self.best, self.names = QLabel(), QLabel()
         self.names.setWordWrap(True)
-        self._control = self._level(0, "cells left as they are")
-        self._real = self._level(1, "")
+        self._control = self._level("cells left as they are", ABOVE_RIGHT)
+        self._real = self._level("", BELOW_LEFT)
         self._mean = self.plot(symbol="o", symbolSize=5, connect="finite")
         self._star = self.plot(symbol="star", symbolSize=16, pen=None)
         self.setToolTip(
@@ -147,9 +149,8 @@ class GapCurves(LivePlot):
         self._star.setSymbolPen(pg.mkPen(self.palette().window().color()))
         self.draw_soon()
 
-    def _level(self, gap: float, label: str) -> pg.InfiniteLine:
-        options = {"position": 0.98, "anchors": ABOVE_OR_BELOW}
-        return self._mark(pg.InfiniteLine(gap, angle=0, label=label, labelOpts=options))
+    def _level(self, label: str, where: Mapping[str, Any]) -> pg.InfiniteLine:
+        return self._mark(pg.InfiniteLine(0, angle=0, label=label, labelOpts=dict(where)))
 
     def _show_levels(self) -> None:
         """Show how far other real cells come, once there is something to compare with that."""
@@ -172,7 +173,7 @@ class GapCurves(LivePlot):
         texts = []
         for name in ranked[:MOST_NAMES]:
             named = escape(name).replace(" ", "&nbsp;")
-            gap = "–" if math.isnan(newest[name]) else f"{newest[name]:.2f}".replace("-", "−")
+            gap = "–" if math.isnan(newest[name]) else f"{newest[name]:.2f}"
             texts.append(f'<span style="color:{colours[name]}">■</span>&nbsp;{named}&nbsp;{gap}')
         more = [f"and {len(ranked) - MOST_NAMES} more"] if len(ranked) > MOST_NAMES else []
         self.names.setText("&nbsp;&nbsp; ".join([*texts, *more]))

@@ -27,7 +27,7 @@ from napari_impa.watch import Token
 if TYPE_CHECKING:
     from napari_impa.engine.training.run_folder.summaries import RunSummary
 
-COLUMNS = ("run", "gap closed", "steps", "state", "date")
+COLUMNS = ("run", "gap\nclosed", "steps", "state", "date")
 NAME, GAP, STEPS, STATE, CHANGED = range(5)
 TIPS = (
     "Name of the run folder.",
@@ -37,7 +37,7 @@ TIPS = (
     "How the training stands.",
     "When it was trained last.",
 )
-WIDEST = {GAP: "gap closed", STEPS: "000,000", STATE: "complete", CHANGED: "00 Mmm"}
+WIDEST = {GAP: "closed ", STEPS: "000,000", STATE: "complete", CHANGED: "00 Mmm"}
 """What the columns beside the name make room for; the name gets the rest of a dock's width."""
 
 EARLIER = "Scored by an earlier measure, which says nothing of the gap closed; it will be known when it is resumed."
@@ -263,11 +263,12 @@ def _steps(count: int) -> str:
 
 
 def _about(one: RunSummary) -> str:
-    """Two lines on the run chosen."""
+    """Two or three lines on the run chosen."""
     if one.state == "damaged":
         return f"⚠ {one.name} is damaged: {one.problem}"
     what = f"{len(one.conditions)} {'batches' if one.task == 'batch' else 'conditions'}" if one.conditions else one.task
-    return f"{one.name}: {one.describe()}\n{what} · {one.size} px · {one.preset} · {one.device}"
+    lines = [f"{one.name}: {one.describe()}", f"{what} · {one.size} px · {one.preset} · {one.device}"]
+    return "\n".join([*lines, _gap_in_words(one)]).rstrip()
 
 
 def _gap_in_words(one: RunSummary) -> str:
