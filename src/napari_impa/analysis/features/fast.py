@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.analysis.features.families.correlation import correlation
+from napari_impa.analysis.features.families.correlation import correlation, shared_stain
 from napari_impa.analysis.features.families.intensity import intensity
 from napari_impa.analysis.features.families.radial import radial_distribution
 from napari_impa.analysis.features.families.shape import shape
-from napari_impa.analysis.features.families.texture import Patterns, quick_texture
+from napari_impa.analysis.features.families.texture import Patterns, pair_contrast, pattern_strength
 from napari_impa.analysis.features.families.under_mask import CELLS, NUCLEI, Columns, UnderMask
 from napari_impa.analysis.features.masks import find_masks, scaled_crops
 from napari_impa.analysis.features.space import FeatureSpace, Measurement, checked_crops
@@ -28,7 +28,7 @@ def fast_measurements(
     """Measure nucleus and body of cells: intensity, texture, radial distribution, correlation and shape.
 
     About a millisecond a crop. What bears CellProfiler's name is CellProfiler's number, but for the radial
-    distribution in masks that are not convex (`radial_distribution`), and textures (`quick_texture`).
+    distribution in masks that are not convex (`radial_distribution`), and textures (`families/texture.py`).
 
     Parameters
     ----------
@@ -77,8 +77,10 @@ def _measured(scaled: NDArray[np.float64], channels: tuple[str, ...], nuclei: in
     found: Columns = []
     for name, mask in ((NUCLEI, masks.nucleus), (CELLS, masks.cell)):
         under = UnderMask(name, mask, scaled, channels)
-        found += intensity(under) + quick_texture(under, patterns) + radial_distribution(under)
-        found += correlation(under) + shape(under)
+        found += intensity(under) + pattern_strength(under, patterns) + pair_contrast(under, patterns)
+        found += radial_distribution(under) + correlation(under) + shape(under)
+        # Within a nucleus, all stains are about as bright as anywhere in it, so their shares would all be 1.
+        found += shared_stain(under) if name is CELLS else []
     occupied = Measurement("Image_AreaOccupied_AreaOccupied_Cells", "share of the crop that cells cover", "shape")
     return [*found, (occupied, masks.covered.mean((1, 2)))]
 

@@ -50,7 +50,7 @@ def median_distance(under: UnderMask) -> Columns:
 
 
 def edge_intensity(under: UnderMask) -> Columns:
-    """The same at the edge of the mask: those pixels that share a side with one outside, within the crop."""
+    """The same at the edge of the mask: pixels that share a side with one outside; NaN where a cell fills its crop."""
     found: Columns = []
     inner = under.masks.copy()
     inner[:, 1:] &= under.masks[:, :-1]
@@ -62,7 +62,7 @@ def edge_intensity(under: UnderMask) -> Columns:
         ordered = edge.in_order(values)
         numbers = {
             "MeanIntensityEdge": ("mean", mean),
-            "IntegratedIntensityEdge": ("sum", edge.sums(values)),
+            "IntegratedIntensityEdge": ("sum", mean * edge.count),
             "StdIntensityEdge": ("standard deviation", np.sqrt(edge.mean((values - mean[edge.crop]) ** 2))),
             "MinIntensityEdge": ("least", edge.quantile(ordered, 0)),
             "MaxIntensityEdge": ("greatest", edge.quantile(ordered, 1)),

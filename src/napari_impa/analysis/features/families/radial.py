@@ -26,7 +26,7 @@ def radial_distribution(under: UnderMask, from_middle: NDArray[np.float64] | Non
         (n, S, S) distance of pixels from the middle; without it, the way along rows, columns and diagonals, which is
         CellProfiler's own distance where the mask is convex, and less than it where the way leaves the mask.
     """
-    middle = under.depth.reshape(len(under.masks), -1).argmax(1) if under.depth.size else np.zeros(0, np.intp)
+    middle = _middles(under)
     side = max(1, under.masks.shape[2])
     down, across = under.rows - (middle // side)[under.crop], under.columns - (middle % side)[under.crop]
     if from_middle is None:
@@ -59,3 +59,22 @@ def radial_distribution(under: UnderMask, from_middle: NDArray[np.float64] | Non
                 label = f"RadialDistribution_{key}_{name}_{number + 1}of{RINGS}"
                 found.append(under.named("radial distribution", label, f"{name}: {title}", value, name))
     return found
+
+
+def way_from_middle(under: UnderMask) -> NDArray[np.float64]:
+    """(n, S, S) length of the shortest way from the middle that stays under the mask, as CellProfiler takes it."""
+    from centrosome.propagate import propagate
+
+    out = np.zeros(under.masks.shape)
+    for number, (box, middle) in enumerate(zip(under.boxes, _middles(under), strict=True)):
+        if box is not None:
+            seed = np.zeros(under.masks.shape[1:], int)
+            seed.flat[middle] = 1
+            mask, seed = under.masks[number][box], np.ascontiguousarray(seed[box])
+            out[number][box] = np.where(mask, propagate(np.zeros(mask.shape), seed, mask, 1)[1], 0)
+    return out
+
+
+def _middles(under: UnderMask) -> NDArray[np.intp]:
+    """(n,) position in the flattened crop of the pixel that is farthest from the edge of the mask."""
+    return under.depth.reshape(len(under.masks), -1).argmax(1) if under.depth.size else np.zeros(0, np.intp)

@@ -24,12 +24,8 @@ FLOOR = 1e-3
 """Of the channel's range: what is fainter than this has no pattern."""
 
 
-def quick_texture(under: UnderMask, patterns: Patterns) -> Columns:
-    """Strength of the pattern in three bands and of the edges, relative to the mean; contrast and evenness of pairs.
-
-    The contrast is Haralick's, of pairs three pixels apart along rows and columns and without grey levels, as a
-    difference (its root) relative to the mean, so that a brighter stain has no more of it. The evenness, 1 − contrast
-    over twice the variance, is his correlation where a pair's pixels are as spread as all.
+def pattern_strength(under: UnderMask, patterns: Patterns) -> Columns:
+    """Strength of the pattern in three bands and of the edges, relative to the mean.
 
     Parameters
     ----------
@@ -44,6 +40,16 @@ def quick_texture(under: UnderMask, patterns: Patterns) -> Columns:
         for width, band, power in zip(WIDTHS, BANDS, patterns.bands, strict=True)
     }
     numbers["Edges"] = ("edges", under.mean(under.under(patterns.edges)) / mean)
+    return _of_channels(under, numbers)
+
+
+def pair_contrast(under: UnderMask, patterns: Patterns) -> Columns:
+    """Contrast and evenness of pairs of pixels.
+
+    The contrast is Haralick's, of pairs three pixels apart along rows and columns and without grey levels, as a
+    difference (its root) relative to the mean, so that a brighter stain has no more of it. The evenness, 1 − contrast
+    over twice the variance, is his correlation where a pair's pixels are as spread as all.
+    """
     squares, pairs = np.zeros(under.means.shape), np.zeros(len(under.masks))
     for partner, difference in patterns.partners(under.masks):
         both = partner.ravel()[under.where]
@@ -51,9 +57,15 @@ def quick_texture(under: UnderMask, patterns: Patterns) -> Columns:
         pairs += under.sums(both.astype(np.float64))
     contrast = ratio_or_nan(squares, np.broadcast_to(pairs, squares.shape))
     variance = under.mean((under.values - under.means[:, under.crop]) ** 2)
-    numbers[f"Contrast_{PAIR}"] = ("contrast of the texture", np.sqrt(contrast) / mean)
     even = 1 - ratio_or_nan(contrast, 2 * variance)
-    numbers[f"Evenness_{PAIR}"] = ("evenness of the texture", np.where(variance > 0, even, 0.0))
+    numbers = {
+        f"RelativeContrast_{PAIR}": ("contrast of pairs", np.sqrt(contrast) / np.maximum(under.means, FLOOR)),
+        f"Evenness_{PAIR}": ("evenness of pairs", np.where(variance > 0, even, 0.0)),
+    }
+    return _of_channels(under, numbers)
+
+
+def _of_channels(under: UnderMask, numbers: dict[str, tuple[str, NDArray[np.float64]]]) -> Columns:
     return [
         under.named("texture", f"Texture_{key}_{name}", f"{name}: {title} in the", value[number], name)
         for number, name in enumerate(under.channels)
