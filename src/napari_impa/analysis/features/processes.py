@@ -108,4 +108,4 @@ def _workers(cells: int) -> int:
         return 1
     import joblib
 
-    return max(1, min(joblib.cpu_count(), cells // (FEW // 4)))
+    return max(1, min(int(joblib.cpu_count()), cells // (FEW // 4)))

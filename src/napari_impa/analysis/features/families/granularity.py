@@ -9,7 +9,7 @@ from scipy import ndimage as ndi
 from napari_impa.analysis.features.families.under_mask import Columns, UnderMask
 
 EVERY = 2
-"""Pixel that is looked at: spots of a crop are a few pixels wide, not the dozens of a field at CellProfiler's quarter."""
+"""Pixel that is looked at: spots of a crop are a few pixels wide; CellProfiler looks at every fourth of a field."""
 
 BACKGROUND = 5
 """Radius in pixels of the halved crop of what is taken for background."""
@@ -34,9 +34,8 @@ class Granules:
     """
 
     def __init__(self, scaled: NDArray[np.float64]) -> None:
-        halved = np.ascontiguousarray(
-            scaled[:, :, ::EVERY, ::EVERY][:, :, : scaled.shape[2] // 2, : scaled.shape[3] // 2]
-        )
+        down, across = (EVERY * (side // EVERY) for side in scaled.shape[2:])
+        halved = scaled[:, :, :down:EVERY, :across:EVERY]
         flat = halved.reshape(-1, *halved.shape[2:]).astype(np.float32)
         self.left: list[NDArray[np.float64]] = []
         if not flat.size:
