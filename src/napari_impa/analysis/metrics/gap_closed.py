@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import t as student
 
+from napari_impa.analysis.statistics.wasserstein import MeasuredSample, SampledDistance, sampled_distance
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 
@@ -31,9 +32,6 @@ WORST = -1.0
 
 LEVEL = 0.9
 """Share of repeats of the experiment in which the interval holds the truth."""
-
-ROOT_2PI = np.sqrt(2 * np.pi)
-SCALES = np.array([*np.linspace(0, 1, 9), 1.25, 1.5, 2, 4, 100])
 
 
 class Estimate(NamedTuple):
@@ -172,9 +170,9 @@ def gap_closed(
         if taken[1, column] < FEWEST_VALUES:
             plain[column] = closed[column] = drawn_closed[:, column] = WORST
             continue
-        one, two, three = (_Sample.of(group[:, column], unit) for group, unit in zip(groups, units, strict=True))
-        far = _distance(one, three, weights[0], weights[2])
-        near = _distance(two, three, weights[1], weights[2])
+        one, two, three = (MeasuredSample.of(group[:, column], unit) for group, unit in zip(groups, units, strict=True))
+        far = sampled_distance(one, three, weights[0], weights[2])
+        near = sampled_distance(two, three, weights[1], weights[2])
         plain[column] = 1 - near.plain / far.plain
         # In a draw of few cells nothing may be left of the way that there is to go.
         least = 1e-3 * far.plain
@@ -248,99 +246,7 @@ def _draw(units: list[NDArray[np.intp]], paired: bool, draws: int, seed: int) ->
     return weights
 
 
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """Values of one measurement in the cells of a kind in which it was taken, and the well or cell of each."""
-
-    cells: NDArray[np.intp]
-    values: NDArray[np.float64]
-    numbers: NDArray[np.intp]
-    count: int
-
-    @classmethod
-    def of(cls, values: NDArray[np.float64], units: NDArray[np.intp]) -> _Sample:
-        cells = np.flatnonzero(np.isfinite(values))
-        return cls(cells, values[cells], units[cells], int(units.max()) + 1)
-
-    def influence(self, sign: NDArray[np.float64], widths: NDArray[np.float64], places: NDArray[np.intp]) -> Any:
-        """(units in all,) what each adds to the area between its cumulative distribution and a lower one.
-
-        `sign` says, between all points of a common axis, whether it is really the lower one (1) or not (−1).
-        """
-        above = np.append(np.cumsum((sign * widths)[::-1])[::-1], 0)[places]
-        return np.bincount(self.numbers, (above - above.mean()) / len(above), minlength=self.count)
-
-    def variance(self, below: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Sampling variance of the cumulative distribution `below` at all points of a common, sorted axis.
-
-        `places` are those of the sample's own cells on that axis.
-        """
-        if len(np.unique(self.numbers)) == len(self.numbers):
-            return below * (1 - below) / (len(self.numbers) - 1)
-        _, numbers = np.unique(self.numbers, return_inverse=True)
-        sizes = np.bincount(numbers)[:, None]
-        count = len(sizes)
-        steps = np.zeros((count, len(below)))
-        steps[numbers, places] = 1
-        # A share of cells is a ratio of two sums over wells: the variance is that of the residuals (Cochran 1977, 6.3).
-        residuals = np.cumsum(steps, 1) - sizes * below
-        return np.asarray((residuals**2).sum(0) * count / max(1, count - 1) / sizes.sum() ** 2)
-
-
-@dataclass(frozen=True, eq=False)
-class _Distance:
-    """Wasserstein distance of two samples: as it stands, corrected for few cells, and draws of the latter.
-
-    `influences` are how much it grows with each well or cell of the one and of the other sample.
-    """
-
-    plain: float
-    corrected: float
-    drawn: NDArray[np.float64]
-    influences: tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _distance(
-    one: _Sample, other: _Sample, one_draws: NDArray[np.float32], other_draws: NDArray[np.float32]
-) -> _Distance:
-    order = np.argsort(np.concatenate([one.values, other.values]), kind="stable")
-    values = np.concatenate([one.values, other.values])[order]
-    widths = np.diff(values)
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    own = np.where(order < len(one.values), 1 / len(one.values), 0.0)
-    others = np.where(order < len(one.values), 0.0, 1 / len(other.values))
-    below_one, below_other = np.cumsum(own), np.cumsum(others)
-    difference = (below_one - below_other)[:-1]
-    variance = one.variance(below_one, places[: len(one.values)])
-    variance = variance + other.variance(below_other, places[len(one.values) :])
-    error = np.sqrt(np.clip(variance[:-1], 0, None))
-    plain = float(np.abs(difference) @ widths)
-    sign = np.sign(difference)
-    influences = (
-        one.influence(sign, widths, places[: len(one.values)]),
-        other.influence(-sign, widths, places[len(one.values) :]),
-    )
-    direction = difference if plain > 0 else error
-    length = float(np.abs(direction) @ widths)
-    if length == 0:
-        return _Distance(plain, plain, np.full(one_draws.shape[1], plain), influences)
-    expected = _folded_mean(SCALES[:, None] * direction, error) @ widths
-
-    def scale_of(seen: Any) -> Any:
-        """Factor of the true difference; mirrored below what sampling error alone makes, so that it errs both ways."""
-        excess = seen - expected[0]
-        return np.sign(excess) * np.interp(expected[0] + np.abs(excess), expected, SCALES)
-
-    scale = float(scale_of(plain)) if plain > 0 else 0.0
-    drawn = _drawn_differences(one.cells, other.cells, order, one_draws, other_draws)
-    drawn -= ((1 - max(0.0, scale)) * difference).astype(np.float32)[:, None]
-    np.abs(drawn, out=drawn)
-    seen = (widths / widths.max()).astype(np.float32) @ drawn * widths.max()
-    return _Distance(plain, scale * plain, scale_of(seen) * length, influences)
-
-
-def _bias_of_ratio(near: _Distance, far: _Distance, paired: bool) -> float:
+def _bias_of_ratio(near: SampledDistance, far: SampledDistance, paired: bool) -> float:
     """How much too small the ratio of two distances is that share the real cells, and the control cells if `paired`.
 
     The second-order term of a ratio (Cochran 1977, 6.8), variance and covariance being those of the influences.
@@ -352,28 +258,6 @@ def _bias_of_ratio(near: _Distance, far: _Distance, paired: bool) -> float:
         covariance += float(near.influences[0] @ far.influences[0])
     ratio = near.corrected / max(far.corrected, least)
     return float(covariance - ratio * variance) / max(far.corrected, least) ** 2
-
-
-def _drawn_differences(
-    one: NDArray[np.intp],
-    other: NDArray[np.intp],
-    order: NDArray[np.intp],
-    one_draws: NDArray[np.float32],
-    other_draws: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """(n + m − 1, draws) differences of the cumulative distributions of drawn cells, between the sorted values."""
-    first, second = one_draws[one], other_draws[other]
-    # A draw may hold no cell at all in which the measurement was taken: it then says nothing of its distribution.
-    first /= np.maximum(first.sum(0), 1)
-    second /= -np.maximum(second.sum(0), 1)
-    steps = np.concatenate([first, second])[order[:-1]]
-    return np.cumsum(steps, axis=0, out=steps)
-
-
-def _folded_mean(mean: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of |x|, x being normal: Leone, Nelson & Nottingham (Technometrics 1961)."""
-    ratio = np.abs(mean) / np.maximum(sd, 1e-12)
-    return np.asarray(2 * sd / ROOT_2PI * np.exp(-(ratio**2) / 2) + np.abs(mean) * (2 * ndtr(ratio) - 1))
 
 
 def _reach(units: list[NDArray[np.intp]]) -> float:
