@@ -19,8 +19,8 @@ from napari_impa.analysis.report.contents import (
     PicturedCells,
     ReportContents,
     ReportedFinding,
-    ScoreColumn,
-    ScoreRow,
+    ReportedScore,
+    ScoredRow,
     SupportCurve,
 )
 from napari_impa.analysis.report.diagrams import FamilyBar
@@ -61,33 +61,35 @@ def panel(condition: str, seed: int = 0) -> ConditionPanel:
 
 def made_up(*conditions: str) -> ReportContents:
     """A report on these conditions."""
-    columns = (
-        ScoreColumn("cells", "cells", "How many.", kind="count"),
-        ScoreColumn("closed", "gap closed", "0: as the control, 1: as real cells.", "higher"),
-        ScoreColumn("distance", "distance", "Fréchet distance to real cells.", "lower"),
-        ScoreColumn("right", "taken for it", "By a classifier of real cells.", "higher", kind="share"),
+    scores = (
+        ReportedScore("cells", "cells", "How many.", "cells", "{:.0f}".format),
+        ReportedScore("closed", "gap closed", "0: control, 1: real cells.", "closed", "{:.2f}".format, "higher"),
+        ReportedScore("distance", "distance", "Fréchet distance to real cells.", "distance", "{:.2f}".format, "lower"),
+        ReportedScore("right", "taken for it", "By a classifier of real cells.", "right", "{:.0%}".format, "higher"),
+        ReportedScore("nothing", "nothing", "Which no row has.", "nothing", "{:.0%}".format, "higher"),
     )
-    values = {"control": (200, 0, 9.5, 0.02), "predicted": (200, 0.52, 3.25, 0.6), "mean_effect": (200, 0.31, 6, 0.1)}
-    values |= {
-        "another": (200, 0.2, 7, 0.1),
-        "copy": (200, NAN, NAN, NAN),
-        "real": (150, 0.83, 1, 0.9),
-        "half": (75,) * 4,
-    }
+    values = {"control": (200, 0, 9.5, 0.02, NAN), "predicted": (200, 0.52, 3.25, 0.6, NAN)}
+    values |= {"mean_effect": (200, 0.31, 6, 0.1, NAN), "another": (200, -0.2, 7, 0.1, NAN)}
+    values |= {"copy": (200, NAN, NAN, NAN, NAN), "real": (150, 0.83, 1, 0.9, NAN), "half": (75, 1, 1, 0.9, NAN)}
     return ReportContents(
         model="model",
         title="How well model predicts treated cells",
         facts=(("model", "model"), ("hash", "0123456789ab"), ("cells scored", "550"), ("date", "2026-01-02")),
         first="Predicted cells come half of the way from control to real cells.",
         paragraph="Intensity moves, shape stays. " * 6,
-        findings=(ReportedFinding("beats the mean effect", "It does.", "0.52 > 0.31"),),
+        findings=(ReportedFinding("beats the mean effect", "for", "It does."),),
+        rules=("It beats the mean effect.",),
         held_out=True,
         channels=("DAPI", "actin"),
         pixel_size=0.65,
         counts=tuple(CountedCells(name, 200, 150, 80, 2, None, 75) for name in conditions),
         panels=tuple(panel(name, number) for number, name in enumerate(conditions)),
-        columns=columns,
-        rows=tuple(ScoreRow(one, name, name.replace("_", " "), values[name]) for one in conditions for name in ROWS),
+        scores=scores,
+        rows=tuple(
+            ScoredRow(one, name, f"{name} cells", f"What {name} is.", values[name])
+            for one in conditions
+            for name in ROWS
+        ),
         support=tuple(SupportCurve(one, (0, 0.5, 1, 1.5), (0.05, 0.1, 0.2, 0.6), 0.05, 0.07) for one in conditions),
         measurements=tuple(
             MeasurementRow(one, f"Nuclei_Area_{k}", f"area {k}", "shape", k % 2 == 0, k / 3, NAN if k % 2 else k / 9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 
 from napari_impa.analysis.report.diagrams import FamilyBar
 
-NumberKind = Literal["plain", "share", "count"]
-"""How a number is written: with decimals, a share of cells in %, or how many."""
-
 
 @dataclass(frozen=True)
 class ReportedFinding:
-    """What the verdict rests on: a rule, what it came to here, and its numbers in words."""
+    """What one rule of the verdict found: its name, the side that it takes (`against`, `for` or `about`), in words."""
 
-    rule: str
+    name: str
+    side: str
     sentence: str
-    numbers: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,45 +148,47 @@ class ConditionPanel:
 
 
 @dataclass(frozen=True)
-class ScoreColumn:
-    """A column of the table of all rows.
+class ReportedScore:
+    """A score in the tables of rows.
 
     Parameters
     ----------
     key
-        Its name in `scores.csv`.
-    head, about
-        What stands over it, and what it is.
+        Its column in `scores.csv`.
+    head, about, metric
+        What it is called, how to read it, and the metric that it is of.
+    write
+        Writes its numbers.
     better
         Which values are good; None where none is (counts).
-    kind
-        How its numbers are written.
     """
 
     key: str
     head: str
     about: str
+    metric: str
+    write: Callable[[float], str]
     better: Literal["lower", "higher"] | None = None
-    kind: NumberKind = "plain"
 
 
 @dataclass(frozen=True)
-class ScoreRow:
-    """A row of the table: a set of cells, and its value in each column.
+class ScoredRow:
+    """A set of cells that is held against real cells of a condition: predicted ones, or what stands beside them.
 
     Parameters
     ----------
     condition
         What the cells are held against.
-    name, title
-        What a script and what a reader calls it.
+    name, title, note
+        What a script and what a reader calls them, and what they are for.
     values
-        One a column; NaN where it has none.
+        One a score; NaN where it has none.
     """
 
     condition: str
     name: str
     title: str
+    note: str
     values: tuple[float, ...]
 
 
@@ -238,8 +237,8 @@ class ReportContents:
         The model's name, and what the page is called.
     facts
         Model, hash, cells, date, versions: a name and a text each.
-    first, paragraph, findings
-        The verdict: its first line, in words, and what it rests on.
+    first, paragraph, findings, rules
+        The verdict: its first line, the paragraph, what it rests on, and the rules that made it in words.
     held_out
         Whether the training saw none of the scored cells.
     notes
@@ -250,8 +249,8 @@ class ReportContents:
         What was compared.
     panels, without_panel
         One a condition; names of conditions for which there was no room.
-    columns, rows
-        The table of all rows.
+    scores, rows
+        The tables of all rows; the first score sums all up.
     support, measurements, explained, settings, citations
         The rest of the page, in its order.
     """
@@ -262,12 +261,13 @@ class ReportContents:
     first: str
     paragraph: str
     findings: tuple[ReportedFinding, ...]
+    rules: tuple[str, ...]
     held_out: bool
     channels: tuple[str, ...]
     counts: tuple[CountedCells, ...]
     panels: tuple[ConditionPanel, ...]
-    columns: tuple[ScoreColumn, ...]
-    rows: tuple[ScoreRow, ...]
+    scores: tuple[ReportedScore, ...]
+    rows: tuple[ScoredRow, ...]
     pixel_size: float | None = None
     notes: tuple[str, ...] = ()
     without_panel: tuple[str, ...] = ()

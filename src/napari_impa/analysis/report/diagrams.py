@@ -26,7 +26,7 @@ FURTHEST_BACK = -0.5
 """Least gap closed that a bar shows; further back it ends in an arrow."""
 
 _TEXT = 9.0  # points
-_BINS = 120
+_BINS = 64
 _WIDTH = 3.75  # inches, what a phone shows without making text smaller
 
 

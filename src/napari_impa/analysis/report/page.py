@@ -7,7 +7,8 @@ tables, is named there by its hash.  Whatever a user named is escaped by the tem
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 from math import isfinite
@@ -21,11 +22,10 @@ from markupsafe import Markup
 from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
 from napari_impa.analysis.report.contents import (
     ConditionPanel,
-    NumberKind,
     PicturedCells,
     ReportContents,
-    ScoreColumn,
-    ScoreRow,
+    ReportedScore,
+    ScoredRow,
 )
 from napari_impa.analysis.report.crops import channel_strip, outlined, picture_uri, svg_uri
 from napari_impa.analysis.report.diagrams import (
@@ -36,8 +36,11 @@ from napari_impa.analysis.report.diagrams import (
 )
 from napari_impa.watch import UNWATCHED, Watch
 
-REFERENCES = frozenset({"real", "half", "seen"})
-"""Rows of real cells: what a model is measured by, so that they are never marked as the best of a column."""
+REFERENCES = frozenset({"real", "half", "copy"})
+"""Rows of real cells, which show what can be reached."""
+
+NO_RIVALS = REFERENCES | {"seen"}
+"""Rows that are never marked as the best: real cells, and the model on cells that it knows."""
 
 UNKNOWN = "–"
 """What stands for a number that there is none of."""
@@ -66,32 +69,34 @@ def report_page(contents: ReportContents, *, watch: Watch = UNWATCHED) -> str:
         channels=", ".join(contents.channels),
         without_panel=", ".join(contents.without_panel),
         legend=_legend(contents.channels),
-        groups=_row_groups(contents.columns, contents.rows),
+        tables=_tables(contents.scores, contents.rows),
+        summary=_summary(contents.scores, contents.rows),
         support=[
             (one.condition, svg_uri(support_diagram(one.strengths, one.outside, control=one.control, real=one.real)))
             for one in contents.support
         ],
+        kinds={row.name: _kind(row.name) for row in contents.rows},
         style=Markup(style),
         script=Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src {_hashed(style)}; script-src {_hashed(script)}",
     )  # fmt: skip
 
 
-def write_number(value: float, kind: NumberKind = "plain") -> str:
-    """Write a number for a reader: 0.42, 12.3, 87 %, 1,024; an en dash where there is none.
+def write_number(value: float) -> str:
+    """Write a number for a reader, with a true minus; an en dash where there is none.
 
-    >>> write_number(0.4249), write_number(0.874, "share"), write_number(2000, "count"), write_number(float("nan"))
-    ('0.42', '87 %', '2,000', '–')
+    >>> write_number(0.4249), write_number(-12.34), write_number(1234.5), write_number(float("nan"))
+    ('0.42', '−12.3', '1,234', '–')
     """
     if not isfinite(value):
         return UNKNOWN
-    if kind == "share":
-        text = f"{100 * value:.0f} %"
-    elif kind == "count":
-        text = f"{value:,.0f}"
-    else:
-        text = f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    text = f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
     return text.replace("-", "−")
+
+
+def write_share(value: float) -> str:
+    """Write a share in whole per cent; an en dash where there is none."""
+    return f"{100 * value:.0f} %".replace("-", "−") if isfinite(value) else UNKNOWN
 
 
 def _environment() -> Environment:
@@ -103,13 +108,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": write_number, "plain": _plain_number, "transposed": _transposed}
+    environment.filters |= {
+        "number": write_number,
+        "share": write_share,
+        "transposed": _transposed,
+    }
     return environment
-
-
-def _plain_number(value: float) -> str:
-    """A number for a script; nothing where there is none."""
-    return f"{value:.6g}" if isfinite(value) else ""
 
 
 def _transposed(columns: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -180,30 +184,61 @@ def _pictured(one: PicturedCells, limits: Any, colours: Sequence[str]) -> dict[s
     }
 
 
-def _row_groups(columns: Sequence[ScoreColumn], rows: Sequence[ScoreRow]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Rows of the table by condition; of each value its text, and whether it is the best of a prediction's."""
-    groups: dict[str, list[ScoreRow]] = {}
+@dataclass(frozen=True)
+class WrittenValue:
+    """A number as text, whether it is the best that a prediction has, and of which row."""
+
+    text: str
+    best: bool
+    row: str
+
+
+def _kind(row: str) -> str:
+    """The class by which a row is drawn."""
+    return "own" if row == "predicted" else "reference" if row in REFERENCES else "rival"
+
+
+def _by_condition(rows: Sequence[ScoredRow]) -> dict[str, list[ScoredRow]]:
+    groups: dict[str, list[ScoredRow]] = {}
     for row in rows:
         groups.setdefault(row.condition, []).append(row)
-    return [(condition, _marked(columns, some)) for condition, some in groups.items()]
+    return groups
 
 
-def _marked(columns: Sequence[ScoreColumn], rows: Sequence[ScoreRow]) -> list[Mapping[str, Any]]:
-    best = []
-    for number, column in enumerate(columns):
-        rivals = [row.values[number] for row in rows if row.name not in REFERENCES and isfinite(row.values[number])]
-        if column.better is None or len(rivals) < 2 or min(rivals) == max(rivals):
-            best.append(float("nan"))
-        else:
-            best.append(min(rivals) if column.better == "lower" else max(rivals))
+def _tables(scores: Sequence[ReportedScore], rows: Sequence[ScoredRow]) -> list[tuple[str, list[ScoredRow], list[Any]]]:
+    """Of each condition its rows, and each score with their values; scores that none of them has are left out."""
+    tables = []
+    for condition, some in _by_condition(rows).items():
+        lines = [
+            (score, _written(score, some, [row.values[number] for row in some])) for number, score in enumerate(scores)
+        ]
+        tables.append((condition, some, [line for line in lines if any(one.text != UNKNOWN for one in line[1])]))
+    return tables
+
+
+def _summary(scores: Sequence[ReportedScore], rows: Sequence[ScoredRow]) -> tuple[Any, list[ScoredRow], list[Any]]:
+    """The score that sums all up, the rows that any condition has, and their values for each condition."""
+    summed = next((number for number, score in enumerate(scores) if score.better), None)
+    if summed is None:
+        return None, [], []
+    heads = list({row.name: row for row in rows}.values())
+    lines = []
+    for condition, some in _by_condition(rows).items():
+        of = {row.name: row.values[summed] for row in some}
+        lines.append((condition, _written(scores[summed], heads, [of.get(row.name, float("nan")) for row in heads])))
+    return scores[summed], heads, lines
+
+
+def _written(score: ReportedScore, rows: Sequence[ScoredRow], values: Sequence[float]) -> list[WrittenValue]:
+    rivals = [value for row, value in zip(rows, values, strict=True) if row.name not in NO_RIVALS and isfinite(value)]
+    best = None
+    if score.better is not None and len(rivals) > 1 and min(rivals) < max(rivals):
+        best = min(rivals) if score.better == "lower" else max(rivals)
     return [
-        {
-            "row": row,
-            "reference": row.name in REFERENCES,
-            "values": [
-                (write_number(value, column.kind), row.name not in REFERENCES and value == top)
-                for value, top, column in zip(row.values, best, columns, strict=True)
-            ],
-        }
-        for row in rows
+        WrittenValue(
+            score.write(value).replace("-", "−") if isfinite(value) else UNKNOWN,
+            row.name not in NO_RIVALS and value == best,
+            row.name,
+        )
+        for row, value in zip(rows, values, strict=True)
     ]

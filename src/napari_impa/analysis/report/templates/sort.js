@@ -8,9 +8,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.append(...head.childNodes);
     head.append(button);
     const value = (row) => {
-      const cell = row.cells[column];
-      if (cell.dataset.value === undefined) return cell.textContent.trim();
-      return cell.dataset.value === "" ? null : Number(cell.dataset.value);
+      const text = row.cells[column].textContent.trim();
+      if (text === "–") return null;
+      const number = Number(text.replace("−", "-").replaceAll(",", ""));
+      return text === "" || Number.isNaN(number) ? text : number;
     };
     button.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending" ? 1 : -1;
@@ -19,7 +20,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...body.rows].sort((one, other) => {
         const a = value(one), b = value(other);
         if (a === null || b === null) return (a === null) - (b === null);
-        return up * (typeof a === "number" ? a - b : a.localeCompare(b));
+        return up * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
       });
       body.append(...rows);
     });
