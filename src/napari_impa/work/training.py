@@ -34,7 +34,8 @@ SELDOM = 1.25
 """Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
 
 SCORE_STEPS = 10
-"""Steps from score to score for as many scored cells as a batch has; scores then take about 2 % of the time."""
+"""Steps from score to score for as many scored cells as a batch has; scores and the calibration of what is scored then
+take about 2 % of the time on a CPU (measured with `tiny`, 64 px). On a GPU some are left out, see `BestModel`."""
 
 
 def train(

@@ -4,8 +4,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.best import BestModel
@@ -176,6 +179,28 @@ def test_scores_take_little_of_the_time(make_trainer: Make, monkeypatch: pytest.
     monkeypatch.setattr("napari_impa.engine.training.run_folder.best.time", slow)
     list(trainer)
     assert trainer.run.gaps["step"].tolist() == [1, 6]  # one score took 100 s of a training of less; the end counts
+
+
+@given(step=st.floats(0.001, 10), cost=st.floats(0.01, 200))
+def test_after_the_first_all_scores_take_at_most_5_percent_of_the_time(step: float, cost: float) -> None:
+    seconds, clock, scores = 0.0, 0.0, 0
+
+    def make() -> IMPA:
+        nonlocal clock
+        clock += cost
+        return cast(IMPA, SimpleNamespace(history={}))
+
+    run = cast(Run, SimpleNamespace(append_gaps=lambda *row: None))
+    best = BestModel(run, lambda model: {"low": math.nan}, every=83)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_impa.engine.training.run_folder.best.time", SimpleNamespace(monotonic=lambda: clock))
+        for number in range(1, 8300):
+            seconds += step
+            if best.is_due(number, seconds):
+                best.consider(make, number, seconds)
+                seconds, scores = seconds + cost, scores + 1
+                assert scores == 1 or best.seconds <= 0.05 * seconds + 1e-6
+    assert scores >= 1
 
 
 def test_without_a_score_the_last_model_is_the_model(make_trainer: Make) -> None:
