@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from spotted_cells import LIMITS, control_cells, with_spots
 
 from napari_impa.analysis.attribution import fair_pixel_classifier, pixel_classifier
-from napari_impa.analysis.attribution.fair_pixel_classifier import FairPixelClassifier
+from napari_impa.analysis.attribution.fair_pixel_classifier import FairPixelClassifier, groupings_of
 from napari_impa.analysis.attribution.pixel_classifier import PixelClassifier, scaled
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import CancelledError, Reported, Token
@@ -76,6 +77,18 @@ def test_a_plate_for_each_side_parts_nothing(monkeypatch: pytest.MonkeyPatch) ->
     groupings = [("plate", np.full(40, "A"), np.full(40, "B")), ("well", wells, wells)]
     found, _, _ = learned_rows(monkeypatch, groupings, named(40, 1), named(40, 2))
     assert found.how == "on cells of other wells"
+
+
+def test_cells_are_parted_by_plates_then_by_wells() -> None:
+    control = pd.DataFrame({"Metadata_Plate": ["p", "q"], "well": ["A1", "A2"], "compound": ["DMSO", "DMSO"]})
+    treated = pd.DataFrame({"Metadata_Plate": ["p"], "well": ["B1"], "compound": ["taxol"]})
+    found = groupings_of(control, treated, ["compound"])
+    assert [(what, list(one), list(other)) for what, one, other in found] == [
+        ("plate", ["p", "q"], ["p"]),
+        ("well", ["A1", "A2"], ["B1"]),
+    ]
+    assert groupings_of(control, treated, ["Metadata_Plate", "well"]) == []
+    assert groupings_of(control, pd.DataFrame({"compound": ["taxol"]})) == []
 
 
 def test_sides_that_are_alike_are_an_error() -> None:

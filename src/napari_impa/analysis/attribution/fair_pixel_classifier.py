@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.analysis.attribution.pixel_classifier import STEPS, PixelClassifier, scaled
+from napari_impa.cells.tables import condition_names
+from napari_impa.cells.words import IMAGED_TOGETHER, WELL
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, PartOf, Watch
 
@@ -103,6 +106,26 @@ class FairPixelClassifier:
                 f"{accuracy:.0%} of the cells that it never saw, where chance is 50%), so it cannot say what mattered."
             )
         return cls((trained[0], trained[1]), parts[0], accuracy, how)
+
+
+def groupings_of(
+    control: pd.DataFrame, treated: pd.DataFrame, label: Sequence[str] = ()
+) -> list[tuple[str, NDArray[np.object_], NDArray[np.object_]]]:
+    """What cells may be parted by, as `FairPixelClassifier.fit` takes it: plates, then wells, where tables name them.
+
+    Parameters
+    ----------
+    control, treated
+        Tables of the cells of either side.
+    label
+        Columns that name conditions, which part nothing.
+    """
+    found = []
+    for what, word in (("plate", IMAGED_TOGETHER), ("well", WELL)):
+        column = word.find(control.columns, but=label)
+        if column is not None and column in treated.columns:
+            found.append((what, condition_names(control, [column]), condition_names(treated, [column])))
+    return found
 
 
 def _parts(

@@ -28,7 +28,7 @@ def integrated_gradients(
     Parameters
     ----------
     score
-        (k, …) images → (k,) scores, each of its own image alone.
+        (k, …) images → (k,) scores, each of its own image alone; k is n times the points.
     before, after
         (n, …) pairs of images.
     points
@@ -39,9 +39,8 @@ def integrated_gradients(
     As the images.
     """
     nodes, weights = np.polynomial.legendre.leggauss(points)
-    change, total = after - before, torch.zeros_like(before)
-    for node, weight in zip(nodes, weights, strict=True):
-        images = (before + (node + 1) / 2 * change).requires_grad_()
-        (gradient,) = torch.autograd.grad(score(images).sum(), images)
-        total += weight / 2 * gradient
-    return change * total
+    each = (points, *[1] * before.ndim)
+    at, share = (torch.as_tensor(one, dtype=before.dtype).view(each) for one in ((nodes + 1) / 2, weights / 2))
+    images = (before + at * (after - before)).flatten(0, 1).requires_grad_()
+    (gradients,) = torch.autograd.grad(score(images).sum(), images)
+    return (after - before) * (share * gradients.view(points, *before.shape)).sum(0)

@@ -30,7 +30,7 @@ from napari_impa.viewer.perturb.export import Keep
 from napari_impa.viewer.perturb.request import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.targets_form import TurnInto
-from napari_impa.viewer.perturb.views import VIEWS
+from napari_impa.viewer.perturb.views import VIEWS, View
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ class PerturbDock(Dock):
         session.cell_changed.connect(self.changes.set_cell)
         self.changes.measured.connect(self._on_measured)
         session.predicted.connect(self._on_predicted)
+        session.further_changed.connect(self._on_further)
         session.failed.connect(self._on_failed)
         session.cell_changed.connect(self.keep.show_cell)
         session.busy_changed.connect(self.status.busy)
@@ -300,6 +301,11 @@ class PerturbDock(Dock):
             self.session.describe_cells(None)
             self.changes.set_result(found.cells, by_name, found.treated)
         self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
+
+    def _on_further(self, view: type[View]) -> None:
+        """Say what a view has found beyond the prediction."""
+        if text := view.says(self.session.further[view]):
+            self.status.say(text)
 
     def _on_measured(self, changes: Changes) -> None:
         """Let the outlines' features and the saved table say what was measured."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from napari_impa.analysis.changes import Changes
 
 
+PREDICTING = "Predicting …"
+
+
 class PerturbSession(QObject):
     """One model on some cells of a viewer; every setting that changes makes the result follow.
 
@@ -73,7 +76,7 @@ class PerturbSession(QObject):
         self._encoded: EncodedCells | None = None
         self._all_encoded: EncodedCells | None = None
         self._outlines: Outlines | None = None
-        self._seen, self._waiting = True, False
+        self._seen, self._waiting, self._doing = True, False, PREDICTING
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
         self._loading.failed.connect(lambda _: self.model_failed.emit())
@@ -244,6 +247,7 @@ class PerturbSession(QObject):
             return
         self._seen = self._waiting = False
         further = self.view_kind.further
+        self._doing = PREDICTING
         self._predicting.submit(predict_cells, self._encoded, self.request, further and further.in_sight)
         self._say_busy()
 
@@ -288,6 +292,7 @@ class PerturbSession(QObject):
         """Compute what the view shows beyond the prediction, where that is not there yet."""
         kind = self.view_kind
         if kind.further is not None and kind not in self.further and self._encoded is not None:
+            self._doing = kind.further.busy
             self._predicting.submit(compute_further, kind, self._encoded, self.result)
             self._say_busy()
 
@@ -350,6 +355,6 @@ class PerturbSession(QObject):
         texts = (
             (self._loading, "Loading the model …"),
             (self._finding, "Finding cells …"),
-            (self._predicting, "Predicting …"),
+            (self._predicting, self._doing),
         )
         self.busy_changed.emit(next((text for latest, text in texts if latest.busy), ""))

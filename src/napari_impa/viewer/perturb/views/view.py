@@ -44,10 +44,13 @@ class Further:
         Computes it of all cells, when they are predicted; may report blocks, and stops with its token.
     in_sight
         Computes a block of it for the cells in sight, before all are predicted.
+    busy
+        What is said meanwhile.
     """
 
     of_all: Callable[[Token, EncodedCells, Predicted], Any]
     in_sight: InSight | None = None
+    busy: str = "Predicting …"
 
 
 class View:
@@ -99,6 +102,11 @@ class View:
     def missing(cls, found: Found, loaded: Loaded) -> str:
         """What is not there that the view needs, in words; empty where nothing is missing."""
         return next((need.otherwise for need in cls.needs if not need.is_there(found, loaded)), "")
+
+    @classmethod
+    def says(cls, further: Any) -> str:
+        """What the dock says of all that `further` has computed, in a sentence; empty where nothing."""
+        return ""
 
     def _start(self, request: Request, hide: Sequence[Layer]) -> None:
         raise NotImplementedError
