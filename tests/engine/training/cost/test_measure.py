@@ -187,7 +187,7 @@ def test_memory_and_roughness_are_said() -> None:
     [
         (999, "default", "stay blurred"),
         (1000, "default", "first look"),
-        (2000, "default", "watch the scores"),
+        (2000, "default", "watch the gap closed"),
         (2000, "paper", "did not suffice"),
     ],
 )

@@ -85,7 +85,7 @@ def advise(measured: Measured, settings: TrainingSettings, recipe: str | None = 
         return f"Enough to try out; below some {tried.blurred:,} steps cells stay blurred. {good} take {enough}."
     if steps < tried.good:
         return f"Enough for a first look. {good}, which gave good cells on our test wells, take {enough}."
-    return f"{good} gave good cells on our test wells; your cells may need more, so watch the scores."
+    return f"{good} gave good cells on our test wells; your cells may need more, so watch the gap closed."
 
 
 def rounded(count: int) -> int:
