@@ -15,11 +15,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import prediction, reading, steps, train_dock, viewer
+from benchmarks import measuring, prediction, reading, steps, train_dock, viewer
 from benchmarks.measure import Options, Row, bandwidth, machine, matrix_rate
 from napari_impa.engine.device import choose_device
 
 ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
+    "measure": measuring.rows,
     "predict": prediction.rows,
     "read": reading.pool_rows,
     "many": reading.million_rows,

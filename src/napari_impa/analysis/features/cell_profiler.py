@@ -1,4 +1,4 @@
-"""Measurements with names: CellProfiler's, of nucleus and body of each cell, through cp-measure or as it has them."""
+"""Measurements with names: CellProfiler's, of nucleus and body of each cell, as cp-measure has them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def cell_profiler_measurements(
     """Measure nucleus and body of cells as CellProfiler does, in five families from intensity to shape.
 
     Names and definitions are those of CellProfiler 4 (Stirling et al., BMC Bioinformatics 22, 2021) as cp-measure has
-    them (Muñoz et al., arXiv:2507.01163): Haralick's textures are computed by it, most others here for many crops at
-    once, ten times as fast, and tested against its numbers. Differences, all for the sake of crops of 64 px or so:
+    them (Muñoz et al., arXiv:2507.01163), computed here for many crops at once, which is many times as fast, and tested
+    against its numbers. Differences, all for the sake of crops of 64 px or so:
 
     - Intensities are scaled by the limits to 0…1 and not clipped above.
     - Haralick's textures have 32 grey levels counted in the stain's own mean, and are averaged over the four
@@ -104,7 +104,7 @@ def _measured(scaled: NDArray[np.float64], channels: tuple[str, ...], nuclei: in
 
 
 def _missing() -> str:
-    lacking = find_spec("cp_measure") is None
+    lacking = find_spec("centrosome") is None  # whose distances within a mask these are; cp-measure brings it
     return "Measurements with names need cp-measure: pip install cp-measure." if lacking else ""
 
 
