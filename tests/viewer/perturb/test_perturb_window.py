@@ -72,6 +72,15 @@ def test_opening_the_dock_is_enough_to_see_a_prediction(viewer: Any, dock: Pertu
     assert result.request.title() in dock.status.text()
 
 
+def test_what_a_view_has_found_is_said(
+    viewer: Any, dock: PerturbDock, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InPlace, "says", classmethod(lambda cls, further: f"{len(further)} fields."))
+    show(dock, settle, InPlace)
+    settle(lambda: InPlace in dock.session.further)
+    assert dock.status.text() == "1 fields."
+
+
 def test_result_follows_every_control(viewer: Any, dock: PerturbDock, settle: Settle, model: IMPA) -> None:
     choose(dock, settle, "shrinkage")
     dock.strength.setValue(1.5)

@@ -36,9 +36,10 @@ class Attributions:
         the classifier take it for treated; where none does, the one of the best trade, change of the probability less
         size of the mask.
     sizes
-        (n,) share of all pixels of all channels that this mask takes.
+        (n,) share of all pixels of all channels that this mask takes; NaN, and the mask empty, where the classifier
+        takes the control for treated to begin with.
     flipped
-        (n,) whether the classifier takes the cell so pasted for treated.
+        (n,) whether it is by this mask that the classifier takes the cell for treated.
     curve
         (n, K) change of the probability of being treated with masks of the K sizes `masks.SIZES`.
     areas
@@ -110,12 +111,12 @@ def attributions(
                 masks[row] = grown[chosen[row]]
             done += len(some)
             watch.report(done, len(rows), "what mattered")
-    curve = reached - reached[:, :1]
+    curve, told = reached - reached[:, :1], reached[:, 0] <= 0.5
     return Attributions(
         maps=maps,
         masks=masks,
-        sizes=SIZES[chosen],
-        flipped=reached[np.arange(len(rows)), chosen] > 0.5,
+        sizes=np.where(told, SIZES[chosen], np.nan),
+        flipped=told & (reached[np.arange(len(rows)), chosen] > 0.5),
         curve=curve,
         areas=area_under(curve),
         accuracy=classifier.accuracy,

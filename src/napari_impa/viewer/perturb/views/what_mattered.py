@@ -157,8 +157,9 @@ def _facts(parts: Sequence[Attributions]) -> MaskFacts:
     sizes, flipped, areas = (
         np.concatenate([getattr(p, name) for p in parts]) for name in ("sizes", "flipped", "areas")
     )
-    first = parts[0]
-    return MaskFacts(float(np.median(sizes)), float(flipped.mean()), float(np.median(areas)), first.accuracy, first.how)
+    first, told = parts[0], sizes[np.isfinite(sizes)]  # the others are taken for treated to begin with
+    size = float(np.median(told)) if len(told) else 0.0
+    return MaskFacts(size, float(flipped.mean()), float(np.median(areas)), first.accuracy, first.how)
 
 
 class WhatMattered(Stacks):
