@@ -13,21 +13,19 @@ import argparse
 import ast
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from napari_impa.analysis.features.quick import deep_features
-from napari_impa.analysis.metrics.frechet import frechet_distance
+from napari_impa.analysis.evaluation import DEFAULT_SPACES, evaluate
+from napari_impa.analysis.features.space import FAMILIES
+from napari_impa.analysis.metrics.gap import family_column
 from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
-from napari_impa.analysis.scores import evaluate
 from napari_impa.analysis.selection import ScoredCells, select_cells
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.intensity import normalize, to_levels
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import recipe_named
@@ -51,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--features", nargs="+", default=list(DEFAULT_SPACES), help="what cells are compared by")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("recipes"), help="folder for runs, montages and scores")
     given = parser.parse_args(arguments)
@@ -70,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         trainer = Trainer(cells, settings, folder, recipe=recipe_of(variant))
         follow(trainer, progress=False)
         model = load_model(folder)
-        row, real = scores(model, cells)
+        row, real = scores(model, cells, given.features)
         save_evaluation_montage(folder / "montage.png", model, cells)
         (folder / "scores.json").write_text(json.dumps({"recipe": variant, "steps": trainer.step, **row}, indent=1))
         if number == 0:
@@ -103,53 +102,27 @@ def recipe_of(variant: str) -> Recipe:
     return dataclasses.replace(recipe, **values)
 
 
-def scores(model: IMPA, cells: Cells) -> tuple[dict[str, float], dict[str, float]]:
-    """Held-out scores of a model, and of real cells that are not held out: means over the conditions, then each.
+SHOWN = ("gap_closed", *map(family_column, FAMILIES), "told_apart", "right", "treated", "ratio_quick")
+"""Columns of `evaluate` that are printed of each variant, means over the conditions."""
 
-    `distance` and `texture` are Fréchet distances to real held-out cells over the untransformed control's: of the cells
-    as they are, and of their detail alone, brightness and contrast evened out.  `treated` is the fraction taken for
-    treated.  `given back` is the mean correlation of control cells with themselves at strength 0.
+
+def scores(model: IMPA, cells: Cells, features: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Held-out scores of a model, and of real cells that are not held out: means over the conditions.
+
+    The columns of `evaluate`, and `given back`: the mean correlation of control cells with themselves at strength 0.
     """
-    table = evaluate(model, cells).set_index("condition")
-    chosen = select_cells(model, cells)
-    found: list[dict[str, float]] = []
-    for kind, ratio in (("predicted", "ratio"), ("real", "ratio_real")):
-        textures = {name: texture_ratio(model, chosen, name, kind) for name in chosen.conditions}
-        row = {
-            "distance": float(table[ratio].mean()),
-            "texture": float(np.mean(list(textures.values()))),
-            "treated": float(table[f"treated_{kind}"].mean()),
-            "given back": given_back(model, chosen) if kind == "predicted" else 1.0,
-        }
-        for name in chosen.conditions:
-            row |= {f"distance {name}": float(table.loc[name, ratio]), f"texture {name}": textures[name]}
-        found.append(row)
-    return found[0], found[1]
-
-
-def texture_ratio(model: IMPA, chosen: ScoredCells, condition: str, kind: str) -> float:
-    """Distance in texture of predicted (or other real) cells to the real held-out ones, over the controls'."""
-    sources, real = chosen.take(chosen.sources(condition)), chosen.take(chosen.real(condition))
-    one = (
-        model.predict(sources, condition) if kind == "predicted" else chosen.take(chosen.real(condition, scored=False))
+    table = evaluate(model, cells, features=features)
+    predicted, real = (
+        {name: float(part[name].mean()) for name in SHOWN if name in part}
+        for part in (table[table["row"] == row] for row in ("predicted", "real"))
     )
-    count = min(len(sources), len(real), len(one))
-    parts = [texture(part, model, count) for part in (one, sources, real)]
-    return frechet_distance(parts[0], parts[2]) / frechet_distance(parts[1], parts[2])
+    return predicted | {"given back": given_back(model, select_cells(model, cells))}, real | {"given back": 1.0}
 
 
 def given_back(model: IMPA, chosen: ScoredCells) -> float:
     """Mean correlation of control cells with themselves at strength 0."""
     controls = chosen.take(chosen.sources(chosen.conditions[0]))
     return correlation(model.predict(controls, chosen.conditions[0], strength=0.0), controls)
-
-
-def texture(cells: Cells, model: IMPA, count: int) -> np.ndarray:
-    """(count, D) features of the cells' detail, of equal contrast in every channel of every cell."""
-    images = normalize(to_levels(cells.pixels[:count], model.limits))
-    detail = images - F.avg_pool2d(F.pad(images, (4, 4, 4, 4), mode="replicate"), 9, 1)
-    detail = detail / (detail.flatten(2).std(2)[:, :, None, None] + 0.02)
-    return deep_features((detail / 8 + 0.5).numpy(), np.tile([0.0, 1.0], (images.shape[1], 1)))
 
 
 def correlation(cells: Cells, others: Cells) -> float:

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_impa.analysis.scores import evaluate
+    from napari_impa.analysis.evaluation import evaluate
     from napari_impa.cells.folder import crop_source, read_cells
     from napari_impa.cells.segmenters.blobs import segment_nuclei
     from napari_impa.cells.simulated.screen import simulated_cells, simulated_screen, true_counterfactual
@@ -39,7 +39,7 @@ _ROOMS = {
     "NewCondition": "engine.describing.new_condition",
     "Run": "engine.training.run_folder.run",
     "crop_source": "cells.folder",
-    "evaluate": "analysis.scores",
+    "evaluate": "analysis.evaluation",
     "load_model": "work.catalog",
     "open_cells": "cells.store",
     "open_source": "cells.source",

@@ -50,6 +50,13 @@ class Reported(Watch):
         self._report(done, of, what)
 
 
+class Checked(Watch):
+    """Stops work as the whole is stopped, and keeps to itself how far a part of it is."""
+
+    def __init__(self, whole: Watch) -> None:
+        self.check = whole.check  # type: ignore[method-assign]
+
+
 class PartOf(Watch):
     """Watch one part of some work as that part of the whole.
 

@@ -38,6 +38,7 @@ class ModelDouble:
     """What scores need of a model; `answer` is (cells, condition) -> pixels."""
 
     unseen: tuple[str, ...] = ()
+    descriptions = ()
     where: Mapping[str, Sequence[str]] = MappingProxyType({})
     name, hash, size, channels = "double", "0", 16, ("DNA", "actin")
     limits = np.array([[200.0, 1300.0], [200.0, 1300.0]])

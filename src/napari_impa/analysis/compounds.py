@@ -131,6 +131,27 @@ def nearest_compounds(model: IMPA, smiles: str, count: int = 5, *, modality: str
     return found.sort_values(["similarity", "condition"], ascending=[False, True], ignore_index=True).head(count)
 
 
+def unseen_similarities(model: IMPA) -> dict[str, float]:
+    """How like the most similar condition of the training each is that the model knows by description alone.
+
+    Returns
+    -------
+    For each condition of `IMPA.unseen` that is described by its structure, the similarity (`tanimoto`, 0 … 1) to the
+    nearest compound that the training saw.
+    """
+    nearest, start = {}, 0
+    for number, description in enumerate(model.descriptions):
+        names = model.conditions[start : start + model.shape.conditions[number]]
+        start += len(names)
+        if description.needs != "smiles":
+            continue
+        bits = description.length(model.shape.embedding_dims[number])
+        known = model.networks.table(number).weight.detach().cpu().numpy()[:, :bits]
+        for name, vector in description.unseen.items():
+            nearest[name] = float(np.max(description.similarity(np.asarray(vector)[:bits], known)))
+    return nearest
+
+
 def training_doses(model: IMPA, modality: str | None = None) -> NDArray[np.float64]:
     """Doses above 0 that a model was trained on, ascending, to three digits; empty where doses are no feature."""
     doses: list[float] = []

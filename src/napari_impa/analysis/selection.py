@@ -18,8 +18,8 @@ from napari_impa.errors import ConditionError
 FEWEST = 20
 """Real cells that a condition needs to be scored."""
 
-MOST = 2000
-"""Cells of a condition above which a sample is taken."""
+MOST = 500
+"""Cells of a condition above which a sample is taken: with more, no figure of a model changes its second digit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class ScoredCells:
     cells
         Labelled as the model's, of its channels and crop side.
     rows
-        (n,) row in `cells` of each cell that is used, at most `MOST` of a condition among the scored and the others.
+        (n,) row in `cells` of each cell that is used, at most `most` of a condition among the scored and the others.
     names
         (n,) condition of each.
     scored
@@ -46,6 +46,8 @@ class ScoredCells:
         The cells that were asked for, in words; empty for all.
     held_out
         Whether the training saw none of the scored cells, controls aside.
+    most
+        Cells of a condition above which a sample was taken.
     """
 
     cells: Cells
@@ -57,23 +59,30 @@ class ScoredCells:
     control: str | None
     where: str
     held_out: bool
+    most: int = MOST
 
     def sources(self, condition: str) -> NDArray[np.intp]:
         """Positions in `rows` of the scored cells to turn into a condition: controls, or cells of the other batches."""
         mask = self.names != condition if self.control is None else self.names == self.control
         positions = np.flatnonzero(mask & self.scored)
-        return positions[np.linspace(0, len(positions) - 1, min(len(positions), MOST)).astype(np.intp)]
+        return positions[np.linspace(0, len(positions) - 1, min(len(positions), self.most)).astype(np.intp)]
 
     def real(self, condition: str, *, scored: bool = True) -> NDArray[np.intp]:
         """Positions in `rows` of real cells of a condition, of those scored or of the others."""
         return np.flatnonzero((self.names == condition) & (self.scored == scored))
+
+    def judged(self) -> NDArray[np.intp]:
+        """Positions in `rows` of all real cells that are scored, of conditions and of the control."""
+        return np.flatnonzero(np.isin(self.names.astype(str), [*self.conditions, str(self.control)]) & self.scored)
 
     def take(self, positions: NDArray[np.intp]) -> Cells:
         """Return the cells at positions in `rows`."""
         return self.cells.take(self.rows[positions])
 
 
-def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = None, *, seed: int = 0) -> ScoredCells:
+def select_cells(
+    model: IMPA, cells: Cells, where: Mapping[str, Any] | None = None, *, seed: int = 0, most: int = MOST
+) -> ScoredCells:
     """Choose what is scored: the cells that `where` names, else those that the training held out, else all.
 
     Raises
@@ -117,7 +126,7 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
             f"{among} are too few real cells of {'two batches' if control is None else 'a condition'} that the model "
             f"{model.name!r} knows ({FEWEST} are needed; there are: {found}); choose other cells."
         )
-    rows = _sample(names, scored, [*dict.fromkeys([*known, control])], np.random.default_rng([seed, 1]))
+    rows = _sample(names, scored, [*dict.fromkeys([*known, control])], np.random.default_rng([seed, 1]), most)
     return ScoredCells(
         cells=cells,
         rows=rows,
@@ -128,6 +137,7 @@ def select_cells(model: IMPA, cells: Cells, where: Mapping[str, Any] | None = No
         control=control,
         where=words,
         held_out=bool(model.hold_out) and bool(held[scored & (names != control)].all()),
+        most=most,
     )
 
 
@@ -141,14 +151,14 @@ def _held_out(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 
 def _sample(
-    names: NDArray[np.object_], scored: NDArray[np.bool_], known: list[str | None], rng: np.random.Generator
+    names: NDArray[np.object_], scored: NDArray[np.bool_], known: list[str | None], rng: np.random.Generator, most: int
 ) -> NDArray[np.intp]:
-    """Rows of known conditions, at most `MOST` of each among the scored and among the others."""
+    """Rows of known conditions, at most `most` of each among the scored and among the others."""
     kept = []
     for name in known:
         for part in (scored, ~scored):
             rows = np.flatnonzero((names == name) & part)
-            kept.append(rows if len(rows) <= MOST else rng.choice(rows, MOST, replace=False))
+            kept.append(rows if len(rows) <= most else rng.choice(rows, most, replace=False))
     return np.unique(np.concatenate(kept))
 
 

@@ -143,6 +143,9 @@ TREATMENT = Word((
 DOSE = Word((), re.compile(r"(dose|dosage|conc|concentration)(?![a-z])|m{1,2}oles_per_liter$"))
 """How much of it: `dose`, `dose_um`, `Concentration (µM)`, `Metadata_mmoles_per_liter`."""
 
+MECHANISM = Word(("moa", "mechanism", "mechanism_of_action"))
+"""How a compound acts."""
+
 SMILES = Word(("smiles",), re.compile(r".*smiles"))
 """The structure of the compound, as SMILES."""
 

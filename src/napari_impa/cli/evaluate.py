@@ -20,6 +20,8 @@ def evaluate(
     variability: float = 0.1,
     seed: int = 0,
     nuclei_channel: str | None = None,
+    features: Annotated[list[str] | None, Several] = None,
+    most: int = 500,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
     device: str = "auto",
@@ -43,8 +45,13 @@ def evaluate(
     seed
         Seed of the noise and of samples.
     nuclei_channel
-        Name or number (from 0) of the channel that shows nuclei, which a batch model has to keep; guessed from the
-        names, else the first.
+        Name or number (from 0) of the channel that shows nuclei, which measurements start from and a batch model has to
+        keep; guessed from the names, else the first.
+    features
+        What cells are compared by: measurements (CellProfiler's), fast (fewer of them, in a tenth of the time),
+        inception, dinov2, quick; by default measurements and quick.
+    most
+        Cells of a condition above which a sample is taken.
     segment
         How nuclei of whole fields are found, as for `crop`.
     device
@@ -54,9 +61,9 @@ def evaluate(
     montage
         Save a picture of control, predicted and real treated cells.
     """
+    from napari_impa.analysis.evaluation import DEFAULT_SPACES, evaluation
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
-    from napari_impa.analysis.scores import evaluate as score
     from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
     from napari_impa.work.predict_into import cells_for
@@ -68,10 +75,12 @@ def evaluate(
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)
     scored = columns_of(where) or None
-    table = score(
-        chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,
-        nuclei_channel=nuclei_channel,
-    )  # fmt: skip
+    with progress_watch("parts") as watch:
+        result = evaluation(
+            chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,
+            nuclei_channel=nuclei_channel, features=features or DEFAULT_SPACES, most=most, watch=watch,
+        )  # fmt: skip
+    table = result.table
     print(format_table(table))
     if json_file is not None:
         rows = json.loads(table.to_json(orient="records"))

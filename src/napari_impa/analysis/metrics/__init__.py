@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from napari_impa.analysis.metrics.correction import CORRECTION
 from napari_impa.analysis.metrics.frechet import DISTANCE
+from napari_impa.analysis.metrics.gap import GAP
+from napari_impa.analysis.metrics.identity import IDENTITY
 from napari_impa.analysis.metrics.metric import Metric
 from napari_impa.analysis.metrics.taken_for_condition import TAKEN_FOR_CONDITION
 from napari_impa.analysis.metrics.taken_for_treated import TAKEN_FOR_TREATED
+from napari_impa.analysis.metrics.told_apart import TOLD_APART
 
-METRICS: tuple[Metric, ...] = (DISTANCE, TAKEN_FOR_TREATED, TAKEN_FOR_CONDITION, CORRECTION)
+METRICS: tuple[Metric, ...] = (
+    GAP,
+    TOLD_APART,
+    TAKEN_FOR_TREATED,
+    TAKEN_FOR_CONDITION,
+    DISTANCE,
+    IDENTITY,
+    CORRECTION,
+)
+
+__all__ = ["METRICS", "Metric"]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
-from napari_impa.analysis.metrics.metric import Metric, PrintedPart
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits
 from napari_impa.analysis.nucleus_and_ring import central_nucleus_mask
 from napari_impa.errors import CellsError
 
@@ -70,35 +70,31 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(spearmanr(a, b).statistic)
 
 
-def _columns(of: EvaluatedCondition) -> dict[str, float]:
-    """Fractions taken for the batch that they came from, before and after, and what is kept of the nuclei."""
-    chosen, sources, channel = of.cells.chosen, of.sources, of.cells.nuclei_channel
-    still = {
-        f"origin_{group}": (
-            of.cells.classifier.conditions(of.features(group), of.positions(group)) == chosen.names[sources]
-        ).mean()
-        for group in ("control", "predicted")
-    }
-    some = slice(None, None, -(-len(sources) // MOST_NUCLEI))
-    before = chosen.take(sources[some]).pixels[:, channel]
-    kept = nucleus_kept(before, of.predicted.pixels[some, channel])
-    return still | {f"kept_{what}": value for what, value in kept.items()}
+def _columns(of: Compared) -> dict[str, float]:
+    """Fraction taken for the batch that the cells came from, and what is kept of their nuclei."""
+    if of.judged is None or not of.own:
+        return {}
+    evaluated, positions = of.of.evaluated, of.cells.positions
+    origin = evaluated.classifier.conditions(of.cells.reduced(), positions) == evaluated.chosen.names[positions]
+    some = np.arange(0, len(positions), -(-len(positions) // MOST_NUCLEI))
+    before = evaluated.real(positions[some]).pixels[:, evaluated.nuclei]
+    kept = nucleus_kept(before, of.cells.pixels[some, evaluated.nuclei])
+    return {"origin": float(origin.mean())} | {f"kept_{what}": value for what, value in kept.items()}
 
 
 def _part(table: pd.DataFrame) -> PrintedPart:
-    chance = 100 / (len(table) + len(table.attrs["not_scored"]))
+    chance = 100 / (table["condition"].nunique() + len(table.attrs["not_scored"]))
     text = (
-        f"Still taken for the batch that they came from, before and after (chance is {chance:.0f} %), and what has\n"
-        f"to stay: the nucleus's area and place ({table.attrs['nuclei']}), rank correlation before to after."
+        f"Still taken for the batch that they came from (chance is {chance:.0f} %), and what has to stay: the "
+        f"nucleus's area\nand place ({table.attrs['nuclei']}), rank correlation before to after."
     )
-    heads = {"condition": "corrected to", "origin_control": "before", "origin_predicted": "after"}
-    return PrintedPart(text, heads | {"kept_area": "area", "kept_place": "place"}, lambda value: f"{value:.3f}")
+    return PrintedPart(text, {"origin": "old batch", "kept_area": "area", "kept_place": "place"}, with_two_digits)
 
 
 CORRECTION = Metric(
     name="correction",
     title="Still taken for the batch of origin, and what is kept",
-    headline="origin_predicted",
+    headline="origin",
     better="lower",
     needs=frozenset({"classifier", "batches", "nuclei", "pixels"}),
     columns=_columns,

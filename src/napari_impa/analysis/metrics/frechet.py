@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.evaluated_cells import GROUPS, EvaluatedCondition
-from napari_impa.analysis.metrics.metric import Metric, PrintedPart, group_heads, words_of
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits, words_of
 from napari_impa.errors import CellsError
 
 DRAWS = 5
@@ -63,37 +63,34 @@ def mean_distance(a: NDArray[np.float64], b: NDArray[np.float64], count: int, se
     return float(np.mean(draws))
 
 
-def _columns(of: EvaluatedCondition) -> dict[str, float]:
-    """Distances between equally many cells on either side, and their ratios."""
-    one, other = (of.cells.features[half] for half in of.real_halves())
-    real = of.features("real")
-    pairs = {"predicted": (of.features("predicted"), real), "control": (of.features("control"), real)}
-    pairs["real"] = one, other
-    count = min(len(side) for pair in pairs.values() for side in pair)
-    distances = {group: mean_distance(*pairs[group], count, of.cells.seed) for group in GROUPS}
-    return {
-        "compared": count,
-        **{f"distance_{group}": distance for group, distance in distances.items()},
-        "ratio": distances["predicted"] / distances["control"],
-        "ratio_real": distances["real"] / distances["control"],
-    }
+def _columns(of: Compared) -> dict[str, float]:
+    """Distances between equally many cells on either side, and over that of the control, in each feature space."""
+    out: dict[str, float] = {"compared": of.count}
+    seed = of.of.evaluated.seed
+    for number, space in enumerate(of.of.evaluated.spaces):
+        cells, real, control = (
+            side.features(space) if space.columns is None else side.reduced(space)
+            for side in (of.cells, of.real, of.control)
+        )
+        distance = mean_distance(cells, real, of.count, seed)
+        ending = "" if number == 0 else f"_{space.name}"
+        out[f"frechet{ending}"] = distance
+        out[f"ratio{ending}"] = distance / max(mean_distance(control, real, of.count, seed), 1e-12)
+    return out
 
 
 def _part(table: pd.DataFrame) -> PrintedPart:
     what, control = words_of(table)
-    lines = (
-        f"Fréchet distance to real cells of the {what}; lower is better. Ratio: predicted to {control}, 1 is no better",
-        f"than leaving the cells as they are. Floor: real to {control}, what a repeat of the experiment scores (other",
-        f"real cells of the {what}, of other plates if there are any; above 1, plates differ more than conditions).",
+    text = (
+        f"Fréchet distance to real cells of the {what}, between so many cells on either side, over that of {control} "
+        "cells:\nlower is better, 1 is no better than leaving the cells as they are."
     )
-    heads = {"cells": "cells", "compared": "compared", **group_heads("distance", control)}
-    return PrintedPart(
-        "\n".join(lines), heads | {"ratio": "ratio", "ratio_real": "floor"}, lambda value: f"{value:.2f}"
-    )
+    spaces = {name: f"Fréchet ({name[6:] or table.attrs['spaces'][0]})" for name in table if name.startswith("ratio")}
+    return PrintedPart(text, {"compared": "cells each"} | spaces, with_two_digits)
 
 
 DISTANCE = Metric(
-    name="distance",
+    name="frechet",
     title="Fréchet distance to real cells, over that of the control",
     headline="ratio",
     better="lower",

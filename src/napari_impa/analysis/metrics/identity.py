@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits
 from napari_impa.errors import CellsError
 
 COARSE = 8
@@ -89,3 +92,32 @@ def _unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
     features = features - features.mean(1, keepdims=True)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(np.divide(features, length, out=np.zeros_like(features), where=length > 1e-12))
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Of rows whose cells are the control cells, turned."""
+    if not of.own or len(of.cells) < 2:
+        return {}
+    before, after = of.control.pixels, of.cells.pixels
+    if min(before.shape[-2:]) < COARSE:
+        return {}
+    return {"identity": identity_rank(coarse_images(before), coarse_images(after))}
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    text = (
+        "Identity: whether a cell is still the one that it was made of, by where its channels are bright and dark: 1 "
+        "if the\nown one is always the nearest of all, 0.5 where any other is as near, as for copies of a real cell."
+    )
+    return PrintedPart(text, {"identity": "identity"}, with_two_digits)
+
+
+IDENTITY = Metric(
+    name="identity",
+    title="Still the same cell",
+    headline="identity",
+    better="higher",
+    needs=frozenset({"pixels"}),
+    columns=_columns,
+    part=_part,
+)

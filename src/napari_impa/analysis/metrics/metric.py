@@ -8,11 +8,11 @@ from typing import Literal
 
 import pandas as pd
 
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.compared import Compared
 
-Need = Literal["features", "pixels", "control", "plates", "batches", "classifier", "nuclei"]
+Need = Literal["features", "pixels", "control", "plates", "batches", "classifier", "nuclei", "mechanisms"]
 """What a metric may need: features or pixels of the cells, an untreated control, several plates, batches (of a batch
-model), a classifier of real cells, a channel that shows nuclei."""
+model), a classifier of real cells, a channel that shows nuclei, mechanisms of action in the cells' table."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,11 @@ class Metric:
     needs
         What it needs; where that is not there, the metric is left out.
     columns
-        Gives its columns of the table, and their values, for one condition.
+        Gives its columns of the table, and their values, for one row of it; nothing where it is not for that row.
     part
         Says what is printed of it, given the whole table as `evaluate` returns it.
+    missing
+        A sentence that says what to install where it cannot be computed now; empty where it can.
     """
 
     name: str
@@ -59,20 +61,21 @@ class Metric:
     headline: str
     better: Literal["lower", "higher"]
     needs: frozenset[Need]
-    columns: Callable[[EvaluatedCondition], dict[str, float]]
+    columns: Callable[[Compared], dict[str, float]]
     part: Callable[[pd.DataFrame], PrintedPart]
+    missing: Callable[[], str] = str
 
 
 def words_of(table: pd.DataFrame) -> tuple[str, str]:
-    """What a row of the table is, and what its controls are called: condition and control, or batch and uncorrected."""
+    """What is scored, and what its cells are called as they are: condition and control, or batch and uncorrected."""
     return ("batch", "uncorrected") if table.attrs["task"] == "batch" else ("condition", "control")
-
-
-def group_heads(column: str, control: str) -> dict[str, str]:
-    """Heads of the columns `COLUMN_predicted`, `COLUMN_control` and `COLUMN_real`."""
-    return {f"{column}_predicted": "predicted", f"{column}_control": control, f"{column}_real": "real"}
 
 
 def in_percent(value: float) -> str:
     """Write a fraction in %."""
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.0f} %"
+
+
+def with_two_digits(value: float) -> str:
+    """Write a number with two digits after the point."""
+    return f"{value:.2f}"

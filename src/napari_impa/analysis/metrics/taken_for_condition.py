@@ -1,32 +1,31 @@
-"""Whether predicted cells are taken for their very condition by a classifier of real cells."""
+"""Whether cells are taken for their very condition by a classifier of real cells."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from napari_impa.analysis.evaluated_cells import GROUPS, EvaluatedCondition
-from napari_impa.analysis.metrics.metric import Metric, PrintedPart, group_heads, in_percent, words_of
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent, words_of
 
 
-def _columns(of: EvaluatedCondition) -> dict[str, float]:
-    """Fraction of each group that is taken for the condition."""
-    classifier = of.cells.classifier
-    return {
-        f"right_{group}": (classifier.conditions(of.features(group), of.positions(group)) == of.condition).mean()
-        for group in GROUPS
-    }
+def _columns(of: Compared) -> dict[str, float]:
+    """Fraction that is taken for the condition."""
+    if of.judged is None:
+        return {}
+    said = of.of.evaluated.classifier.conditions(of.judged.reduced(), of.judged.positions)
+    return {"right": float((said == of.of.condition).mean())}
 
 
 def _part(table: pd.DataFrame) -> PrintedPart:
-    what, control = words_of(table)
-    text = f"Taken for this very {what}; predicted cells should come near the real, far from the {control} ones."
-    return PrintedPart(text, group_heads("right", control), in_percent)
+    what, _ = words_of(table)
+    text = f"Taken for this very {what} by a classifier of real cells; real cells are what it can tell at best."
+    return PrintedPart(text, {"right": f"this {what}"}, in_percent)
 
 
 TAKEN_FOR_CONDITION = Metric(
     name="right",
     title="Taken for its very condition",
-    headline="right_predicted",
+    headline="right",
     better="higher",
     needs=frozenset({"classifier"}),
     columns=_columns,

@@ -4,38 +4,75 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import napari_impa
+from napari_impa.analysis.beside import ROWS
+from napari_impa.analysis.evaluation import SUPPORT_STRENGTHS, evaluation, feature_spaces
 from napari_impa.analysis.score_table import format_table
-from napari_impa.analysis.scores import evaluate
 from napari_impa.errors import ConditionError
 
 HELD = {"plate": ("P2",)}
 
 
+def evaluate(model, cells, **how):
+    """The table, by the measurements that take least time."""
+    return evaluation(model, cells, features=("fast", "quick"), **how).table
+
+
+def rows(table, name, column):
+    """A column of the rows of a name, by condition."""
+    return table[table["row"] == name].set_index("condition")[column]
+
+
 def test_leaving_cells_as_they_are_scores_exactly_the_control(cells, double):
     table = evaluate(double(double.unchanged, hold_out=HELD), cells)
-    assert list(table["condition"]) == ["dim", "swell"]
-    assert (table["ratio"] == 1.0).all()
-    np.testing.assert_array_equal(table["distance_predicted"], table["distance_control"])
-    np.testing.assert_array_equal(table["treated_predicted"], table["treated_control"])
-    np.testing.assert_array_equal(table["right_predicted"], table["right_control"])
-    assert (table["treated_control"] < 0.2).all()
+    assert list(dict.fromkeys(table["condition"])) == ["dim", "swell"]
+    assert (rows(table, "predicted", "ratio") == 1.0).all()
+    assert (rows(table, "predicted", "gap_closed") == 0.0).all()
+    for column in ("frechet", "ratio_quick", "treated", "right", "gap_closed"):
+        np.testing.assert_array_equal(rows(table, "predicted", column), rows(table, "control", column))
+    assert (rows(table, "control", "treated") < 0.2).all()
 
 
 def test_other_real_cells_score_the_floor(cells, double):
     table = evaluate(double(double.oracle, hold_out=HELD), cells)
-    assert (table["ratio"] < 0.5).all()
-    np.testing.assert_allclose(table["ratio"], table["ratio_real"], rtol=0.5)
-    np.testing.assert_allclose(table["treated_predicted"], table["treated_real"], atol=0.15)
-    assert (table["right_predicted"] > 0.8).all()
+    assert (rows(table, "predicted", "ratio") < 0.5).all()
+    assert (rows(table, "predicted", "gap_closed") > 0.8).all()
+    np.testing.assert_allclose(rows(table, "predicted", "gap_closed"), rows(table, "real", "gap_closed"), atol=0.15)
+    np.testing.assert_allclose(rows(table, "predicted", "treated"), rows(table, "real", "treated"), atol=0.15)
+    assert (rows(table, "predicted", "right") > 0.8).all()
 
 
 def test_the_wrong_condition_is_taken_for_treated_but_not_for_right(cells, double):
     other = {"dim": "swell", "swell": "dim"}
     model = double(lambda some, condition: double.oracle(some, other[condition]), hold_out=HELD)
     table = evaluate(model, cells)
-    assert (table["treated_predicted"] > 0.8).all()
-    assert (table["right_predicted"] < 0.2).all()
-    assert (table["ratio"] > table["ratio_real"] * 2).all()
+    assert (rows(table, "predicted", "treated") > 0.8).all()
+    assert (rows(table, "predicted", "right") < 0.2).all()
+    assert (rows(table, "predicted", "told_apart") < -0.5).all()
+    assert (rows(table, "another", "gap_closed") > rows(table, "predicted", "gap_closed") + 0.5).all()
+
+
+def test_every_row_stands_beside(cells, double):
+    table = evaluate(double(double.oracle, hold_out=HELD), cells)
+    assert list(table["row"]) == [row.name for row in ROWS] * 2
+    # the mean effect needs no network, and does not change what a cell looks like
+    effect = rows(table, "mean_effect", "gap_closed")
+    assert (effect < rows(table, "predicted", "gap_closed")).all()
+    assert (rows(table, "half", "gap_closed") > 0.8).all()
+    # copies look right; the classifier, which was trained on them, is not asked
+    assert (rows(table, "copy", "gap_closed") > 0.8).all()
+    assert rows(table, "copy", "right").isna().all()
+
+
+def test_without_a_hold_out_no_cells_of_the_training_are_apart(cells, double):
+    assert "seen" not in set(evaluate(double(double.oracle), cells)["row"])
+
+
+def test_with_one_condition_there_is_no_other_to_ask_for(cells, double):
+    some = cells.take(cells.conditions != "swell")
+    table = evaluate(double(double.oracle, names=("dim",)), some)
+    assert "another" not in set(table["row"])
+    assert "told_apart" not in table
 
 
 def test_only_held_out_cells_are_scored(cells, double):
@@ -47,13 +84,16 @@ def test_only_held_out_cells_are_scored(cells, double):
 
     table = evaluate(double(answer, hold_out=HELD), cells)
     assert table.attrs["held_out"]
-    assert all((some.table["plate"] == "P2").all() and some.is_control.all() for some in seen)
-    assert list(table["cells"]) == [30, 30]
-    # What is not held out only trains the classifier and gives the floor: scrambling it leaves the control's distance.
+    assert all(some.is_control.all() for some in seen)
+    plates = [set(some.table["plate"]) for some in seen]
+    assert plates.count({"P1"}) == 2  # the row of cells of the training, a condition each
+    assert all(some == {"P2"} for some in plates if some != {"P1"})
+    assert list(rows(table, "predicted", "cells")) == [30, 30]
+    # What is not held out trains the classifier and gives the floor: scrambling it leaves the control's distance.
     pixels = cells.pixels.copy()
     pixels[(cells.table["plate"] == "P1").to_numpy()] = 200
     scrambled = evaluate(double(double.unchanged, hold_out=HELD), replace(cells, pixels=pixels))
-    np.testing.assert_array_equal(scrambled["distance_control"], table["distance_control"])
+    np.testing.assert_array_equal(rows(scrambled, "control", "frechet"), rows(table, "control", "frechet"))
 
 
 def test_where_is_scored_instead_and_said_to_be_seen(cells, double):
@@ -66,8 +106,8 @@ def test_where_is_scored_instead_and_said_to_be_seen(cells, double):
 def test_without_a_hold_out_the_classifier_is_cross_validated_by_plate(cells, double):
     table = evaluate(double(double.oracle), cells)
     assert "other plates" in table.attrs["classifier"]
-    assert list(table["cells"]) == [60, 60]
-    assert (table["treated_real"] > 0.8).all()
+    assert list(rows(table, "predicted", "cells")) == [60, 60]
+    assert (rows(table, "real", "treated") > 0.8).all()
 
 
 @pytest.mark.parametrize("name", ["Plate", "Metadata_Plate", "Image_Metadata_Plate", "week"])
@@ -83,8 +123,8 @@ def test_plates_are_known_whatever_their_column_is_called(cells, double, name):
 def test_one_plate_alone_is_cross_validated_at_random(cells, double):
     table = evaluate(double(double.oracle), cells.where(plate="P1"))
     assert "same plates" in table.attrs["classifier"]
-    assert (table["compared"] == 15).all()
-    assert (table["ratio_real"] < 0.7).all()
+    assert (rows(table, "real", "compared") == 15).all()
+    assert (rows(table, "real", "ratio") < 0.7).all()
 
 
 def test_the_same_seed_gives_the_same_table(cells, double):
@@ -103,7 +143,10 @@ def test_cells_are_predicted_as_asked(cells, double, monkeypatch):
     monkeypatch.setattr(model, "predict", recorded)
     table = evaluate(model, cells, strength=0.5, variability=0.3, seed=7)
     how = {"strength": 0.5, "variability": 0.3, "seed": 7}
-    assert asked == [("dim", how), ("swell", how)]
+    assert asked[0] == ("dim", how)
+    along = [given["strength"] for condition, given in asked if given["strength"] != 0.5]
+    assert set(along) | {0.5} == {0.5, *SUPPORT_STRENGTHS}
+    assert all(given["variability"] == 0.3 and given["seed"] == 7 for _, given in asked)
     assert {name: table.attrs[name] for name in how} == how
     assert table.attrs["nuclei"] == "DNA"
     assert evaluate(model, cells, nuclei_channel="actin").attrs["nuclei"] == "actin"
@@ -125,16 +168,17 @@ def test_a_batch_model_is_scored_against_uncorrected_cells_of_the_other_batches(
     options = {"task": "batch", "label": ("batch",), "control": None, "names": ("0", "1")}
     corrected = evaluate(double(answer, **options), batches)
     left = evaluate(double(double.unchanged, **options), batches)
-    assert "treated_predicted" not in corrected
-    assert (left["ratio"] == 1.0).all()
-    assert (corrected["ratio"] < 0.3).all()
-    assert (corrected["right_predicted"] > left["right_predicted"] + 0.5).all()
-    assert (left["origin_predicted"] == left["origin_control"]).all()
-    assert (left["origin_control"] > 0.7).all()
-    assert (corrected["origin_predicted"] < 0.3).all()
+    assert "treated" not in corrected
+    assert (rows(left, "predicted", "ratio") == 1.0).all()
+    assert (rows(corrected, "predicted", "ratio") < 0.3).all()
+    assert (rows(corrected, "predicted", "right") > rows(left, "predicted", "right") + 0.5).all()
+    assert (rows(left, "predicted", "origin") == rows(left, "control", "origin")).all()
+    assert (rows(left, "control", "origin") > 0.7).all()
+    assert (rows(corrected, "predicted", "origin") < 0.3).all()
     text = format_table(corrected)
     assert "uncorrected" in text
     assert "chance is 50 %" in text
+    assert "batches" in corrected.attrs["verdict"]
 
 
 def test_what_the_training_was_not_about_is_left_out(cells, double):
@@ -148,14 +192,37 @@ def test_what_the_training_was_not_about_is_left_out(cells, double):
 def test_the_printed_table_reads_without_the_manual(cells, double):
     calls = []
     model = double(double.unchanged, hold_out=HELD, names=("dim", "rare", "swell"))
-    text = format_table(evaluate(model, cells, progress=lambda done, total: calls.append((done, total))))
-    assert calls == [(1, 2), (2, 2)]
-    assert text.startswith("double, plate = P2: cells that the training held out.")
+    table = napari_impa.evaluate(
+        model, cells, features=("fast", "quick"), progress=lambda done, total: calls.append((done, total))
+    )
+    text = format_table(table)
+    assert calls[-1][0] == calls[-1][1]
+    assert calls == sorted(calls)
+    assert text.startswith(
+        "double, plate = P2: cells that the training held out.\n\nThe model leaves cells as they are"
+    )
     assert "lower is better" in text
     assert "Not scored (fewer than 20 real cells among these): rare." in text
     assert max(map(len, text.splitlines())) <= 120
-    [row] = [line.split() for line in text.splitlines() if line.split()[:3] == ["dim", "30", "30"]]
-    assert row[6] == "1.00"
+    [row, *_] = [line.split() for line in text.splitlines() if line.split()[:3] == ["untreated", "control", "30"]]
+    assert row[4] == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (("cleverness",), "no feature space 'cleverness'; choose among: measurements, fast"),
+        (("inception",), "inception"),
+    ],
+)
+def test_features_that_cannot_be_had_are_said(cells, double, features, message):
+    with pytest.raises(ConditionError, match=message):
+        evaluation(double(double.unchanged), cells, features=features)
+
+
+def test_quick_features_are_never_alone(cells, double):
+    assert [space.name for space in feature_spaces(("quick",))] == ["measurements", "quick"]
+    assert [space.name for space in feature_spaces(("fast",))] == ["fast"]
 
 
 @pytest.mark.parametrize(
@@ -180,8 +247,8 @@ def test_a_plate_without_controls_is_refused(cells, double):
 
 def test_a_condition_chosen_by_name_is_scored_with_the_controls_beside_it(cells, double):
     table = evaluate(double(double.oracle), cells, where={"compound": "swell", "plate": "P2"})
-    assert list(table["condition"]) == ["swell"]
-    assert list(table["cells"]) == [30]
+    assert list(rows(table, "predicted", "cells").index) == ["swell"]
+    assert list(rows(table, "predicted", "cells")) == [30]
 
 
 def test_a_compound_that_was_held_out_is_scored_where_it_is_described(cells, double):
@@ -190,8 +257,8 @@ def test_a_compound_that_was_held_out_is_scored_where_it_is_described(cells, dou
         evaluate(model, cells)
     model.unseen = ("swell",)
     table = evaluate(model, cells)
-    assert list(table["condition"]) == ["swell"]
-    assert list(table["cells"]) == [60]
+    assert list(rows(table, "predicted", "cells").index) == ["swell"]
+    assert list(rows(table, "predicted", "cells")) == [60]
     assert table.attrs["held_out"]
 
 

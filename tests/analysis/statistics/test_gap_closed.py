@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, wasserstein_distance
 
-from napari_impa.analysis.metrics.gap_closed import Estimate, gap_closed
+from napari_impa.analysis.statistics.gap_closed import Estimate, gap_closed
 from napari_impa.errors import CellsError
 from napari_impa.watch import CancelledError, Watch
 

@@ -21,6 +21,9 @@ from napari_impa.watch import UNWATCHED, Watch
 LEAST_SHIFT = 0.3
 """Pooled standard deviations that the median has to move by, for a measurement to count as truly moved."""
 
+LEAST_LEFT = 0.3
+"""Share of the distance from control to real cells that has to be left when the sampling error is taken off it."""
+
 FEWEST_VALUES = 10
 """Cells of each kind in which a measurement must have been taken."""
 
@@ -103,7 +106,8 @@ def gap_closed(
     (`scipy.stats.wasserstein_distance`): the area between the two cumulative distributions. A measurement truly moves
     where the medians of real and control cells differ by over 0.3 standard deviations (root of the mean of both
     variances), and by over twice the standard error that such a difference has between normal distributions,
-    1.25 √(1/n + 1/m), which is the higher bar for fewer than 140 cells on either side.
+    1.25 √(1/n + 1/m), which is the higher bar for fewer than 140 cells on either side; and where the sampling error of
+    so few cells makes less than 0.7 of their distance.
 
     **Few cells.** Between two samples of one distribution W is not 0: for 250 normal cells on either side it is about
     0.1 standard deviations, so that perfect predictions of a shift by 0.5 would seem to close 0.8. Therefore the
@@ -167,11 +171,14 @@ def gap_closed(
     drawn_closed = np.full((draws, len(families)), np.nan)
     for column in np.flatnonzero(moves):
         watch.check()
+        one, two, three = (MeasuredSample.of(group[:, column], unit) for group, unit in zip(groups, units, strict=True))
+        far = sampled_distance(one, three, weights[0], weights[2])
+        if far.corrected < LEAST_LEFT * far.plain:  # few cells alone might differ by most of it
+            moves[column] = False
+            continue
         if taken[1, column] < FEWEST_VALUES:
             plain[column] = closed[column] = drawn_closed[:, column] = WORST
             continue
-        one, two, three = (MeasuredSample.of(group[:, column], unit) for group, unit in zip(groups, units, strict=True))
-        far = sampled_distance(one, three, weights[0], weights[2])
         near = sampled_distance(two, three, weights[1], weights[2])
         plain[column] = 1 - near.plain / far.plain
         # In a draw of few cells nothing may be left of the way that there is to go.
