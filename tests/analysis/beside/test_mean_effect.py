@@ -38,7 +38,7 @@ def test_moved_cells_have_the_mean_quantiles_of_the_treated() -> None:
         np.quantile(moved, QUANTILES, axis=(2, 3)).mean(1), np.quantile(other, QUANTILES, axis=(2, 3)).mean(1), atol=5
     )
     # pixels keep their ranks: what a cell looks like is not changed
-    assert spearmanr(one[0, 0].ravel(), moved[0, 0].ravel()).statistic > 0.9999
+    assert spearmanr(one[0, 0].ravel(), moved[0, 0].ravel()).statistic > 0.999
 
 
 @pytest.mark.parametrize(("by", "limit"), [(-5000, 0), (70000, 65535)])
