@@ -38,6 +38,7 @@ class ModelDouble:
     """What scores need of a model; `answer` is (cells, condition) -> pixels."""
 
     unseen: tuple[str, ...] = ()
+    card = ""
     descriptions = ()
     where: Mapping[str, Sequence[str]] = MappingProxyType({})
     name, hash, size, channels = "double", "0", 16, ("DNA", "actin")

@@ -24,6 +24,7 @@ from napari_impa.analysis.selection import MOST, ScoredCells, select_cells
 from napari_impa.analysis.verdict import Verdict, verdict_of
 from napari_impa.cells.store import Cells
 from napari_impa.cells.words import MECHANISM, guess_nuclei_channel
+from napari_impa.engine.model.card import Card
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Checked, Reported, Watch
@@ -61,6 +62,14 @@ class Evaluation:
         Tidy: `condition`, `strength`, `outside` (share of predicted cells that are like no real ones).
     extremes
         Of each condition the cells that came out best, middling and worst.
+    families
+        Tidy: `condition`, `row`, `family` (or `all`), `closed` with its interval `low` to `high`, and how many of its
+        measurements truly move, `moving`.
+    counts
+        Tidy: `condition`, `turned` and `real` cells that are scored, on how many `plates` and in how many `wells` the
+        real ones are; NaN where no column says it.
+    channels, pixel_size
+        Of the cells: their names; µm a pixel, None where it is not known.
     verdict
         What follows from it, in words.
     """
@@ -71,6 +80,10 @@ class Evaluation:
     measurements: tuple[Measurement, ...]
     support: pd.DataFrame
     extremes: Mapping[str, ExtremeCells]
+    families: pd.DataFrame
+    counts: pd.DataFrame
+    channels: tuple[str, ...]
+    pixel_size: float | None
     verdict: Verdict
 
 
@@ -155,7 +168,7 @@ def evaluation(
     evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch))
     parts = len(ROWS) + 1
     rows: list[dict[str, Any]] = []
-    measured, support, values, extremes = [], [], {}, {}
+    measured, families, counts, support, values, extremes = [], [], [], [], {}, {}
     for number, condition in enumerate(chosen.conditions):
         watch.check()
         of = EvaluatedCondition(model, condition, evaluated, strength=strength, variability=variability)
@@ -164,8 +177,10 @@ def evaluation(
             if (row := kind.make(of)) is not None:
                 rows.append(_scores(row))
                 measured.append(_measured(row))
+                families.append(_families(row))
         watch.report(number * parts + len(ROWS), len(chosen.conditions) * parts, f"{condition}: strengths")
         support.append(_support(of))
+        counts.append(_counts(of))
         values[condition] = {
             group: cells.features() for group, cells in zip(GROUPS, (of.control, of.predicted, of.real), strict=True)
         }
@@ -189,6 +204,7 @@ def evaluation(
         "described": any(description.needs for description in model.descriptions),
         "unseen": list(model.unseen),
         "similarity": unseen_similarities(model),
+        "citation": Card.parse(model.card or "").citation,
         "classifier": evaluated.classifier.how,
         "not_scored": [
             name
@@ -199,7 +215,8 @@ def evaluation(
     }
     result = Evaluation(
         table, pd.concat(measured, ignore_index=True), values, evaluated.measurements,
-        pd.concat(support, ignore_index=True), extremes, verdict_of(table, pd.concat(measured, ignore_index=True)),
+        pd.concat(support, ignore_index=True), extremes, pd.concat(families, ignore_index=True), pd.DataFrame(counts),
+        model.channels, chosen.cells.pixel_size, verdict_of(table, pd.concat(measured, ignore_index=True)),
     )  # fmt: skip
     table.attrs["verdict"] = result.verdict.text
     return result
@@ -264,6 +281,30 @@ def _measured(of: Compared) -> pd.DataFrame:
             "plain": gaps.plain,
         }
     )
+
+
+def _families(of: Compared) -> pd.DataFrame:
+    """How far each family came, and all together."""
+    parts = {"all": of.gaps.overall, **of.gaps.families}
+    return pd.DataFrame(
+        [
+            (of.of.condition, of.row, name, part.value, part.low, part.high, part.measurements)
+            for name, part in parts.items()
+        ],
+        columns=["condition", "row", "family", "closed", "low", "high", "moving"],
+    )
+
+
+def _counts(of: EvaluatedCondition) -> dict[str, Any]:
+    """How many cells of a condition are scored, and where the real ones were."""
+    plates, wells = set(of.evaluated.chosen.plates[of.real.positions]), of.real.wells
+    return {
+        "condition": of.condition,
+        "turned": len(of.control),
+        "real": len(of.real),
+        "plates": float("nan") if plates == {""} else len(plates),
+        "wells": float("nan") if wells is None else len(set(wells)),
+    }
 
 
 def _support(of: EvaluatedCondition) -> pd.DataFrame:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_impa.analysis.evaluation import Evaluation, evaluation
 from napari_impa.analysis.report.contents import (
     ConditionPanel,
     CountedCells,
@@ -24,6 +26,7 @@ from napari_impa.analysis.report.contents import (
     SupportCurve,
 )
 from napari_impa.analysis.report.diagrams import FamilyBar
+from napari_impa.cells.store import Cells
 
 NAN = float("nan")
 ROWS = ("control", "predicted", "mean_effect", "another", "copy", "real", "half")
@@ -100,6 +103,12 @@ def made_up(*conditions: str) -> ReportContents:
         settings={"seed": "0", "strength": "1"},
         citations=("Palma, Theis & Lotfollahi, Nature Communications 16, 505 (2025).",),
     )
+
+
+@pytest.fixture(scope="session")
+def evaluated(cells: Cells, double: Any) -> Evaluation:
+    """A model that draws other real cells of the condition, on the plate that it held out."""
+    return evaluation(double(double.oracle, hold_out={"plate": ("P2",)}), cells, features=("fast", "quick"))
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,83 @@
-"""Writing the files of a report: all beside their names first, then each renamed, so that none is half-written."""
+"""The files of a report: the page, and its numbers as JSON and CSV beside it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from napari_impa.analysis.evaluation import Evaluation
+from napari_impa.analysis.report.composition import report_contents
+from napari_impa.analysis.report.page import report_page
 from napari_impa.cells.beside import written_beside
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
+
+
+def write_report(evaluation: Evaluation, folder: str | Path, *, watch: Watch = UNWATCHED) -> Path:
+    """Write the report of an evaluation into a folder, in which other files stay.
+
+    `report.html` is all that a reader needs; `report.json` has the same numbers, `scores.csv` the table of `evaluate`
+    and `measurements.csv` what became of each measurement.
+
+    Parameters
+    ----------
+    evaluation
+        Of `evaluation`.
+    folder
+        Where to; a report that stands there is replaced when the new one is complete.
+    watch
+        Asked before every condition whether to go on.
+
+    Returns
+    -------
+    Path of `report.html`.
+
+    Raises
+    ------
+    CellsError
+        If a file cannot be written.
+    """
+    page = report_page(report_contents(evaluation), watch=watch)
+    files = {
+        "report.html": page,
+        "report.json": as_json(evaluation),
+        "scores.csv": evaluation.table.to_csv(index=False),
+        "measurements.csv": evaluation.measured.to_csv(index=False),
+    }
+    return write_together(folder, files, watch=watch)
+
+
+def as_json(evaluation: Evaluation) -> str:
+    """Write settings, verdict and numbers of an evaluation as JSON; what there is no number of is null."""
+    verdict = evaluation.verdict
+    parts = {
+        "settings": _finite(evaluation.table.attrs),
+        "verdict": {"first": verdict.first, "text": verdict.text, "findings": [vars(one) for one in verdict.findings]},
+        "scores": _records(evaluation.table),
+        "families": _records(evaluation.families),
+        "support": _records(evaluation.support),
+    }
+    return json.dumps(parts, indent=1, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that are none, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records"))
+    return records
 
 
 def write_together(folder: str | Path, files: Mapping[str, str], *, watch: Watch = UNWATCHED) -> Path:

@@ -112,6 +112,7 @@ def _environment() -> Environment:
         "number": write_number,
         "share": write_share,
         "transposed": _transposed,
+        "unbroken": lambda text: text.replace(" %", "\u00a0%"),
     }
     return environment
 

@@ -1,0 +1,119 @@
+"""What a report says of an evaluation: its numbers at their places, and which measurements are drawn."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_impa.analysis.evaluation import Evaluation, evaluation
+from napari_impa.analysis.report.composition import most_moved, report_contents
+from napari_impa.analysis.report.contents import ReportContents
+from napari_impa.cells.store import Cells
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def said(evaluated: Evaluation) -> ReportContents:
+    return report_contents(evaluated, now=NOW)
+
+
+def test_it_says_what_was_scored(said: ReportContents, evaluated: Evaluation) -> None:
+    facts = dict(said.facts)
+    assert facts["model"] == "double"
+    assert facts["date"] == "2026-01-02 03:04"
+    assert facts["which"] == "plate = P2"
+    assert facts["cells scored"] == "60 predicted, 60 real ones"
+    assert said.held_out
+    assert said.first == evaluated.verdict.first
+    assert f"{said.first} {said.paragraph}" == evaluated.verdict.text
+    assert [finding.name for finding in said.findings] == [finding.name for finding in evaluated.verdict.findings]
+    assert said.channels == ("DNA", "actin")
+    assert said.pixel_size == 0.5
+    one, other = said.counts
+    assert (one.condition, one.turned, one.real, one.elsewhere, one.plates, one.wells) == ("dim", 30, 30, 30, 1, None)
+    assert other.condition == "swell"
+
+
+def test_a_panel_has_the_numbers_of_the_tables(said: ReportContents, evaluated: Evaluation) -> None:
+    table = evaluated.table.set_index(["condition", "row"])
+    panel = said.panels[1]
+    assert panel.condition == "swell"
+    closed, low, high = table.loc[("swell", "predicted"), ["gap_closed", "gap_low", "gap_high"]]
+    shown = dict(panel.key_figures)
+    assert shown["gap closed, 0 … 1"] == f"{closed:.2f} ({low:.2f} to {high:.2f})"
+    assert shown["real cells, repeated"] == f"{table.at[('swell', 'real'), 'gap_closed']:.2f}"
+    bars = {bar.family: bar for bar in panel.families}
+    assert list(bars) == ["all", "intensity", "texture", "radial distribution", "correlation", "shape"]
+    assert bars["all"].closed == closed
+    assert bars["shape"].closed == table.at[("swell", "predicted"), "gap_shape"]
+    assert bars["shape"].floor == table.at[("swell", "real"), "gap_shape"]
+    assert bars["shape"].mean_effect == table.at[("swell", "mean_effect"), "gap_shape"]
+    moving = evaluated.measured.query("condition == 'swell' and row == 'predicted' and moves and family == 'shape'")
+    assert bars["shape"].moved == len(moving) > 0
+    kinds = [one.name for one in panel.pictures]
+    assert kinds == ["best", "median", "worst"]
+    assert panel.pictures[0].errors.max() < panel.pictures[2].errors.min()
+
+
+def test_distributions_are_of_measurements_that_move(said: ReportContents, evaluated: Evaluation) -> None:
+    for panel in said.panels:
+        sizes = [abs(one.shift) for one in panel.distributions]
+        assert sizes == sorted(sizes, reverse=True)
+        assert len(sizes) > 2
+        measured = evaluated.measured.query(f"condition == '{panel.condition}' and row == 'predicted'")
+        for one in panel.distributions:
+            line = measured[measured["measurement"] == one.name].iloc[0]
+            assert line["moves"]
+            control, real = (np.nanmedian(one.groups[group]) for group in ("control", "real"))
+            assert np.sign(real - control) == np.sign(one.shift)  # the column is that of the name
+
+
+def test_the_tables_are_those_of_evaluate(said: ReportContents, evaluated: Evaluation) -> None:
+    assert [(row.condition, row.name) for row in said.rows] == list(
+        zip(evaluated.table["condition"], evaluated.table["row"], strict=True)
+    )
+    for number, score in enumerate(said.scores):
+        np.testing.assert_array_equal([row.values[number] for row in said.rows], evaluated.table[score.key])
+    better = {score.key: score.better for score in said.scores}
+    assert better["gap_closed"] == better["gap_shape"] == "higher"
+    assert better["ratio"] == "lower"
+    assert better["cells"] is better["gap_low"] is None
+    assert len(said.measurements) == 2 * len(evaluated.measurements)
+    assert {one.name for one in said.explained} >= {"Gap closed"}
+
+
+def test_what_was_not_held_out_or_not_measured_is_said(evaluated: Evaluation) -> None:
+    table = evaluated.table.copy()
+    table.attrs = {
+        **table.attrs, "held_out": False, "not_measured": ["install copairs"], "not_scored": ["rare"], "citation": "Me",
+    }  # fmt: skip
+    said = report_contents(replace(evaluated, table=table))
+    assert not said.held_out
+    assert said.notes == ("Not measured: install copairs", "Not scored, for want of real cells among these: rare.")
+    assert "The model double: Me" in said.citations
+
+
+def test_a_batch_model(cells: Cells, double: Any) -> None:
+    model = double(lambda some, condition: some.pixels, task="batch", label=("batch",), control=None, names=("0", "1"))
+    said = report_contents(evaluation(model, cells, features=("fast",)))
+    assert said.title == "How well double predicts cells of other batches"
+    assert said.settings["control"] == "–"
+    assert [panel.condition for panel in said.panels] == ["0", "1"]
+
+
+def test_the_most_moved_say_different_things() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(50, 6))
+    values[:, 1] = 2 * values[:, 0]  # the same again
+    values[:, 5] = np.nan
+    shift = np.array([3.0, -3.5, np.nan, -1.0, 2.0, 0.5])
+    families = ["shape", "shape", "shape", "texture", "shape", "shape"]
+    assert most_moved(shift, values, families) == [1, 4, 3]  # 0 is alike, 2 does not move, 5 is the third of shape
+    assert most_moved(shift, values, families, count=1) == [1]
+    assert most_moved(np.full(6, np.nan), values, families) == []
+    assert most_moved(np.abs(shift), values, list("abcdef")) == [1, 4, 3, 5]
