@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, progress_watch, segmenter_of
+from napari_impa.errors import ImpaError
 
 
 def evaluate(
@@ -27,6 +29,8 @@ def evaluate(
     device: str = "auto",
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     montage: Path | None = None,
+    report: Path | None = None,
+    open_report: Annotated[bool, Parameter(name="--open", negative=())] = False,
 ) -> None:
     """Score predictions on real cells, beside the untreated control and real treated cells.
 
@@ -60,6 +64,11 @@ def evaluate(
         Write the table there too.
     montage
         Save a picture of control, predicted and real treated cells.
+    report
+        Write a report into this folder: one page for the browser that needs nothing else, with its numbers as JSON and
+        CSV beside it.
+    open_report
+        Open the report in the browser.
     """
     from napari_impa.analysis.evaluation import DEFAULT_SPACES, evaluation
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
@@ -68,6 +77,8 @@ def evaluate(
     from napari_impa.work.catalog import load_model
     from napari_impa.work.predict_into import cells_for
 
+    if open_report and report is None:
+        raise ImpaError("--open opens the report; say with --report FOLDER where it is written.")
     find = segmenter_of(segment, segment_option)
     chosen = load_model(model).to(device)
     opened = open_source(source, kind="fields" if find else None)
@@ -99,3 +110,11 @@ def evaluate(
             seed=seed,
         )
         print(f"Saved {montage}.")
+    if report is not None:
+        from napari_impa.analysis.report.files import write_report
+
+        with progress_watch("conditions") as watch:
+            page = write_report(result, report, watch=watch)
+        print(f"Saved {page}, with its numbers beside it.")
+        if open_report and not webbrowser.open(page.resolve().as_uri()):
+            print("There is no browser here to open it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 import napari_impa.viewer.train.runs_page as runs_module
+import napari_impa.work.run_report as run_report
+from napari_impa.errors import ConditionError
 from napari_impa.viewer.library.models import remember
 from napari_impa.viewer.train.runs_page import CHANGED, GAP, NAME, STATE, RunsList, find_runs
-from napari_impa.watch import Token
+from napari_impa.watch import Token, Watch
 from napari_impa.work.training import train_plan
 
 Settle = Callable[..., None]
@@ -135,3 +138,75 @@ def test_runs_trained_lately_elsewhere_are_listed_once(trained: Path, tmp_path: 
     assert {one.name for one in find_runs(Token(), None)} == {"complete", "stopped"}
     assert len(find_runs(Token(), trained)) == 3
     assert len(find_runs(Token(), tmp_path / "nowhere")) == 2
+
+
+def test_the_report_of_a_run_is_made_in_the_background_and_shown(
+    runs: RunsList, trained: Path, monkeypatch: pytest.MonkeyPatch, settle: Settle
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(runs_module.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    begun, go = threading.Event(), threading.Event()
+
+    def report_of_run(folder: Path, *, watch: Watch) -> Path:
+        watch.report(1, 3, "shrinkage: predicted")
+        begun.set()
+        assert go.wait(20)
+        watch.check()
+        if folder.name == "stopped":
+            raise ConditionError("There are too few cells.")
+        return folder / "report" / "report.html"
+
+    monkeypatch.setattr(run_report, "report_of_run", report_of_run)
+    button = runs.report.button
+    runs.choose(trained / "damaged")
+    assert not button.isEnabled()
+    runs.choose(trained / "complete")
+    button.click()
+    settle(lambda: runs.report.bar.value() == 1)
+    runs.allow_training(False)  # nor does a training that begins stop it
+    runs.choose(trained / "damaged")
+    assert button.text() == "Stop the report"
+    assert button.isEnabled()
+    go.set()
+    settle(lambda: not runs.report.running)
+    page = trained / "complete" / "report" / "report.html"
+    assert [Path(path) for path in opened] == [page]
+    assert str(page) in runs.about.text().replace("\u200b", "")
+    failures: list[str] = []
+    runs.failed.connect(lambda failure: failures.append(failure.message))
+    runs.choose(trained / "stopped")
+    button.click()
+    settle(lambda: not runs.report.running)
+    assert failures == ["There are too few cells."]
+    assert "⚠ There are too few cells." in runs.about.text()
+    begun.clear()
+    go.clear()
+    button.click()
+    assert begun.wait(20)
+    button.click()
+    go.set()
+    settle(lambda: not runs.report.running)
+    assert "nothing was written" in runs.about.text()
+    assert len(opened) == len(failures) == 1
+
+
+def test_a_report_under_way_is_stopped_as_the_dock_closes(
+    runs: RunsList, trained: Path, monkeypatch: pytest.MonkeyPatch, settle: Settle
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def report_of_run(folder: Path, *, watch: Watch) -> None:
+        begun.set()
+        try:
+            while not ended.wait(0.01):
+                watch.check()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(run_report, "report_of_run", report_of_run)
+    runs.choose(trained / "complete")
+    runs.report.button.click()
+    assert begun.wait(20)
+    runs.close_jobs()
+    assert ended.wait(20)
+    settle(lambda: not runs.report.running)

@@ -20,7 +20,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.kit.forms import breakable
-from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.job_button import JobButton
+from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.library.models import recent
 from napari_impa.watch import Token
 
@@ -57,9 +58,9 @@ def find_runs(token: Token, folder: Path | None) -> list[RunSummary]:
     return latest_first([*found, *map(summary, dict.fromkeys(elsewhere))])
 
 
-def open_in_file_manager(folder: Path) -> bool:
-    """Show a folder in the system's file manager; False if there is none."""
-    return bool(QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
+def open_in_system(path: Path) -> bool:
+    """Show a folder in the file manager, a page in the browser; False if the system has none."""
+    return bool(QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))))
 
 
 class _Item(QTableWidgetItem):
@@ -84,7 +85,7 @@ class RunsList(QWidget):
         With the run folder: go on training it; use its model in Perturb; show it in the file manager (which happens by
         itself); train once more with its settings; train something from its model.
     failed
-        `Failure` of looking for runs.
+        `Failure` of looking for runs, or of a report.
     """
 
     resume_asked = Signal(object)
@@ -150,12 +151,23 @@ class RunsList(QWidget):
         self.refresh_button = QPushButton("Refresh")
         self.refresh_button.setToolTip("Look for runs again.")
         self.refresh_button.clicked.connect(self.refresh)
-        self.open_asked.connect(open_in_file_manager)
+        self.open_asked.connect(open_in_system)
+        self.report = JobButton(
+            "Report",
+            stop="Stop the report",
+            tip="Score the model of this run on its held-out cells, which takes minutes, and show what came out in the "
+            "browser; it is kept in the run folder.",
+        )
+        self.report.asked.connect(self._start_report)
+        self.report.succeeded.connect(self._on_report)
+        self.report.failed.connect(self._on_failed)
+        self.report.stopped.connect(lambda: self.about.setText("The report was stopped; nothing was written."))
         buttons = QGridLayout()
         buttons.setSpacing(4)
         placed = (self.use, self.resume, self.again, self.go_on_from, self.open, self.refresh_button)
         for number, button in enumerate(placed):
             buttons.addWidget(button, number // 2, number % 2)
+        buttons.addWidget(self.report, 3, 0, 1, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(table, 1)
@@ -204,8 +216,9 @@ class RunsList(QWidget):
         self._choose()
 
     def close_jobs(self) -> None:
-        """Drop what is being looked for, as the dock closes."""
+        """Drop what is done in the background, as the dock closes."""
         self._finding.cancel()
+        self.report.cancel()
 
     def _fill(self, found: list[RunSummary]) -> None:
         before = self.chosen
@@ -227,6 +240,17 @@ class RunsList(QWidget):
         self.about.setText(breakable(f"⚠ {failure.message}"))
         self.failed.emit(failure)
 
+    def _start_report(self) -> None:
+        from napari_impa.work.run_report import report_of_run
+
+        if self.chosen is not None:
+            self.about.setText(breakable(f"{self.chosen.name} is scored …"))
+            self.report.start(as_job(report_of_run), self.chosen.folder)
+
+    def _on_report(self, page: Path) -> None:
+        shown = open_in_system(page)
+        self.about.setText(breakable(f"The report is {page}{'' if shown else '; open it in a browser'}."))
+
     def _on_double_click(self, *_: object) -> None:
         self.use.click()
 
@@ -244,6 +268,7 @@ class RunsList(QWidget):
         self.again.setEnabled(one is not None and one.state != "damaged" and train)
         self.go_on_from.setEnabled(usable and train)
         self.open.setEnabled(one is not None)
+        self.report.allow(usable)
 
 
 def _items(one: RunSummary) -> tuple[_Item, ...]:

@@ -26,7 +26,7 @@ from napari_impa.viewer.layers.found_cells import CROPS, Found
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Loaded
 from napari_impa.viewer.perturb.prediction import EncodedCells
-from napari_impa.viewer.perturb.request import Predicted, PredictedBlock, Request, made_by
+from napari_impa.viewer.perturb.request import Predicted, Request, made_by
 from napari_impa.viewer.perturb.views import WhatMattered
 from napari_impa.viewer.perturb.views import what_mattered as module
 from napari_impa.viewer.perturb.views.what_mattered import FEWEST, FoundMasks, MaskBlock, mask_cells
@@ -116,7 +116,6 @@ def test_it_shows_the_masks_over_the_controls(viewer, found, predicted, about, m
 def test_predicted_pixels_never_stand_for_masks(viewer, found, predicted, about) -> None:
     view = WhatMattered(viewer, found, REQUEST, list(viewer.layers))
     view.show(predicted, about)
-    view.show_block(PredictedBlock(REQUEST, 0, slice(0, 4), predicted.pixels[0, :4]), about)
     assert all((layer.data == 0).all() for layer in view.stacks[0])
 
 
