@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import measuring, prediction, reading, steps, train_dock, viewer
+from benchmarks import measuring, prediction, reading, steps, train_dock, training, viewer
 from benchmarks.measure import Options, Row, bandwidth, machine, matrix_rate
 from napari_impa.engine.device import choose_device
 
@@ -27,6 +27,8 @@ ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "waiting": reading.waiting_rows,
     "precision": steps.precision_rows,
     "step": steps.rows,
+    "replayed": training.replayed_rows,
+    "training": training.training_rows,
     "viewer": viewer.rows,
     "train-dock": train_dock.rows,
 }

@@ -21,10 +21,12 @@ from napari_impa.cells.store import FORMAT, open_cells
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.training.cost.measure import Outline, shape_of
 from napari_impa.engine.training.data import feed
+from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
+from napari_impa.engine.training.steps.one_launch import recorder_for
 
 SIZE, CHANNELS, CONDITIONS = 64, 3, 100
 LIMIT_SECONDS, LIMIT_BYTES = 5, 2_000_000_000
@@ -176,19 +178,24 @@ def waiting_rows(options: Options) -> Iterator[Row]:
     data = TrainingCells(open_cells(path), settings, DefaultRecipe(), options.device)
     shape = replace(shape_of(Outline(CHANNELS, len(data.conditions)), settings, DefaultRecipe()), width=width)
     networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(options.device)
-    step = make_step(networks, DefaultRecipe(), batch_size=settings.batch_size)
+    recorder = recorder_for(options.device)
+    step = make_step(networks, DefaultRecipe(), batch_size=settings.batch_size, recorder=recorder)
+    batches = DrawnAhead(data.batch, options.device)
 
     def make(number: int) -> None:
-        step(data.batch(number), number, "adversarial", progress=0.5)
+        batch = batches.take(number)
+        step(batch, number, "adversarial", progress=0.5, meanwhile=lambda: batches.prepare(number + 1))
 
-    make(0)  # once, unmeasured: the pool is filled
-    data.seconds, began = 0.0, time.perf_counter()
-    for number in range(1, steps + 1):
+    before = 17 if recorder is not None and not options.quick else 1  # unmeasured: the pool is filled, steps recorded
+    for number in range(before):
+        make(number)
+    batches.seconds, began = 0.0, time.perf_counter()
+    for number in range(before, before + steps):
         make(number)
     if options.device.type == "cuda":
         torch.cuda.synchronize(options.device)
     taken = time.perf_counter() - began
     data.close()
-    of, against = f"waiting {shown(data.seconds / steps)} a step", f"steps of {shown(taken / steps)}"
+    of, against = f"waiting {shown(batches.seconds / steps)} a step", f"steps of {shown(taken / steps)}"
     extra = {"steps": steps, "steps_per_second": steps / taken}
-    yield row_against("waiting for data", [data.seconds], taken, of, against, wanted=0.05, extra=extra)
+    yield row_against("waiting for data", [batches.seconds], taken, of, against, wanted=0.05, extra=extra)

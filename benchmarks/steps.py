@@ -20,7 +20,8 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
-from napari_impa.engine.training.steps.recipe import Recipe
+from napari_impa.engine.training.steps.one_launch import recorder_for
+from napari_impa.engine.training.steps.recipe import Recipe, Stage
 
 CONDITIONS, CHANNELS = 5, 3
 
@@ -28,20 +29,22 @@ CONDITIONS, CHANNELS = 5, 3
 class Steps:
     """Adversarial steps of one recipe on random images; of those that are alike one is timed."""
 
-    def __init__(self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, size: int, width: int, batch: int, device: torch.device, *, replayed: bool = True
+    ) -> None:
         settings = TrainingSettings(size=size, batch_size=batch)
         shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings, recipe), width=width)
         networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(device)
         self.device, self.recipe = device, recipe
-        self.step = make_step(networks, recipe, batch_size=batch)
+        self.step = make_step(networks, recipe, batch_size=batch, recorder=recorder_for(device) if replayed else None)
         random = torch.Generator().manual_seed(1)
         images = [torch.rand((batch, CHANNELS, size, size), generator=random).to(device) * 2 - 1 for _ in range(2)]
         y = torch.randint(CONDITIONS, (batch,), generator=random).to(device)
         self.batch = Batch(*images, y, y)
 
-    def make(self, number: int) -> None:
+    def make(self, number: int, *, stage: Stage = "adversarial", progress: float = 0.5) -> None:
         """Make step `number`."""
-        self.step(self.batch, number, "adversarial", progress=0.5)
+        self.step(self.batch, number, stage, progress=progress)
 
     def seconds(self) -> float:
         """Mean seconds a step."""
@@ -127,8 +130,9 @@ def compare(
     """Time a step of two recipes on the same network, with the floor of the first."""
     device = options.device
     first, second = (Steps(recipe, size, width, batch, device) for recipe in (a, b))
-    for steps in (first, second):  # once, unmeasured
-        steps.seconds()
+    for steps in (first, second):  # unmeasured: on a GPU they are recorded meanwhile
+        for _ in range(3 if device.type == "cuda" else 1):
+            steps.seconds()
     measured = alternately(first.seconds, second.seconds, options.repeats)
     extra: dict[str, Any] = {}
     floors = []

@@ -25,6 +25,7 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.steering import Abandoned, Steered, Steering, interruptible
 from napari_impa.engine.training.calibration import calibrate, can_calibrate
+from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
 from napari_impa.engine.training.fine_tuning import go_on_from, recorded
@@ -42,6 +43,7 @@ from napari_impa.engine.training.run_folder.samples import draw_samples
 from napari_impa.engine.training.run_folder.trained_model import TrainedModel
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
+from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.engine.training.stopwatch import Stopwatch
 from napari_impa.errors import OutOfMemoryError, TrainingError
@@ -138,7 +140,9 @@ class Trainer(Steered):
             batch_size=settings.batch_size,
             share_gradients=self._share_gradients if self.group.count > 1 else None,
             watch=self.watch,
+            recorder=recorder_for(self.device) if self.group.count == 1 else None,
         )
+        self._batches = DrawnAhead(lambda step: self.data.batch(step, self.group.rank, self.group.count), self.device)
         self._trained = TrainedModel(cells, self.data, descriptions, self.run.folder.resolve().name)
         self.limits = self.data.limits
         self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
@@ -249,8 +253,11 @@ class Trainer(Steered):
         stage = self._stage()
         losses: dict[str, float] = {}
         try:
-            batch = self.data.batch(self.step, self.group.rank, self.group.count)
-            losses = self._step(batch, self.step, stage, progress=self._progress())
+            batch = self._batches.take(self.step)  # kept until the losses are there
+            following = self.step + 1
+            losses = self._step(
+                batch, self.step, stage, progress=self._progress(), meanwhile=lambda: self._batches.prepare(following)
+            )  # fmt: skip
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -280,6 +287,8 @@ class Trainer(Steered):
 
     def _what_fits(self) -> str:
         """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
+
+        self._step.one_launch.forget()
 
         def attempt(count: int) -> None:
             batch = self.data.batch(self.step).part(slice(0, count))

@@ -138,13 +138,6 @@ def test_images_are_neither_flipped_nor_dithered(numbered: Cells) -> None:
     assert torch.equal(images, images.flip(-1))
 
 
-def test_time_spent_waiting_for_data_is_counted(numbered: Cells) -> None:
-    data = training(numbered)
-    assert data.seconds == 0
-    data.batch(0)
-    assert data.seconds > 0
-
-
 @pytest.mark.parametrize(("recipe", "widths"), [("default", [20, 20, 40]), ("paper", [36, 4, 40])])
 def test_a_pool_holds_cells_as_the_recipe_draws_them(
     numbered: Cells, monkeypatch: pytest.MonkeyPatch, recipe: str, widths: list[int]
@@ -168,7 +161,7 @@ def test_training_ends_the_reading_thread(numbered: Cells, tmp_path: Path, monke
     trainer = Trainer(numbered, settings, tmp_path / "whole")
     list(trainer)
     assert trainer.data._feed._reading is None
-    assert 0 < trainer.data.seconds < trainer.seconds
+    assert 0 < trainer._batches.seconds < trainer.seconds
     events = iter(Trainer(numbered, settings, tmp_path / "left"))
     next(events)
     events.close()  # type: ignore[attr-defined]

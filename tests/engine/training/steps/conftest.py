@@ -26,13 +26,15 @@ def shape() -> Shape:
 def make_step(shape: Shape) -> Callable[..., Step[Any]]:
     """Make the step of a recipe for four cells, with random weights and mean styles."""
 
-    def make(recipe: Recipe, *, seed: int = 0, starts: int = 1, **how: Any) -> Step[Any]:
+    def make(
+        recipe: Recipe, *, seed: int = 0, starts: int = 1, device: torch.device | str = "cpu", **how: Any
+    ) -> Step[Any]:
         torch.manual_seed(seed)
         networks = Networks(replace(shape, relative_style=recipe.starts(starts)))
         networks.initialize(torch.Generator().manual_seed(seed))
         if recipe.starts(starts):
             torch.nn.init.normal_(networks.start_style, std=0.1)
-        return step_of(networks, recipe, batch_size=4, **how)
+        return step_of(networks.to(device), recipe, batch_size=4, **how)
 
     return make
 

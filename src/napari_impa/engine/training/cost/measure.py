@@ -25,6 +25,7 @@ from napari_impa.engine.training.presets import PRESETS
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.batch import Batch
+from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe, StepKind
 from napari_impa.errors import OutOfMemoryError
 from napari_impa.watch import UNWATCHED, Watch
@@ -117,8 +118,8 @@ def _time_steps(
 ) -> dict[StepKind, list[float]]:
     """Seconds of each kind of step, as many times as there is time for, the first of all left out."""
     how = {"is_batch_task": settings.task == "batch", "seed": settings.seed, "batch_size": settings.batch_size}
-    step = make_step(networks, recipe, **how, watch=watch)
-    device = step.device
+    device = networks.generator.from_rgb.weight.device
+    step = make_step(networks, recipe, **how, watch=watch, recorder=recorder_for(device))
     batch = random_batch(outline, settings)
     kinds, times = recipe.kinds_of_steps(), dict[StepKind, list[float]]()
     began = time.perf_counter()

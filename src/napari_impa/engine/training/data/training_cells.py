@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -46,8 +44,6 @@ class TrainingCells:
         Cells of each condition, and of the control.
     limits
         (C, 2) lower and upper intensity of each channel in the camera's units.
-    seconds
-        Time spent in `batch`, in which the training waited for its data.
 
     Raises
     ------
@@ -76,7 +72,6 @@ class TrainingCells:
             )
         self.pixels = cells.pixels
         self.limits = intensity_limits(cells.pixels, rows, size=settings.size)
-        self.seconds = 0.0
         self._feed = self._make_feed(watch)
 
     def _make_feed(self, watch: Watch) -> Feed:
@@ -105,7 +100,6 @@ class TrainingCells:
         CellsError
             If the cells' file cannot be read any more.
         """
-        began = time.perf_counter()
         rng = np.random.default_rng([self.settings.seed, step])
         labels, plan, count, modality = self.labels, self._feed.plan, self.settings.batch_size, 0
         if len(labels.modalities) > 1:  # each as often as it has conditions
@@ -139,7 +133,6 @@ class TrainingCells:
             mine.start,
             torch.from_numpy(at_target[mine]).to(self.device) if labels.control[modality] >= 0 else None,
         )
-        self.seconds += time.perf_counter() - began
         return batch
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from napari_impa.engine.training.steps.draws import Draws
 from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses, peaks, reconstruction
 from napari_impa.engine.training.steps.optimizers import Muon
 from napari_impa.engine.training.steps.recipe import BETA2, Stage
-from napari_impa.engine.training.steps.step import Step, frozen
+from napari_impa.engine.training.steps.step import Step, frozen, set_rate
 from napari_impa.watch import Watch
 
 FINAL_RATE = 0.1
@@ -86,15 +87,14 @@ class DefaultStep(Step[DefaultRecipe]):
                 is_kernel = p.ndim == 4 and min(p.shape[:2]) > MATRIX
                 (kernels if recipe.muon and is_kernel else others).append(p)
         optimizers: dict[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(
-                parameters, lr=recipe.learning_rate, betas=(0.0, BETA2), fused=self.device.type == "cuda"
-            )
+            name: self._adam(parameters, recipe.learning_rate, betas=(0.0, BETA2))
             for name, parameters in (("critic", self._critic), ("maker", others))
         }
         if kernels:
-            optimizers["kernels"] = Muon(kernels, recipe.muon, momentum=0.0, watch=watch)
+            rate = torch.tensor(recipe.muon, device=self.device) if self._on_device else recipe.muon
+            optimizers["kernels"] = Muon(kernels, rate, momentum=0.0, watch=watch)
         if styles:
-            optimizers["styles"] = torch.optim.Adam(styles, betas=(MOMENTUM[0], BETA2))
+            optimizers["styles"] = self._adam(styles, recipe.learning_rate, betas=(MOMENTUM[0], BETA2))
             # Plain descent on their mean squared distance is a running mean, which processes share like any gradient.
             optimizers["starts"] = torch.optim.SGD(starts, lr=FOLLOW * self.networks.shape.style_dim / 2)
         return optimizers
@@ -109,12 +109,14 @@ class DefaultStep(Step[DefaultRecipe]):
             decay = (progress - recipe.decay_from) / max(1e-9, 1 - recipe.decay_from)
             factor, momentum = 1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)), (0.0, 0.0)
         groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
-        groups["critic"]["lr"] = factor * (recipe.critic_rate or recipe.learning_rate)
-        groups["maker"].update(lr=factor * rates[0], betas=(momentum[0], BETA2))
+        set_rate(groups["critic"], factor * (recipe.critic_rate or recipe.learning_rate))
+        set_rate(groups["maker"], factor * rates[0])
+        groups["maker"]["betas"] = (momentum[0], BETA2)
         if "styles" in groups:
-            groups["styles"]["lr"] = factor * rates[0]
+            set_rate(groups["styles"], factor * rates[0])
         if "kernels" in groups:
-            groups["kernels"].update(lr=factor * rates[1], momentum=momentum[1])
+            set_rate(groups["kernels"], factor * rates[1])
+            groups["kernels"]["momentum"] = momentum[1]
 
     def _decay(self, number: int) -> float:
         return min(self.recipe.average, (1 + number) / (10 + number))
@@ -126,7 +128,15 @@ class DefaultStep(Step[DefaultRecipe]):
     def _precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._mixed else nullcontext()
 
-    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage, progress: float) -> dict[str, Tensor]:
+    def _kind(self, number: int, stage: Stage) -> Hashable:
+        return None if stage == "autoencoder" else (number % self.recipe.r1_every == 0, number % 2)
+
+    def _weights_of(self, number: int, progress: float) -> dict[str, float]:
+        recipe = self.recipe
+        begun = min(1.0, max(0.0, (progress - recipe.autoencoder) / recipe.ramp)) if recipe.ramp else 1.0
+        return {"adversarial": begun * recipe.adversarial}
+
+    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage) -> dict[str, Tensor]:
         if stage == "autoencoder":
             return self._give_back(batch, draws)
         with self._precision():
@@ -136,7 +146,7 @@ class DefaultStep(Step[DefaultRecipe]):
         if self.recipe.relative_style:  # else styles, which nothing holds to a scale, would grow without end
             still.append(self.networks.style_encoder)
         with frozen(*still):
-            maker = self._teach_generator(batch, draws, drawn, number, progress)
+            maker = self._teach_generator(batch, draws, drawn, number)
         return {**critic, **maker}
 
     # ---- the three lessons --------------------------------------------------------------------------------------
@@ -185,22 +195,19 @@ class DefaultStep(Step[DefaultRecipe]):
         self._learn(total, "critic")
         return losses
 
-    def _teach_generator(
-        self, batch: Batch, draws: Draws, drawn: Drawn, number: int, progress: float
-    ) -> dict[str, Tensor]:
+    def _teach_generator(self, batch: Batch, draws: Draws, drawn: Drawn, number: int) -> dict[str, Tensor]:
         """Let generator, mapping network and, unless styles are relative, style encoder learn.
 
         Even steps give cells back, odd ones lead them there and back, each at twice its weight.
         """
         nets, recipe = self.networks, self.recipe
         even = number % 2 == 0
-        begun = min(1.0, max(0.0, (progress - recipe.autoencoder) / recipe.ramp)) if recipe.ramp else 1.0
         with self._precision():
             losses = generator_losses(
                 nets, batch.control, batch.y_target, drawn.style, drawn.fake, None,
                 cycle=not even, modality=batch.modality,
             )  # fmt: skip
-            total = begun * recipe.adversarial * losses["adversarial"] + recipe.style * losses["style"]
+            total = self._weights["adversarial"] * losses["adversarial"] + recipe.style * losses["style"]
             total = total + recipe.peaks * drawn.excess
             if drawn.own is not None:
                 losses["start_match"] = self._start_match(drawn.own, batch)

@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
     parameters
         Weights with two dimensions or more.
     lr
-        Root mean square of a step's entries is about lr / √(in·k·k).
+        Root mean square of a step's entries is about lr / √(in·k·k). A tensor where a replayed step reads it.
     momentum
         Of the averaged gradient, with Nesterov's look ahead; 0 for the gradient alone.
     watch
@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         parameters: Iterable[Parameter],
-        lr: float,
+        lr: float | Tensor,
         momentum: float = 0.95,
         *,
         watch: Watch = UNWATCHED,
@@ -60,6 +60,10 @@ class Muon(torch.optim.Optimizer):
                 steps = orthogonalised(ahead, watch=self._watch)
                 rows, columns = steps.shape[1:]
                 size = group["lr"] * max(1.0, rows / columns) ** 0.5
+                if isinstance(size, Tensor):
+                    changes = [change.view(shape) for change in steps * size]
+                    torch._foreach_sub_(list[Tensor](weights), changes)
+                    continue
                 for weight, change in zip(weights, steps, strict=True):
                     weight.add_(change.view(shape), alpha=-size)
 

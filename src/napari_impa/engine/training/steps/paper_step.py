@@ -43,17 +43,14 @@ class PaperStep(Step[PaperRecipe]):
 
     def _make_optimizers(self, watch: Watch) -> dict[str, torch.optim.Optimizer]:
         return {
-            name: torch.optim.Adam(
-                parameters,
-                lr=LEARNING_RATE,
-                betas=(0.0, BETA2),
-                weight_decay=WEIGHT_DECAY,
-                fused=self.device.type == "cuda",
-            )
+            name: self._adam(parameters, LEARNING_RATE, betas=(0.0, BETA2), weight_decay=WEIGHT_DECAY)
             for name, parameters in (("critic", self._critic), ("maker", self._makers))
         }
 
-    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage, progress: float) -> dict[str, Tensor]:
+    def _weights_of(self, number: int, progress: float) -> dict[str, float]:
+        return {"diversity": max(0.0, 1 - number / DIVERSITY_STEPS)}
+
+    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage) -> dict[str, Tensor]:
         nets, x, y, modality = self.networks, batch.control, batch.y_target, batch.modality
         z, z_other = draws.noise
 
@@ -69,7 +66,7 @@ class PaperStep(Step[PaperRecipe]):
             with torch.no_grad():
                 other = nets.generator.render(content, nets.style(y, z_other, modality))
             maker = generator_losses(nets, x, y, style, fake, other, modality=modality)
-            diversity = max(0.0, 1 - number / DIVERSITY_STEPS)
-            total = maker["adversarial"] + maker["style"] - diversity * maker["diversity"] + maker["cycle"]
+            total = maker["adversarial"] + maker["style"] - self._weights["diversity"] * maker["diversity"]
+            total = total + maker["cycle"]
             self._learn(total, "maker")
         return {**critic, **maker}

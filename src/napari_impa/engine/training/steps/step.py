@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,11 +18,15 @@ from napari_impa.engine.model.tensor_file import flatten_optimizer, restore_opti
 from napari_impa.engine.steering import interruptible
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.draws import Draws
+from napari_impa.engine.training.steps.one_launch import Inputs, OneLaunch, Recorder
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.engine.training.steps.terms import require_known
 from napari_impa.watch import UNWATCHED, Watch
 
 R = TypeVar("R", bound=Recipe)
+
+CELLS = ("control", "treated", "y_treated", "y_target", "at_target")
+"""Tensors of a batch."""
 
 
 class Step(ABC, Generic[R]):
@@ -42,6 +47,9 @@ class Step(ABC, Generic[R]):
         train one model, it averages their gradients.
     watch
         Asked at every convolution and product of matrices; what it raises leaves the step, with some weights changed.
+        A step that is replayed is made to its end.
+    recorder
+        What records steps, to replay them as one launch each; None: they are made operation by operation.
 
     Attributes
     ----------
@@ -49,6 +57,8 @@ class Step(ABC, Generic[R]):
         By name; `critic` holds the discriminator's weights.
     average
         Running average of the weights, to predict with; None where the recipe keeps none.
+    one_launch
+        How steps are made, and why not as one launch.
     """
 
     recipe_type: ClassVar[type[Recipe]]
@@ -65,12 +75,18 @@ class Step(ABC, Generic[R]):
         is_batch_task: bool = False,
         share_gradients: Callable[[Sequence[Parameter]], None] | None = None,
         watch: Watch = UNWATCHED,
+        recorder: Recorder | None = None,
     ) -> None:
         self.networks, self.recipe = networks.train().requires_grad_(True), recipe
         self._is_batch_task, self._seed, self._batch_size = is_batch_task, seed, batch_size
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._critic = list(networks.discriminator.parameters())
+        self.one_launch = OneLaunch(recorder)
+        # Numbers that change from step to step lie on a GPU, where a step that is replayed reads them.
+        self._on_device = recorder is not None or self.device.type == "cuda"
+        self._weights: dict[str, float | Tensor] = {}
+        self._names: dict[Hashable, tuple[str, ...]] = {}
         self._makers = [p for name, p in networks.named_parameters() if not name.startswith("discriminator.")]
         self.optimizers = self._make_optimizers(watch)
         self.average = copy.deepcopy(networks).requires_grad_(False) if self._decay(0) else None
@@ -83,8 +99,16 @@ class Step(ABC, Generic[R]):
         """Where the networks are."""
         return self._critic[0].device
 
-    def __call__(self, batch: Batch, number: int, stage: Stage, *, progress: float) -> dict[str, float]:
-        """Make step `number`; returns the losses by name.
+    def __call__(
+        self,
+        batch: Batch,
+        number: int,
+        stage: Stage,
+        *,
+        progress: float,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> dict[str, float]:
+        """Make step `number`; returns the losses by name. `meanwhile` is called while a GPU is still at work.
 
         Raises
         ------
@@ -96,11 +120,23 @@ class Step(ABC, Generic[R]):
         draws = Draws(
             self._seed, number, batch, batch_size=self._batch_size, noise_dim=noise_dim, device=self.device
         )  # fmt: skip
-        losses = self._make(batch.to(self.device, self.layout), draws, number, stage, progress)
-        require_known(losses)
-        self._update_average(number)
-        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()  # waits once
-        return dict(zip(losses, values, strict=True))
+        for name, value in self._weights_of(number, progress).items():
+            self._weigh(name, value)
+        if self.average is not None:
+            self._weigh("average", 1 - self._decay(number))
+        batch = batch.to(self.device, self.layout)
+        kind = (stage, self._kind(number, stage), batch.modality, batch.first)
+
+        def work(inputs: Inputs) -> Tensor:
+            losses = self._make(*_with(batch, draws, inputs), number, stage)
+            require_known(losses)
+            self._update_average()
+            self._names[kind] = tuple(losses)
+            return torch.stack([value.detach().float() for value in losses.values()])
+
+        values = self.one_launch(kind, _tensors(batch, draws), work)
+        meanwhile()
+        return dict(zip(self._names[kind], values.tolist(), strict=True))  # waits once
 
     # ---- what a recipe says -------------------------------------------------------------------------------------
 
@@ -109,8 +145,19 @@ class Step(ABC, Generic[R]):
         """Make the optimisers, `critic` among them."""
 
     @abstractmethod
-    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage, progress: float) -> dict[str, Tensor]:
-        """Let the networks learn from a batch; returns the losses by name."""
+    def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage) -> dict[str, Tensor]:
+        """Let the networks learn from a batch; returns the losses by name.
+
+        Steps of one kind may differ in tensors alone, and in the numbers of `self._weights`.
+        """
+
+    def _kind(self, number: int, stage: Stage) -> Hashable:
+        """What of a step's number its operations depend on."""
+        return None
+
+    def _weights_of(self, number: int, progress: float) -> dict[str, float]:
+        """Weights of losses that change from step to step, by name."""
+        return {}
 
     def _set_rates(self, number: int, stage: Stage, progress: float) -> None:
         """Give the optimisers the rates of this step."""
@@ -130,6 +177,14 @@ class Step(ABC, Generic[R]):
 
     # ---- what all do --------------------------------------------------------------------------------------------
 
+    def _adam(self, parameters: list[Parameter], rate: float, **how: Any) -> torch.optim.Adam:
+        """Adam, on a GPU as one operation whose rate and count of steps lie there."""
+        if not self._on_device:
+            return torch.optim.Adam(parameters, lr=rate, **how)
+        fused = self.device.type == "cuda"
+        lr = torch.tensor(rate, device=self.device)
+        return torch.optim.Adam(parameters, lr=lr, fused=fused, capturable=fused, **how)
+
     def _learn(self, total: Tensor, *names: str) -> None:
         """Let the optimisers named make a step down the gradient of a loss."""
         optimizers = [self.optimizers[name] for name in names if name in self.optimizers]
@@ -140,11 +195,27 @@ class Step(ABC, Generic[R]):
         for optimizer in optimizers:
             optimizer.step()
 
-    def _update_average(self, number: int) -> None:
-        if self.average is not None:
-            weight = 1 - self._decay(number)
-            with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), weight)
+    def _weigh(self, name: str, value: float) -> None:
+        if not self._on_device:
+            self._weights[name] = value
+        elif name not in self._weights:
+            self._weights[name] = torch.tensor(value, device=self.device)
+        else:
+            self._weights[name].fill_(value)  # type: ignore[union-attr]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        if self.average is None:
+            return
+        average: list[Tensor] = list(self.average.parameters())
+        now: list[Tensor] = list(self.networks.parameters())
+        weight = self._weights["average"]
+        if isinstance(weight, Tensor):
+            change = torch._foreach_sub(now, average)
+            torch._foreach_mul_(change, weight)
+            torch._foreach_add_(average, change)
+        else:
+            torch._foreach_lerp_(average, now, weight)
 
     @torch.no_grad()
     def predict(
@@ -173,6 +244,7 @@ class Step(ABC, Generic[R]):
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take the state that `state` gave."""
+        self.one_launch.forget()
         self.networks.load_state_dict(_part(tensors, "networks."))
         if self.average is not None:
             self.average.load_state_dict(_part(tensors, "average."))
@@ -190,6 +262,30 @@ def frozen(*modules: Module) -> Iterator[None]:
     finally:
         for module in modules:
             module.requires_grad_(True)
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Give a group of an optimiser's parameters another rate; one that lies on a GPU stays where it is."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def _tensors(batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    """All that changes from step to step, by name."""
+    cells = {name: getattr(batch, name) for name in CELLS if getattr(batch, name) is not None}
+    noise, other = draws.noise
+    return {**cells, "noise": noise, "other_noise": other, "normal": draws.normal, "uniform": draws.uniform}
+
+
+def _with(batch: Batch, draws: Draws, inputs: Inputs) -> tuple[Batch, Draws]:
+    """Return batch and draws with these tensors."""
+    other = copy.copy(draws)
+    other.noise = [inputs["noise"], inputs["other_noise"]]
+    other.normal, other.uniform = inputs["normal"], inputs["uniform"]
+    cells: dict[str, Any] = {name: inputs[name] for name in CELLS if name in inputs}
+    return replace(batch, **cells), other
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
