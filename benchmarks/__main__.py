@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,23 +16,30 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import measuring, prediction, reading, steps, train_dock, training, viewer
 from benchmarks.measure import Options, Row, bandwidth, machine, matrix_rate
 from napari_impa.engine.device import choose_device
 
-ROWS: dict[str, Callable[[Options], Iterator[Row]]] = {
-    "measure": measuring.rows,
-    "predict": prediction.rows,
-    "read": reading.pool_rows,
-    "many": reading.million_rows,
-    "waiting": reading.waiting_rows,
-    "precision": steps.precision_rows,
-    "step": steps.rows,
-    "replayed": training.replayed_rows,
-    "training": training.training_rows,
-    "viewer": viewer.rows,
-    "train-dock": train_dock.rows,
+ROWS = {
+    "measure": "measuring:rows",
+    "predict": "prediction:rows",
+    "read": "reading:pool_rows",
+    "many": "reading:million_rows",
+    "waiting": "reading:waiting_rows",
+    "precision": "steps:precision_rows",
+    "step": "steps:rows",
+    "replayed": "training:replayed_rows",
+    "training": "training:training_rows",
+    "viewer": "viewer:rows",
+    "train-dock": "train_dock:rows",
 }
+"""Module and function of each row; imported when asked for, as some need more than others."""
+
+
+def rows_named(name: str) -> Callable[[Options], Iterator[Row]]:
+    """Return what measures a row."""
+    module, function = ROWS[name].split(":")
+    found: Callable[[Options], Iterator[Row]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         options = Options(given.quick, 2 if given.quick else given.repeats, device, Path(folder))
         for name in given.rows or ROWS:
-            for row in ROWS[name](options):
+            for row in rows_named(name)(options):
                 measured.append(row)
                 cells = (row.name, f"{row.ratio:.2f}", f"{row.lowest:.2f}–{row.highest:.2f}", row.of, row.against)
                 print(f"| {' | '.join((*cells, row.floor, row.verdict))} |", flush=True)

@@ -49,10 +49,10 @@ def cells(count: int, size: int) -> Cells:
     return Cells(pixels, table, tuple(f"channel {number}" for number in range(CHANNELS))).labelled("compound", "DMSO")
 
 
-def operations_launched(recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> float:
-    """Operations that a mean step launches where it is made one by one; NaN without a GPU."""
+def operations_launched(recipe: Recipe, size: int, width: int, batch: int, device: torch.device) -> float | None:
+    """Operations that a mean step launches where it is made one by one; None without a GPU."""
     if device.type != "cuda":
-        return math.nan
+        return None
     steps, mean = Steps(recipe, size, width, batch, device, replayed=False), 0.0
     for number, part in kinds(recipe):
         steps.make(number)
@@ -104,7 +104,8 @@ def training_row(given: Cells, size: int, preset: str, steps: int, options: Opti
     }
     said = f"{1 / a_step:.1f} steps/s, waiting {100 * waited / taken:.1f} %, one launch: {extra['one_launch']}"
     text = f"{said}{'; RAN AWAY: ' + extra['away'] if extra['away'] else ''}"
-    floors = f"{launched:.0f} operations a step; {100 * floor / a_step:.2g} % of its floor {shown(floor)}"
+    counted = "" if launched is None else f"{launched:.0f} operations a step; "
+    floors = f"{counted}{100 * floor / a_step:.2g} % of its floor {shown(floor)}"
     wanted = 1.0 if (preset, size) == ("tiny", 64) and device.type == "cuda" else None
     return row_against(
         f"train {preset} {size} px", [a_step], 1 / STEPS_A_SECOND, text, f"{STEPS_A_SECOND} steps/s", floor=floors,

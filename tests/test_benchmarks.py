@@ -92,8 +92,9 @@ def test_a_figure_that_is_no_number_is_not_written(
     measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main = importlib.import_module("benchmarks.__main__")
-    rows = {"endless": lambda options: iter([measure.row_against("endless", [float("inf")], 1.0, "of", "against")])}
-    monkeypatch.setattr(main, "ROWS", rows)
+    row = measure.row_against("endless", [float("inf")], 1.0, "of", "against")
+    monkeypatch.setattr(main, "ROWS", {"endless": "nowhere:rows"})
+    monkeypatch.setattr(main, "rows_named", lambda name: lambda options: iter([row]))
     with pytest.raises(ValueError, match="not JSON compliant"):
         main.main(["--quick", "--device", "cpu", "--json", str(tmp_path / "out.json")])
     assert not (tmp_path / "out.json").exists()
@@ -104,7 +105,7 @@ def test_a_row_that_is_not_there_is_said() -> None:
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "no row speed; the rows are predict, read" in done.stderr
+    assert "no row speed; the rows are measure, predict" in done.stderr
 
 
 def test_variants_of_a_recipe_are_trained_and_scored(
