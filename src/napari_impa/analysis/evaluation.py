@@ -250,6 +250,8 @@ def fitting_metrics(chosen: ScoredCells) -> list[Metric]:
         there.add("plates")
     if MECHANISM.find(chosen.cells.table) is not None:
         there.add("mechanisms")
+    if chosen.held_out:
+        there.add("training")
     return [metric for metric in METRICS if metric.needs <= there and not metric.missing()]
 
 

@@ -57,3 +57,13 @@ def test_coarse_images_are_means_over_blocks():
     assert np.isfinite(coarse_images(np.full((2, 1, 8, 8), np.nan))).all()
     with pytest.raises(CellsError, match="no 8 × 8 blocks"):
         coarse_images(np.zeros((2, 1, 6, 6)))
+
+
+def test_each_predicted_cell_ranks_the_sources():
+    sources = features(12)
+    predicted = sources + 2 * features(12, seed=1)
+    ranks = []
+    for i in range(12):
+        alike = [np.corrcoef(predicted[i] - predicted.mean(0), sources[j] - sources.mean(0))[0, 1] for j in range(12)]
+        ranks.append(np.mean([alike[j] < alike[i] for j in range(12) if j != i]))
+    assert identity_rank(sources, predicted) == pytest.approx(np.mean(ranks))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits
 from napari_impa.errors import CellsError
 
 NEIGHBOURS = 30
@@ -45,7 +48,7 @@ def batch_mixing(
     Parameters
     ----------
     features
-        (N, D) on one scale, see `scaled_features`, of cells of one condition.
+        (N, D) on one scale, see `Reduction`, of cells of one condition.
     batches
         (N,) the batch of each.
     neighbours
@@ -86,3 +89,32 @@ def _batches_found(neighbours: NDArray[np.intp], batches: int) -> float:
     """Mean inverse Simpson index of (N, k) batches of neighbours."""
     shares = np.stack([(neighbours == batch).mean(1) for batch in range(batches)])
     return float((1 / (shares**2).sum(0)).mean())
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Of the cells among real ones of the batch that they are corrected to."""
+    cells, real = of.cells.reduced(), of.real.reduced()
+    if min(len(cells), len(real)) < 2:
+        return {}
+    names = ["these"] * len(cells) + ["real"] * len(real)
+    found = batch_mixing(np.concatenate([cells, real]), names, seed=of.of.evaluated.seed)
+    return {"mixing": found.neighbours, "mixing_silhouette": found.silhouette}
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    text = (
+        "Mixing: how well the cells lie among real ones of the batch: 1 as shuffled cells would, 0 each by themselves; "
+        "by\nnearest neighbours, and by silhouette width."
+    )
+    return PrintedPart(text, {"mixing": "mixing", "mixing_silhouette": "silhouette"}, with_two_digits)
+
+
+MIXING = Metric(
+    name="mixing",
+    title="Mixing with the batch",
+    headline="mixing",
+    better="higher",
+    needs=frozenset({"features", "batches"}),
+    columns=_columns,
+    part=_part,
+)

@@ -7,8 +7,11 @@ from os import devnull
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent, words_of
 from napari_impa.analysis.statistics.neighbours import NEAREST, check_neighbours
 
 
@@ -32,7 +35,7 @@ def coverage(real: NDArray[np.float64], predicted: NDArray[np.float64], *, neare
     Parameters
     ----------
     real, predicted
-        (N, D) and (M, D) features on one scale, see `scaled_features`.
+        (N, D) and (M, D) features on one scale, see `Reduction`.
     nearest
         k.
 
@@ -47,3 +50,31 @@ def coverage(real: NDArray[np.float64], predicted: NDArray[np.float64], *, neare
     with open(devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # it prints the counts
         found = compute_prdc(np.asarray(real), np.asarray(predicted), nearest_k=nearest)
     return Coverage(**{name: float(found[name]) for name in Coverage._fields})
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Of equally many cells on either side, by the measurements of the first space."""
+    if of.count <= NEAREST:
+        return {}
+    real, cells = (side.sample(of.count, 24).reduced() for side in (of.real, of.cells))
+    return coverage(real, cells)._asdict()
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    what, _ = words_of(table)
+    text = (
+        f"Precision: cells that lie among real ones of the {what}; coverage: real cells that have one of these by "
+        "them.\nCells that are all alike are precise and cover little. Density and recall are in the table."
+    )
+    return PrintedPart(text, {"precision": "precision", "coverage": "coverage"}, in_percent)
+
+
+COVERAGE = Metric(
+    name="coverage",
+    title="Precision and coverage",
+    headline="coverage",
+    better="higher",
+    needs=frozenset({"features"}),
+    columns=_columns,
+    part=_part,
+)

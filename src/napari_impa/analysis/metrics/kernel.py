@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, words_of
 from napari_impa.errors import CellsError
 
 SUBSETS = 20
@@ -73,3 +76,36 @@ def kernel_distance(
 
 def _off_diagonal_mean(kernel: NDArray[np.float64]) -> float:
     return float((kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1)))
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Distance between equally many cells on either side, in each feature space."""
+    out: dict[str, float] = {}
+    for number, space in enumerate(of.of.evaluated.spaces):
+        cells, real = (
+            side.features(space) if space.columns is None else side.reduced(space) for side in (of.cells, of.real)
+        )
+        found = kernel_distance(cells, real, of.count, seed=of.of.evaluated.seed)
+        out["kernel" if number == 0 else f"kernel_{space.name}"] = found.distance
+    return out
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    what, _ = words_of(table)
+    text = (
+        f"Kernel distance (KID) to real cells of the {what}: lower is better, and 0 is as near as real cells, however "
+        "few\ncells are compared."
+    )
+    spaces = {name: f"KID ({name[7:] or table.attrs['spaces'][0]})" for name in table if name.startswith("kernel")}
+    return PrintedPart(text, spaces, lambda value: f"{value:.2g}")
+
+
+KERNEL = Metric(
+    name="kernel",
+    title="Kernel distance to real cells",
+    headline="kernel",
+    better="lower",
+    needs=frozenset({"features"}),
+    columns=_columns,
+    part=_part,
+)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent
+from napari_impa.analysis.statistics.profiles import profiles_of
+from napari_impa.cells.words import MECHANISM, TREATMENT
 from napari_impa.errors import CellsError
 
 
@@ -66,8 +71,6 @@ def mechanism_accuracy(
 def _checked(
     profiles: NDArray[np.float64], compounds: ArrayLike, mechanisms: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.str_]]:
-    import pandas as pd
-
     profiles = np.asarray(profiles, np.float64)
     names = [
         pd.Series(np.asarray(column, object)).fillna("").astype(str).to_numpy(str) for column in (compounds, mechanisms)
@@ -77,3 +80,45 @@ def _checked(
     if not np.isfinite(profiles).all():
         raise CellsError("Some features are not finite numbers; check the cells for NaN.")
     return profiles, names[0], names[1]
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Nearest real profiles of other compounds, of all conditions that are scored."""
+    evaluated = of.of.evaluated
+    chosen, table, middle = evaluated.chosen, evaluated.chosen.cells.table, of.control.reduced().mean(0)
+    column = MECHANISM.find(table)
+    if column is None or min(len(of.cells), len(of.real)) < 2:
+        return {}
+    of_compound = TREATMENT.find(table) or chosen.cells.label[0]
+    profiles, about = [], []
+    for name in chosen.conditions:
+        cells = of.real if name == of.of.condition else evaluated.real(chosen.real(name))
+        found = profiles_of(cells.reduced() - middle, cells.wells, seed=evaluated.seed)
+        first = table.iloc[chosen.rows[cells.positions[0]]]
+        profiles.append(found)
+        about += [(name, first[of_compound], first[column])] * len(found)
+    names, compounds, mechanisms = zip(*about, strict=True)
+    here = names.index(of.of.condition)
+    own = profiles_of(of.cells.reduced() - middle, of.cells.wells, seed=evaluated.seed)
+    asked = [compounds[here]] * len(own), [mechanisms[here]] * len(own)
+    accuracy = mechanism_accuracy(own, *asked, (np.concatenate(profiles), compounds, mechanisms))
+    return {"mechanism": accuracy.accuracy, "mechanism_chance": accuracy.by_chance}
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    text = (
+        "Mechanism: share of profiles whose nearest real one, of another compound, acts in the same way;\n"
+        "by guessing as said beside."
+    )
+    return PrintedPart(text, {"mechanism": "mechanism", "mechanism_chance": "by guessing"}, in_percent)
+
+
+MECHANISM_FOUND = Metric(
+    name="mechanism",
+    title="Mechanism of action",
+    headline="mechanism",
+    better="higher",
+    needs=frozenset({"features", "mechanisms"}),
+    columns=_columns,
+    part=_part,
+)

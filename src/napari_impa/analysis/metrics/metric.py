@@ -10,9 +10,10 @@ import pandas as pd
 
 from napari_impa.analysis.compared import Compared
 
-Need = Literal["features", "pixels", "control", "plates", "batches", "classifier", "nuclei", "mechanisms"]
+Need = Literal["features", "pixels", "control", "plates", "batches", "classifier", "nuclei", "mechanisms", "training"]
 """What a metric may need: features or pixels of the cells, an untreated control, several plates, batches (of a batch
-model), a classifier of real cells, a channel that shows nuclei, mechanisms of action in the cells' table."""
+model), a classifier of real cells, a channel that shows nuclei, mechanisms of action in the cells' table, cells of the
+training beside those that it held out."""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits, words_of
+from napari_impa.analysis.statistics.profiles import profiles_of
 from napari_impa.errors import CellsError, MissingDependencyError
 
 DRAWS = 10_000
 """Random rankings that a p-value is taken from."""
+
+INSTALL = 'Replicates are compared by copairs; install it with pip install "napari-impa[evaluate]".'
 
 
 class Retrieval(NamedTuple):
@@ -52,12 +58,12 @@ def replicate_retrieval(
     Parameters
     ----------
     predicted, real
-        (N, D) and (M, D) profiles on one scale, less that of the control: 0 is as the control; see `scaled_features`
+        (N, D) and (M, D) profiles on one scale, less that of the control: 0 is as the control; see `Reduction`
         and `profiles_of`.
     predicted_conditions, real_conditions
         (N,) and (M,) their conditions; the control's name for real profiles of controls.
     draws, seed
-        Random rankings for p-values, and their seed.
+        Random rankings for p-values, and their seed; with 0 there are no p-values.
 
     Returns
     -------
@@ -75,9 +81,7 @@ def replicate_retrieval(
         from copairs.map.normalization import expected_ap
         from copairs.matching import UnpairedException
     except ImportError as error:
-        raise MissingDependencyError(
-            'Replicates are compared by copairs; install it with pip install "napari-impa[evaluate]".'
-        ) from error
+        raise MissingDependencyError(INSTALL) from error
 
     asked, there = np.asarray(predicted_conditions).astype(str), np.asarray(real_conditions).astype(str)
     features = _joined(predicted, asked, real, there)
@@ -96,13 +100,14 @@ def replicate_retrieval(
     ]
     if scores.empty:
         return found
-    means = mean_average_precision(scores, ["condition"], draws, 0.05, seed, progress_bar=False)
-    for row in means.itertuples():
-        own = scores[scores.condition == row.condition]
+    p: dict[str, float] = {}
+    if draws:
+        means = mean_average_precision(scores, ["condition"], draws, 0.05, seed, progress_bar=False)
+        p = dict(zip(means.condition, means.p_value.astype(float), strict=True))
+    for name, own in scores.groupby("condition"):
         chance = [expected_ap(int(n), int(of - n)) for n, of in zip(own.n_pos_pairs, own.n_total_pairs, strict=True)]
-        found[row.condition] = Retrieval(
-            float(row.mean_average_precision), float(np.mean(chance)), float(row.p_value), len(own)
-        )
+        precision = float(own.average_precision.mean())
+        found[str(name)] = Retrieval(precision, float(np.mean(chance)), p.get(str(name), nan), len(own))
     return found
 
 
@@ -118,3 +123,56 @@ def _joined(
     if not np.isfinite(features).all():
         raise CellsError("Some features are not finite numbers; check the cells for NaN.")
     return features
+
+
+ROWS_OF_PROFILES = ("predicted", "control", "mean_effect", "another", "copy", "real")
+"""Rows whose profiles are not made of the very cells that they are to find."""
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Profiles of the cells, by well or in groups, among those of the real cells of all conditions that are scored."""
+    if of.row not in ROWS_OF_PROFILES or min(len(of.cells), len(of.real)) < 2:
+        return {}
+    evaluated, seed = of.of.evaluated, of.of.evaluated.seed
+    chosen, middle = evaluated.chosen, of.control.reduced().mean(0)
+    profiles, names = [], []
+    for name in dict.fromkeys([*chosen.conditions, *([] if chosen.control is None else [chosen.control])]):
+        cells = of.real if name == of.of.condition else evaluated.real(chosen.real(name))
+        found = profiles_of(cells.reduced() - middle, cells.wells, seed=seed)
+        profiles.append(found)
+        names += [name] * len(found)
+    own = profiles_of(of.cells.reduced() - middle, of.cells.wells, seed=seed)
+    retrieval = replicate_retrieval(
+        own, [of.of.condition] * len(own), np.concatenate(profiles), names,
+        draws=DRAWS if of.row == "predicted" else 0, seed=seed,
+    )[of.of.condition]  # fmt: skip
+    return {
+        "replicates": retrieval.average_precision,
+        "replicates_chance": retrieval.by_chance,
+        "replicates_p": retrieval.p,
+    }
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    what, _ = words_of(table)
+    text = (
+        f"Replicates: mean average precision with which profiles of wells, or of groups of cells, find real ones of\n"
+        f"the {what} among those of all others: 1 if these come first; by chance as said beside."
+    )
+    return PrintedPart(text, {"replicates": "replicates", "replicates_chance": "by chance"}, with_two_digits)
+
+
+def _missing() -> str:
+    return "" if find_spec("copairs") else INSTALL
+
+
+REPLICATES = Metric(
+    name="replicates",
+    title="Replicates found",
+    headline="replicates",
+    better="higher",
+    needs=frozenset({"features"}),
+    columns=_columns,
+    part=_part,
+    missing=_missing,
+)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent
 from napari_impa.analysis.statistics.neighbours import NEAREST, check_neighbours
 from napari_impa.watch import UNWATCHED, Watch
-
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-"""Strengths that are usually looked at."""
 
 
 def outside_support(
@@ -31,7 +31,7 @@ def outside_support(
     Parameters
     ----------
     real
-        (N, D) features of all real cells, control and treated together, on one scale; see `scaled_features`.
+        (N, D) features of all real cells, control and treated together, on one scale; see `Reduction`.
     predicted
         For each strength, (M, D) features of the cells predicted with it.
     nearest
@@ -59,3 +59,25 @@ def outside_support(
         check_neighbours(0, real, cells)
         shares.append(float((pairwise_distances(cells, real) >= radii).all(1).mean()))
     return np.array(shares)
+
+
+def _columns(of: Compared) -> dict[str, float]:
+    """Share of the cells that are like no real one that is scored, of whatever condition."""
+    real = of.of.evaluated.real(of.of.evaluated.chosen.judged())
+    return {"outside": float(outside_support(real.reduced(), [of.cells.reduced()])[0])}
+
+
+def _part(table: pd.DataFrame) -> PrintedPart:
+    text = "Outside: share of cells that are like no real cell, of whatever condition; none of what is among these."
+    return PrintedPart(text, {"outside": "outside"}, in_percent)
+
+
+SUPPORT = Metric(
+    name="support",
+    title="Like no real cell",
+    headline="outside",
+    better="lower",
+    needs=frozenset({"features"}),
+    columns=_columns,
+    part=_part,
+)
