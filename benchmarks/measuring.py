@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from itertools import combinations
@@ -17,6 +16,7 @@ from benchmarks.measure import Options, Row, alternately, in_child, memory, row_
 from napari_impa.analysis.features.cell_profiler import cell_profiler_measurements
 from napari_impa.analysis.features.fast import fast_measurements
 from napari_impa.analysis.features.masks import find_masks, scaled_crops
+from napari_impa.analysis.features.processes import FEW
 from napari_impa.analysis.features.quick import deep_features
 from napari_impa.cells.simulated.screen import simulated_cells
 
@@ -35,7 +35,8 @@ def rows(options: Options) -> Iterator[Row]:
     measured = alternately(in_parallel, lambda: a_cell(one_by_one, pixels[:few], limits), repeats)
     row = row_of("measure", *measured, ("all cores, a cell", "cp-measure one by one, a cell"), wanted=0.1)
     last = runs[-1]
-    row.floor = f"{many} crops in {last['seconds']:.3g} s on {last['processes']} cores, {last['bytes'] / 1e9:.2g} GB"
+    took, size = f"{many} crops in {last['seconds']:.3g} s", f"{last['bytes'] / 1e9:.2g} GB beside its processes"
+    row.floor = f"{took} on {last['processes']} cores, {size}"
     row.extra |= {"runs": json.loads(json.dumps(runs))}
     yield row
 
@@ -68,16 +69,12 @@ def crops(count: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 def measure_many(count: int, quick: bool) -> dict[str, Any]:
     """Measure so many crops, and say what it took (called in a process of its own)."""
-    import resource  # which Windows has not
-
     some, limits = crops(16 if quick else 240)
     pixels = some[np.arange(count) % len(some)]
     began = time.perf_counter()
     cell_profiler_measurements(pixels, limits)
     seconds = time.perf_counter() - began
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    processes = joblib.cpu_count() if workers else 1
-    return {"seconds": seconds, "processes": processes, "bytes": memory()[1] + workers * processes}
+    return {"seconds": seconds, "processes": joblib.cpu_count() if count > FEW else 1, "bytes": memory()[1]}
 
 
 def one_by_one(pixels: NDArray[Any], limits: NDArray[np.float64]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -192,3 +194,29 @@ def test_many_cells_are_left_within_a_second(after: str, two_processes: None) ->
     thread.join(60)
     assert ended[0] - asked < 1
     assert workers_left() == before
+
+
+KILLED = """
+import os, signal, joblib, numpy as np
+from napari_impa.analysis.features import processes
+from napari_impa.analysis.features.cell_profiler import cell_profiler_measurements
+from napari_impa.watch import Reported
+processes.FEW, joblib.cpu_count = 40, lambda: 2
+crops = np.random.default_rng(0).integers(0, 4000, (2000, 3, 32, 32))
+said = Reported(lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+cell_profiler_measurements(crops, np.tile([0.0, 4000.0], (3, 1)), watch=said)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, nobody is told that a parent has gone")
+def test_processes_end_with_a_program_that_is_killed() -> None:
+    def workers() -> set[int]:
+        found = psutil.process_iter(["pid", "cmdline"])
+        return {one.info["pid"] for one in found if "LokyProcess" in " ".join(one.info["cmdline"] or ())}
+
+    before = workers()
+    assert subprocess.run([sys.executable, "-c", KILLED], stderr=subprocess.DEVNULL).returncode == -9
+    deadline = time.monotonic() + 30
+    while workers() - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

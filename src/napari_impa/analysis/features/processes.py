@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,7 +87,7 @@ def _at_once(
     from joblib.externals.loky import ProcessPoolExecutor
 
     watch.check()
-    pool = ProcessPoolExecutor(workers, env=ALONE)
+    pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),), env=ALONE)
     waiting: dict[Any, int] = {}
     try:
         while True:
@@ -99,7 +102,21 @@ def _at_once(
                 yield waiting.pop(future), future.result()
             watch.check()
     finally:
-        pool.shutdown(wait=True, kill_workers=True)
+        # Processes that still work are ended here: loky's own way to end them trips over blocks it has not handed on.
+        for process in list(pool._processes.values()) if waiting else ():
+            process.terminate()
+        pool.shutdown(wait=True, kill_workers=not waiting)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone: one that was killed could not end it."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 def _workers(cells: int) -> int:
