@@ -108,6 +108,8 @@ def test_a_good_model_has_no_fault(judged) -> None:
     assert not found(judged["good"]), verdict.text
     assert verdict.first.startswith("The model closes ")
     assert "It moves" in verdict.text
+    assert "90 % interval" in verdict.text
+    assert "interval" not in verdict.first
     assert "none of which the training saw" in verdict.text
 
 
@@ -156,7 +158,7 @@ def test_a_model_that_moves_brightness_alone_is_told_so(judged) -> None:
 def test_what_moves_the_wrong_way_is_not_called_left(judged) -> None:
     verdict = verdict_of(*table_of(judged["good"], gap_texture=-0.6, gap_shape=0.0))
     assert "leaves shape (0 %)" in verdict.text
-    assert "moves the wrong way, or too far, texture (-60 %)" in verdict.text
+    assert "moves the wrong way, or too far, texture (−60 %)" in verdict.text
 
 
 def test_where_nothing_moves_nothing_is_said(judged) -> None:

@@ -253,16 +253,24 @@ def _how_far(of: _Scores) -> Finding | None:
     """How much of the gap it closes, and what a repeat of the experiment would."""
     if not of.gap >= LEFT:  # less is said by other rules
         return None
-    floor, low, high = (of.of(*cell) for cell in (
-        ("real", "gap_closed"), ("predicted", "gap_low"), ("predicted", "gap_high"),
-    ))  # fmt: skip
-    between = f" (90 % interval {_share(low)} to {_share(high)})" if np.isfinite(low) else ""
+    floor = of.of("real", "gap_closed")
     repeat = f"; real cells of a repeat close {_share(floor)}" if np.isfinite(floor) else ""
     several = "" if len(of.conditions) == 1 else f", in the median over {len(of.conditions)} {_plural(2, of.what)}"
     return Finding(
         "how far", "for",
         f"The model closes {_share(of.gap)} of the gap between the cells as they are and real cells of the "
-        f"{of.what}{between}{several}{repeat}.",
+        f"{of.what}{several}{repeat}.",
+    )  # fmt: skip
+
+
+def _interval(of: _Scores) -> Finding | None:
+    """How sure the gap closed is, by its 90 % interval."""
+    low, high = of.of("predicted", "gap_low"), of.of("predicted", "gap_high")
+    if not (of.gap >= LEFT and np.isfinite([low, high]).all()):
+        return None
+    return Finding(
+        "interval", "about",
+        f"The share of the gap is known to lie between {_share(low)} and {_share(high)} (90 % interval).",
     )  # fmt: skip
 
 
@@ -350,7 +358,7 @@ def _rests_on(of: _Scores) -> Finding:
 
 RULES: tuple[Rule, ...] = (
     _nothing_moves, _other_cells, _by_heart, _unchanged, _elsewhere, _blind, _brightness_alone, _how_far, _mean_effect,
-    _families, _unasked, _apart, _unseen, _rests_on,
+    _interval, _families, _unasked, _apart, _unseen, _rests_on,
 )  # fmt: skip
 """In the order in which they speak; the first against the model makes the first line."""
 
@@ -373,8 +381,8 @@ def _one(table: pd.DataFrame, condition: str, row: str, column: str = "gap_close
 
 
 def _share(value: float) -> str:
-    """A share in %, never -0 %."""
-    return f"{round(100 * value) + 0:d} %" if np.isfinite(value) else "–"
+    """A share in %, with a true minus, never −0 %."""
+    return f"{round(100 * value):d} %".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def _list(names: Sequence[str]) -> str:
