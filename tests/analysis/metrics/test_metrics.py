@@ -70,6 +70,11 @@ def test_names_tell_metrics_apart() -> None:
 
 
 @metrics
+def test_a_metric_says_where_it_comes_from(metric: Metric) -> None:
+    assert metric.source.endswith(".")
+
+
+@metrics
 def test_good_predictions_have_the_better_headline(metric: Metric, tables: Any) -> None:
     good, unchanged = (table.loc[table["row"] == "predicted", metric.headline] for table in tables(metric))
     assert good.notna().all()

@@ -85,6 +85,11 @@ def test_the_tables_are_those_of_evaluate(said: ReportContents, evaluated: Evalu
     assert better["cells"] is better["gap_low"] is None
     assert len(said.measurements) == 2 * len(evaluated.measurements)
     assert {one.name for one in said.explained} >= {"Gap closed"}
+    assert all(one.source for one in said.explained)
+    outside = evaluated.table.set_index(["condition", "row"])["outside"]
+    for curve in said.support:
+        assert curve.real == outside[(curve.condition, "real")] > 0
+        assert curve.control == outside[(curve.condition, "control")]
 
 
 def test_what_was_not_held_out_or_not_measured_is_said(evaluated: Evaluation) -> None:

@@ -117,4 +117,5 @@ MIXING = Metric(
     needs=frozenset({"features", "batches"}),
     columns=_columns,
     part=_part,
+    source="LISI of Korsunsky et al., Nat. Methods 2019; silhouette of scib, Luecken et al., Nat. Methods 2022.",
 )

@@ -99,4 +99,5 @@ CORRECTION = Metric(
     needs=frozenset({"classifier", "batches", "nuclei", "pixels"}),
     columns=_columns,
     part=_part,
+    source="Spearman's correlation by scipy; logistic regression of scikit-learn.",
 )

@@ -77,4 +77,5 @@ COVERAGE = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Kynkäänniemi et al., NeurIPS 2019; Naeem et al., ICML 2020.",
 )

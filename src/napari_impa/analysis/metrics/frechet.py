@@ -97,4 +97,5 @@ DISTANCE = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Heusel et al., NeurIPS 2017; Dowson & Landau, J. Multivariate Anal. 1982.",
 )

@@ -48,4 +48,5 @@ GAP = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Wasserstein distance by scipy (Virtanen et al., Nat. Methods 2020).",
 )

@@ -120,4 +120,5 @@ IDENTITY = Metric(
     needs=frozenset({"pixels"}),
     columns=_columns,
     part=_part,
+    source="Our own definition: a rank by Pearson's correlation of coarse images.",
 )

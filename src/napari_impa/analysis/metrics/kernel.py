@@ -108,4 +108,5 @@ KERNEL = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Bińkowski et al., ICLR 2018.",
 )

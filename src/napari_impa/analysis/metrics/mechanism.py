@@ -121,4 +121,5 @@ MECHANISM_FOUND = Metric(
     needs=frozenset({"features", "mechanisms"}),
     columns=_columns,
     part=_part,
+    source="Ljosa et al., J. Biomol. Screen. 2013.",
 )

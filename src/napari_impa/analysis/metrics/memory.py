@@ -73,4 +73,5 @@ MEMORY = Metric(
     needs=frozenset({"features", "training"}),
     columns=_columns,
     part=_part,
+    source="1 − authenticity of Alaa et al., ICML 2022.",
 )

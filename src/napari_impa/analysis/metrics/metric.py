@@ -55,6 +55,8 @@ class Metric:
         Says what is printed of it, given the whole table as `evaluate` returns it.
     missing
         A sentence that says what to install where it cannot be computed now; empty where it can.
+    source
+        The paper or library that its definition comes from.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Metric:
     columns: Callable[[Compared], dict[str, float]]
     part: Callable[[pd.DataFrame], PrintedPart]
     missing: Callable[[], str] = str
+    source: str = ""
 
 
 def words_of(table: pd.DataFrame) -> tuple[str, str]:

@@ -174,5 +174,6 @@ REPLICATES = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Kalinin et al., Nat. Commun. 2025; copairs.",
     missing=_missing,
 )

@@ -80,4 +80,5 @@ SUPPORT = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="1 − precision of Kynkäänniemi et al., NeurIPS 2019.",
 )

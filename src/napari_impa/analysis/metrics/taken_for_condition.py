@@ -30,4 +30,5 @@ TAKEN_FOR_CONDITION = Metric(
     needs=frozenset({"classifier"}),
     columns=_columns,
     part=_part,
+    source="Logistic regression of scikit-learn (Pedregosa et al., J. Mach. Learn. Res. 2011).",
 )

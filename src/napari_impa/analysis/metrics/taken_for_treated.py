@@ -30,4 +30,5 @@ TAKEN_FOR_TREATED = Metric(
     needs=frozenset({"classifier", "control"}),
     columns=_columns,
     part=_part,
+    source="Logistic regression of scikit-learn (Pedregosa et al., J. Mach. Learn. Res. 2011).",
 )

@@ -66,4 +66,5 @@ TOLD_APART = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
+    source="Our own definition: a projection on the difference of two means.",
 )

@@ -16,6 +16,7 @@ from napari_impa.analysis.extremes import ExtremeCells
 from napari_impa.analysis.features.space import FAMILIES
 from napari_impa.analysis.metrics import METRICS
 from napari_impa.analysis.metrics.gap import family_column
+from napari_impa.analysis.metrics.support import SUPPORT
 from napari_impa.analysis.report.contents import (
     ConditionPanel,
     CountedCells,
@@ -91,7 +92,7 @@ def report_contents(evaluation: Evaluation, *, now: datetime.datetime | None = N
         without_panel=tuple(conditions[MOST_PANELS:]),
         scores=scores,
         rows=tuple(_rows(table, scores)),
-        support=tuple(_support(evaluation.support)),
+        support=tuple(_support(evaluation.support, table)),
         measurements=tuple(_measurements(evaluation.measured)),
         explained=tuple(_explained(table)),
         settings=_settings(made),
@@ -270,9 +271,11 @@ def _rows(table: pd.DataFrame, scores: Sequence[ReportedScore]) -> Iterator[Scor
         yield ScoredRow(line["condition"], line["row"], titles[line["row"]], notes[line["row"]], values)
 
 
-def _support(support: pd.DataFrame) -> Iterator[SupportCurve]:
+def _support(support: pd.DataFrame, table: pd.DataFrame) -> Iterator[SupportCurve]:
+    beside = table.set_index(["condition", "row"]).get(SUPPORT.headline, pd.Series(dtype=float))
     for condition, part in support.groupby("condition", sort=False):
-        yield SupportCurve(str(condition), tuple(part["strength"]), tuple(part["outside"]))
+        control, real = (float(beside.get((condition, row), float("nan"))) for row in ("control", "real"))
+        yield SupportCurve(str(condition), tuple(part["strength"]), tuple(part["outside"]), control, real)
 
 
 def _measurements(measured: pd.DataFrame) -> Iterator[MeasurementRow]:
@@ -293,7 +296,7 @@ def _measurements(measured: pd.DataFrame) -> Iterator[MeasurementRow]:
 def _explained(table: pd.DataFrame) -> Iterator[ExplainedFigure]:
     for metric in METRICS:
         if metric.headline in table:
-            yield ExplainedFigure(metric.title, metric.part(table).text.replace("\n", " "))
+            yield ExplainedFigure(metric.title, metric.part(table).text.replace("\n", " "), metric.source)
 
 
 def _citations(made: Mapping[str, Any]) -> Iterator[str]:
