@@ -29,7 +29,7 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Checked, Reported, Watch
 
-DEFAULT_SPACES = ("fast", "quick")
+DEFAULT_SPACES = ("measurements", "quick")
 """What cells are compared in where nothing else is asked for."""
 
 SUPPORT_STRENGTHS = (0.0, 0.5, 1.0, 1.5)
