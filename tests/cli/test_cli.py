@@ -21,6 +21,7 @@ from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cli import main
 from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.errors import FetchError
 from napari_impa.work.catalog import load_model
 
 
@@ -255,11 +256,34 @@ def test_evaluate_writes_the_table_it_prints(tmp_path: Path, capsys: pytest.Capt
     cells = simulated_cells(44, size=64, seed=5, plates=2, conditions=("DMSO", "shrinkage"))
     path = cells.save(tmp_path / "held.cells")
     options = ["--where", "plate=sim-A", "--json", tmp_path / "t.json", "--montage", tmp_path / "m.png"]
-    main.main(["evaluate", "simulated-screen", str(path), *map(str, options)])
-    assert "shrinkage" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "t.json").read_text())["rows"]
-    assert [row["condition"] for row in rows] == ["shrinkage"]
+    main.main(["evaluate", "simulated-screen", str(path), *map(str, options), "--features", "fast"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "condition shrinkage: " in shown
+    assert "mean effect" in shown
+    saved = json.loads((tmp_path / "t.json").read_text())
+    assert {row["condition"] for row in saved["rows"]} == {"shrinkage"}
+    assert [row["row"] for row in saved["rows"]][:2] == ["predicted", "control"]
+    assert saved["settings"]["verdict"] in shown
     assert (tmp_path / "m.png").stat().st_size > 1000
+
+
+def test_evaluate_fetches_what_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing else: of the features asked for, those that need weights."""
+    asked = []
+
+    def fetched(space: object, *, watch: object) -> None:
+        asked.append(space.name)  # type: ignore[attr-defined]
+        raise FetchError("There is no network here.")
+
+    monkeypatch.setattr("napari_impa.work.feature_weights.fetch_feature_weights", fetched)
+    cells = simulated_cells(44, size=64, seed=5, plates=1, conditions=("DMSO", "shrinkage"))
+    path = cells.save(tmp_path / "held.cells")
+    with pytest.raises(SystemExit):
+        main.main(["evaluate", "simulated-screen", str(path), "--features", "fast", "inception"])
+    assert asked == ["inception"]
+    assert "There is no network here." in capsys.readouterr().err
 
 
 def test_crop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.analysis.beside import ROWS
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared import WITH_INTERVAL, Compared
 from napari_impa.analysis.compounds import unseen_similarities
 from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.extremes import ExtremeCells, extreme_cells
@@ -135,11 +135,10 @@ def evaluate(
     Raises
     ------
     ConditionError
-        If a column or value does not occur, or there are too few controls or treated cells among those chosen.
+        If a column or value does not occur, there are too few controls or treated cells among those chosen, or a
+        feature space is not known or cannot be used here.
     ModelError
         If the cells do not fit the model.
-    FeaturesError
-        If a feature space cannot be used here.
     """
     watch = UNWATCHED if progress is None else Reported(lambda done, of, what: progress(done, of))
     return evaluation(
@@ -166,7 +165,7 @@ def evaluation(
     chosen = select_cells(model, cells, where, seed=seed, most=most)
     nuclei = _nuclei_channel(model, nuclei_channel)
     evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch))
-    parts = len(ROWS) + 1
+    parts, wells = len(ROWS) + 1, True
     rows: list[dict[str, Any]] = []
     measured, families, counts, support, values, extremes = [], [], [], [], {}, {}
     for number, condition in enumerate(chosen.conditions):
@@ -178,6 +177,7 @@ def evaluation(
                 rows.append(_scores(row))
                 measured.append(_measured(row))
                 families.append(_families(row))
+                wells = wells and (row.row not in WITH_INTERVAL or row.gaps.drawn == "wells")
         watch.report(number * parts + len(ROWS), len(chosen.conditions) * parts, f"{condition}: strengths")
         support.append(_support(of))
         counts.append(_counts(of))
@@ -187,6 +187,7 @@ def evaluation(
         extremes[condition] = extreme_cells(of)
         watch.report((number + 1) * parts, len(chosen.conditions) * parts, condition)
     table = pd.DataFrame(rows)
+    drawn = "wells" if wells else "cells"
     table.attrs = {
         "model": model.name,
         "model_hash": model.hash,
@@ -200,7 +201,7 @@ def evaluation(
         "spaces": [space.name for space in spaces],
         "nuclei": model.channels[nuclei],
         "most": most,
-        "wells": "cells" if evaluated.wells is None else "wells",
+        "drawn": drawn,
         "described": any(description.needs for description in model.descriptions),
         "unseen": list(model.unseen),
         "similarity": unseen_similarities(model),

@@ -40,7 +40,7 @@ def format_table(table: pd.DataFrame) -> str:
             lines += textwrap.wrap(f"{row_titles(table)[row.name]}: {row.note}", WIDTH, initial_indent="- ",
                                    subsequent_indent="  ")  # fmt: skip
     spaces = " and ".join(made["spaces"])
-    drawn = "wells" if made["wells"] == "wells" else "cells, as no column says the well"
+    drawn = "wells" if made["drawn"] == "wells" else "cells, as there are under five wells of a kind"
     lines += textwrap.wrap(
         f"- Cells are compared by {spaces}; intervals draw {drawn}; the classifier was {made['classifier']}.", WIDTH,
         subsequent_indent="  ",

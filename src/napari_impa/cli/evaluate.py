@@ -71,10 +71,12 @@ def evaluate(
         Open the report in the browser.
     """
     from napari_impa.analysis.evaluation import DEFAULT_SPACES, evaluation
+    from napari_impa.analysis.features import FEATURE_SPACES
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
     from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
+    from napari_impa.work.feature_weights import fetch_feature_weights
     from napari_impa.work.predict_into import cells_for
 
     if open_report and report is None:
@@ -86,6 +88,10 @@ def evaluate(
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)
     scored = columns_of(where) or None
+    for space in FEATURE_SPACES:
+        if space.name in (features or ()) and space.weights is not None:
+            with progress_watch("MB", parts=1e6) as watch:
+                fetch_feature_weights(space, watch=watch)
     with progress_watch("parts") as watch:
         result = evaluation(
             chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,

@@ -12,6 +12,6 @@ from napari_impa.analysis.features.inception import INCEPTION
 from napari_impa.analysis.features.quick import QUICK
 from napari_impa.analysis.features.space import FAMILIES, Family, FeatureSpace, Measurement
 
-FEATURE_SPACES: tuple[FeatureSpace, ...] = (QUICK, MEASUREMENTS, FAST, INCEPTION, DINOV2)
+FEATURE_SPACES: tuple[FeatureSpace, ...] = (MEASUREMENTS, FAST, INCEPTION, DINOV2, QUICK)
 
 __all__ = ["FAMILIES", "FEATURE_SPACES", "Family", "FeatureSpace", "Measurement"]

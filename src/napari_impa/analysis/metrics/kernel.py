@@ -97,7 +97,7 @@ def _part(table: pd.DataFrame) -> PrintedPart:
         "few\ncells are compared."
     )
     spaces = {name: f"KID ({name[7:] or table.attrs['spaces'][0]})" for name in table if name.startswith("kernel")}
-    return PrintedPart(text, spaces, lambda value: f"{value:.2g}")
+    return PrintedPart(text, spaces, lambda value: f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}")
 
 
 KERNEL = Metric(

@@ -307,7 +307,7 @@ def _citations(made: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _settings(made: Mapping[str, Any]) -> dict[str, str]:
-    drawn = "wells" if made["wells"] == "wells" else "cells, as no column says the well"
+    drawn = "wells" if made["drawn"] == "wells" else "cells, as there are under five wells of a kind"
     return {
         "control": "–" if made["control"] is None else str(made["control"]),
         "strength": f"{made['strength']:g}",
