@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.attribution.mattered_cells import MatteredCells, mattered_cells
 from napari_impa.analysis.beside import ROWS
 from napari_impa.analysis.compared import WITH_INTERVAL, Compared
 from napari_impa.analysis.compounds import unseen_similarities
@@ -72,6 +73,9 @@ class Evaluation:
         Of the cells: their names; µm a pixel, None where it is not known.
     verdict
         What follows from it, in words.
+    mattered
+        Of each condition what mattered in its extreme cells and some more, or the sentence that says why that cannot be
+        known; empty where it was not asked for.
     """
 
     table: pd.DataFrame
@@ -85,6 +89,7 @@ class Evaluation:
     channels: tuple[str, ...]
     pixel_size: float | None
     verdict: Verdict
+    mattered: Mapping[str, MatteredCells | str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -158,16 +163,23 @@ def evaluation(
     nuclei_channel: int | str | None = None,
     features: Sequence[str] = DEFAULT_SPACES,
     most: int = MOST,
+    mattered: bool = False,
     watch: Watch = UNWATCHED,
 ) -> Evaluation:
-    """Score predictions on real cells, and keep all that a report shows; parameters and errors as of `evaluate`."""
+    """Score predictions on real cells, and keep all that a report shows.
+
+    Parameters and errors are those of `evaluate`; with `mattered` it is also found what mattered in some predicted
+    cells, which a batch model has no treated cells for.
+    """
     spaces = feature_spaces(features)
     chosen = select_cells(model, cells, where, seed=seed, most=most)
     nuclei = _nuclei_channel(model, nuclei_channel)
     evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch))
-    parts, wells = len(ROWS) + 1, True
+    mattered = mattered and model.task != "batch"
+    parts, wells = len(ROWS) + 1 + mattered, True
     rows: list[dict[str, Any]] = []
     measured, families, counts, support, values, extremes = [], [], [], [], {}, {}
+    explained: dict[str, MatteredCells | str] = {}
     for number, condition in enumerate(chosen.conditions):
         watch.check()
         of = EvaluatedCondition(model, condition, evaluated, strength=strength, variability=variability)
@@ -185,6 +197,9 @@ def evaluation(
             group: cells.features() for group, cells in zip(GROUPS, (of.control, of.predicted, of.real), strict=True)
         }
         extremes[condition] = extreme_cells(of)
+        if mattered:
+            watch.report(number * parts + parts - 1, len(chosen.conditions) * parts, f"{condition}: what mattered")
+            explained[condition] = _mattered(of, extremes[condition])
         watch.report((number + 1) * parts, len(chosen.conditions) * parts, condition)
     table = pd.DataFrame(rows)
     drawn = "wells" if wells else "cells"
@@ -218,6 +233,7 @@ def evaluation(
         table, pd.concat(measured, ignore_index=True), values, evaluated.measurements,
         pd.concat(support, ignore_index=True), extremes, pd.concat(families, ignore_index=True), pd.DataFrame(counts),
         model.channels, chosen.cells.pixel_size, verdict_of(table, pd.concat(measured, ignore_index=True)),
+        explained,
     )  # fmt: skip
     table.attrs["verdict"] = result.verdict.text
     return result
@@ -308,6 +324,14 @@ def _counts(of: EvaluatedCondition) -> dict[str, Any]:
         "plates": float("nan") if plates == {""} else len(plates),
         "wells": float("nan") if wells is None else len(set(wells)),
     }
+
+
+def _mattered(of: EvaluatedCondition, extremes: ExtremeCells) -> MatteredCells | str:
+    """What mattered, or why that cannot be known."""
+    try:
+        return mattered_cells(of, extremes.positions)
+    except ConditionError as error:
+        return str(error)
 
 
 def _support(of: EvaluatedCondition) -> pd.DataFrame:

@@ -95,7 +95,8 @@ def evaluate(
     with progress_watch("parts") as watch:
         result = evaluation(
             chosen, cells, where=scored, strength=strength, variability=variability, seed=seed,
-            nuclei_channel=nuclei_channel, features=features or DEFAULT_SPACES, most=most, watch=watch,
+            nuclei_channel=nuclei_channel, features=features or DEFAULT_SPACES, most=most, mattered=report is not None,
+            watch=watch,
         )  # fmt: skip
     table = result.table
     print(format_table(table))

@@ -59,5 +59,5 @@ def report_of_run(
         cells = cells_of(plan, reuse=True, watch=watch)
     watch.check()
     model = load_model(folder).to("auto")
-    scored = evaluation(model, cells, features=features or DEFAULT_SPACES, most=most, watch=watch)
+    scored = evaluation(model, cells, features=features or DEFAULT_SPACES, most=most, mattered=True, watch=watch)
     return write_report(scored, folder / FOLDER, watch=watch)

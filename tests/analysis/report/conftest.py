@@ -58,7 +58,9 @@ def panel(condition: str, seed: int = 0) -> ConditionPanel:
             FamilyBar("texture", -1.4, -2, -0.3, 0.9, -0.7, 30),
             FamilyBar("shape", NAN),
         ),
-        mattered=MatteredPart(0.12, 0.81, np.linspace(0, 1, 6), np.linspace(0, 1, 6) ** 0.5, 0.93),
+        mattered=MatteredPart(
+            0.12, 0.75, 0.81, np.linspace(0, 1, 6), np.linspace(0, 1, 6) ** 0.5, 0.93, "on cells of other wells", 60
+        ),
     )
 
 

@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_impa.analysis.attribution.mattered_cells import MatteredCells
 from napari_impa.analysis.evaluation import Evaluation, evaluation
 from napari_impa.analysis.report.composition import most_moved, report_contents
-from napari_impa.analysis.report.contents import ReportContents
+from napari_impa.analysis.report.contents import MatteredPart, ReportContents
 from napari_impa.cells.store import Cells
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def explained(cells: Cells, double: Any) -> Evaluation:
+    """With what mattered in it."""
+    model = double(double.oracle, hold_out={"plate": ("P2",)})
+    return evaluation(model, cells, features=("fast",), mattered=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +66,33 @@ def test_a_panel_has_the_numbers_of_the_tables(said: ReportContents, evaluated: 
     kinds = [one.name for one in panel.pictures]
     assert kinds == ["best", "median", "worst"]
     assert panel.pictures[0].errors.max() < panel.pictures[2].errors.min()
+
+
+def test_what_mattered_is_that_of_the_pictured_cells(explained: Evaluation) -> None:
+    panel = report_contents(explained).panels[1]
+    mattered, extremes = explained.mattered["swell"], explained.extremes["swell"]
+    assert isinstance(mattered, MatteredCells)
+    assert isinstance(panel.mattered, MatteredPart)
+    assert panel.mattered.accuracy == mattered.found.accuracy > 0.8
+    assert panel.mattered.cells == len(mattered.positions) == 30
+    assert panel.mattered.share == np.median(mattered.found.sizes[mattered.found.flipped])
+    masks = np.concatenate([one.masks for one in panel.pictures if one.masks is not None])
+    words = [text for one in panel.pictures for text in one.mattered]
+    assert len(masks) == len(words) == len(extremes.positions)
+    for mask, text, position in zip(masks, words, extremes.positions, strict=True):
+        (place,) = np.flatnonzero(mattered.positions == position)
+        np.testing.assert_array_equal(mask, (mattered.found.masks[place] > 0.5).any(0))
+        size = mattered.found.sizes[place]
+        assert text == (f"{100 * size:.0f} %" if mattered.found.flipped[place] else text)
+        assert np.isfinite(size) == (text != "as it is")
+
+
+def test_what_mattered_may_not_be_known(explained: Evaluation, evaluated: Evaluation) -> None:
+    said = report_contents(replace(explained, mattered=dict.fromkeys(explained.mattered, "It cannot tell.")))
+    for panel in said.panels:
+        assert panel.mattered == "It cannot tell."
+        assert [one.masks for one in panel.pictures] == [None, None, None]
+    assert [panel.mattered for panel in report_contents(evaluated).panels] == [None, None]  # not asked for
 
 
 def test_distributions_are_of_measurements_that_move(said: ReportContents, evaluated: Evaluation) -> None:
@@ -105,10 +140,10 @@ def test_what_was_not_held_out_or_not_measured_is_said(evaluated: Evaluation) ->
 
 def test_a_batch_model(cells: Cells, double: Any) -> None:
     model = double(lambda some, condition: some.pixels, task="batch", label=("batch",), control=None, names=("0", "1"))
-    said = report_contents(evaluation(model, cells, features=("fast",)))
+    said = report_contents(evaluation(model, cells, features=("fast",), mattered=True))
     assert said.title == "How well double predicts cells of other batches"
     assert said.settings["control"] == "–"
-    assert [panel.condition for panel in said.panels] == ["0", "1"]
+    assert [(panel.condition, panel.mattered) for panel in said.panels] == [("0", None), ("1", None)]
 
 
 def test_the_most_moved_say_different_things() -> None:

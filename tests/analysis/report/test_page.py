@@ -125,12 +125,23 @@ def test_what_mattered_is_outlined(contents: Make) -> None:
     made = contents("taxol")
     mask = np.zeros((3, 32, 32), bool)
     mask[:, 8:20, 8:20] = True
-    with_masks = replace(made.panels[0].pictures[0], masks=mask)
+    with_masks = replace(made.panels[0].pictures[0], masks=mask, mattered=("7 %", "not enough", "as it is"))
     read = Read(report_page(replace(made, panels=(replace(made.panels[0], pictures=(with_masks,)),))))
     found = [str(attrs["src"]) for tag, attrs in read.tags if attrs.get("alt") == "best cell 1, what mattered"]
     picture = np.asarray(Image.open(BytesIO(b64decode(found[0].partition(",")[2]))))
     assert (picture[8, 8:20] > 200).all()
     assert not (picture[11, 11] > 200).all()
+
+
+def test_what_mattered_is_said_in_words(contents: Make) -> None:
+    made = contents("taxol")
+    best = replace(made.panels[0].pictures[0], mattered=("7 %", "not enough", "as it is"))
+    page = report_page(replace(made, panels=(replace(made.panels[0], pictures=(best,)),)))
+    for words in ("75 %", "12 %", "0.81", "93 %", "on cells of other wells"):
+        assert words in page
+    assert re.findall(r'<td class="share">([^<]*)', page) == ["7 %", "not enough", "as it is"]
+    page = report_page(replace(made, panels=(replace(made.panels[0], mattered="It cannot <tell>."),)))
+    assert "What mattered is not known: It cannot &lt;tell&gt;." in page
 
 
 def best(page: str) -> list[str]:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.analysis.attribution.masks import SIZES
+from napari_impa.analysis.attribution.mattered_cells import MatteredCells
 from napari_impa.analysis.beside import ROWS
 from napari_impa.analysis.evaluation import Evaluation
 from napari_impa.analysis.extremes import ExtremeCells
@@ -22,6 +24,7 @@ from napari_impa.analysis.report.contents import (
     CountedCells,
     DistributedMeasurement,
     ExplainedFigure,
+    MatteredPart,
     MeasurementRow,
     PicturedCells,
     ReportContents,
@@ -147,9 +150,10 @@ def _panel(evaluation: Evaluation, condition: str) -> ConditionPanel:
     return ConditionPanel(
         condition=condition,
         key_figures=tuple(_key_figures(table)),
-        pictures=tuple(_pictured(evaluation.extremes[condition])),
+        pictures=tuple(_pictured(evaluation.extremes[condition], evaluation.mattered.get(condition))),
         distributions=tuple(_distributions(measured, evaluation.values[condition])),
         families=tuple(_families(evaluation.families[evaluation.families["condition"] == condition])),
+        mattered=_mattered(evaluation.mattered.get(condition)),
     )
 
 
@@ -169,13 +173,48 @@ def _key_figures(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
             yield title, f"{write_share(value('predicted', column))} ({write_share(value('real', column))})"
 
 
-def _pictured(extremes: ExtremeCells) -> Iterator[PicturedCells]:
+def _pictured(extremes: ExtremeCells, mattered: MatteredCells | str | None) -> Iterator[PicturedCells]:
     kinds = np.array(extremes.kinds)
+    masks, words = _masks(extremes, mattered) if isinstance(mattered, MatteredCells) else (None, [])
     for kind in dict.fromkeys(extremes.kinds):
         some = kinds == kind
         yield PicturedCells(
-            kind, extremes.control[some], extremes.predicted[some], extremes.real[some], extremes.error[some]
-        )
+            kind, extremes.control[some], extremes.predicted[some], extremes.real[some], extremes.error[some],
+            None if masks is None else masks[some], tuple(np.array(words, object)[some]) if words else (),
+        )  # fmt: skip
+
+
+def _masks(extremes: ExtremeCells, mattered: MatteredCells) -> tuple[NDArray[np.bool_], list[str]]:
+    """(n, S, S) what mattered in the extreme cells, in whatever channel, and how much of each that is."""
+    place = {position: number for number, position in enumerate(mattered.positions)}
+    rows = [place[position] for position in extremes.positions]
+    sizes, flipped = mattered.found.sizes[rows], mattered.found.flipped[rows]
+    words = [
+        "as it is" if np.isnan(size) else write_share(size) if flips else "not enough"
+        for size, flips in zip(sizes, flipped, strict=True)
+    ]
+    return np.asarray((mattered.found.masks[rows] > 0.5).any(1)), words
+
+
+def _mattered(mattered: MatteredCells | str | None) -> MatteredPart | str | None:
+    if not isinstance(mattered, MatteredCells):
+        return mattered
+    found = mattered.found
+    told = np.isfinite(found.sizes)
+    return MatteredPart(
+        share=_middle(found.sizes[found.flipped]),
+        flipped=float(found.flipped[told].mean()) if told.any() else float("nan"),
+        area=_middle(found.areas[told]),
+        sizes=SIZES,
+        changes=np.median(found.curve[told], axis=0) if told.any() else np.zeros(len(SIZES)),
+        accuracy=found.accuracy,
+        how=found.how,
+        cells=len(mattered.positions),
+    )
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def _distributions(

@@ -59,7 +59,9 @@ class PicturedCells:
     errors
         (k,) measured error of each predicted cell.
     masks
-        (k, S, S) bool, what mattered in each; None where it was not asked for.
+        (k, S, S) bool, what mattered in each, in whatever channel; None where it is not known.
+    mattered
+        (k,) in words how much of the crop that is.
     """
 
     name: str
@@ -68,6 +70,7 @@ class PicturedCells:
     real: NDArray[np.generic]
     errors: NDArray[np.float64]
     masks: NDArray[np.bool_] | None = None
+    mattered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +106,27 @@ class MatteredPart:
     Parameters
     ----------
     share
-        Median share of the crop that the smallest mask takes which flips the classifier.
+        Median share of the crop, of all its channels, that the smallest mask takes which flips the classifier.
+    flipped
+        Share of the cells, of those that it does not take for treated as they are, in which a mask flips it.
     area
         Median area under the curve of change against size, 0 … 1.
     sizes, changes
         (k,) of that curve.
-    accuracy
-        Of the classifier, on real cells that it never saw.
+    accuracy, how
+        Of the classifier, on real cells that it never saw, and which cells those are.
+    cells
+        How many predicted cells were looked at.
     """
 
     share: float
+    flipped: float
     area: float
     sizes: NDArray[np.float64]
     changes: NDArray[np.float64]
     accuracy: float
+    how: str
+    cells: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +146,7 @@ class ConditionPanel:
     families
         How far each family came.
     mattered
-        What mattered; None where it was not asked for.
+        What mattered, or the sentence that says why it is not known; None where it was not asked for.
     """
 
     condition: str
@@ -144,7 +154,7 @@ class ConditionPanel:
     pictures: tuple[PicturedCells, ...]
     distributions: tuple[DistributedMeasurement, ...]
     families: tuple[FamilyBar, ...]
-    mattered: MatteredPart | None = None
+    mattered: MatteredPart | str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from markupsafe import Markup
 from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
 from napari_impa.analysis.report.contents import (
     ConditionPanel,
+    MatteredPart,
     PicturedCells,
     ReportContents,
     ReportedScore,
@@ -165,7 +166,10 @@ def _panel(panel: ConditionPanel, channels: Sequence[str]) -> dict[str, Any]:
     shown["families"] = svg_uri(families_diagram(panel.families)) if panel.families else ""
     shown["distributions"] = [(one, svg_uri(distributions_diagram(one.groups))) for one in panel.distributions]
     mattered = panel.mattered
-    shown["curve"] = "" if mattered is None else svg_uri(flip_curve_diagram(mattered.sizes, mattered.changes))
+    part = mattered if isinstance(mattered, MatteredPart) else None
+    shown["mattered"] = part
+    shown["unknown"] = mattered if isinstance(mattered, str) else ""
+    shown["curve"] = "" if part is None else svg_uri(flip_curve_diagram(part.sizes, part.changes))
     return shown
 
 
@@ -181,6 +185,7 @@ def _pictured(one: PicturedCells, limits: Any, colours: Sequence[str]) -> dict[s
     return {
         "name": one.name,
         "errors": [write_number(error) for error in one.errors],
+        "mattered": one.mattered,
         "rows": [(name, [picture_uri(picture) for picture in pictures]) for name, pictures in rows],
     }
 
