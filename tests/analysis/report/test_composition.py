@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari_impa.analysis.attribution.mattered_cells import MatteredCells
 from napari_impa.analysis.evaluation import Evaluation, evaluation
 from napari_impa.analysis.report.composition import most_moved, report_contents
 from napari_impa.analysis.report.contents import MatteredPart, ReportContents
+from napari_impa.analysis.report.files import as_json
 from napari_impa.cells.store import Cells
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4)
@@ -83,8 +85,19 @@ def test_what_mattered_is_that_of_the_pictured_cells(explained: Evaluation) -> N
         (place,) = np.flatnonzero(mattered.positions == position)
         np.testing.assert_array_equal(mask, (mattered.found.masks[place] > 0.5).any(0))
         size = mattered.found.sizes[place]
-        assert text == (f"{100 * size:.0f} %" if mattered.found.flipped[place] else text)
+        assert text == (
+            (f"{100 * size:.0f} %" if size >= 0.01 else "under 1 %") if mattered.found.flipped[place] else text
+        )
         assert np.isfinite(size) == (text != "as it is")
+
+
+def test_what_mattered_stands_in_the_json_too(explained: Evaluation) -> None:
+    kept = json.loads(as_json(replace(explained, mattered=dict(explained.mattered, dim="It cannot tell."))))["mattered"]
+    part = report_contents(explained).panels[1].mattered
+    assert isinstance(part, MatteredPart)
+    assert kept["dim"] == "It cannot tell."
+    assert (kept["swell"]["share"], kept["swell"]["accuracy"]) == (part.share, part.accuracy)
+    assert kept["swell"]["changes"] == list(part.changes)
 
 
 def test_what_mattered_may_not_be_known(explained: Evaluation, evaluated: Evaluation) -> None:

@@ -153,7 +153,7 @@ def _panel(evaluation: Evaluation, condition: str) -> ConditionPanel:
         pictures=tuple(_pictured(evaluation.extremes[condition], evaluation.mattered.get(condition))),
         distributions=tuple(_distributions(measured, evaluation.values[condition])),
         families=tuple(_families(evaluation.families[evaluation.families["condition"] == condition])),
-        mattered=_mattered(evaluation.mattered.get(condition)),
+        mattered=mattered_part(evaluation.mattered.get(condition)),
     )
 
 
@@ -190,13 +190,18 @@ def _masks(extremes: ExtremeCells, mattered: MatteredCells) -> tuple[NDArray[np.
     rows = [place[position] for position in extremes.positions]
     sizes, flipped = mattered.found.sizes[rows], mattered.found.flipped[rows]
     words = [
-        "as it is" if np.isnan(size) else write_share(size) if flips else "not enough"
+        "as it is" if np.isnan(size) else _share_of_crop(size) if flips else "not enough"
         for size, flips in zip(sizes, flipped, strict=True)
     ]
     return np.asarray((mattered.found.masks[rows] > 0.5).any(1)), words
 
 
-def _mattered(mattered: MatteredCells | str | None) -> MatteredPart | str | None:
+def _share_of_crop(size: float) -> str:
+    return "under 1 %" if size < 0.01 else write_share(size)
+
+
+def mattered_part(mattered: MatteredCells | str | None) -> MatteredPart | str | None:
+    """Sum up what mattered in a condition; the sentence that says why it is not known stays one."""
     if not isinstance(mattered, MatteredCells):
         return mattered
     found = mattered.found

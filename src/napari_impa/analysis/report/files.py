@@ -11,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from napari_impa.analysis.attribution.mattered_cells import MatteredCells
 from napari_impa.analysis.evaluation import Evaluation
-from napari_impa.analysis.report.composition import report_contents
+from napari_impa.analysis.report.composition import mattered_part, report_contents
+from napari_impa.analysis.report.contents import MatteredPart
 from napari_impa.analysis.report.page import report_page
 from napari_impa.cells.beside import written_beside
 from napari_impa.errors import CellsError
@@ -62,8 +64,17 @@ def as_json(evaluation: Evaluation) -> str:
         "scores": _records(evaluation.table),
         "families": _records(evaluation.families),
         "support": _records(evaluation.support),
+        "mattered": {condition: _summed(mattered) for condition, mattered in evaluation.mattered.items()},
     }
     return json.dumps(parts, indent=1, default=str, allow_nan=False)
+
+
+def _summed(mattered: MatteredCells | str) -> Any:
+    """What mattered in a condition, in numbers; or the sentence that says why it is not known."""
+    part = mattered_part(mattered)
+    if not isinstance(part, MatteredPart):
+        return part
+    return _finite({**vars(part), "sizes": part.sizes.tolist(), "changes": part.changes.tolist()})
 
 
 def _finite(value: Any) -> Any:
