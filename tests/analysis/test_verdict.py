@@ -161,6 +161,14 @@ def test_what_moves_the_wrong_way_is_not_called_left(judged) -> None:
     assert "moves the wrong way, or too far, texture (−60 %)" in verdict.text
 
 
+def test_nothing_is_said_of_what_not_even_real_cells_close(judged) -> None:
+    table, measured = table_of(judged["good"], gap_texture=-0.9)
+    table.loc[table["row"] == "real", "gap_texture"] = -0.5
+    text = verdict_of(table, measured).text
+    assert "Nothing is said of texture, which real cells of a repeat do not close." in text
+    assert "wrong way" not in text
+
+
 def test_where_nothing_moves_nothing_is_said(judged) -> None:
     table, measured = table_of(judged["good"], gap_closed=float("nan"))
     assert verdict_of(table, measured).first.startswith("Nothing can be said of this model")

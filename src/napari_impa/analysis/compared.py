@@ -56,6 +56,6 @@ class Compared:
         return gap_closed(
             self.control.features(), self.cells.features(), self.real.features(),
             [measurement.family for measurement in evaluated.measurements],
-            wells=wells, paired=self.own, draws=200 if self.row in WITH_INTERVAL else 0, seed=evaluated.seed,
-            watch=evaluated.watch,
+            wells=wells, repeat=self.of.halves[1].features(), paired=self.own,
+            draws=200 if self.row in WITH_INTERVAL else 0, seed=evaluated.seed, watch=evaluated.watch,
         )  # fmt: skip

@@ -90,7 +90,7 @@ class HeldOutScore:
         scores = {}
         for condition, part in self._parts.items():
             predicted = self._measured(model, model.predict(part.before, condition, seed=self._seed))
-            scores[condition] = self._closed(part.control, predicted, part.real)
+            scores[condition] = self._closed(part.control, predicted, part.real, part.repeat)
         return scores
 
     def _hold(self, model: IMPA, chosen: ScoredCells, condition: str, most: int) -> tuple[_Held, float]:
@@ -101,25 +101,34 @@ class HeldOutScore:
         others = np.sort(rng.permutation(chosen.real(condition, scored=False))[:MOST_REAL])
         values, held = (self._measured(model, chosen.take(some)) for some in (control, real))
         if len(others) >= FEWEST:
-            floor = self._closed(values, self._measured(model, chosen.take(others)), held)
+            repeat = self._measured(model, chosen.take(others))
+            floor = self._closed(values, repeat, held, repeat)
         else:
             half = rng.permutation(len(held))
-            floor = self._closed(values, held[half[::2]], held[half[1::2]])
+            repeat = held[half[::2]]
+            floor = self._closed(values, repeat, held[half[1::2]], repeat)
         before = chosen.take(np.sort(rng.permutation(control)[:most]))
-        return _Held(before, values, held, floor), floor
+        return _Held(before, values, held, repeat, floor), floor
 
     def _measured(self, model: IMPA, cells: Cells) -> NDArray[np.float64]:
         return FAST.describe(cells.pixels[:], model.limits, nuclei=self._nuclei, watch=self._watch)
 
-    def _closed(self, control: NDArray[np.float64], judged: NDArray[np.float64], real: NDArray[np.float64]) -> float:
+    def _closed(
+        self,
+        control: NDArray[np.float64],
+        judged: NDArray[np.float64],
+        real: NDArray[np.float64],
+        repeat: NDArray[np.float64],
+    ) -> float:
         families: Sequence[str] = self._families
-        return gap_closed(control, judged, real, families, draws=0, watch=self._watch).overall.value
+        return gap_closed(control, judged, real, families, repeat=repeat, draws=0, watch=self._watch).overall.value
 
 
 class _Held(NamedTuple):
-    """Of a condition the cells to turn, the measurements of controls and of real cells, and what other cells close."""
+    """Of a condition the cells to turn, measurements of controls, real and other real cells, and what these close."""
 
     before: Cells
     control: NDArray[np.float64]
     real: NDArray[np.float64]
+    repeat: NDArray[np.float64]
     floor: float

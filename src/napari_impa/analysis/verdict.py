@@ -117,8 +117,13 @@ class _Scores:
     def gap(self) -> float:
         return self.of("predicted", "gap_closed")
 
-    def family(self, family: str, row: str = "predicted") -> float:
-        return self.of(row, family_column(family))
+    def family(self, family: str) -> float:
+        """Gap closed of a family; NaN where nothing of it moves, or not even real cells of a repeat close it."""
+        return float("nan") if self.is_doubtful(family) else self.of("predicted", family_column(family))
+
+    def is_doubtful(self, family: str) -> bool:
+        """Whether real cells of a repeat do not close the family's gap either: it moves by chance or with the plate."""
+        return self.of("real", family_column(family)) < LEFT
 
     def families(self, which: Callable[[float], bool]) -> list[str]:
         return [f for f in FAMILIES if np.isfinite(value := self.family(f)) and which(value)]
@@ -288,7 +293,9 @@ def _families(of: _Scores) -> Finding | None:
     if not parts:
         return None
     text = "; ".join(parts)
-    return Finding("families", "about", f"{text[0].upper()}{text[1:]}.")
+    doubtful = [family for family in FAMILIES if of.is_doubtful(family)]
+    rest = f" Nothing is said of {_list(doubtful)}, which real cells of a repeat do not close." if doubtful else ""
+    return Finding("families", "about", f"{text[0].upper()}{text[1:]}.{rest}")
 
 
 def _unasked(of: _Scores) -> Finding | None:

@@ -95,6 +95,7 @@ def gap_closed(
     families: Sequence[str],
     *,
     wells: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
+    repeat: ArrayLike | None = None,
     paired: bool = False,
     draws: int = 200,
     seed: int = 0,
@@ -139,6 +140,9 @@ def gap_closed(
         Of each measurement, the name of its family.
     wells
         Of each control, predicted and real cell, its well.
+    repeat
+        (r, D) other real cells of the condition, of other plates if there are any: a measurement that does not move in
+        these too, the same way and at least half as far as counts, moves by chance or with the plate, and is left out.
     paired
         Whether predicted cells are the control cells, turned, in the same order: they are then drawn together.
     draws
@@ -166,6 +170,8 @@ def gap_closed(
     with np.errstate(divide="ignore", invalid="ignore"):
         bar = np.maximum(LEAST_SHIFT, 2 * np.sqrt(np.pi / 2 * (1 / taken[0] + 1 / taken[2])))
     moves = np.abs(shift) > bar
+    if repeat is not None:
+        moves &= _repeated(groups[0], np.asarray(repeat, np.float64), shift)
     weights = _draw(units, paired, draws, seed)
     plain, closed = np.full(len(families), np.nan), np.full(len(families), np.nan)
     drawn_closed = np.full((draws, len(families)), np.nan)
@@ -195,6 +201,16 @@ def gap_closed(
     carried = (np.abs(predicted_shift[still]) > LEAST_SHIFT) & (from_real > LEAST_SHIFT)
     unasked = float(carried.mean()) if still.any() else float("nan")
     return GapClosed(overall, by_family, unasked, moves, shift, predicted_shift, closed, low, high, plain, taken, drawn)
+
+
+def _repeated(
+    control: NDArray[np.float64], repeat: NDArray[np.float64], shift: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(D,) whether other real cells move the same way, at least half as far as counts; yes where they are too few."""
+    taken = np.stack([np.isfinite(control).sum(0), np.isfinite(repeat).sum(0), np.isfinite(repeat).sum(0)])
+    again, _ = _shifts([control, repeat, repeat], taken)
+    same = (np.sign(again) == np.sign(shift)) & (np.abs(again) > LEAST_SHIFT / 2)
+    return np.asarray(np.isnan(again) | same, bool)
 
 
 def _checked(
