@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a row a model, and Spearman's correlation of gap closed and counterfactual error."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.truth", description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", type=Path, help="further models of the simulated screen")
-    parser.add_argument("--cells", type=int, default=40, help="cells of a condition and plate")
+    parser.add_argument("--cells", type=int, default=60, help="cells of a condition, on four plates")
     parser.add_argument("--features", nargs="+", default=["measurements"])
     given = parser.parse_args(arguments)
     model = load_model("simulated-screen")
