@@ -220,6 +220,14 @@ def test_features_that_cannot_be_had_are_said(cells, double, features, message):
         evaluation(double(double.unchanged), cells, features=features)
 
 
+def test_measurements_are_called_by_the_names_of_the_models_channels(cells, double):
+    some = replace(cells, channels=("channel 1", "channel 2"))
+    result = evaluation(double(double.unchanged, hold_out=HELD), some, features=("fast",))
+    titles = set(result.measured["title"])
+    assert any("actin" in title for title in titles)
+    assert not any("channel 2" in title for title in titles)
+
+
 def test_quick_features_are_never_alone(cells, double):
     assert [space.name for space in feature_spaces(("quick",))] == ["measurements", "quick"]
     assert [space.name for space in feature_spaces(("fast",))] == ["fast"]

@@ -45,6 +45,8 @@ class EvaluatedCells:
         The feature spaces that cells are compared in; the first has names and is the one that verdicts rest on.
     watch
         Asked before every few cells whether to go on.
+    channels
+        What the channels are called, in the model's words; the cells' own names where nothing is given.
     """
 
     chosen: ScoredCells
@@ -53,6 +55,7 @@ class EvaluatedCells:
     nuclei: int
     spaces: Sequence[FeatureSpace]
     watch: Watch = UNWATCHED
+    channels: Sequence[str] = ()
     _known: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
     _reductions: dict[str, Reduction] = field(default_factory=dict, repr=False)
 
@@ -65,7 +68,7 @@ class EvaluatedCells:
     def measurements(self) -> tuple[Measurement, ...]:
         """What the numbers of the first space are."""
         columns = self.main.columns
-        return () if columns is None else columns(self.chosen.cells.channels)
+        return () if columns is None else columns(self.channels or self.chosen.cells.channels)
 
     @cached_property
     def wells(self) -> NDArray[np.object_] | None:

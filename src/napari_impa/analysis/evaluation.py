@@ -174,7 +174,7 @@ def evaluation(
     spaces = feature_spaces(features)
     chosen = select_cells(model, cells, where, seed=seed, most=most)
     nuclei = _nuclei_channel(model, nuclei_channel)
-    evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch))
+    evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch), model.channels)
     mattered = mattered and model.task != "batch"
     parts, wells = len(ROWS) + 1 + mattered, True
     rows: list[dict[str, Any]] = []
