@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import redirect_stdout
 from os import devnull
 from typing import NamedTuple
@@ -47,7 +48,13 @@ def coverage(real: NDArray[np.float64], predicted: NDArray[np.float64], *, neare
     from prdc import compute_prdc
 
     check_neighbours(nearest, real, predicted)
-    with open(devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # it prints the counts
+    with (
+        warnings.catch_warnings(),
+        open(devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),  # it prints the counts
+    ):
+        # scikit-learn, which computes its distances in threads, warns that these do not know its settings.
+        warnings.filterwarnings("ignore", message=".sklearn.utils.parallel.delayed. should be used with")
         found = compute_prdc(np.asarray(real), np.asarray(predicted), nearest_k=nearest)
     return Coverage(**{name: float(found[name]) for name in Coverage._fields})
 
