@@ -119,16 +119,16 @@ def test_variants_of_a_recipe_are_trained_and_scored(
     cells = simulated_cells(48, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
     source = cells.save(tmp_path / "screen.cells")
     options = ["--label", "compound", "--control", "DMSO", "--hold-out", "plate=sim-B", "--minutes", "0.005"]
-    options += ["--size", "24", "--batch-size", "2", "--out", str(tmp_path / "out")]
+    options += ["--size", "24", "--batch-size", "2", "--out", str(tmp_path / "out"), "--features", "fast", "quick"]
     recipes.main([str(source), *options, "--variants", "paper upsampling=bilinear_skip"])
     lines = capsys.readouterr().out.splitlines()
     head, _, real, found = ([part.strip() for part in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
-    assert head[:6] == ["recipe", "steps", "distance", "texture", "treated", "given back"]
+    assert head[:4] == ["recipe", "steps", "gap_closed", "gap_intensity"]
+    assert head[-1] == "given back"
     assert (real[0], found[0]) == ("real cells", "paper upsampling=bilinear_skip")
     assert int(found[1]) >= 1
-    values = [float(value) for value in found[2:]]
-    assert values[0] > float(real[2])
-    assert json.loads((tmp_path / "out" / "01" / "scores.json").read_text())["texture"] == pytest.approx(
-        values[1], abs=1e-3
+    assert float(found[2]) < float(real[2])
+    assert json.loads((tmp_path / "out" / "01" / "scores.json").read_text())["gap_closed"] == pytest.approx(
+        float(found[2]), abs=1e-3
     )
     assert (tmp_path / "out" / "01" / "montage.png").is_file()
