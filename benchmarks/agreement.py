@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.faulty_models import Answering, average, identity, training_cells
 from napari_impa.analysis.beside.predicted import PREDICTED
-from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.evaluation import DEFAULT_SPACES, feature_spaces
 from napari_impa.analysis.held_out import HeldOutScore
 from napari_impa.analysis.metrics.frechet import DISTANCE

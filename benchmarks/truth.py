@@ -19,8 +19,8 @@ from scipy.stats import spearmanr
 
 from benchmarks.faulty_models import Answer, Answering, average, identity
 from napari_impa.analysis.beside.predicted import PREDICTED
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.counterfactual import compare
-from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.evaluation import feature_spaces
 from napari_impa.analysis.metrics.gap import GAP
 from napari_impa.analysis.selection import select_cells

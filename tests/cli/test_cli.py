@@ -277,7 +277,7 @@ def test_evaluate_fetches_what_is_asked_for(
         asked.append(space.name)  # type: ignore[attr-defined]
         raise FetchError("There is no network here.")
 
-    monkeypatch.setattr("napari_impa.work.feature_weights.fetch_feature_weights", fetched)
+    monkeypatch.setattr("napari_impa.work.fetched.feature_weights.fetch_feature_weights", fetched)
     cells = simulated_cells(44, size=64, seed=5, plates=1, conditions=("DMSO", "shrinkage"))
     path = cells.save(tmp_path / "held.cells")
     with pytest.raises(SystemExit):

@@ -27,7 +27,8 @@ from napari_impa.fetching.archive import fetch_archive_model, find_checkpoint
 from napari_impa.fetching.archive_models import ARCHIVE_MODELS, ArchiveModel, by_name
 from napari_impa.fetching.members import Member
 from napari_impa.watch import Reported
-from napari_impa.work import catalog, fetched_models
+from napari_impa.work import catalog
+from napari_impa.work.fetched import fetched_models
 
 ROOT = "IMPA_reproducibility/checkpoints"
 SIX, ALL, MULTI, _, RXRX1 = ARCHIVE_MODELS

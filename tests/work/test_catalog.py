@@ -28,7 +28,8 @@ from napari_impa.errors import FetchError, ModelError
 from napari_impa.fetching import archive, image_sets
 from napari_impa.fetching.members import sha256_of
 from napari_impa.watch import UNWATCHED
-from napari_impa.work import catalog, fetched_models
+from napari_impa.work import catalog
+from napari_impa.work.fetched import fetched_models
 
 CARD = """---
 title: NFκB under TNFα

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from napari_impa.analysis.attribution.mattered_cells import MatteredCells, mattered_cells
 from napari_impa.analysis.beside import ROWS
-from napari_impa.analysis.compared import WITH_INTERVAL, Compared
+from napari_impa.analysis.compared.comparison import WITH_INTERVAL, Compared
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCells, EvaluatedCondition
+from napari_impa.analysis.compared.extremes import ExtremeCells, extreme_cells
 from napari_impa.analysis.compounds import unseen_similarities
-from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
-from napari_impa.analysis.extremes import ExtremeCells, extreme_cells
 from napari_impa.analysis.features import FEATURE_SPACES
 from napari_impa.analysis.features.space import FeatureSpace, Measurement
 from napari_impa.analysis.metrics import METRICS

@@ -76,7 +76,7 @@ def evaluate(
     from napari_impa.analysis.score_table import format_table
     from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
-    from napari_impa.work.feature_weights import fetch_feature_weights
+    from napari_impa.work.fetched.feature_weights import fetch_feature_weights
     from napari_impa.work.predict_into import cells_for
 
     if open_report and report is None:

@@ -11,7 +11,7 @@ from napari_impa.analysis.attribution import fair_pixel_classifier
 from napari_impa.analysis.attribution.attributions import attributions
 from napari_impa.analysis.attribution.fair_pixel_classifier import FairPixelClassifier, groupings_of
 from napari_impa.analysis.attribution.mattered_cells import EXPLAINED, MatteredCells, mattered_cells
-from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.evaluation import evaluation, feature_spaces
 from napari_impa.analysis.selection import select_cells
 from napari_impa.cells.store import Cells

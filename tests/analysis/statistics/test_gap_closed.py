@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, wasserstein_distance
 
-from napari_impa.analysis.statistics.gap_closed import Estimate, gap_closed
+from napari_impa.analysis.statistics.gap_closed import GapEstimate, gap_closed
 from napari_impa.errors import CellsError
 from napari_impa.watch import CancelledError, Watch
 
@@ -73,7 +73,7 @@ def test_swapped_arguments_give_another_answer():
 def test_leaving_the_cells_closes_nothing_and_the_real_ones_all():
     control, _, real = some_cells()
     nothing = gap_closed(control, control, real, FAMILIES, paired=True)
-    assert nothing.overall == Estimate(0, 0, 0, 4)
+    assert nothing.overall == GapEstimate(0, 0, 0, 4)
     assert (nothing.closed == 0).all()
     everything = gap_closed(control, real, real, FAMILIES)
     assert everything.overall.value == 1
@@ -208,7 +208,7 @@ def test_taken_in_too_few_cells():
     assert np.isnan(found.shift[0])
     assert not found.moves[0]
     assert (found.closed[3], found.low[3], found.high[3]) == (-1, -1, -1)  # nothing in the picture to measure
-    assert found.families["shape"] == Estimate(-1, -1, -1, 1)
+    assert found.families["shape"] == GapEstimate(-1, -1, -1, 1)
     assert found.values[:, 0].tolist() == [200, 200, 9]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_impa.analysis.attribution.attributions import Attributions, attributions
 from napari_impa.analysis.attribution.fair_pixel_classifier import FairPixelClassifier, groupings_of
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCondition
 
 LEARNED = 200
 """Real cells of either side that a classifier learns from."""

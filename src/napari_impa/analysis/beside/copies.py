@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from napari_impa.analysis.beside.row import RowBeside
-from napari_impa.analysis.compared import Compared
-from napari_impa.analysis.evaluated_cells import CellSet, EvaluatedCondition
+from napari_impa.analysis.compared.comparison import Compared
+from napari_impa.analysis.compared.evaluated_cells import CellSet, EvaluatedCondition
 from napari_impa.analysis.selection import FEWEST
 
 

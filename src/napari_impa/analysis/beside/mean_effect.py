@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.analysis.beside.row import RowBeside
-from napari_impa.analysis.compared import Compared
-from napari_impa.analysis.evaluated_cells import CellSet, EvaluatedCondition
+from napari_impa.analysis.compared.comparison import Compared
+from napari_impa.analysis.compared.evaluated_cells import CellSet, EvaluatedCondition
 from napari_impa.analysis.selection import FEWEST
 
 QUANTILES = np.linspace(0, 1, 101)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from napari_impa.analysis.beside.row import RowBeside
-from napari_impa.analysis.compared import Compared
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.compared.comparison import Compared
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCondition
 
 
 def _make(of: EvaluatedCondition) -> Compared:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from napari_impa.analysis.compared import Compared
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.compared.comparison import Compared
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCondition
 
 
 @dataclass(frozen=True)

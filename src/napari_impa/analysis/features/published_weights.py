@@ -1,6 +1,6 @@
 """Weights of pretrained networks: where they are published, what they must be, and where they lie once fetched.
 
-Nothing is fetched here (`work.feature_weights` does that, when it is asked to).
+Nothing is fetched here (`work.fetched.feature_weights` does that, when it is asked to).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent, words_of
 from napari_impa.analysis.statistics.neighbours import NEAREST, check_neighbours
 

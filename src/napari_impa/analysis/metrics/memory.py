@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent
 from napari_impa.analysis.selection import FEWEST
 from napari_impa.analysis.statistics.neighbours import check_neighbours

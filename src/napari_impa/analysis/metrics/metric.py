@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared.comparison import Compared
 
 Need = Literal["features", "pixels", "control", "plates", "batches", "classifier", "nuclei", "mechanisms", "training"]
 """What a metric may need: features or pixels of the cells, an untreated control, several plates, batches (of a batch

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent
 from napari_impa.analysis.statistics.neighbours import NEAREST, check_neighbours
 from napari_impa.watch import UNWATCHED, Watch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from napari_impa.analysis.compared import Compared
+from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, in_percent, words_of
 
 

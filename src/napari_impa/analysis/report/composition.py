@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from napari_impa.analysis.attribution.masks import SIZES
 from napari_impa.analysis.attribution.mattered_cells import MatteredCells
 from napari_impa.analysis.beside import ROWS
+from napari_impa.analysis.compared.extremes import ExtremeCells
 from napari_impa.analysis.evaluation import Evaluation
-from napari_impa.analysis.extremes import ExtremeCells
 from napari_impa.analysis.features.space import FAMILIES
 from napari_impa.analysis.metrics import METRICS
 from napari_impa.analysis.metrics.gap import family_column

@@ -37,7 +37,7 @@ LEVEL = 0.9
 """Share of repeats of the experiment in which the interval holds the truth."""
 
 
-class Estimate(NamedTuple):
+class GapEstimate(NamedTuple):
     """A number, with the interval that holds the truth in 90 of 100 repeats, and how many measurements it rests on."""
 
     value: float
@@ -74,8 +74,8 @@ class GapClosed:
         Whether wells or cells were drawn for the intervals.
     """
 
-    overall: Estimate
-    families: Mapping[str, Estimate]
+    overall: GapEstimate
+    families: Mapping[str, GapEstimate]
     moved_unasked: float
     moves: NDArray[np.bool_]
     shift: NDArray[np.float64]
@@ -317,7 +317,7 @@ def _summed_up(
     moves: NDArray[np.bool_],
     families: Sequence[str],
     reach: float,
-) -> tuple[dict[str, Estimate], Estimate]:
+) -> tuple[dict[str, GapEstimate], GapEstimate]:
     """Estimates of the families, in the order in which they come, and the overall one."""
     counts: dict[str, Any] = {name: 0 for name, does in zip(families, moves, strict=True) if does}
     values, draws = [], []
@@ -327,12 +327,12 @@ def _summed_up(
         values.append(float(np.median(np.maximum(closed[chosen], WORST))))
         draws.append(np.median(np.maximum(drawn[:, chosen], WORST), axis=1))
     if not counts:
-        return {}, Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return {}, GapEstimate(float("nan"), float("nan"), float("nan"), 0)
     columns = np.stack([*draws, np.mean(draws, axis=0)], axis=1)
     low, high = _interval(np.array([*values, np.mean(values)]), columns, reach)
     of_families = {
-        name: Estimate(min(values[number], 1.0), float(low[number]), float(high[number]), counts[name])
+        name: GapEstimate(min(values[number], 1.0), float(low[number]), float(high[number]), counts[name])
         for number, name in enumerate(counts)
     }
     overall = min(float(np.mean(values)), 1.0)
-    return of_families, Estimate(overall, float(low[-1]), float(high[-1]), int(moves.sum()))
+    return of_families, GapEstimate(overall, float(low[-1]), float(high[-1]), int(moves.sum()))

@@ -34,7 +34,8 @@ def fetch(
     from napari_impa.fetching.archive import fetch_archive_model
     from napari_impa.fetching.archive_models import ARCHIVE, ARCHIVE_MODELS
     from napari_impa.fetching.image_sets import IMAGE_SETS
-    from napari_impa.work import catalog, fetched_models
+    from napari_impa.work import catalog
+    from napari_impa.work.fetched import fetched_models
 
     folder = cache_folder()
     with progress_watch("MB", parts=1e6) as watch:
@@ -71,6 +72,6 @@ def remove(name: str) -> None:
     name
         A name of `models list`.
     """
-    from napari_impa.work.fetched_models import remove as remove_fetched
+    from napari_impa.work.fetched.fetched_models import remove as remove_fetched
 
     print(f"Removed {name}: {remove_fetched(name) / 1e6:.1f} MB freed.")

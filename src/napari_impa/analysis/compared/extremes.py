@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.analysis.evaluated_cells import EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCondition
 
 NEIGHBOURS = 5
 """Real cells that a predicted one is held against: those most like it."""

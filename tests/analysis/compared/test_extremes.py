@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_impa.analysis.compared.extremes import SHOWN, cell_errors
 from napari_impa.analysis.evaluation import evaluation
-from napari_impa.analysis.extremes import SHOWN, cell_errors
 
 
 def test_an_error_is_how_far_a_cell_is_from_the_real_ones_it_is_most_like() -> None:

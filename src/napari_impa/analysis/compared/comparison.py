@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from napari_impa.analysis.evaluated_cells import CellSet, EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import CellSet, EvaluatedCondition
 from napari_impa.analysis.statistics.gap_closed import GapClosed, gap_closed
 
 WITH_INTERVAL = ("predicted", "mean_effect", "real")

@@ -16,7 +16,7 @@ from napari_impa.cache import CACHE
 from napari_impa.errors import FetchError, MissingDependencyError
 from napari_impa.fetching import files
 from napari_impa.watch import CancelledError, Reported, Token
-from napari_impa.work.feature_weights import fetch_feature_weights
+from napari_impa.work.fetched.feature_weights import fetch_feature_weights
 
 CONTENT = bytes(range(256)) * 4000
 WEIGHTS = PublishedWeights("w.pth", "", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), ("json",), "", "")

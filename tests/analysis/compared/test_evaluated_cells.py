@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_impa.analysis.evaluated_cells import EvaluatedCells, EvaluatedCondition
+from napari_impa.analysis.compared.evaluated_cells import EvaluatedCells, EvaluatedCondition
 from napari_impa.analysis.evaluation import feature_spaces
 from napari_impa.analysis.selection import select_cells
 from napari_impa.cells.store import Cells

@@ -1,0 +1,1 @@
+"""What is fetched when it is asked for: models, and weights of feature spaces."""
