@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_impa.analysis.selection import select_cells
+from napari_impa.analysis.selection import MOST, select_cells
 from napari_impa.cells.store import Cells
 from napari_impa.errors import ConditionError
 
@@ -42,14 +42,16 @@ def test_a_batch_needs_twenty_cells_of_other_batches(double: Any) -> None:
         select_cells(model, counted("batch", None, one=30, two=19))
 
 
-def test_of_many_cells_two_thousand_are_drawn_without_repeats(double: Any) -> None:
+def test_of_many_cells_so_many_are_drawn_without_repeats(double: Any) -> None:
     cells = counted(DMSO=2005, dim=4010)
     held = np.arange(len(cells)) % 2 == 0
     cells = replace(cells, table=cells.table.assign(held=held.astype(int)))
     model = double(double.unchanged, hold_out={"held": (1,)}, names=("dim",))
     chosen = select_cells(model, cells, {"held": 1})
-    assert len(chosen.real("dim")) == len(chosen.real("dim", scored=False)) == 2000
-    assert len(chosen.sources("dim")) == 1003  # all there are
+    assert len(chosen.real("dim")) == len(chosen.real("dim", scored=False)) == len(chosen.sources("dim")) == MOST
+    more = select_cells(model, cells, {"held": 1}, most=2000)
+    assert len(more.real("dim")) == len(more.real("dim", scored=False)) == 2000
+    assert len(more.sources("dim")) == 1003  # all there are
     assert len(set(chosen.rows)) == len(chosen.rows)
     np.testing.assert_array_equal(chosen.scored, held[chosen.rows])
     np.testing.assert_array_equal(chosen.names, cells.conditions[chosen.rows])
@@ -58,9 +60,9 @@ def test_of_many_cells_two_thousand_are_drawn_without_repeats(double: Any) -> No
     assert len(np.setdiff1d(other, again)) > 0
 
 
-def test_two_thousand_cells_of_other_batches_are_turned_evenly_spread(double: Any) -> None:
+def test_so_many_cells_of_other_batches_are_turned_evenly_spread(double: Any) -> None:
     model = double(double.unchanged, task="batch", label=("batch",), control=None, names=("a", "b", "c"))
-    chosen = select_cells(model, counted("batch", None, a=1500, b=1500, c=30))
+    chosen = select_cells(model, counted("batch", None, a=1500, b=1500, c=30), most=2000)
     sources = chosen.sources("c")
     assert len(sources) == 2000
     assert (sources[0], sources[-1]) == (0, 2999)

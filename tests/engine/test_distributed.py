@@ -170,10 +170,10 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
         "from napari_impa.errors import TrainingError\n"
         "import os\n"
         "make = Step.__call__\n"
-        "def fail(self, batch, step, stage, *, progress):\n"
+        "def fail(self, batch, step, stage, **how):\n"
         "    if step == 2 and os.environ['RANK'] == '1':\n"
         "        raise TrainingError('only the second process failed')\n"
-        "    return make(self, batch, step, stage, progress=progress)\n"
+        "    return make(self, batch, step, stage, **how)\n"
         "Step.__call__ = fail\n"
         "main()\n"
     )

@@ -45,7 +45,7 @@ def test_all_that_takes_long_looks_whether_to_leave(tmp_path: Path, monkeypatch:
     trainer, kept = with_scores(open_cells(cells).labelled(["compound"], "DMSO"), settings, tmp_path / "run")
     assert "kept by the gap" in kept
     list(trainer)
-    assert where >= {"after_forward", "before_backward", "orthogonalised", "deep_features", "_fill"}
+    assert where >= {"after_forward", "before_backward", "orthogonalised", "fast_measurements", "_fill"}
 
 
 def test_the_optimiser_is_left_between_two_products() -> None:
