@@ -364,7 +364,7 @@ def _rests_on(of: _Scores) -> Finding:
 
 
 RULES: tuple[Rule, ...] = (
-    _nothing_moves, _other_cells, _by_heart, _unchanged, _elsewhere, _blind, _brightness_alone, _how_far, _mean_effect,
+    _nothing_moves, _other_cells, _by_heart, _unchanged, _brightness_alone, _elsewhere, _blind, _how_far, _mean_effect,
     _interval, _families, _unasked, _apart, _unseen, _rests_on,
 )  # fmt: skip
 """In the order in which they speak; the first against the model makes the first line."""
