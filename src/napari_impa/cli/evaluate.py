@@ -52,7 +52,7 @@ def evaluate(
         Name or number (from 0) of the channel that shows nuclei, which measurements start from and a batch model has to
         keep; guessed from the names, else the first.
     features
-        What cells are compared by: measurements (CellProfiler's), fast (fewer of them, in a tenth of the time),
+        What cells are compared by: measurements (CellProfiler's), fast (fewer of them, in half of the time),
         inception, dinov2, quick; by default measurements and quick.
     most
         Cells of a condition above which a sample is taken.

@@ -1,4 +1,4 @@
-"""Measurements with names: CellProfiler's, of nucleus and body of each cell, as cp-measure has them."""
+"""Measurements with names: CellProfiler's, of nucleus and body of each cell, computed for many crops at once."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def _measured(scaled: NDArray[np.float64], channels: tuple[str, ...], nuclei: in
 
 
 def _missing() -> str:
-    lacking = find_spec("centrosome") is None  # whose distances within a mask these are; cp-measure brings it
-    return "Measurements with names need cp-measure: pip install cp-measure." if lacking else ""
+    lacking = find_spec("centrosome") is None  # whose distances within a mask these are
+    return "CellProfiler's measurements need centrosome: pip install centrosome." if lacking else ""
 
 
 MEASUREMENTS = FeatureSpace(

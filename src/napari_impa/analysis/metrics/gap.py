@@ -48,5 +48,6 @@ GAP = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
-    source="Wasserstein distance by scipy (Virtanen et al., Nat. Methods 2020).",
+    source="1 − W(predicted, real) / W(control, real), W the first Wasserstein distance (Villani, Optimal transport: old and new, 2009), "
+    "less what few cells add to it.",
 )

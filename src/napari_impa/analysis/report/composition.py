@@ -59,8 +59,8 @@ METHOD = (
 CITATIONS = {
     "measurements": (
         "The measurements: Stirling et al., CellProfiler 4: improvements in speed, utility and usability. BMC "
-        "Bioinformatics 22, 433 (2021), doi:10.1186/s12859-021-04344-9; computed by cp_measure, Muñoz et al., "
-        "arXiv:2507.01163 (2025)."
+        "Bioinformatics 22, 433 (2021), doi:10.1186/s12859-021-04344-9; their definitions on single cells: "
+        "cp_measure, Muñoz et al., arXiv:2507.01163 (2025)."
     ),
     "inception": (
         "The Fréchet Inception Distance: Heusel et al., GANs trained by a two time-scale update rule converge to a "
