@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -120,3 +121,21 @@ def test_no_source_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert lines[0].startswith("napari-impa: ")
+
+
+def test_what_stood_there_stays_where_the_disk_is_full(
+    plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "look.json"
+    path.write_text("of yesterday")
+
+    def full(self: Path, *given: object, **how: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(SystemExit) as stop:
+        main.main(["look", str(plate), "--json", str(path)])
+    assert stop.value.code == 2
+    assert f"{path} cannot be written (No space left on device)" in capsys.readouterr().err
+    assert path.read_bytes() == b"of yesterday"
+    assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []

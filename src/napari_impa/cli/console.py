@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter as OneParameter
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
@@ -149,3 +151,18 @@ def progress_watch(unit: str, rank: int = 0, *, parts: float = 1) -> Iterator[Wa
 
     with tqdm(unit=f" {unit}", leave=False, disable=rank > 0 or not sys.stderr.isatty()) as bar:
         yield Reported(show)
+
+
+def save_json(path: Path, values: Any) -> None:
+    """Write values as JSON and say so; where that fails, what stood at the path before stays.
+
+    Raises
+    ------
+    CellsError
+        If the file cannot be written.
+    """
+    from napari_impa.cells.beside import written_beside
+
+    with written_beside(path) as partial:
+        partial.write_text(json.dumps(values, indent=1, default=str), encoding="utf-8")
+    print(f"Saved {path}.")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, progress_watch, segmenter_of
+from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, progress_watch, save_json, segmenter_of
 from napari_impa.errors import ImpaError
 
 
@@ -102,10 +102,7 @@ def evaluate(
     print(format_table(table))
     if json_file is not None:
         rows = json.loads(table.to_json(orient="records"))
-        json_file.write_text(
-            json.dumps({"settings": table.attrs, "rows": rows}, indent=1, default=str), encoding="utf-8"
-        )
-        print(f"Saved {json_file}.")
+        save_json(json_file, {"settings": table.attrs, "rows": rows})
     if montage is not None:
         save_evaluation_montage(
             montage,

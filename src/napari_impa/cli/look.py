@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, segmenter_of
+from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, save_json, segmenter_of
 
 
 def look(
@@ -55,5 +54,4 @@ def look(
     )  # fmt: skip
     print(found.text())
     if json_file is not None:
-        json_file.write_text(json.dumps(found.to_json(), indent=1), encoding="utf-8")
-        print(f"Saved {json_file}.")
+        save_json(json_file, found.to_json())

@@ -27,8 +27,9 @@ def fast_measurements(
 ) -> NDArray[np.float64]:
     """Measure nucleus and body of cells: intensity, texture, radial distribution, correlation and shape.
 
-    About half of the time of `cell_profiler_measurements` in one process. What bears CellProfiler's name is CellProfiler's number, but for the radial
-    distribution in masks that are not convex (`radial_distribution`), and textures (`families/texture.py`).
+    They take about half of the time of `cell_profiler_measurements` in one process. What bears CellProfiler's name is
+    CellProfiler's number, but for the radial distribution in masks that are not convex (`radial_distribution`), and
+    textures (`families/texture.py`).
 
     Parameters
     ----------
