@@ -149,7 +149,11 @@ def test_cells_are_predicted_as_asked(cells, double, monkeypatch):
     assert all(given["variability"] == 0.3 and given["seed"] == 7 for _, given in asked)
     assert {name: table.attrs[name] for name in how} == how
     assert table.attrs["nuclei"] == "DNA"
-    assert evaluate(model, cells, nuclei_channel="actin").attrs["nuclei"] == "actin"
+    assert table.attrs["nuclei_guessed"] == "guessed by its name"
+    assert "Nuclei are looked for in DNA, guessed by its name" in format_table(table)
+    chosen = evaluate(model, cells, nuclei_channel="actin")
+    assert (chosen.attrs["nuclei"], chosen.attrs["nuclei_guessed"]) == ("actin", "")
+    assert "Nuclei are looked for in actin." in format_table(chosen)
     assert evaluate(model, cells, nuclei_channel=1).attrs["nuclei"] == "actin"
     for wrong in ("2", "tubulin", 2):
         with pytest.raises(ConditionError, match="There is no channel"):

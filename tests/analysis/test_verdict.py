@@ -11,7 +11,7 @@ from napari_impa.analysis.beside.mean_effect import apply_effect, mean_effect
 from napari_impa.analysis.evaluation import Evaluation, evaluation
 from napari_impa.analysis.features.space import FAMILIES
 from napari_impa.analysis.metrics.gap import family_column
-from napari_impa.analysis.verdict import RULES, rules_in_words, verdict_of
+from napari_impa.analysis.verdict.verdict import RULES, rules_in_words, verdict_of
 from napari_impa.cells.store import Cells
 
 HELD = {"plate": ("P2",)}
@@ -34,7 +34,7 @@ def drawn(kind: str, where: np.ndarray, light: float, rng: np.random.Generator) 
 class Screen:
     """Cells whose treated form is known: the same place and grain, another shape and brightness."""
 
-    def __init__(self, count: int = 40) -> None:
+    def __init__(self, count: int = 30) -> None:
         rng = np.random.default_rng(0)
         pixels, rows = [], []
         for plate in ("P1", "P2"):
@@ -52,6 +52,13 @@ class Screen:
         about = some.table[["row", "column", "light"]].to_numpy()
         cells = [drawn(kind, one[:2], one[2], rng) for one in about]
         return np.clip(np.rint(cells), 0, 65535).astype(np.uint16)
+
+
+def without_nuclei(cells: np.ndarray) -> np.ndarray:
+    """Every second cell with an even nuclear stain: what is left of nuclei looks right."""
+    cells = cells.copy()
+    cells[::2, 0] = 200
+    return cells
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +94,7 @@ def judged(screen: Screen, double) -> dict[str, Evaluation]:
         "brightness": lambda some, kind: apply_effect(some.pixels, effects[kind]),
         "shuffled": shuffled,
         "by heart": by_heart,
+        "nuclei lost": lambda some, kind: without_nuclei(screen.truth(some, kind)),
     }
     out = {}
     for name, answer in answers.items():
@@ -96,7 +104,9 @@ def judged(screen: Screen, double) -> dict[str, Evaluation]:
     return out
 
 
-FAULTS = ("unchanged", "other cells", "by heart", "elsewhere", "blind", "brightness alone", "mean effect")
+FAULTS = (
+    "unchanged", "other cells", "by heart", "nuclei lost", "elsewhere", "blind", "brightness alone", "mean effect",
+)  # fmt: skip
 
 
 def found(evaluated: Evaluation) -> set[str]:
@@ -122,6 +132,7 @@ def test_a_good_model_has_no_fault(judged) -> None:
         ("shuffled", "elsewhere", "not into those of the condition"),
         ("by heart", "by heart", "by heart"),
         ("brightness", "mean effect", "does not beat the mean effect"),
+        ("nuclei lost", "nuclei lost", "Of its cells 50 % have a nucleus, of real ones 100 %"),
     ],
 )
 def test_a_fault_is_named_in_the_first_line(judged, model: str, fault: str, words: str) -> None:
@@ -167,6 +178,13 @@ def test_nothing_is_said_of_what_not_even_real_cells_close(judged) -> None:
     text = verdict_of(table, measured).text
     assert "Nothing is said of texture, which real cells of a repeat do not close." in text
     assert "wrong way" not in text
+
+
+def test_it_is_asked_whether_the_channel_is_that_of_nuclei(judged) -> None:
+    table, measured = table_of(judged["good"])
+    assert "is that the channel of nuclei" not in verdict_of(table, measured).text
+    table["with_nucleus"] = 0.3
+    assert "Only in 30 % of real cells was a nucleus found (DNA)" in verdict_of(table, measured).text
 
 
 def test_where_nothing_moves_nothing_is_said(judged) -> None:

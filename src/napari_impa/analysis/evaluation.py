@@ -22,7 +22,8 @@ from napari_impa.analysis.metrics import METRICS
 from napari_impa.analysis.metrics.metric import Metric, Need
 from napari_impa.analysis.metrics.support import outside_support
 from napari_impa.analysis.selection import MOST, ScoredCells, select_cells
-from napari_impa.analysis.verdict import Verdict, verdict_of
+from napari_impa.analysis.verdict.finding import Verdict
+from napari_impa.analysis.verdict.verdict import verdict_of
 from napari_impa.cells.store import Cells
 from napari_impa.cells.words import MECHANISM, guess_nuclei_channel
 from napari_impa.engine.model.card import Card
@@ -173,7 +174,7 @@ def evaluation(
     """
     spaces = feature_spaces(features)
     chosen = select_cells(model, cells, where, seed=seed, most=most)
-    nuclei = _nuclei_channel(model, nuclei_channel)
+    nuclei, guessed = _nuclei_channel(model, nuclei_channel)
     evaluated = EvaluatedCells(chosen, model.limits, seed, nuclei, spaces, Checked(watch), model.channels)
     mattered = mattered and model.task != "batch"
     parts, wells = len(ROWS) + 1 + mattered, True
@@ -215,6 +216,7 @@ def evaluation(
         "seed": seed,
         "spaces": [space.name for space in spaces],
         "nuclei": model.channels[nuclei],
+        "nuclei_guessed": guessed,
         "most": most,
         "drawn": drawn,
         "described": any(description.needs for description in model.descriptions),
@@ -343,12 +345,13 @@ def _support(of: EvaluatedCondition) -> pd.DataFrame:
     return pd.DataFrame({"condition": of.condition, "strength": SUPPORT_STRENGTHS, "outside": outside})
 
 
-def _nuclei_channel(model: IMPA, given: int | str | None) -> int:
-    """Number of the nuclear channel: given, or guessed from the names, else the first."""
+def _nuclei_channel(model: IMPA, given: int | str | None) -> tuple[int, str]:
+    """Number of the nuclear channel, and how it was guessed where it was not given."""
     if given is None:
-        return guess_nuclei_channel(model.channels) or 0
+        named = guess_nuclei_channel(model.channels)
+        return (0, "guessed: the first, as no name says it") if named is None else (named, "guessed by its name")
     if isinstance(given, str) and given in model.channels:
-        return model.channels.index(given)
+        return model.channels.index(given), ""
     if not str(given).isdecimal() or int(given) >= len(model.channels):
         raise ConditionError(f"There is no channel {given!r}; the model's channels are: {', '.join(model.channels)}.")
-    return int(given)
+    return int(given), ""

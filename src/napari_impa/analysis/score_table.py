@@ -41,6 +41,8 @@ def format_table(table: pd.DataFrame) -> str:
                                    subsequent_indent="  ")  # fmt: skip
     spaces = " and ".join(made["spaces"])
     drawn = "wells" if made["drawn"] == "wells" else "cells, as there are under five wells of a kind"
+    guessed = f", {made['nuclei_guessed']}; --nuclei-channel chooses" if made["nuclei_guessed"] else ""
+    lines += textwrap.wrap(f"- Nuclei are looked for in {made['nuclei']}{guessed}.", WIDTH, subsequent_indent="  ")
     lines += textwrap.wrap(
         f"- Cells are compared by {spaces}; intervals draw {drawn}; the classifier was {made['classifier']}.", WIDTH,
         subsequent_indent="  ",

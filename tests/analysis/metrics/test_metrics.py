@@ -18,7 +18,7 @@ from napari_impa.cells.store import Cells
 
 FEATURES = ("fast", "quick")
 
-NOT_OF_THE_EFFECT = {"support", "identity", "memory", "mechanism"}
+NOT_OF_THE_EFFECT = {"support", "identity", "memory", "mechanism", "nuclei"}
 """Metrics that cells left as they are may pass: they say what has to stay, or cannot tell two compounds apart."""
 
 metrics = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -5,8 +5,6 @@ Another metric is one file with a `Metric`, and its line in the list.
 
 from __future__ import annotations
 
-from napari_impa.analysis.metrics.batches import MIXING
-from napari_impa.analysis.metrics.correction import CORRECTION
 from napari_impa.analysis.metrics.coverage import COVERAGE
 from napari_impa.analysis.metrics.frechet import DISTANCE
 from napari_impa.analysis.metrics.gap import GAP
@@ -15,6 +13,9 @@ from napari_impa.analysis.metrics.kernel import KERNEL
 from napari_impa.analysis.metrics.mechanism import MECHANISM_FOUND
 from napari_impa.analysis.metrics.memory import MEMORY
 from napari_impa.analysis.metrics.metric import Metric
+from napari_impa.analysis.metrics.nuclei_found import NUCLEI_FOUND
+from napari_impa.analysis.metrics.of_batches.correction import CORRECTION
+from napari_impa.analysis.metrics.of_batches.mixing import MIXING
 from napari_impa.analysis.metrics.replicates import REPLICATES
 from napari_impa.analysis.metrics.support import SUPPORT
 from napari_impa.analysis.metrics.taken_for_condition import TAKEN_FOR_CONDITION
@@ -30,6 +31,7 @@ METRICS: tuple[Metric, ...] = (
     KERNEL,
     COVERAGE,
     SUPPORT,
+    NUCLEI_FOUND,
     IDENTITY,
     MEMORY,
     REPLICATES,

@@ -48,6 +48,6 @@ GAP = Metric(
     needs=frozenset({"features"}),
     columns=_columns,
     part=_part,
-    source="1 − W(predicted, real) / W(control, real), W the first Wasserstein distance (Villani, Optimal transport: old "
-    "and new, 2009) less what few cells add to it.",
+    source="1 − W(predicted, real) / W(control, real), W the first Wasserstein distance (Villani, Optimal transport: "
+    "old and new, 2009) less what few cells add to it.",
 )

@@ -36,7 +36,7 @@ from napari_impa.analysis.report.contents import (
 from napari_impa.analysis.report.diagrams import FamilyBar
 from napari_impa.analysis.report.page import write_number, write_share
 from napari_impa.analysis.score_table import row_titles
-from napari_impa.analysis.verdict import rules_in_words
+from napari_impa.analysis.verdict.verdict import rules_in_words
 from napari_impa.versions import versions
 
 MOST_PANELS = 12
@@ -358,7 +358,7 @@ def _settings(made: Mapping[str, Any]) -> dict[str, str]:
         "variability": f"{made['variability']:g}",
         "seed": f"{made['seed']}",
         "features": ", ".join(made["spaces"]),
-        "nuclei in": made["nuclei"],
+        "nuclei in": made["nuclei"] + (f" ({made['nuclei_guessed']})" if made["nuclei_guessed"] else ""),
         "most cells of a condition": f"{made['most']:,}",
         "intervals draw": drawn,
         "classifier": str(made["classifier"]),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_impa.analysis.evaluation import evaluation
-from napari_impa.analysis.metrics.correction import nucleus_kept
+from napari_impa.analysis.metrics.of_batches.correction import nucleus_kept
 from napari_impa.errors import CellsError
 
 
@@ -81,7 +81,7 @@ def test_of_many_cells_every_so_many_nuclei_are_compared(cells_of_screen, double
         seen.append((before, after))
         return {"area": 1.0, "place": 1.0}
 
-    monkeypatch.setattr("napari_impa.analysis.metrics.correction.nucleus_kept", kept)
+    monkeypatch.setattr("napari_impa.analysis.metrics.of_batches.correction.nucleus_kept", kept)
     model = double(lambda some, to: some.pixels + 7, task="batch", label=("batch",), control=None, names=("0", "1"))
     evaluation(model, many, nuclei_channel="actin", features=("fast",), most=660)
     # of 660, of which at most 300 are compared; as predicted, and as they are

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from napari_impa.analysis.metrics.batches import batch_mixing
+from napari_impa.analysis.metrics.of_batches.mixing import batch_mixing
 from napari_impa.errors import CellsError
 
 

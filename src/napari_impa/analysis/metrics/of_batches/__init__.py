@@ -1,0 +1,1 @@
+"""Metrics of models that take cells from one batch to another."""
