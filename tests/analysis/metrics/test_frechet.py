@@ -44,7 +44,7 @@ def test_a_shift_adds_its_square():
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (np.zeros((1, 3)), np.zeros((5, 3)), "two cells or more"),
+        (np.zeros((1, 3)), np.zeros((5, 3)), "2 cells or more"),
         (np.zeros((5, 3)), np.zeros((5, 4)), "the same features"),
         (np.full((5, 3), np.nan), np.zeros((5, 3)), "not finite"),
     ],

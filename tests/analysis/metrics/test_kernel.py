@@ -51,7 +51,7 @@ def test_equally_many_cells_of_either_side_by_seed():
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (np.zeros((1, 3)), np.zeros((5, 3)), "two cells or more"),
+        (np.zeros((1, 3)), np.zeros((5, 3)), "2 cells or more"),
         (np.zeros((5, 3)), np.zeros((5, 4)), "the same features"),
         (np.full((5, 3), np.nan), np.zeros((5, 3)), "not finite"),
     ],

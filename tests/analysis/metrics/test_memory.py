@@ -30,8 +30,8 @@ def test_swapped_arguments_give_another_answer():
 @pytest.mark.parametrize(
     ("cells", "training", "message"),
     [
-        (normal(3, 0), normal(1, 0), "more than 1 cells"),
-        (normal(0, 0), normal(4, 0), "more than 0 cells"),
+        (normal(3, 0), normal(1, 0), "2 cells or more"),
+        (normal(0, 0), normal(4, 0), "1 cells or more"),
         (normal(3, 0), np.zeros((3, 2)), "the same features"),
         (np.full((3, 4), np.nan), normal(4, 0), "not finite"),
     ],

@@ -21,7 +21,7 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run
 
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = int(os.environ.get("KILLS", "3"))
 """Each takes a start of the program."""
 
 STEPS = 20 * KILLS

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, with_two_digits, words_of
-from napari_impa.errors import CellsError
+from napari_impa.analysis.statistics.sets import check_sets
 
 DRAWS = 5
 """Samples of equally many cells that a distance is averaged over."""
@@ -37,14 +37,7 @@ def frechet_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         If a set has fewer than two cells, the sets differ in features, or a feature is not finite.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise CellsError(
-            f"Two sets of cells need the same features to be compared, not shapes {a.shape} and {b.shape}."
-        )
-    if min(len(a), len(b)) < 2:
-        raise CellsError(f"A Fréchet distance needs two cells or more on either side, not {len(a)} and {len(b)}.")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise CellsError("Some features are not finite numbers; check the cells for NaN.")
+    check_sets(a, b, fewest=2, what="Fréchet distances")
     cov_a, cov_b = np.atleast_2d(np.cov(a, rowvar=False)), np.atleast_2d(np.cov(b, rowvar=False))
     values, vectors = np.linalg.eigh(cov_a)
     root_a = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

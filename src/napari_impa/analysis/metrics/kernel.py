@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_impa.analysis.compared.comparison import Compared
 from napari_impa.analysis.metrics.metric import Metric, PrintedPart, words_of
+from napari_impa.analysis.statistics.sets import check_sets
 from napari_impa.errors import CellsError
 
 SUBSETS = 20
@@ -55,15 +56,10 @@ def kernel_distance(
     from sklearn.metrics.pairwise import polynomial_kernel
 
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise CellsError(
-            f"Two sets of cells need the same features to be compared, not shapes {a.shape} and {b.shape}."
-        )
+    check_sets(a, b, fewest=2, what="Kernel distances")
     count = min(len(a), len(b), len(a) if count is None else count)
     if count < 2:
         raise CellsError(f"A kernel distance needs two cells or more on either side, not {len(a)} and {len(b)}.")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise CellsError("Some features are not finite numbers; check the cells for NaN.")
     distances = []
     for draw in range(1 if count == len(a) == len(b) else subsets):
         rng = np.random.default_rng([seed, 21, draw])
