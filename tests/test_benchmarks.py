@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.errors import TrainingError
+from napari_impa.work.catalog import load_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -132,3 +134,25 @@ def test_variants_of_a_recipe_are_trained_and_scored(
         float(found[2]), abs=1e-3
     )
     assert (tmp_path / "out" / "01" / "montage.png").is_file()
+
+
+def test_models_with_one_fault_each_have_that_fault(measure: ModuleType) -> None:
+    faulty = importlib.import_module("benchmarks.faulty_models")
+    model = load_model("simulated-screen")
+    model.settings["hold_out"] = {"plate": ["sim-B"]}
+    cells = simulated_cells(24, size=model.size, seed=3, plates=2)
+    seen = faulty.training_cells(model, cells)
+    assert set(seen.table["plate"]) == {"sim-A"}
+    some = cells.take(np.flatnonzero(cells.is_control)[::3])
+    made = {name: faulty.Answering(model, make(model, seen)) for name, make in faulty.FAULTS.items()}
+    to = model.conditions[0]
+    after = {name: one.predict(some, to, seed=0).pixels for name, one in made.items()}
+    np.testing.assert_array_equal(after["identity"], some.pixels)
+    np.testing.assert_array_equal(after["condition-blind"], made["condition-blind"].predict(some, "shrinkage").pixels)
+    assert {cell.tobytes() for cell in after["copying"]} <= {cell.tobytes() for cell in seen.pixels}
+    new = (some.table["plate"] == "sim-B").to_numpy()
+    np.testing.assert_array_equal(after["by heart"][new], some.pixels[new])
+    assert (after["by heart"][~new] != some.pixels[~new]).mean() > 0.9
+    half = made["intensity only"].predict(some, to, strength=0.5).pixels.astype(float)
+    np.testing.assert_allclose(half, (some.pixels + after["intensity only"].astype(float)) / 2, atol=0.51)
+    assert made["identity"].name == model.name  # all else is the model's
