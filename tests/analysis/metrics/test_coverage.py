@@ -38,8 +38,8 @@ def test_swapped_arguments_swap_precision_and_recall():
 @pytest.mark.parametrize(
     ("real", "predicted", "message"),
     [
-        (normal(5, 0), normal(9, 0), "more than 5 cells"),
-        (normal(9, 0), normal(5, 0), "more than 5 cells"),
+        (normal(5, 0), normal(9, 0), "need 6 cells or more in each set, and there are 5 and 9"),
+        (normal(9, 0), normal(5, 0), "need 6 cells or more in each set, and there are 9 and 5"),
         (normal(9, 0), np.zeros((9, 2)), "the same features"),
         (normal(9, 0), np.full((9, 3), np.nan), "not finite"),
     ],
