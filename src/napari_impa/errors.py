@@ -11,6 +11,10 @@ class SourceError(ImpaError):
     """A folder, a table or an image cannot be used as it is."""
 
 
+class WellError(SourceError):
+    """What ought to say a well of a plate is none."""
+
+
 class CellsError(ImpaError):
     """Cells cannot be cut, read, joined or written as asked."""
 
