@@ -16,7 +16,7 @@ PLATE_FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384
 
 MOST_ROWS, MOST_COLUMNS = PLATE_FORMATS[1536]
 
-_LETTERS = (*string.ascii_uppercase, *(f"A{letter}" for letter in string.ascii_uppercase))[:MOST_ROWS]
+_LETTERS: tuple[str, ...] = (*string.ascii_uppercase, *(f"A{letter}" for letter in string.ascii_uppercase))[:MOST_ROWS]
 _NAMED = re.compile(r"([A-Za-z]{1,2})[\s_:-]*0*([1-9]\d?)", re.ASCII)
 _NUMBERED = re.compile(
     r"r(?:ow)?[\s_-]*0*(\d{1,2})[\s_,-]*c(?:ol(?:umn)?)?[\s_-]*0*(\d{1,2})", re.ASCII | re.IGNORECASE
