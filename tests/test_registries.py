@@ -18,7 +18,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 
-from napari_impa.cells.layouts import SourceFiles
+from napari_impa.cells.layouts import AS_FOUND, SourceFiles
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -113,7 +113,7 @@ def test_the_example_of_a_layout_lists(monkeypatch: pytest.MonkeyPatch, tmp_path
         np.save(tmp_path / f"{name}.npy", np.zeros((2, 8, 8)))
     source = SourceFiles(tmp_path)
     assert layout.fits(source)
-    listing = layout.entries(source)
+    listing = layout.entries(source, AS_FOUND)
     assert listing.table["condition"].tolist() == ["DMSO", "DMSO", "taxol"]
     assert [entry.files[0].stem for entry in listing.entries] == ["DMSO_1", "DMSO_2", "taxol_1"]
     np.save(tmp_path / "plain.npy", np.zeros((2, 8, 8)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
-from napari_impa.cells.layouts import SourceEntry, list_source
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, SourceEntry, list_source
 from napari_impa.cells.readers import Image
 from napari_impa.cells.store import open_cells
 from napari_impa.cells.words import guess_nuclei_channel
@@ -23,6 +23,8 @@ SourceKind = Literal["fields", "crops", "cells"]
 
 CROP_SIDE = 256
 """Square images of one side, at most this many pixels, are taken for ready crops."""
+
+_OTHER_SCALE = 0.02  # pixel sizes that differ by less are the same, written with other digits
 
 _SAMPLE = 32  # images looked at when a source is opened; every other one is checked when it is read
 
@@ -46,9 +48,11 @@ class Source:
     pixel_size
         µm, or None where the images do not say.
     skipped
-        Files that were passed over.
+        Files that were passed over, and why.
     layout
         How the folder is built, in words.
+    notes
+        What a user has to know of how it was read, in sentences.
     """
 
     path: Path
@@ -59,10 +63,11 @@ class Source:
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     pixel_size: float | None
-    skipped: list[Path]
+    skipped: Mapping[Path, str]
     layout: str
     entries: Sequence[SourceEntry]
     mask_channel: str | int | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -77,7 +82,7 @@ class Source:
         return self.entries[0].probe().channels
 
     def describe(self) -> str:
-        """Say in one sentence what was found."""
+        """Say in one sentence what was found, and in further ones, a line each, what has to be known of it."""
         one = {"fields": "whole field", "crops": "ready crop", "cells": "cell"}[self.kind]
         height, width = self.shape
         text = f"{self.name}: {len(self):,} {one}{'s' * (len(self) != 1)} of {height}×{width} px"
@@ -86,7 +91,7 @@ class Source:
         text += f", found by {self.layout}" if self.entries else ""
         if self.skipped:
             text += f"; {len(self.skipped):,} other file{'s' * (len(self.skipped) != 1)} passed over"
-        return text + "."
+        return "\n".join([text + ".", *self.notes])
 
     def field(self, row: int, *, nuclei_channel: str | int | None = None, masks: bool = True) -> Field:
         """Read the field or crop of one table row.
@@ -118,9 +123,7 @@ class Source:
         if len(image.pixels) != len(order):
             raise SourceError(_other_channels(first, len(order), path, len(image.pixels)))
         if image.pixels.dtype != self.dtype:
-            raise SourceError(
-                f"{path} is {image.pixels.dtype} and {first} is {self.dtype}; save all images as one type."
-            )
+            raise SourceError(_other_type(first, self.dtype, path, image.pixels.dtype))
         pixels = image.pixels
         if image.channels != order and all(order) and sorted(image.channels) == sorted(order):
             pixels = np.ascontiguousarray(pixels[[image.channels.index(name) for name in order]])
@@ -150,6 +153,23 @@ class Source:
 
 def _other_channels(one: Path, count: int, other: Path, other_count: int) -> str:
     return f"{one} has {count} channels and {other} has {other_count}; a source needs images of the same channels."
+
+
+def _other_type(one: Path, dtype: np.dtype[Any], other: Path, other_dtype: np.dtype[Any]) -> str:
+    return f"{other} is {other_dtype} and {one} is {dtype}; save all images as one type."
+
+
+def _other_sizes(images: Sequence[Image]) -> tuple[str, ...]:
+    """Say where images differ in what they show of a cell: in size, which may be, and in pixel size."""
+    sizes = sorted({image.pixels.shape[1:] for image in images})
+    scales = sorted({image.pixel_size for image in images if image.pixel_size})
+    notes = [f"Images differ in size: {_by(sizes[0])} to {_by(sizes[-1])} px."] if len(sizes) > 1 else []
+    if scales and scales[-1] > (1 + _OTHER_SCALE) * scales[0]:
+        notes.append(
+            f"Images differ in pixel size, {scales[0]:.4g} to {scales[-1]:.4g} µm, so that cells of some look larger; "
+            "resample them, or read those of one kind."
+        )
+    return tuple(notes)
 
 
 def _nucleus_plane(
@@ -198,8 +218,9 @@ def open_source(
     kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
     mask_channel: str | int | None = None,
+    choice: LayoutChoice = AS_FOUND,
 ) -> Source:
-    """Open a folder with `metadata.csv`, with one subfolder a condition, in IMPA's own layout, or a `.cells` folder.
+    """Open a plate, a folder in any of the `LAYOUTS`, or a `.cells` folder.
 
     Parameters
     ----------
@@ -212,11 +233,13 @@ def open_source(
     mask_channel
         Name or number of the plane of the mask files that holds nuclei; where not given, the plane named `nuclei` or
         `nucleus`, else the one most correlated with the nuclear channel.
+    choice
+        How a folder is read, where that is not left to its files: the layout, which Z planes, which times.
 
     Raises
     ------
     SourceError
-        If there is no image, a table names a missing file, or images differ in their number of channels.
+        If there is no image, a table names a missing file, or images differ in their number of channels or their type.
     """
     path = Path(path)
     name = path.resolve().stem if path.is_file() or path.suffix == ".cells" else path.resolve().name
@@ -227,9 +250,9 @@ def open_source(
         names = _channel_names(cells.channels, channels, len(cells.channels))
         size = (cells.size, cells.size)
         return Source(
-            path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, [], ".cells", []
+            path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, {}, ".cells", []
         )
-    listing = list_source(path)
+    listing = list_source(path, choice)
     rows = np.unique(np.linspace(0, len(listing.entries) - 1, _SAMPLE).round().astype(int))
     images = [listing.entries[row].probe() for row in rows]
     first = images[0]
@@ -237,15 +260,20 @@ def open_source(
         if image.pixels.shape[0] != first.pixels.shape[0]:
             one, other = listing.entries[0].files[0], listing.entries[row].files[0]
             raise SourceError(_other_channels(one, first.pixels.shape[0], other, image.pixels.shape[0]))
+        if image.pixels.dtype != first.pixels.dtype:
+            one, other = listing.entries[0].files[0], listing.entries[row].files[0]
+            raise SourceError(_other_type(one, first.pixels.dtype, other, image.pixels.dtype))
     names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
     height, width = first.pixels.shape[1:]
+    notes = listing.notes
     if kind is None:
         alike = all(image.pixels.shape[1:] == (height, height) for image in images)
         masked = any(entry.masks for entry in listing.entries)
         kind = "crops" if alike and height <= CROP_SIDE and not masked else "fields"
     return Source(
-        path, name, kind, listing.table, names, (height, width), first.pixels.dtype, first.pixel_size,
-        listing.skipped, listing.layout, listing.entries, mask_channel,
+        path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
+        listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
+        notes if kind == "crops" else (*notes, *_other_sizes(images)),
     )  # fmt: skip
 
 

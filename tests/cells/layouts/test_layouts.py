@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_impa.cells.layouts import LAYOUTS, FolderLayout, SourceFiles, list_source
+from napari_impa.cells import layouts
+from napari_impa.cells.layouts import AS_FOUND, LAYOUTS, Fit, FolderLayout, LayoutChoice, SourceFiles, list_source
 from napari_impa.cells.source import open_source
 from napari_impa.errors import SourceError
 
@@ -85,23 +86,24 @@ def test_what_macos_and_hidden_folders_leave_is_no_image(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"\0\5\x16\7")
     listing = list_source(tmp_path)
     assert [entry.name for entry in listing.entries] == ["DMSO/a.npy", "taxol/b.npy"]
-    assert listing.skipped == []
+    # what begins with ._ is said to be passed over; other hidden files and folders are nobody's business
+    assert [file.name for file in listing.skipped] == ["._b.npy", "._metadata.csv", "._a.npy", "._.csv"]
+    assert set(listing.skipped.values()) == {"what macOS leaves beside a file (._)"}
     assert open_source(tmp_path).table["condition"].tolist() == ["DMSO", "taxol"]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 def test_each_layout_is_taken_where_it_alone_fits(tmp_path: Path, layout: FolderLayout) -> None:
-    put(
-        tmp_path, *(["DMSO/a.npy", "taxol/b.npy"] if layout.name == "one subfolder a condition" else ["a.npy", "b.npy"])
-    )
-    if layout.name == "metadata.csv":
+    put(tmp_path, *(["DMSO/a.npy", "taxol/b.npy"] if layout.name == "subfolders" else ["a.npy", "b.npy"]))
+    if layout.name == "metadata":
         write(tmp_path, "metadata.csv", "file,plate", "a.npy,1", "b.npy,2")
-    elif layout.name == "IMPA's index":
+    elif layout.name == "impa":
         write(tmp_path, "index.csv", "SAMPLE_KEY,plate", "a,1", "b,2")
-    path = tmp_path / "a.npy" if layout.name == "a single image" else tmp_path
-    assert next(one for one in LAYOUTS if one.fits(SourceFiles(path))) is layout
+    path = tmp_path / "a.npy" if layout.name == "image" else tmp_path
+    assert max(LAYOUTS, key=lambda one: one.fits(SourceFiles(path))) is layout
     listing = list_source(path)
-    assert listing.layout.startswith(layout.name)
+    assert listing.layout.startswith(layout.title)
+    assert list_source(path, LayoutChoice(layout=layout.name)).layout == listing.layout
     assert len(listing.entries) == len(listing.table) == (1 if path.is_file() else 2)
     for entry in listing.entries:
         assert entry.image().pixels.shape == entry.probe().pixels.shape == (1, 20, 30)
@@ -132,14 +134,73 @@ def test_the_last_number_of_a_name_is_its_channel(tmp_path: Path) -> None:
     assert listing.channels == ("channel 1", "channel 2")
 
 
-@pytest.mark.parametrize("lacking", ["DMSO/A02_w1.npy", None])
-def test_files_are_not_joined_where_a_channel_is_lacking_or_they_have_channels(tmp_path: Path, lacking: str) -> None:
-    put(tmp_path, *(f"DMSO/A0{s}_w{w}.npy" for s in (1, 2) for w in (1, 2)), shape=(20, 30) if lacking else (3, 20, 30))
-    if lacking:
-        (tmp_path / lacking).unlink()
+def test_a_field_that_lacks_a_channel_is_left_out_and_said(tmp_path: Path) -> None:
+    put(tmp_path, *(f"DMSO/cell{s}_w{w}.npy" for s in (1, 2) for w in (1, 2)), "DMSO/overview.npy")
+    (tmp_path / "DMSO/cell2_w2.npy").unlink()
     listing = list_source(tmp_path)
-    assert len(listing.entries) == (3 if lacking else 4)
+    assert [entry.name for entry in listing.entries] == ["DMSO/cell1.npy"]
+    assert listing.channels == ("channel 1", "channel 2")
+    assert listing.notes == ("Left out for want of a channel file: DMSO/cell2.npy has no channel 2.",)
+    assert {file.name: why for file, why in listing.skipped.items()} == {
+        "cell2_w1.npy": "a field without channel 2",
+        "overview.npy": "not named as the images of this layout are",
+    }
+
+
+def test_files_that_hold_channels_are_not_joined(tmp_path: Path) -> None:
+    put(tmp_path, *(f"DMSO/A0{s}_w{w}.npy" for s in (1, 2) for w in (1, 2)), shape=(3, 20, 30))
+    listing = list_source(tmp_path)
+    assert len(listing.entries) == 4
     assert listing.channels is None
+
+
+@pytest.mark.parametrize("names", [("w1", "w2"), ("C01", "C02")])
+def test_a_name_that_is_nothing_but_a_well_is_no_channel(tmp_path: Path, names: tuple[str, str]) -> None:
+    put(tmp_path, *(f"{folder}/{name}.npy" for folder in ("DMSO", "taxol") for name in names))
+    listing = list_source(tmp_path)
+    assert len(listing.entries) == 4
+    assert listing.channels is None
+
+
+def test_more_than_eight_channels(tmp_path: Path) -> None:
+    put(tmp_path, *(f"cell{s}_w{w}.npy" for s in (1, 2) for w in range(1, 13)))
+    listing = list_source(tmp_path)
+    assert [len(entry.files) for entry in listing.entries] == [12, 12]
+    assert listing.channels == tuple(f"channel {w}" for w in range(1, 13))
+
+
+def test_a_folder_that_is_a_link_is_read_and_a_circle_is_not_endless(tmp_path: Path) -> None:
+    put(tmp_path, "elsewhere/b.npy", "source/DMSO/a.npy")
+    (tmp_path / "source/taxol").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "source/DMSO/up").symlink_to(tmp_path / "source")
+    listing = list_source(tmp_path / "source")
+    assert listing.table["condition"].tolist() == ["DMSO", "taxol"]
+
+
+def test_a_layout_is_chosen_by_hand(tmp_path: Path) -> None:
+    put(tmp_path, "DMSO/a.npy", "taxol/b.npy")
+    assert list_source(tmp_path, LayoutChoice(layout="flat")).table.columns.tolist() == []
+    with pytest.raises(SourceError, match=r"no layout 'flatt'; there are: image, metadata, impa, "):
+        list_source(tmp_path, LayoutChoice(layout="flatt"))
+
+
+def test_two_layouts_that_fit_equally_are_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.npy")
+    other = FolderLayout("other", "another way", lambda source: Fit.ANYTHING, layouts.FLAT_FOLDER.entries)
+    monkeypatch.setattr(layouts, "LAYOUTS", (*LAYOUTS, other))
+    with pytest.raises(SourceError, match=r"as a flat folder \(--layout flat\) or another way \(--layout other\)"):
+        list_source(tmp_path)
+    assert len(list_source(tmp_path, LayoutChoice(layout="other")).entries) == 1
+
+
+def test_a_choice_is_plain_values_and_back() -> None:
+    choice = LayoutChoice(layout="phenix", z=2, time="all")
+    assert choice.changed == {"layout": "phenix", "z": 2, "time": "all"}
+    assert LayoutChoice.of({**choice.changed, "later": 1}) == choice
+    assert AS_FOUND.changed == {}
+    for wrong in ({"z": "mean"}, {"time": "last"}, {"wells": 100}, {"z": True}):
+        with pytest.raises(SourceError, match=r"max, sharpest|first, all|wells"):
+            LayoutChoice(**wrong)
 
 
 def test_a_flat_folder_and_a_single_image(tmp_path: Path) -> None:

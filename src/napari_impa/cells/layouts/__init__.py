@@ -8,35 +8,59 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
-from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
 from napari_impa.cells.layouts.subfolders import FLAT_FOLDER, SUBFOLDERS
 from napari_impa.cells.readers import formats
 from napari_impa.errors import SourceError
 
-__all__ = ["GIVEN", "LAYOUTS", "FolderLayout", "Listing", "SourceEntry", "SourceFiles", "list_source"]
+__all__ = [
+    "AS_FOUND", "GIVEN", "LAYOUTS", "Fit", "FolderLayout", "LayoutChoice", "Listing", "SourceEntry", "SourceFiles",
+    "layout_names", "list_source",
+]  # fmt: skip
 
 LAYOUTS: tuple[FolderLayout, ...] = (SINGLE_IMAGE, METADATA_CSV, IMPA_INDEX, SUBFOLDERS, FLAT_FOLDER)
-"""All layouts; the first that fits a source is taken, so that the surer ones come first."""
+"""All layouts; the one that fits a source most surely is taken."""
 
 
-def list_source(path: Path) -> Listing:
-    """Find the images of a source: a folder, a table of files, or a single image.
+def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
+    """Find the images of a source: a plate, a folder, a table of files, or a single image.
 
     Raises
     ------
     SourceError
-        If there is no image, or a table names a file that is not there.
+        If there is no image, a table names a file that is not there, two layouts fit equally, or the one that was
+        chosen does not.
     """
     if not path.exists():
         raise SourceError(f"There is no folder {path}.")
     source = SourceFiles(path)
-    for layout in LAYOUTS:
-        if layout.fits(source):
-            return layout.entries(source)
-    if path.is_dir():
-        raise SourceError(f"{path} holds no images ({formats()}); choose the folder that has them.")
-    raise SourceError(f"{path} is no source; give a folder of images, a metadata.csv, a .cells folder or an image.")
+    if choice.layout is not None:
+        return _named(choice.layout).entries(source, choice)
+    fits = {layout: layout.fits(source) for layout in LAYOUTS}
+    surest = max(fits.values())
+    if surest is Fit.NO:
+        if path.is_dir():
+            raise SourceError(f"{path} holds no images ({formats()}); choose the folder that has them.")
+        raise SourceError(f"{path} is no source; give a folder of images, a metadata.csv, a .cells folder or an image.")
+    taken = [layout for layout, fit in fits.items() if fit is surest]
+    if len(taken) > 1:
+        names = " or ".join(f"{layout.title} (--layout {layout.name})" for layout in taken)
+        raise SourceError(f"{path} can be read as {names}; choose one of them.")
+    return taken[0].entries(source, choice)
+
+
+def layout_names() -> tuple[str, ...]:
+    """The names by which layouts are chosen."""
+    return tuple(layout.name for layout in LAYOUTS)
+
+
+def _named(name: str) -> FolderLayout:
+    layout = next((one for one in LAYOUTS if one.name == name), None)
+    if layout is None:
+        raise SourceError(f"There is no layout {name!r}; there are: {', '.join(layout_names())}.")
+    return layout

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.readers import Image, probe_image, read_image, read_masks
+from napari_impa.cells.readers import Image, is_image, probe_image, read_image, read_masks
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import SourceError
 
@@ -69,6 +69,10 @@ class SourceEntry:
         return Image(np.concatenate([image.pixels for image in images]), names, first.pixel_size)
 
 
+NO_IMAGE = "no image that can be read"
+NOT_NAMED_SO = "not named as the images of this layout are"
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
     """What a folder holds: one entry and one table row a field or crop, and the files passed over.
@@ -81,18 +85,24 @@ class Listing:
         What is known of each, in columns that `words` knows: plate, well, site, compound, dose, …; columns whose names
         say where a cell was cut come back with `GIVEN` after them.
     skipped
-        Files that were passed over.
+        Files that were passed over, and why.
     layout
         How the folder is built, in words.
     channels
         Names, where the layout knows them better than the files.
+    pixel_size
+        µm, where the layout knows it better than the files.
+    notes
+        What a user has to know of how it was read: what was guessed, left out, projected. Sentences.
     """
 
     entries: Sequence[SourceEntry]
     table: pd.DataFrame
-    skipped: list[Path]
+    skipped: Mapping[Path, str]
     layout: str
     channels: tuple[str, ...] | None = None
+    pixel_size: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # `label` of a table of files is mostly a condition
@@ -100,10 +110,10 @@ class Listing:
         object.__setattr__(self, "table", self.table.rename(columns=taken))
 
 
-def passed_over(found: Iterable[Path], entries: Iterable[SourceEntry], table: Path | None = None) -> list[Path]:
-    """Files of a folder that are neither in an entry nor its table."""
+def passed_over(found: Iterable[Path], entries: Iterable[SourceEntry], table: Path | None = None) -> dict[Path, str]:
+    """Files of a folder that are neither in an entry nor its table, and why."""
     used = {file for entry in entries for file in (*entry.files, entry.masks)} | {table}
-    return [file for file in found if file not in used]
+    return {file: NOT_NAMED_SO if is_image(file) else NO_IMAGE for file in found if file not in used}
 
 
 def told_apart(entries: list[SourceEntry]) -> list[SourceEntry]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
-from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles, walk
+from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles, walk
 from napari_impa.cells.tables import read_table
 from napari_impa.errors import SourceError
 
 _KEYS = "SAMPLE_KEY"
 
 
-def _fits(source: SourceFiles) -> bool:
-    return bool(_indexes(source))
+def _fits(source: SourceFiles) -> Fit:
+    return Fit.DESCRIBED if _indexes(source) else Fit.NO
 
 
 def _indexes(source: SourceFiles) -> list[Path]:
@@ -31,7 +32,7 @@ def is_index(file: Path) -> bool:
         return _KEYS in re.split(r"[,;\t]", text.readline().strip().replace('"', ""))
 
 
-def _entries(source: SourceFiles) -> Listing:
+def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     indexes, root, found = _indexes(source), source.root, source.files
     if len(indexes) > 1:
         names = " and ".join(file.relative_to(root).as_posix() for file in indexes[:2])
@@ -72,4 +73,4 @@ def _key(text: str) -> str:
     return text.removesuffix(".npy").replace("-", "_").replace("/", "_")
 
 
-IMPA_INDEX = FolderLayout("IMPA's index", _fits, _entries)
+IMPA_INDEX = FolderLayout("impa", "IMPA's index", _fits, _entries)

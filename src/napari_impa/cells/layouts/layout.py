@@ -1,14 +1,38 @@
-"""What a layout is: whether a folder is built so, and what it then holds; and the files that layouts look at."""
+"""What a layout is: how surely a source is built so, and what it then holds; and the files that layouts look at."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 
+from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
+from napari_impa.cells.readers import is_image
+
+APPLE_DOUBLE = "what macOS leaves beside a file (._)"
+_LOOKED_AT = 2000  # names by which a layout is known; a plate has ten thousands, all alike
+
+
+class Fit(IntEnum):
+    """How surely a source is built in a layout's way: the surest layout is taken, and two alike are a question."""
+
+    NO = 0
+    ANYTHING = 1
+    """It could be any folder of images."""
+    NEARLY = 2
+    """It is meant so, but something is missing, which listing it says."""
+    LOOSELY = 3
+    """Its names can be understood so, and perhaps otherwise."""
+    NAMES = 4
+    """Its names are of this layout and of no other."""
+    DESCRIBED = 5
+    """A file beside the images describes them, which only this layout has."""
+    GIVEN = 6
+    """It was made for this program, or is itself the one file that is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +53,54 @@ class SourceFiles:
         return self.path if self.path.is_dir() else self.path.parent
 
     @cached_property
+    def _walked(self) -> tuple[list[Path], list[Path]]:
+        return _walk(self.root)
+
+    @property
     def files(self) -> list[Path]:
         """All files below `root`, as `walk` gives them."""
-        return walk(self.root)
+        return self._walked[0]
+
+    @property
+    def apple_doubles(self) -> list[Path]:
+        """The `._` files below `root`, which macOS writes on disks that are not its own."""
+        return self._walked[1]
 
     @cached_property
     def tables(self) -> list[Path]:
         """The CSV tables: the file itself where it is one, else those below the folder."""
         tables = [self.path] if self.path.is_file() else self.files
         return [file for file in tables if file.suffix.lower() == ".csv"]
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """The images below a folder that a microscope may have written: all that can be read but arrays (.npy)."""
+        if not self.path.is_dir():
+            return []
+        return [file for file in self.files if is_image(file) and file.suffix.lower() != ".npy"]
+
+    def below(self, file: Path) -> str:
+        """A file's path from `root`, with `/` between folders."""
+        return file.relative_to(self.root).as_posix()
+
+    def folder(self, file: Path) -> tuple[str, ...]:
+        """The folders between `root` and a file."""
+        return file.relative_to(self.root).parts[:-1]
+
+    def share(self, named: Callable[[str], object]) -> float:
+        """The share of the images whose names a layout understands; where there are many, of some."""
+        every = -(-len(self.images) // _LOOKED_AT) or 1
+        some = self.images[::every]
+        return sum(named(file.name) is not None for file in some) / len(some) if some else 0.0
+
+    def beside(self, *names: str) -> list[Path]:
+        """The files below `root` that are called so, or end so where a name begins with a dot; in any case."""
+        wanted = tuple(name.lower() for name in names)
+        plain, endings = {name for name in wanted if name[0] != "."}, tuple(n for n in wanted if n[0] == ".")
+        if not self.path.is_dir():
+            return []
+        named = ((file, file.name.lower()) for file in self.files)
+        return [file for file, name in named if name in plain or (endings and name.endswith(endings))]
 
 
 @dataclass(frozen=True)
@@ -47,22 +110,41 @@ class FolderLayout:
     Parameters
     ----------
     name
-        What it is called.
+        One word, by which it is chosen by hand: `phenix`.
+    title
+        What it is called in a sentence: `Opera Phenix`.
     fits
-        Whether a source is built so; it looks at names, and at most at the first line of a table.
+        How surely a source is built so; it looks at names, and at most at the first line of a table.
     entries
-        What a source holds that is built so; raises `SourceError` where it is faulty.
+        What a source holds that is built so, as it is to be read; raises `SourceError` where it is faulty.
     """
 
     name: str
-    fits: Callable[[SourceFiles], bool]
-    entries: Callable[[SourceFiles], Listing]
+    title: str
+    fits: Callable[[SourceFiles], Fit]
+    entries: Callable[[SourceFiles, LayoutChoice], Listing]
 
 
 def walk(folder: Path) -> list[Path]:
-    """Find all files below a folder, sorted, without hidden ones and without what `.cells` folders hold."""
-    found = []
-    for here, folders, files in os.walk(folder):
+    """Find all files below a folder, sorted, without hidden ones and without what `.cells` folders hold.
+
+    Folders that are links are followed, each once.
+    """
+    return _walk(folder)[0]
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    found: list[Path] = []
+    apple: list[Path] = []
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:  # a link to a folder above it
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".cells"))
-        found += [Path(here, name) for name in sorted(files) if not name.startswith(".")]
-    return found
+        files.sort()
+        found += [Path(here, name) for name in files if not name.startswith(".")]
+        apple += [Path(here, name) for name in files if name.startswith("._")]
+    return found, apple

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
+from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
 from napari_impa.cells.layouts.impa_index import is_index
-from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.tables import read_table, shortest
 from napari_impa.cells.words import ONE_FIELD
 from napari_impa.errors import SourceError
 
 
-def _fits(source: SourceFiles) -> bool:
-    return _table(source) is not None
+def _fits(source: SourceFiles) -> Fit:
+    path = _table(source)
+    if path is None:
+        return Fit.NO
+    return Fit.GIVEN if _names_files(path) else Fit.NEARLY
+
+
+def _names_files(path: Path) -> bool:
+    """Whether a table has the column that this layout needs, by its first line."""
+    with open(path, encoding="utf-8-sig", errors="replace") as text:
+        head = re.split(r"[,;\t]", text.readline().replace('"', ""))
+    return "file" in {name.strip().lower() for name in head}
 
 
 def _table(source: SourceFiles) -> Path | None:
@@ -27,7 +39,7 @@ def _table(source: SourceFiles) -> Path | None:
     return next((file for file in here if file.name.lower() == "metadata.csv"), None)
 
 
-def _entries(source: SourceFiles) -> Listing:
+def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     path = _table(source)
     assert path is not None, "this layout does not fit"
     root, table, found = source.root, read_table(path), source.files
@@ -113,4 +125,4 @@ def _group(
     return told_apart(entries), rows, channels
 
 
-METADATA_CSV = FolderLayout("metadata.csv", _fits, _entries)
+METADATA_CSV = FolderLayout("metadata", "metadata.csv", _fits, _entries)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
+from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
-from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.readers import is_image
 
 
-def _fits(source: SourceFiles) -> bool:
-    return source.path.is_file() and is_image(source.path)
+def _fits(source: SourceFiles) -> Fit:
+    return Fit.GIVEN if source.path.is_file() and is_image(source.path) else Fit.NO
 
 
-def _entries(source: SourceFiles) -> Listing:
+def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     entry = SourceEntry(source.path.name, (source.path,))
-    return Listing([entry], pd.DataFrame(index=range(1)), [], SINGLE_IMAGE.name)
+    return Listing([entry], pd.DataFrame(index=range(1)), {}, SINGLE_IMAGE.title)
 
 
-SINGLE_IMAGE = FolderLayout("a single image", _fits, _entries)
+SINGLE_IMAGE = FolderLayout("image", "a single image", _fits, _entries)

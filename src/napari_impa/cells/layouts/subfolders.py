@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from napari_impa.cells.layouts.channel_files import joined_channels
+from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, passed_over
-from napari_impa.cells.layouts.layout import FolderLayout, SourceFiles
+from napari_impa.cells.layouts.layout import APPLE_DOUBLE, Fit, FolderLayout, SourceFiles
 from napari_impa.cells.readers import is_image
 
 
-def _inside(source: SourceFiles) -> bool:
-    return any(is_image(file) and file.parent != source.root for file in source.files)
+def _fits_subfolders(source: SourceFiles) -> Fit:
+    return Fit.ANYTHING if source.path.is_dir() and _inside(source) else Fit.NO
 
 
-def _fits_subfolders(source: SourceFiles) -> bool:
-    return source.path.is_dir() and _inside(source)
+def _fits_flat(source: SourceFiles) -> Fit:
+    flat = source.path.is_dir() and any(map(is_image, source.files)) and not _inside(source)
+    return Fit.ANYTHING if flat else Fit.NO
 
 
-def _fits_flat(source: SourceFiles) -> bool:
-    return source.path.is_dir() and any(map(is_image, source.files)) and not _inside(source)
+def _inside(source: SourceFiles) -> list[Path]:
+    return [file for file in source.files if is_image(file) and file.parent != source.root]
 
 
-def _subfolders(source: SourceFiles) -> Listing:
-    root = source.root
-    images = [file for file in source.files if is_image(file) and file.parent != root]
-    entries, channels = joined_channels(root, images)
-    conditions = [entry.files[0].relative_to(root).parts[0] for entry in entries]
-    skipped = passed_over(source.files, entries)
-    return Listing(entries, pd.DataFrame({"condition": conditions}), skipped, SUBFOLDERS.name, channels)
+def _subfolders(source: SourceFiles, choice: LayoutChoice) -> Listing:
+    return _listing(source, _inside(source), SUBFOLDERS)
 
 
-def _flat(source: SourceFiles) -> Listing:
-    entries, channels = joined_channels(source.root, list(filter(is_image, source.files)))
-    skipped = passed_over(source.files, entries)
-    return Listing(entries, pd.DataFrame(index=range(len(entries))), skipped, FLAT_FOLDER.name, channels)
+def _flat(source: SourceFiles, choice: LayoutChoice) -> Listing:
+    return _listing(source, list(filter(is_image, source.files)), FLAT_FOLDER)
 
 
-SUBFOLDERS = FolderLayout("one subfolder a condition", _fits_subfolders, _subfolders)
-FLAT_FOLDER = FolderLayout("a flat folder", _fits_flat, _flat)
+def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> Listing:
+    joined = joined_channels(source, images)
+    table = pd.DataFrame(index=range(len(joined.entries)))
+    if layout is SUBFOLDERS:
+        table["condition"] = [source.folder(entry.files[0])[0] for entry in joined.entries]
+    skipped = dict.fromkeys(source.apple_doubles, APPLE_DOUBLE)
+    skipped |= passed_over(source.files, joined.entries) | joined.skipped
+    return Listing(joined.entries, table, skipped, layout.title, joined.channels, notes=joined.notes)
+
+
+SUBFOLDERS = FolderLayout("subfolders", "one subfolder a condition", _fits_subfolders, _subfolders)
+FLAT_FOLDER = FolderLayout("flat", "a flat folder", _fits_flat, _flat)

@@ -155,7 +155,7 @@ def join_groups(groups: Sequence[CellsGroup], task: str) -> Looked:
     cells = _joined(groups)
     source = Source(
         Path.home() / "napari-impa" / "layers.cells", NAME, "cells", cells.table, cells.channels,
-        (cells.size, cells.size), cells.pixels.dtype, cells.pixel_size, [], NAME, [],
+        (cells.size, cells.size), cells.pixels.dtype, cells.pixel_size, {}, NAME, [],
     )  # fmt: skip
     looked = looked_at(source, task)
     return replace(looked, cells=replace(cells, label=looked.labels, control=looked.control))
