@@ -160,6 +160,7 @@ def assert_learned(
     """Check that every weight got its gradient, and made the step of its optimiser, and no other did."""
     weights, first = dict(step.networks.named_parameters()), dict(before.named_parameters())
     size = max(float(grad.norm()) for grad in wanted.values())
+    rates = {name: rate / 2 for name, rate in rates.items()}  # of a batch of 4
     for name, weight in weights.items():
         if name not in wanted:
             assert torch.equal(weight, first[name]), name
@@ -295,6 +296,7 @@ def rates(step: DefaultStep, number: int, stage: Any, progress: float) -> dict[s
 def test_rates_of_the_autoencoder_rise_and_fall(make_step: Make, number: int, progress: float, factor: float) -> None:
     step = make_step(DEFAULT)
     found = rates(step, number, "autoencoder", progress)
+    factor /= 2  # of a batch of 4
     wanted = {"maker": 2e-3, "kernels": 0.02, "styles": 2e-3}
     assert {name: found[name] for name in wanted} == pytest.approx({k: factor * v for k, v in wanted.items()})
     assert step.optimizers["maker"].param_groups[0]["betas"] == (0.9, 0.99)
@@ -305,6 +307,7 @@ def test_rates_of_the_autoencoder_rise_and_fall(make_step: Make, number: int, pr
 def test_rates_of_the_second_stage_fall_to_a_tenth(make_step: Make, progress: float, factor: float) -> None:
     step = make_step(DEFAULT)
     rates(step, 5, "autoencoder", 0.1)
+    factor /= 2  # of a batch of 4
     wanted = {"critic": 1e-3, "maker": 2e-4, "kernels": 0.004, "styles": 2e-4}
     expected = {name: factor * rate for name, rate in wanted.items()} | {"starts": 0.05 * 8 / 2}
     assert rates(step, 100, "adversarial", progress) == pytest.approx(expected)

@@ -20,6 +20,7 @@ from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 from napari_impa.engine.training.steps.draws import Draws
 from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses, peaks, reconstruction
 from napari_impa.engine.training.steps.optimizers import Muon
+from napari_impa.engine.training.steps.rates import by_batch, by_width
 from napari_impa.engine.training.steps.recipe import BETA2, Stage
 from napari_impa.engine.training.steps.step import Step, frozen, set_rate
 from napari_impa.watch import Watch
@@ -108,9 +109,13 @@ class DefaultStep(Step[DefaultRecipe]):
         else:
             decay = (progress - recipe.decay_from) / max(1e-9, 1 - recipe.decay_from)
             factor, momentum = 1 - (1 - FINAL_RATE) * min(1.0, max(0.0, decay)), (0.0, 0.0)
+        factor *= by_batch(self._batch_size)
+        width, lowered = by_width(self.networks.shape.width), self.lowered
         groups = {name: optimizer.param_groups[0] for name, optimizer in self.optimizers.items()}
-        set_rate(groups["critic"], factor * (recipe.critic_rate or recipe.learning_rate))
-        set_rate(groups["maker"], factor * rates[0])
+        critic = factor * width * (recipe.critic_rate or recipe.learning_rate)
+        set_rate(groups["critic"], lowered.critic * critic)
+        factor *= lowered.makers
+        set_rate(groups["maker"], factor * rates[0] * (1.0 if recipe.muon else width))
         groups["maker"]["betas"] = (momentum[0], BETA2)
         if "styles" in groups:
             set_rate(groups["styles"], factor * rates[0])

@@ -15,7 +15,7 @@ from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.draws import Draws
 from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses
 from napari_impa.engine.training.steps.recipe import BETA2, Recipe, Stage
-from napari_impa.engine.training.steps.step import Step, frozen
+from napari_impa.engine.training.steps.step import Step, frozen, set_rate
 from napari_impa.watch import Watch
 
 LEARNING_RATE = 1e-4
@@ -46,6 +46,10 @@ class PaperStep(Step[PaperRecipe]):
             name: self._adam(parameters, LEARNING_RATE, betas=(0.0, BETA2), weight_decay=WEIGHT_DECAY)
             for name, parameters in (("critic", self._critic), ("maker", self._makers))
         }
+
+    def _set_rates(self, number: int, stage: Stage, progress: float) -> None:
+        for name, factor in (("critic", self.lowered.critic), ("maker", self.lowered.makers)):
+            set_rate(self.optimizers[name].param_groups[0], factor * LEARNING_RATE)
 
     def _weights_of(self, number: int, progress: float) -> dict[str, float]:
         return {"diversity": max(0.0, 1 - number / DIVERSITY_STEPS)}

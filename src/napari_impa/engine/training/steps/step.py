@@ -19,6 +19,7 @@ from napari_impa.engine.steering import interruptible
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.draws import Draws
 from napari_impa.engine.training.steps.one_launch import Inputs, OneLaunch, Recorder
+from napari_impa.engine.training.steps.rates import RateFactors
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.engine.training.steps.terms import require_known
 from napari_impa.watch import UNWATCHED, Watch
@@ -59,6 +60,8 @@ class Step(ABC, Generic[R]):
         Running average of the weights, to predict with; None where the recipe keeps none.
     one_launch
         How steps are made, and why not as one launch.
+    lowered
+        What the rates of further steps are multiplied by.
     """
 
     recipe_type: ClassVar[type[Recipe]]
@@ -82,7 +85,7 @@ class Step(ABC, Generic[R]):
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._critic = list(networks.discriminator.parameters())
-        self.one_launch = OneLaunch(recorder)
+        self.one_launch, self.lowered = OneLaunch(recorder), RateFactors()
         # Numbers that change from step to step lie on a GPU, where a step that is replayed reads them.
         self._on_device = recorder is not None or self.device.type == "cuda"
         self._weights: dict[str, float | Tensor] = {}
@@ -160,7 +163,7 @@ class Step(ABC, Generic[R]):
         return {}
 
     def _set_rates(self, number: int, stage: Stage, progress: float) -> None:
-        """Give the optimisers the rates of this step."""
+        """Give the optimisers the rates of this step, times `lowered`."""
         return
 
     def _decay(self, number: int) -> float:
