@@ -26,6 +26,7 @@ from napari_impa.errors import ConditionError, SourceError
     [
         (50.0, "50"), (np.float32(0.5), "0.5"), (np.int64(7), "7"), ("0.10", "0.1"), ("1e-3", "0.001"),
         (" DMSO ", "DMSO"),        ("001", "001"), ("-01", "-01"), ("1_000", "1_000"),
+        ("0E8", "0E8"), ("1E3", "1E3"), ("12345678901234567", "12345678901234567"),
         ("nan", "nan"), ("inf", "inf"), ("٣", "٣"), ("", ""),
         (None, ""), (float("nan"), ""), (pd.NA, ""), (True, "True"), (-0.0, "0"), (1e300, "1e+300"),
     ],
@@ -147,13 +148,15 @@ def test_the_control_is_guessed_from_its_column_or_its_name() -> None:
     assert guess_control(pd.DataFrame({"compound": ["b", "c"]}), "gene") is None
 
 
-WRITTEN = re.compile(r"[+-]?((0|[1-9][0-9]{0,14})(\.[0-9]{0,25})?|\.[0-9]{1,25})([eE][+-]?[0-9]{1,2})?")
+WRITTEN = re.compile(
+    r"[+-]?(((0|[1-9][0-9]{0,14})\.[0-9]{0,25}|\.[0-9]{1,25})([eE][+-]?[0-9]{1,2})?|(0|[1-9][0-9]{0,14})([eE][+-][0-9]{1,2})?)"
+)
 values = st.lists(
     st.one_of(
         st.integers(-99, 99).map(str),
         st.floats(-1e9, 1e9).map(repr),
         st.sampled_from(
-            ["", "007", "1.", ".5", "1e3", "1\n2", "NA", "True", "inf", "1_0", "٣", "-0", "+4", "0x1", "a"]
+            ["", "007", "1.", ".5", "1e3", "1e-3", "1\n2", "NA", "True", "inf", "1_0", "٣", "-0", "+4", "0x1", "a"]
         ),
     ),
     min_size=1,

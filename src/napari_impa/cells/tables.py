@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.sheets.delimited import TextForm, content, lines_of, read_rows
 from napari_impa.cells.words import (
     BATCH_LABEL,
     CONDITION,
@@ -24,21 +27,27 @@ from napari_impa.errors import ConditionError, SourceError
 
 # Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
 _WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)
-_NUMBER = re.compile(r"(?:[+-]?(?:(?:0|[1-9]\d{0,14})(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,2})?\n)*+", re.ASCII)
-_ZERO_FIRST = re.compile(r"[+-]?0\d")
+# Programs write a point or a sign with their exponents (1e-05, 1.5E4); 0E8 and 1E3 are names.
+_NUMBER = re.compile(
+    r"(?:[+-]?(?:(?:(?:0|[1-9]\d{0,14})\.\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,2})?"
+    r"|(?:0|[1-9]\d{0,14})(?:[eE][+-]\d{1,2})?)\n)*+",
+    re.ASCII,
+)
+_NAME = re.compile(r"[+-]?(?:0\d|\d+[eE]\d|\d{16,}\s*$)", re.ASCII)
 
 
 def shortest(value: object) -> str:
     """Write a label value as conditions are named: numbers in their shortest form, the rest as text.
 
-    A text with leading zeros, as plates and wells have, is a name and stays as it is; a missing value is empty.
+    A text with leading zeros, as plates and wells have, is a name and stays as it is, and so do `1E3` and barcodes of
+    more than 15 digits; a missing value is empty.
 
-    >>> shortest(50.0), shortest("0.10"), shortest("DMSO "), shortest("001"), shortest(None)
-    ('50', '0.1', 'DMSO', '001', '')
+    >>> shortest(50.0), shortest("0.10"), shortest("DMSO "), shortest("001"), shortest("0E8"), shortest(None)
+    ('50', '0.1', 'DMSO', '001', '0E8', '')
     """
     if isinstance(value, str):
         text = value.strip()
-        if not text.isascii() or "_" in text or _ZERO_FIRST.match(text):
+        if not text.isascii() or "_" in text or _NAME.match(text):
             return text
         try:
             number = float(text)
@@ -104,10 +113,11 @@ def _joined(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV table (comma, semicolon or tab).
+    """Read a CSV table (comma, semicolon or tab) in any encoding, as `sheets.delimited` finds them.
 
     A column is numbers only where every value in it is written as a number without leading zeros, so that plate
-    `001` stays `001`; only empty values are missing, so that a compound may be called `None` or `NA`.
+    `001` stays `001`, and `0E8` and `1E3` stay what they are; only empty values are missing, so that a compound may be
+    called `None` or `NA`. Between semicolons a comma is a decimal sign.
 
     Raises
     ------
@@ -116,32 +126,39 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
-        try:
-            data.decode("utf-8-sig")
-            encoding = "utf-8-sig"
-        except UnicodeDecodeError:
-            encoding = "latin-1"  # how spreadsheet programs on Windows write µ
-        head = data.partition(b"\n")[0].decode(encoding)
-        delimiter = max(",;\t", key=head.count)
-        rows = pd.read_csv(
-            path, sep=delimiter, header=None, dtype=str, keep_default_na=False, na_values=[""], encoding=encoding
-        )
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        data = content(path)
+        form = TextForm.of(data)
+        rows = read_rows(data, form, first=1 if (head := _head_of_row_names(data, form)) else 0)
+    except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
         raise SourceError(f"{path} cannot be read as a table ({_one_line(error)}); save it again as CSV.") from error
+    if head:
+        rows = pd.concat([pd.DataFrame([head], dtype=object), rows], ignore_index=True)
     named = rows.iloc[0].notna()  # a column without a name is the row number that pandas and R write
     table = rows.loc[1:, named].reset_index(drop=True)
     table.columns = [str(name).strip() for name in rows.iloc[0][named]]
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise SourceError(f"{path} has two columns named {twice!r}; rename one of them.")
-    return pd.DataFrame({name: _typed(table[name]) for name in table.columns}) if len(table) else table
+    commas = form.delimiter == ";"
+    return pd.DataFrame({name: _typed(table[name], commas) for name in table.columns}) if len(table) else table
 
 
-def _typed(column: pd.Series) -> pd.Series:
+def _head_of_row_names(data: bytes, form: TextForm) -> list[object]:
+    """The titles of a table that R wrote: its row names have none, so that the first line is one cell short."""
+    lines = list(islice(lines_of(data, form), 2))
+    if len(lines) < 2 or len(lines[1]) != len(lines[0]) + 1 or not lines[1][-1] or not lines[0]:
+        return []
+    return [np.nan, *(title or np.nan for title in lines[0])]
+
+
+def _typed(column: pd.Series, commas: bool = False) -> pd.Series:
     codes, uniques = pd.factorize(column)  # a missing value is -1, the last of those below
     values = np.append(np.asarray(uniques, dtype=object), np.nan)
     present, complete = values[:-1], bool((codes >= 0).all())
+    if commas and len(present) and "," in "".join(present):  # where a comma is the decimal sign
+        points = np.array([text.replace(",", ".", 1) for text in present], dtype=object)
+        if "." not in "".join(present) and _all_match(_NUMBER, points):
+            return pd.Series(np.append(points.astype(float), np.nan)[codes])
     if len(present) and complete and _all_match(_WHOLE, present):
         return pd.Series(present.astype(np.int64)[codes])
     if len(present) and _all_match(_NUMBER, present):

@@ -1,0 +1,161 @@
+"""Tables as text: CSV, TSV and their kin, in any encoding and with any delimiter that programs write.
+
+A byte order mark, UTF-16, Windows-1252 and a first line `sep=;` are what Excel writes; semicolons with decimal commas
+what it writes where a comma is the decimal sign.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_impa.cells.sheets.sheet import Sheet, SheetFormat, trimmed
+from napari_impa.errors import SourceError
+
+ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".csv.gz", ".tsv.gz", ".txt.gz")
+
+_DELIMITERS = "\t;,|"  # of those that are as likely, the first
+_LOOKED_AT = 100  # lines that the delimiter is found by
+_LONGEST = 1 << 24  # characters of a single cell
+_QUOTED = re.compile(r'"[^"]*"')
+_SEP = re.compile(r"\s*\"?sep=(.)\"?[\s,;]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How a table is written as text.
+
+    Parameters
+    ----------
+    encoding
+        As Python calls it.
+    delimiter
+        Between the cells of a row.
+    skipped
+        Lines before the table: the one that names the delimiter (`sep=;`).
+    """
+
+    encoding: str
+    delimiter: str
+    skipped: int = 0
+
+    @classmethod
+    def of(cls, data: bytes) -> TextForm:
+        """Find how a file's content is written."""
+        encoding = encoding_of(data)
+        head = data[: 1 << 20].decode(encoding, "replace")
+        said = _SEP.fullmatch(head.partition("\n")[0].strip("\r"))
+        if said is not None:
+            return cls(encoding, said[1], 1)
+        return cls(encoding, delimiter_of(head))
+
+
+def encoding_of(data: bytes) -> str:
+    """By its byte order mark; UTF-16 where it has the zeros of it; else UTF-8 or what programs on Windows write."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    head = data[:4096]
+    if len(head) > 3 and head.count(0) > len(head) // 4:
+        return "utf-16-be" if head[0] == 0 else "utf-16-le"
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"
+
+
+def delimiter_of(text: str) -> str:
+    """The character that parts most lines into equally many cells; a comma where none does."""
+    lines = [_QUOTED.sub("", line) for line in text.splitlines()[:_LOOKED_AT] if line.strip()]
+    best, most = ",", 0
+    for delimiter in _DELIMITERS:
+        counts = Counter(count for line in lines if (count := line.count(delimiter)))
+        agreeing = max(counts.values(), default=0)
+        if agreeing > most:
+            best, most = delimiter, agreeing
+    return best
+
+
+def content(path: Path) -> bytes:
+    """Read a file, unpacked where it ends in `.gz`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no gzip file though its name says so.
+    """
+    data = path.read_bytes()
+    if path.suffix.lower() == ".gz":
+        try:
+            return gzip.decompress(data)
+        except (EOFError, zlib.error) as error:
+            raise OSError("it is a damaged gzip file") from error
+    return data
+
+
+def lines_of(data: bytes, form: TextForm) -> Iterator[list[str]]:
+    """The rows of a table, cell by cell."""
+    csv.field_size_limit(_LONGEST)
+    text = io.TextIOWrapper(io.BytesIO(data), form.encoding, errors="replace", newline="")
+    for _ in range(form.skipped):
+        text.readline()
+    return csv.reader(text, delimiter=form.delimiter)
+
+
+def read_rows(data: bytes, form: TextForm, *, first: int = 0, width: int | None = None) -> pd.DataFrame:
+    """All rows as strings, an empty cell as NaN.
+
+    Parameters
+    ----------
+    first
+        Rows at the beginning that are left out.
+    width
+        Cells of the longest row; where None, no row may have more than the first, and empty lines are left out.
+
+    Raises
+    ------
+    ValueError
+        If a row has more cells than that, or a quote has no end.
+    """
+    ragged: dict[str, Any] = {}
+    if width is not None:
+        ragged = {"names": list(range(width)), "index_col": False, "skip_blank_lines": False}
+    return pd.read_csv(
+        io.BytesIO(data), sep=form.delimiter, encoding=form.encoding, encoding_errors="replace",
+        skiprows=form.skipped + first, header=None, dtype=object, keep_default_na=False, na_values=[""], **ragged,
+    )  # fmt: skip
+
+
+def _read(path: Path) -> list[Sheet]:
+    try:
+        data = content(path)
+        form = TextForm.of(data)
+        width = max(map(len, lines_of(data, form)), default=0)
+        if not width:
+            return [Sheet(_stem(path), np.empty((0, 0), object))]
+        rows = read_rows(data, form, width=width)
+    except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(f"{path} cannot be read as a table ({reason}); save it again as CSV.") from error
+    columns = [[value.strip() if isinstance(value, str) else "" for value in rows[column]] for column in rows]
+    return [Sheet(_stem(path), trimmed(np.array(columns, object).T))]
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
+DELIMITED = SheetFormat("text", ENDINGS, _read)
