@@ -50,9 +50,12 @@ class PlatePlanes:
     sites
         What else is known of a site, by (plate, well, site): columns of the table.
     skipped
-        Files that the layout knows and leaves out, and why; whatever else lies in the folder is found by itself.
+        Files that the layout knows and leaves out, and why; nothing is said of why of those that it has made use of.
+        Whatever else lies in the folder is found by itself.
     notes
         What was guessed, in sentences.
+    plates_by_folder
+        Whether plates are called as their folders, which may be conditions.
     """
 
     planes: Sequence[PlaneFile]
@@ -61,6 +64,7 @@ class PlatePlanes:
     sites: Mapping[tuple[str, str, int | str], Mapping[str, object]] = field(default_factory=dict)
     skipped: Mapping[Path, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    plates_by_folder: bool = False
 
 
 class _Place(NamedTuple):
@@ -110,18 +114,17 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     complete = _complete(source, places, channels, why, notes)
     fields, said_of_z = _of_z(source, complete, channels, choice, why, notes)
     order = sorted(fields, key=_reading_order)
-    shown = tuple(f"channel {name}" if name.isdecimal() else name for name in channels)
-    entries = [_field(place, fields[place], shown, found.pixel_size, choice) for place in order]
+    entries = [_field(place, fields[place], channels, found.pixel_size, choice) for place in order]
     table = _table(order, found.sites, all_times=choice.time == "all")
-    if not conditions and len({place.plate for place in order}) > 1:
+    if found.plates_by_folder and not conditions and len({place.plate for place in order}) > 1:
         plates = list(dict.fromkeys(place.plate for place in order))
         notes.append(
-            f"Its folders were taken for {len(plates)} plates ({_some(plates)}); where they are conditions, say "
-            "--folders conditions."
+            f"Folders were taken for {len(plates)} plates ({_some(plates)}; guessed); where they are conditions, say "
+            "so with --folders conditions."
         )
     told = [text for text in (_counts(order), said_of_time, said_of_z) if text]
     skipped = _passed_over(source, entries, why)
-    names = None if channels == ("",) else shown
+    names = None if any(not name or name.isdecimal() for name in channels) else channels  # files may know them
     return Listing(entries, table, skipped, f"{title} ({'; '.join(told)})", names, found.pixel_size, tuple(notes))
 
 

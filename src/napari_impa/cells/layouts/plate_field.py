@@ -64,7 +64,7 @@ class PlateField(SourceEntry):
     planes
         For each channel its Z planes; a single one of each where all channels are in one file.
     channels
-        Names; empty where the file holds all channels and knows their names.
+        Names, or numbers as text; empty where the file holds all channels and knows their names.
     known_size
         µm a pixel, where a file beside the images says it.
     sharpest
@@ -90,17 +90,30 @@ class PlateField(SourceEntry):
     def _joined_planes(self, stacks: Sequence[Sequence[PlaneFile]], read: Callable[[PlaneFile], Image]) -> Image:
         first: Image | None = None
         channels: list[NDArray[Any]] = []
+        own: list[str] = []
         for stack in stacks:
             highest: NDArray[Any] | None = None
             for plane in stack:
                 image = self._checked(plane, read(plane), first)
                 first = first or image
+                if highest is None:
+                    own.append(image.channels[0])
                 highest = image.pixels if highest is None else np.maximum(highest, image.pixels)
             assert highest is not None, "a channel has a plane"
             channels.append(highest)
         assert first is not None, "a field has a channel"
         pixels = channels[0] if len(channels) == 1 else np.concatenate(channels)
-        return Image(pixels, self.channels or first.channels, self.known_size or first.pixel_size)
+        names = self._names(own) if self.channels else first.channels
+        return Image(pixels, names, self.known_size or first.pixel_size)
+
+    def _names(self, own: Sequence[str]) -> tuple[str, ...]:
+        """The channels' names; of those that are only numbered, what the files themselves call them."""
+        numbered = [name for name, called in zip(own, self.channels, strict=True) if called.isdecimal()]
+        use = all(numbered) and len({*numbered, *self.channels}) == len(numbered) + len(self.channels)
+        return tuple(
+            (name if use else f"channel {called}") if called.isdecimal() else called
+            for name, called in zip(own, self.channels, strict=True)
+        )
 
     def _checked(self, plane: PlaneFile, image: Image, first: Image | None) -> Image:
         if self.channels and image.pixels.shape[0] != 1:

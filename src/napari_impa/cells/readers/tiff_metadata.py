@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -22,6 +22,8 @@ def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple
     """Channel names and pixel size from OME-XML, ImageJ's header or the TIFF resolution."""
     if tiff.is_ome and tiff.ome_metadata:
         return _ome_metadata(tiff.ome_metadata, count)
+    if tiff.is_metaseries and count == 1:
+        return _metaseries_metadata(tiff.metaseries_metadata or {})
     resolution = _tag(page, "XResolution")
     per_unit = resolution[0] / resolution[1] if resolution and resolution[1] else 0.0
     if tiff.is_imagej:
@@ -33,6 +35,16 @@ def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple
     unit = {2: 25400.0, 3: 1e4}.get(int(_tag(page, "ResolutionUnit") or 0))
     size = float(f"{unit / per_unit:.6g}") if unit and per_unit else 0.0  # a TIFF keeps it as a fraction
     return ("",) * count, size if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1] else None
+
+
+def _metaseries_metadata(metadata: Mapping[str, Any]) -> tuple[tuple[str, ...], float | None]:
+    """What MetaXpress and MetaMorph write of a plane: the name of its illumination, and its calibration."""
+    plane = metadata.get("PlaneInfo", {})
+    unit = _MICROMETRES.get(str(plane.get("spatial-calibration-units", "")).strip().lower())
+    size = plane.get("spatial-calibration-x")
+    calibrated = unit and isinstance(size, int | float) and plane.get("spatial-calibration-state", True)
+    name = str(plane.get("_IllumSetting_") or "")
+    return (name,), float(f"{size * unit:.6g}") if calibrated and size > 0 else None
 
 
 def _tag(page: Any, name: str) -> Any:

@@ -1,0 +1,14 @@
+"""Writers of simulated plates, one file a layout of `cells.layouts`: true names, folders and files beside the images.
+
+A new one is a file with its `PlateWriter`, called as the layout that reads it, and its line in `PLATE_WRITERS`.
+"""
+
+from __future__ import annotations
+
+from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
+from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter
+
+__all__ = ["PLATE_WRITERS", "PlateImages", "PlateWriter"]
+
+PLATE_WRITERS: tuple[PlateWriter, ...] = (IMAGEXPRESS_PLATE,)
+"""All layouts in which a plate can be written."""
