@@ -46,7 +46,7 @@ def test_text_says_what_is_there_and_what_was_guessed(plate: Path, capsys: pytes
     }
     assert "Pixel size   0.5 µm" in lines
     assert "Hold out     Plate=P2 (proposed)" in lines
-    assert "Passed over  stray.tif" in lines
+    assert "Passed over  stray.tif: not in metadata.csv" in lines
     at = lines.index("condition       crops  plates  held out  training")
     assert lines[at + 1 : at + 3] == [
         "DMSO (control)      9       3         3         6",

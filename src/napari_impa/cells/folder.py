@@ -19,7 +19,7 @@ from napari_impa.cells.blocks import (
     no_cells,
     nuclei_finder,
 )
-from napari_impa.cells.layouts import GIVEN
+from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
 from napari_impa.cells.parts import Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
@@ -56,6 +56,7 @@ def crop_source(
     control: str | None = None,
     kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
+    choice: LayoutChoice = AS_FOUND,
     overwrite: bool = False,
     share: Share | None = None,
     progress: Callable[[int, int, str], object] | None = None,
@@ -77,7 +78,7 @@ def crop_source(
         of one, `labels` being the source's own masks; by default those where every field has them, else `nuclei`.
     nuclei_channel
         Name or number of the channel that shows nuclei; by default guessed from the channels' names.
-    mask_channel, kind, channels
+    mask_channel, kind, channels, choice
         As in `open_source`.
     border
         What becomes of nuclei nearer to the border than half a crop: `skip` leaves them out, `pad` completes them.
@@ -99,12 +100,16 @@ def crop_source(
     """
     watch = watch if progress is None else Reported(progress)
     source = (
-        path if isinstance(path, Source) else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel)
+        path
+        if isinstance(path, Source)
+        else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice)
     )
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
     tally, mine = LeftOut(), share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
+    if source.choice.changed:
+        history["read_with"] = source.choice.changed
     if source.kind == "fields":
         method = as_segmenter(segment or ("labels" if source.has_masks else "nuclei"))
         history |= {"fields": len(source), "segmenter": method.name, "border": border}
@@ -143,7 +148,7 @@ def crop_source(
 
 
 def read_cells(
-    path: str | Path,
+    path: str | Path | Source,
     *,
     label: Sequence[str] | str | None = None,
     control: str | None = None,
@@ -153,6 +158,7 @@ def read_cells(
     mask_channel: str | int | None = None,
     kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
+    choice: LayoutChoice = AS_FOUND,
     progress: Callable[[int, int, str], object] | None = None,
     watch: Watch = UNWATCHED,
 ) -> Cells:
@@ -166,7 +172,11 @@ def read_cells(
     SourceError, CellsError, ConditionError
         As `crop_source`.
     """
-    source = open_source(path, kind=kind, channels=channels, mask_channel=mask_channel)
+    source = (
+        path
+        if isinstance(path, Source)
+        else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice)
+    )
     if source.kind != "cells" or size not in (None, source.shape[0]):
         return crop_source(
             source,
@@ -179,7 +189,7 @@ def read_cells(
             watch=watch,
         )
     columns, control = _labelling(source, label, control)
-    return replace(open_cells(path), channels=source.channels, label=columns, control=control)
+    return replace(open_cells(source.path), channels=source.channels, label=columns, control=control)
 
 
 def crop_summary(cells: Cells) -> str:

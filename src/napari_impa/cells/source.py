@@ -53,6 +53,8 @@ class Source:
         How the folder is built, in words.
     notes
         What a user has to know of how it was read, in sentences.
+    choice
+        How it was to be read.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Source:
     entries: Sequence[SourceEntry]
     mask_channel: str | int | None = None
     notes: tuple[str, ...] = ()
+    choice: LayoutChoice = AS_FOUND
 
     def __len__(self) -> int:
         return len(self.table)
@@ -273,7 +276,7 @@ def open_source(
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
-        notes if kind == "crops" else (*notes, *_other_sizes(images)),
+        notes if kind == "crops" else (*notes, *_other_sizes(images)), choice,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.segmenters import SEGMENTERS, Nuclei, Segmenter, Setting, segmenter
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ImpaError
@@ -41,6 +42,9 @@ def _about_settings() -> str:
 def _about(one: Setting) -> str:
     return f"{one.name}{f' ({one.unit})' if one.unit.isalpha() else ''}"
 
+
+HowRead = Annotated[LayoutChoice, Parameter(name="*")]
+"""Options that say how a folder is read: its layout, which Z planes and times."""
 
 SegmentOption = Annotated[list[str] | None, Several, Parameter(help=_about_settings())]
 """Settings of a segmenter."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, progress_watch, segmenter_of, sharing, speaker
+from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cli.console import (
+    HowRead,
+    Segment,
+    SegmentOption,
+    Several,
+    progress_watch,
+    segmenter_of,
+    sharing,
+    speaker,
+)
 
 
 def crop(
@@ -15,6 +25,7 @@ def crop(
     size: int | None = None,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    choice: HowRead = AS_FOUND,
     nuclei_channel: str | None = None,
     border: Literal["skip", "pad"] = "skip",
     label: Annotated[list[str] | None, Several] = None,
@@ -51,7 +62,7 @@ def crop(
     find = segmenter_of(segment, segment_option)
     with sharing() as share:
         say = speaker(share.rank)
-        opened = open_source(source, kind="fields" if find else None)
+        opened = open_source(source, kind="fields" if find else None, choice=choice)
         say(opened.describe())
         with progress_watch("images", share.rank) as watch:
             cells = crop_source(

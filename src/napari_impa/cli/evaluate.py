@@ -9,7 +9,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, progress_watch, save_json, segmenter_of
+from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cli.console import (
+    HowRead,
+    Segment,
+    SegmentOption,
+    Several,
+    columns_of,
+    progress_watch,
+    save_json,
+    segmenter_of,
+)
 from napari_impa.errors import ImpaError
 
 
@@ -26,6 +36,7 @@ def evaluate(
     most: int = 500,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    choice: HowRead = AS_FOUND,
     device: str = "auto",
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     montage: Path | None = None,
@@ -83,7 +94,7 @@ def evaluate(
         raise ImpaError("--open opens the report; say with --report FOLDER where it is written.")
     find = segmenter_of(segment, segment_option)
     chosen = load_model(model).to(device)
-    opened = open_source(source, kind="fields" if find else None)
+    opened = open_source(source, kind="fields" if find else None, choice=choice)
     print(opened.describe())
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, columns_of, save_json, segmenter_of
+from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cli.console import HowRead, Segment, SegmentOption, Several, columns_of, save_json, segmenter_of
 
 
 def look(
@@ -19,6 +20,7 @@ def look(
     hold_out: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    choice: HowRead = AS_FOUND,
     nuclei_channel: str | None = None,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> None:
@@ -50,7 +52,7 @@ def look(
     find = segmenter_of(segment, segment_option)
     found = survey_source(
         source, task=task, label=label or (), control=control, hold_out=columns_of(hold_out) or None, segment=find,
-        nuclei_channel=nuclei_channel,
+        nuclei_channel=nuclei_channel, choice=choice,
     )  # fmt: skip
     print(found.text())
     if json_file is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from napari_impa.cli.console import Segment, SegmentOption, Several, progress_watch, segmenter_of, speaker
+from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cli.console import HowRead, Segment, SegmentOption, Several, progress_watch, segmenter_of, speaker
 
 
 def predict(
@@ -22,6 +23,7 @@ def predict(
     seed: int = 0,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    choice: HowRead = AS_FOUND,
     all_cells: bool = False,
     device: str = "auto",
     batch_size: int | None = None,
@@ -75,7 +77,7 @@ def predict(
         say = speaker(group.rank)
         chosen = load_model(model).to(group.device(device))
         targets = targets_of(chosen, to or (), smiles=smiles, dose=dose, new=new)
-        opened = open_source(source, kind="fields" if find else None)
+        opened = open_source(source, kind="fields" if find else None, choice=choice)
         say(opened.describe())
         with progress_watch("images", group.rank) as watch:
             cells = cells_for(chosen, opened, segment=find, watch=watch)

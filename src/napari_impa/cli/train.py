@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_impa.cells.layouts import AS_FOUND
 from napari_impa.cli.console import (
+    HowRead,
     Segment,
     SegmentOption,
     Several,
@@ -44,6 +46,7 @@ def train(
     where: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    choice: HowRead = AS_FOUND,
     description: Annotated[list[str] | None, Several, DESCRIPTION] = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -89,14 +92,14 @@ def train(
     given = {
         "label": label, "control": control, "hold_out": columns_of(hold_out), "where": columns_of(where),
         "segment": segmenter_of(segment, segment_option), "description": description_of(description),
-        "start_from": start_from,
+        "start_from": start_from, "choice": choice,
     }  # fmt: skip
     if out is None and not resume:
         raise ImpaError("Nothing says where the run is kept; give --out RUN, or --resume with the folder of a run.")
     with processes() as group:
         say = speaker(group.rank)
         plan = _resumed(source, given, settings) if out is None else _begun(source, out, given, settings)
-        say(open_source(plan.source, kind=plan.kind).describe())
+        say(open_source(plan.source, kind=plan.kind, choice=plan.choice).describe())
         with progress_watch("images", group.rank) as watch:
             cells = cells_of(plan, reuse=resume, watch=watch)
         say(crop_summary(cells))
@@ -129,6 +132,7 @@ def _begun(source: Path, out: Path, given: dict[str, Any], settings: dict[str, A
     return Plan(
         source, tuple(given["label"] or ()), given["control"], chosen, out, given["segment"],
         kind="fields" if given["segment"] else None, start_from=given["start_from"], keep_crops=False,
+        choice=given["choice"],
     )  # fmt: skip
 
 
@@ -145,6 +149,7 @@ def _resumed(folder: Path, given: dict[str, Any], settings: dict[str, Any]) -> P
     from napari_impa.work.training_plan import plan_of, with_changes
 
     named = [f"--{name.replace('_', '-')}" for name in ("label", "control", "segment", "start_from") if given[name]]
+    named += [f"--{name}" for name in given["choice"].changed]
     if named:
         raise ImpaError(
             f"A run is resumed on the cells that it was begun on; leave {' and '.join(named)} out, or give SOURCE "

@@ -40,7 +40,8 @@ def cells_for(
     labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
     label, control = (list(model.label), model.control) if labelled else (None, None)
     return read_cells(
-        opened.path, size=model.size, segment=segment, label=label, control=control, kind=kind, watch=watch
+        opened if kind in (None, opened.kind) else opened.path, size=model.size, segment=segment, label=label,
+        control=control, kind=kind, choice=opened.choice, watch=watch,
     )  # fmt: skip
 
 

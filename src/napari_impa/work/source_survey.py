@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from napari_impa.cells.checks import Concern, plate_column, ranked, table_concerns
 from napari_impa.cells.checks.pixels import pixel_concerns
 from napari_impa.cells.examples import rows_to_read
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
@@ -98,8 +100,15 @@ class Survey:
         held = ", ".join(f"{column}={value}" for column, values in self.hold_out.items() for value in values)
         facts.append(("Hold out", f"{held}{' (proposed)' * self.proposed}" if held else "nothing"))
         if source.skipped:
-            facts.append(("Passed over", _some([str(_below(path, source.path)) for path in source.skipped])))
+            facts += [("Passed over", line) for line in self._passed_over()]
         return facts
+
+    def _passed_over(self) -> list[str]:
+        """A line for each reason, with the files' names."""
+        by_reason: dict[str, list[str]] = {}
+        for path, why in self.source.skipped.items():
+            by_reason.setdefault(why, []).append(str(_below(path, self.source.path)))
+        return [f"{_some(names)}: {why}" for why, names in by_reason.items()]
 
     def _mark(self, what: str) -> str:
         return " (guessed)" if what in self.guessed else ""
@@ -128,6 +137,8 @@ class Survey:
             "layout": source.layout,
             "masks": source.has_masks,
             "passed_over": [str(path) for path in source.skipped],
+            "passed_over_why": dict(Counter(source.skipped.values())),
+            "notes": list(source.notes),
             "task": self.task,
             "columns": list(self.columns),
             "label": list(self.label),
@@ -151,6 +162,7 @@ def survey_source(
     hold_out: Mapping[str, Sequence[str]] | None = None,
     segment: str | Segmenter | None = None,
     nuclei_channel: str | None = None,
+    choice: LayoutChoice = AS_FOUND,
     watch: Watch = UNWATCHED,
 ) -> Survey:
     """Open a source, guess what was not said of it, read some cells of every condition, and say what is doubtful.
@@ -169,6 +181,8 @@ def survey_source(
         Columns and values to hold out; proposed where None.
     segment, nuclei_channel
         How nuclei of whole fields are found; `segment` makes every image a whole field.
+    choice
+        How the folder is read: its layout, which Z planes and times.
     watch
         Asked whether to stop before every image.
 
@@ -179,7 +193,7 @@ def survey_source(
     ConditionError
         If a label column is missing, or nothing has the control's name.
     """
-    looked = look(path, task, "fields" if segment else None, watch=watch)
+    looked = look(path, task, "fields" if segment else None, choice, watch=watch)
     source, table = looked.source, looked.source.table
     guessed = {name for name, given in (("label", label), ("control", control)) if not given}
     columns = tuple(label or looked.labels)

@@ -17,6 +17,7 @@ from napari_impa.analysis.pictures.composite import channel_colours, composite, 
 from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
 from napari_impa.cells.checks.pixels import pixel_concerns, size_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
@@ -67,15 +68,23 @@ class Looked:
     checks: tuple[Concern, ...] = ()
 
 
-def look(path: str | Path, task: str, kind: SourceKind | None = None, *, watch: Watch = UNWATCHED) -> Looked:
-    """Open a folder without reading its pixels; `kind` says what its images are where that is guessed wrong.
+def look(
+    path: str | Path, task: str, kind: SourceKind | None = None, choice: LayoutChoice = AS_FOUND, *,
+    watch: Watch = UNWATCHED,
+) -> Looked:  # fmt: skip
+    """Open a folder without reading its pixels.
+
+    Parameters
+    ----------
+    kind, choice
+        What its images are and how it is read, where that is guessed wrong.
 
     Raises
     ------
     SourceError, CellsError
         If it cannot be used as it is.
     """
-    source = open_source(path, kind=kind)
+    source = open_source(path, kind=kind, choice=choice)
     stored = open_cells(source.path) if source.kind == "cells" else None
     watch.check()
     return replace(looked_at(source, task, stored), cells=None)  # they are read from their files

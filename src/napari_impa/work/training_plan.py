@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_impa.cells.folder import crop_source, read_cells
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import Segmenter, segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
@@ -54,6 +55,8 @@ class Plan:
     keep_crops
         Keep the cells that are cut, or were given, beside the run folder, from where it is resumed; else they are in
         memory only, and cut again to resume it.
+    choice
+        How the folder is read: its layout, which Z planes and times.
     """
 
     source: Path
@@ -68,6 +71,7 @@ class Plan:
     cells: Cells | None = None
     cache: Path | None = None
     keep_crops: bool = True
+    choice: LayoutChoice = AS_FOUND
 
     @property
     def cells_path(self) -> Path:
@@ -98,6 +102,7 @@ def plan_of(folder: str | Path) -> Plan:
     return Plan(
         path, tuple(source.get("label", config["label"])), source.get("control", config["control"]), settings,
         run.folder, _segmenter_of(source), source.get("nuclei_channel"), source.get("kind"),
+        choice=LayoutChoice.of(source.get("choice", {})),
     )  # fmt: skip
 
 
@@ -193,9 +198,9 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
     if not plan.keep_crops:
         return read_cells(
             plan.source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
-            nuclei_channel=plan.nuclei_channel, kind=plan.kind, watch=watch,
+            nuclei_channel=plan.nuclei_channel, kind=plan.kind, choice=plan.choice, watch=watch,
         )  # fmt: skip
-    source = open_source(plan.source, kind=plan.kind)
+    source = open_source(plan.source, kind=plan.kind, choice=plan.choice)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:
         raise ConditionError("All images are of one condition; training needs at least two.")
     path = plan.cells_path

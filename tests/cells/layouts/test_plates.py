@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stub_plates import CHANNELS, stub_plate, value, write_plates, writer
 
+from napari_impa.cells.folder import crop_source, read_cells
 from napari_impa.cells.layouts import LAYOUTS, Fit, LayoutChoice, SourceFiles
 from napari_impa.cells.simulated.plate_writers import PLATE_WRITERS, PlateWriter
 from napari_impa.cells.source import Source, open_source
@@ -106,3 +108,14 @@ def test_every_writer_is_of_a_layout() -> None:
     assert len(set(names)) == len(names)
     assert set(names) <= {one.name for one in LAYOUTS}
     assert writer("imagexpress").name == "imagexpress"
+
+
+def test_what_is_chosen_reaches_the_cells_and_is_kept_with_them(tmp_path: Path) -> None:
+    write_plates(tmp_path / "plate", "imagexpress", stub_plate(z=3, wells=["A01"], size=16))
+    choice = LayoutChoice(z=2, plate="BR7")
+    cells = crop_source(tmp_path / "plate", tmp_path / "a.cells", kind="crops", choice=choice)
+    assert cells.pixels[:, :, 0, 0].tolist() == expected(["A01"], 2, z=2)
+    assert cells.table["plate"].tolist() == ["BR7", "BR7"]
+    assert cells.history["read_with"] == {"z": 2, "plate": "BR7"}
+    assert np.array_equal(read_cells(tmp_path / "plate", kind="crops", choice=choice).pixels, cells.pixels)
+    assert "read_with" not in read_cells(tmp_path / "plate", kind="crops").history

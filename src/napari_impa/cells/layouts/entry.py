@@ -113,7 +113,8 @@ class Listing:
 def passed_over(found: Iterable[Path], entries: Iterable[SourceEntry], table: Path | None = None) -> dict[Path, str]:
     """Files of a folder that are neither in an entry nor its table, and why."""
     used = {file for entry in entries for file in (*entry.files, entry.masks)} | {table}
-    return {file: NOT_NAMED_SO if is_image(file) else NO_IMAGE for file in found if file not in used}
+    other = NOT_NAMED_SO if table is None else f"not in {table.name}"
+    return {file: other if is_image(file) else NO_IMAGE for file in found if file not in used}
 
 
 def told_apart(entries: list[SourceEntry]) -> list[SourceEntry]:

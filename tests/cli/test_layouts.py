@@ -1,0 +1,59 @@
+"""How a folder is read, chosen on the command line: every command that takes a source takes the same options."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stub_plates import stub_plate, write_plates
+
+from napari_impa.cells.store import open_cells
+from napari_impa.cli.main import main
+
+
+def run(*arguments: str | Path) -> int:
+    try:
+        main(list(map(str, arguments)))
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
+
+
+def test_crop_takes_the_plane_and_the_times_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plate = write_plates(tmp_path / "p", "imagexpress", stub_plate(z=2, times=2, wells=["A01"], sites=1, size=16))
+    assert run("crop", plate, "--out", tmp_path / "a.cells", "--z", "1", "--time", "all") == 0
+    assert "Z plane 1 of 2" in capsys.readouterr().out
+    cells = open_cells(tmp_path / "a.cells")
+    assert cells.table["time"].tolist() == [1, 2]
+    assert run("crop", plate, "--out", tmp_path / "b.cells") == 0
+    assert "maximum projection of 2 Z planes" in capsys.readouterr().out
+    assert np.all(open_cells(tmp_path / "b.cells").pixels > cells.pixels[:1])
+
+
+def test_look_says_what_was_passed_over_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plate = write_plates(tmp_path / "p", "imagexpress", stub_plate(wells=["A01"], size=16))
+    assert run("look", plate, "--plate", "X", "--json", tmp_path / "look.json") == 0
+    assert "a thumbnail" in capsys.readouterr().out
+    found = json.loads((tmp_path / "look.json").read_text(encoding="utf-8"))
+    assert found["passed_over_why"] == {"a thumbnail": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--layout", "phoenix"], "There is no layout 'phoenix'"),
+        (["--z", "7"], "no Z plane 7; its planes are 1, 2"),
+        (["--time", "9"], "no time 9"),
+        (["--z", "mean"], "mean"),
+    ],
+)
+def test_a_choice_that_is_none_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    plate = write_plates(tmp_path / "p", "imagexpress", stub_plate(z=2, wells=["A01"]))
+    assert run("look", plate, *options) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
