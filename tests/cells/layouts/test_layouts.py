@@ -92,7 +92,11 @@ def test_what_macos_and_hidden_folders_leave_is_no_image(tmp_path: Path) -> None
     assert open_source(tmp_path).table["condition"].tolist() == ["DMSO", "taxol"]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+OF_FOLDERS = [layout for layout in LAYOUTS if layout.name in ("image", "metadata", "impa", "subfolders", "flat")]
+"""Those of plates are tried by `test_plates`."""
+
+
+@pytest.mark.parametrize("layout", OF_FOLDERS, ids=lambda layout: layout.name)
 def test_each_layout_is_taken_where_it_alone_fits(tmp_path: Path, layout: FolderLayout) -> None:
     put(tmp_path, *(["DMSO/a.npy", "taxol/b.npy"] if layout.name == "subfolders" else ["a.npy", "b.npy"]))
     if layout.name == "metadata":
