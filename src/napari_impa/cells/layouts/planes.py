@@ -252,11 +252,11 @@ def _of_z(
         of = f"{usual} Z planes"
         how = f"the sharpest of {of}" if choice.z == "sharpest" else f"maximum projection of {of}"
         said = "the microscope's own projection" if made else how if several else ""
-    read = {one.file for stack in chosen.values() for by_z in stack for one in by_z}
-    for planes in places.values():
+    read = {id(one) for stack in chosen.values() for by_z in stack for one in by_z}
+    for planes in places.values() if several else ():
         for by_z in planes.values():
             for plane in by_z.values():
-                if plane.file not in read:
+                if id(plane) not in read:
                     why.setdefault(plane.file, "another Z plane")
     return chosen, said
 
@@ -266,7 +266,7 @@ def _field(
 ) -> PlateField:
     parts = [place.condition, place.plate, place.acquisition, place.well, f"s{place.site}"]
     name = "_".join(part for part in parts if part) + (f"_t{place.time}" if choice.time == "all" else "")
-    files = tuple(dict.fromkeys(plane.file for stack in planes for plane in stack))
+    files = tuple({str(plane.file): plane.file for stack in planes for plane in stack}.values())
     named = () if names == ("",) else names
     return PlateField(name, files, None, tuple(map(tuple, planes)), named, pixel_size, choice.z == "sharpest")
 
@@ -295,10 +295,10 @@ def _counts(order: list[_Place]) -> str:
 
 
 def _passed_over(source: SourceFiles, entries: Iterable[PlateField], why: Mapping[Path, str]) -> dict[Path, str]:
-    used = {file for entry in entries for file in entry.files}
+    used = {str(file) for entry in entries for file in entry.files}  # texts keep their hash, and paths do not
     skipped = dict.fromkeys(source.apple_doubles, APPLE_DOUBLE)
     for file in source.files:
-        if file not in used:
+        if str(file) not in used:
             table = file.suffix.lower() in _TABLES
             other = PLATE_MAP if table else NOT_NAMED_SO if is_image(file) else NO_IMAGE
             reason = why.get(file, other)

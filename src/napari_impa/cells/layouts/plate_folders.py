@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from napari_impa.cells.layouts.choice import LayoutChoice
@@ -16,16 +17,20 @@ Parts = tuple[str, ...]
 
 def are_conditions(source: SourceFiles, choice: LayoutChoice, images: Iterable[Path]) -> bool:
     """Whether the outermost folders are conditions: where that is chosen, or one is called as a control is."""
+    return _say_conditions(set(map(source.folder, images)), choice)
+
+
+def _say_conditions(folders: set[Parts], choice: LayoutChoice) -> bool:
     if choice.folders is not None:
         return choice.folders == "conditions"
-    outer = {parts[0].strip().casefold() for file in images if (parts := source.folder(file))}
+    outer = {parts[0].strip().casefold() for parts in folders if parts}
     return len(outer) > 1 and not outer.isdisjoint(CONTROLS)
 
 
 def plate_names(
-    source: SourceFiles, choice: LayoutChoice, images: list[Path], inside: str = r"(?!)"
-) -> dict[Path, str]:
-    """Name the plate of each folder that holds images, after the folder.
+    source: SourceFiles, choice: LayoutChoice, images: Iterable[Path], inside: str = r"(?!)"
+) -> Callable[[Path], str]:
+    """Name plates after the folders that hold their images.
 
     Parameters
     ----------
@@ -36,29 +41,24 @@ def plate_names(
 
     Returns
     -------
-    By the folder of a file: the plate; empty where folders are conditions and say nothing of plates.
+    The plate of an image; empty where folders are conditions and say nothing of plates.
     """
     part = re.compile(inside, re.IGNORECASE)
-    conditions = are_conditions(source, choice, images)
-    folders: dict[Path, Parts] = {}
-    for folder in dict.fromkeys(file.parent for file in images):
-        parts = folder.relative_to(source.root).parts[conditions:]
-        folders[folder] = tuple(name for name in parts if not part.fullmatch(name))
-    different = set(folders.values())
+    folders = set(map(source.folder, images))
+    conditions = _say_conditions(folders, choice)
+    telling = {folder: tuple(name for name in folder[conditions:] if not part.fullmatch(name)) for folder in folders}
+    different = set(telling.values())
     if different == {()}:
         own = "" if conditions else _own_name(source.root, part)
-        return dict.fromkeys(folders, own)
+        return lambda image: own
     common = _common(different)
-    last: dict[str, set[Parts]] = {}
+    last = Counter(parts[-1] for parts in different if parts)
+    names: dict[Parts, str] = {}
     for parts in different:
-        last.setdefault(parts[-1] if parts else "", set()).add(parts)
-    names = {
-        parts: parts[-1]
-        if parts and len(last[parts[-1]]) == 1
-        else "_".join(parts[common:]) or _own_name(source.root, part)
-        for parts in different
-    }
-    return {folder: names[parts] for folder, parts in folders.items()}
+        innermost = parts[-1] if parts and last[parts[-1]] == 1 else "_".join(parts[common:])
+        names[parts] = innermost or _own_name(source.root, part)
+    by_folder = {folder: names[parts] for folder, parts in telling.items()}
+    return lambda image: by_folder[source.folder(image)]
 
 
 def _own_name(root: Path, part: re.Pattern[str]) -> str:

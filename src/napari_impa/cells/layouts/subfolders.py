@@ -10,28 +10,22 @@ from napari_impa.cells.layouts.channel_files import joined_channels
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, passed_over
 from napari_impa.cells.layouts.layout import APPLE_DOUBLE, Fit, FolderLayout, SourceFiles
-from napari_impa.cells.readers import is_image
 
 
 def _fits_subfolders(source: SourceFiles) -> Fit:
-    return Fit.ANYTHING if source.path.is_dir() and _inside(source) else Fit.NO
+    return Fit.ANYTHING if any(map(source.folder, source.readable)) else Fit.NO
 
 
 def _fits_flat(source: SourceFiles) -> Fit:
-    flat = source.path.is_dir() and any(map(is_image, source.files)) and not _inside(source)
-    return Fit.ANYTHING if flat else Fit.NO
-
-
-def _inside(source: SourceFiles) -> list[Path]:
-    return [file for file in source.files if is_image(file) and file.parent != source.root]
+    return Fit.ANYTHING if source.readable and not any(map(source.folder, source.readable)) else Fit.NO
 
 
 def _subfolders(source: SourceFiles, choice: LayoutChoice) -> Listing:
-    return _listing(source, _inside(source), SUBFOLDERS)
+    return _listing(source, list(filter(source.folder, source.readable)), SUBFOLDERS)
 
 
 def _flat(source: SourceFiles, choice: LayoutChoice) -> Listing:
-    return _listing(source, list(filter(is_image, source.files)), FLAT_FOLDER)
+    return _listing(source, source.readable, FLAT_FOLDER)
 
 
 def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> Listing:

@@ -17,7 +17,7 @@ from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PROJECTION, PlatePlanes, plate_listing
 from napari_impa.cells.layouts.plate_field import PlaneFile
-from napari_impa.cells.layouts.plate_folders import plate_names
+from napari_impa.cells.layouts.plate_folders import Parts, plate_names
 from napari_impa.cells.wells import well_name
 
 _GUID = r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}"
@@ -49,31 +49,29 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     named = [(file, found) for file in source.images if (found := _named(file.name))]
     thumbnails = {file: _THUMBNAIL for file, found in named if found["thumb"]}
     named = [(file, found) for file, found in named if not found["thumb"]]
-    plates = plate_names(source, choice, [file for file, _ in named], _INSIDE)
-    folders = {folder: _step_of(folder, source) for folder in plates}
+    plate_of = plate_names(source, choice, [file for file, _ in named], _INSIDE)
+    several = _plates_by_name(source, named)
     descriptions = source.beside(".htd")
-    waves = {file.parent: _wave_names(file) for file in descriptions}
-    prefixes = _prefixes(named, plates)
-    planes, order = [], dict[str, None]()
+    waves = {source.folder(file): _wave_names(file) for file in descriptions}
+    folders = {folder: (*_step_of(folder), _nearest(waves, folder)) for folder in {source.folder(f) for f, _ in named}}
+    planes = []
     for file, found in named:
-        time, z = folders[file.parent]
+        folder = source.folder(file)
+        time, z, names = folders[folder]
         number = str(int(found["channel"] or 1))
-        names = next((waves[folder] for folder in file.parents if folder in waves), {})
-        channel = names.get(number, number)
-        plate = prefixes.get((file.parent, found["name"] or ""), plates[file.parent])
-        planes.append(PlaneFile(file, channel, plate, well_name(found["well"]), int(found["site"] or 1), z, time))
-    for names in waves.values():
-        order |= dict.fromkeys(names.values())
-    known = dict.fromkeys(descriptions, "")
-    return plate_listing(
-        source, IMAGEXPRESS.title, PlatePlanes(planes, tuple(order), skipped=thumbnails | known), choice
-    )
+        plate = found["name"] if folder in several and found["name"] else plate_of(file)
+        site = int(found["site"] or 1)
+        planes.append(PlaneFile(file, names.get(number, number), plate, well_name(found["well"]), site, z, time))
+    order = dict.fromkeys(name for names in waves.values() for name in names.values())
+    skipped = thumbnails | dict.fromkeys(descriptions, "")
+    found_here = PlatePlanes(planes, tuple(order), skipped=skipped, plates_by_folder=not several)
+    return plate_listing(source, IMAGEXPRESS.title, found_here, choice)
 
 
-def _step_of(folder: Path, source: SourceFiles) -> tuple[int, int]:
+def _step_of(folder: Parts) -> tuple[int, int]:
     """Time and Z step that a file's folders say; step 0 is the projection."""
     time, step = 1, 1
-    for name in folder.relative_to(source.root).parts:
+    for name in folder:
         if found := _TIME.fullmatch(name):
             time = int(found[1])
         elif found := _STEP.fullmatch(name):
@@ -81,17 +79,25 @@ def _step_of(folder: Path, source: SourceFiles) -> tuple[int, int]:
     return time, step
 
 
-def _prefixes(named: list[tuple[Path, re.Match[str]]], plates: Mapping[Path, str]) -> dict[tuple[Path, str], str]:
-    """Name plates after the beginning of their files, where files of several lie in one folder."""
-    wells: defaultdict[Path, dict[str, set[str]]] = defaultdict(dict)
+def _plates_by_name(source: SourceFiles, named: list[tuple[Path, re.Match[str]]]) -> set[Parts]:
+    """Folders in which files of several plates lie, told by the beginnings of their names.
+
+    One plate's files may be called in several ways; the same well under two names is two plates.
+    """
+    wells: defaultdict[Parts, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for file, found in named:
-        wells[file.parent].setdefault(found["name"] or "", set()).add(found["well"])
-    several: dict[tuple[Path, str], str] = {}
-    for folder, by_name in wells.items():
-        # one plate's files may be called in several ways; the same well twice is two plates
-        if len(by_name) > 1 and sum(map(len, by_name.values())) > len(set().union(*by_name.values())):
-            several |= {(folder, name): name or plates[folder] for name in by_name}
-    return several
+        wells[source.folder(file)][found["name"] or ""].add(found["well"])
+    return {
+        folder
+        for folder, by_name in wells.items()
+        if sum(map(len, by_name.values())) > len(set().union(*by_name.values()))
+    }
+
+
+def _nearest(waves: Mapping[Parts, dict[str, str]], folder: Parts) -> dict[str, str]:
+    """Channel names of the plate's description, which lies in the folder of its images or in one around it."""
+    around = (folder[:length] for length in range(len(folder), -1, -1))
+    return next((waves[one] for one in around if one in waves), {})
 
 
 def _wave_names(path: Path) -> dict[str, str]:
