@@ -139,6 +139,39 @@ def test_of_several_marked_as_controls_the_commonest_is_the_control() -> None:
         assert guess_control(pd.DataFrame({"compound": names, "control_type": marks}), "compound") == "water"
 
 
+def test_the_control_is_not_looked_for_among_doses() -> None:
+    table = pd.DataFrame({"compound": [1, 7, 7, 8], "dose": [1.0, 1.0, 10.0, 1.0]})
+    assert condition_names(table, ["compound", "dose"], "1").tolist() == ["1", "7 1", "7 10", "8 1"]
+    assert condition_names(table, ["dose"], "1").tolist() == ["1", "1", "10", "1"]
+    none = pd.DataFrame({"compound": ["a", "b"], "dose": ["none", "1"]})
+    assert guess_control(none, ["compound", "dose"]) is None
+
+
+def test_of_several_spellings_of_the_control_the_commonest_is_guessed() -> None:
+    assert guess_control(pd.DataFrame({"compound": ["dmso", "DMSO", "DMSO", "a"]}), "compound") == "DMSO"
+    assert guess_control(pd.DataFrame({"compound": ["dmso", "dmso", "DMSO", "a"]}), "compound") == "dmso"
+
+
+def test_the_column_that_marks_controls_most_exactly_decides() -> None:
+    table = pd.DataFrame(
+        {
+            "compound": ["DMSO", "AMG900", "AMG900", "x"],
+            "pert_type": ["control", "control", "control", "trt"],
+            "control_type": ["negcon", "poscon_cp", "poscon_cp", None],
+        }
+    )
+    assert guess_control(table, "compound") == "DMSO"
+    empty = pd.DataFrame({"compound": ["water", "a", "b"], "well_type": ["empty", "trt", "trt"]})
+    assert guess_control(empty, "compound") == "water"
+
+
+def test_a_name_that_every_row_has_is_the_label() -> None:
+    table = pd.DataFrame({"Metadata_Symbol": ["TP53", None], "Metadata_JCP2022": ["JCP2022_1", "JCP2022_033924"]})
+    assert guess_labels(table) == ["Metadata_JCP2022"]
+    assert guess_control(table, ["Metadata_JCP2022"]) == "JCP2022_033924"
+    assert guess_labels(pd.DataFrame({"compound": ["a", None], "gene": [None, "b"]})) == ["compound"]
+
+
 def test_the_control_is_guessed_from_its_column_or_its_name() -> None:
     table = pd.DataFrame({"compound": ["water", "water", "a"], "control": [1, 1, 0]})
     assert guess_control(table, "compound") == "water"
@@ -184,6 +217,6 @@ def test_a_column_is_numbers_only_where_every_value_is_written_as_one(texts: lis
 
 @given(st.lists(st.tuples(*[st.sampled_from(["a", "b c", "1.0", "1", "", "DMSO"])] * 2), min_size=1))
 def test_names_of_two_columns_are_joined_row_by_row(rows: list[tuple[str, str]]) -> None:
-    table = pd.DataFrame(rows, columns=["drug", "dose"])
+    table = pd.DataFrame(rows, columns=["drug", "line"])
     expected = ["DMSO" if "DMSO" in row else " ".join(map(shortest, row)).strip() for row in rows]
-    assert condition_names(table, ["drug", "dose"], "DMSO").tolist() == expected
+    assert condition_names(table, ["drug", "line"], "DMSO").tolist() == expected

@@ -20,6 +20,7 @@ from napari_impa.cells.words import (
     CONTROL_MARKS,
     CONTROLS,
     DOSE,
+    LESSER_MARKS,
     TREATMENT,
     Task,
 )
@@ -74,7 +75,7 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
     """Name the condition of every row: its label values joined by a space.
 
     A row in which a label column equals the control's name is a control, whatever its other labels say, and is
-    named `control`.
+    named `control`; beside other columns, a dose is not looked at for it.
 
     Raises
     ------
@@ -94,7 +95,8 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
     for column in columns[1:]:
         names = _joined(names, column)
     if control is not None:
-        for column in columns:
+        named = [column for column, name in zip(columns, label, strict=True) if not DOSE.fits(name)]
+        for column in named or columns:
             names[column == shortest(control)] = shortest(control)
     return names
 
@@ -189,9 +191,11 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     found = CONDITION.find(table)
     if found:
         return [found]
-    found = TREATMENT.find(table)
-    if not found:
+    treatments = TREATMENT.all(table)
+    if not treatments:
         return []
+    # a name that is there for every row says more than one that is preferred: JUMP's genes have no compound
+    found = next((name for name in treatments if (_texts(table[name]) != "").all()), treatments[0])
     control = guess_control(table, found)
     treated = table[condition_names(table, [found]) != control]
     for column in DOSE.all(table):
@@ -203,20 +207,45 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
 def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None:
     """Guess the untreated control's name among the values of the label columns, or None.
 
-    A column `control` (1, true, yes) or IMPA's `STATE` (`control`) decides; else a usual name such as DMSO.
+    A column `control` (1, true, yes), `control_type` (`negcon`) or IMPA's `STATE` (`control`) decides; else a usual
+    name such as DMSO, in its commonest spelling. Doses are not looked at.
     """
     columns = [name for name in ([label] if isinstance(label, str) else label) if name in table.columns]
+    columns = [name for name in columns if not DOSE.fits(name)]
     if not columns:
         return None
-    marked = np.zeros(len(table), bool)
-    for column in CONTROL_MARK.all(table, but=columns):
-        marked |= np.array([text.casefold() in CONTROL_MARKS for text in _texts(table[column])], bool)
-    if marked.any():
-        values = pd.Series(_texts(table.loc[marked, columns[0]]))
-        return str(values.value_counts().index[0]) or None
+    marked = marked_controls(table, but=columns)
+    if marked is not None:
+        return _commonest(_texts(table.loc[marked, columns[0]]))[0] or None
     for column in columns:
-        present = {text.casefold(): text for text in sorted(set(map(str, _texts(table[column]))))}
+        present = {text.casefold(): text for text in reversed(_commonest(_texts(table[column])))}
         for name in CONTROLS:
             if name in present:
                 return present[name]
     return None
+
+
+def marked_controls(table: pd.DataFrame, but: Sequence[str] = ()) -> NDArray[np.bool_] | None:
+    """(N,) the rows that a column marks as untreated controls; None where none does.
+
+    The column that marks the fewest decides: `control_type` tells `negcon` from `poscon`, where `pert_type` says
+    `control` of both.
+
+    Parameters
+    ----------
+    but
+        Columns that mark nothing, such as the labels.
+    """
+    columns = [_texts(table[name]) for name in CONTROL_MARK.all(table, but=but)]
+    for marks in (CONTROL_MARKS, LESSER_MARKS):
+        found = [np.array([text.casefold() in marks for text in texts], bool) for texts in columns]
+        found = [rows for rows in found if rows.any()]
+        if found:
+            return min(found, key=lambda rows: int(rows.sum()))
+    return None
+
+
+def _commonest(texts: NDArray[np.object_]) -> list[str]:
+    """The different texts, the commonest first; of those that are as common, by the alphabet."""
+    values, counts = np.unique(texts.astype(str), return_counts=True)
+    return [str(values[at]) for at in np.argsort(-counts, kind="stable")]

@@ -89,6 +89,15 @@ def _spellings(column: Hashable) -> Iterator[str]:
             yield short.rpartition("_")[0]
 
 
+def plain_name(column: Hashable) -> str:
+    """A column's name in lower case with underscores, without what CellProfiler puts before it.
+
+    >>> plain_name("Metadata_Well Position"), plain_name("dose (µM)")
+    ('well_position', 'dose_(µm)')
+    """
+    return list(_spellings(column))[:2][-1]
+
+
 PLACE = ("field", "y", "x", "label")
 """Columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
 
@@ -110,7 +119,10 @@ IMAGED_TOGETHER = PLATE + BATCH + PERIOD + REPLICATE
 BATCH_LABEL = BATCH + PLATE + PERIOD
 """What a model that corrects between batches takes for its conditions."""
 
-WELL = Word(("well", "well_position", "well_id"))
+PLATE_MAP = Word(("plate_map_name", "platemap_name", "plate_map", "platemap"))
+"""Which map of wells a plate follows."""
+
+WELL = Word(("well", "well_position", "well_id", "well_name"))
 """In which well of its plate a cell is."""
 
 ROW = Word(("row", "well_row"))
@@ -137,6 +149,7 @@ CONDITION = Word(("condition",))
 TREATMENT = Word((
     "compound", "drug", "perturbation", "treatment", "gene", "cpd_name", "compound_name", "drug_name",
     "perturbation_name", "gene_name", "molecule", "sirna", "guide", "label_given", "pert_iname", "broad_sample",
+    "gene_symbol", "symbol", "jcp2022",
 ))  # fmt: skip
 """What was done to a cell: a compound, a gene or the like."""
 
@@ -146,24 +159,39 @@ DOSE = Word((), re.compile(r"(dose|dosage|conc|concentration)(?![a-z])|m{1,2}ole
 MECHANISM = Word(("moa", "mechanism", "mechanism_of_action"))
 """How a compound acts."""
 
+SOLVENT = Word(("solvent", "vehicle"))
+"""In what a compound was dissolved: what a control got."""
+
 SMILES = Word(("smiles",), re.compile(r".*smiles"))
 """The structure of the compound, as SMILES."""
 
 MODALITY = Word(("modality",))
 """Of which kind the perturbation is, where there are several."""
 
-CONTROL_MARK = Word(("control", "is_control", "state", "control_type", "pert_type"))
+CONTROL_MARK = Word(("control", "is_control", "state", "control_type", "pert_type", "well_type", "sample_type", "role"))
 """Whether a row is an untreated control, by one of `CONTROL_MARKS`."""
 
-CONTROL_MARKS = frozenset({"1", "true", "yes", "y", "control", "ctrl", "negative", "neg", "negcon"})
+CONTROL_MARKS = frozenset({
+    "1", "true", "yes", "y", "control", "ctrl", "negative", "neg", "negcon", "negative_control", "negative control",
+    "neg_ctrl", "negctrl", "neg_control", "dmso", "vehicle", "solvent", "untreated", "mock",
+})  # fmt: skip
 """Values by which such a column marks a control, in lower case."""
 
+LESSER_MARKS = frozenset({"empty"})
+"""Values by which it marks wells that got nothing: controls where it marks no others."""
+
 CONTROLS = (
-    "dmso", "control", "ctrl", "untreated", "vehicle", "mock", "negative", "negative control", "negative_control",
-    "neg", "neg_ctrl", "negctrl", "empty", "none", "pbs", "wt", "wildtype", "wild type", "non-targeting",
-    "nontargeting", "scrambled",
+    "dmso", "jcp2022_033924", "control", "ctrl", "untreated", "vehicle", "mock", "negative", "negative control",
+    "negative_control", "neg", "neg_ctrl", "negctrl", "empty", "none", "pbs", "wt", "wildtype", "wild type",
+    "non-targeting", "nontargeting", "scrambled",
 )  # fmt: skip
 """Usual names of the untreated control, by preference, in lower case."""
+
+SAID_OF_WELLS = (
+    CONDITION + TREATMENT + DOSE + MECHANISM + SMILES + MODALITY + CONTROL_MARK
+    + Word(("cell_line", "cell_type", "cells", "replicate", "batch", "solvent"))
+)  # fmt: skip
+"""What a plate map says: the title of a grid that is called so is understood."""
 
 # From the surest to the vaguest; a dye's name must stand by itself, so that "DNA" is not found in "cDNAx".
 _NUCLEAR = (

@@ -1,0 +1,87 @@
+"""Texts of plate maps made alike where they only look different: Unicode forms, blanks, letters that are not seen."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+_BLANKS = re.compile(r"\s+")
+_LOOSE = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
+
+
+@lru_cache(maxsize=65536)
+def tidy(text: str) -> str:
+    """The text in Unicode's form NFKC, with single blanks and nothing that is not seen.
+
+    >>> tidy("tax  10 \\u00b5M\\u200b") == tidy("tax 10 \\u03bcM ")
+    True
+    """
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", seen)).strip()
+
+
+@lru_cache(maxsize=65536)
+def loosely(text: str) -> str:
+    """What spellings of one name have in common: neither case, nor what joins words, but between digits.
+
+    >>> loosely("Non-targeting") == loosely("nontargeting"), loosely("IL 1 2") == loosely("IL 12")
+    (True, False)
+    """
+    return _LOOSE.sub("", tidy(text).casefold().replace("μ", "u"))
+
+
+@dataclass(frozen=True)
+class Spellings:
+    """One name that a column writes in several ways.
+
+    Parameters
+    ----------
+    column
+        Where.
+    ways
+        As it is written, the commonest first.
+    counts
+        How often each.
+    alike
+        They differ only in what is not seen, and were taken as one already.
+    """
+
+    column: str
+    ways: tuple[str, ...]
+    counts: tuple[int, ...]
+    alike: bool
+
+    def __str__(self) -> str:
+        ways = ", ".join(f"{way!r} ({count:,})" for way, count in zip(self.ways, self.counts, strict=True))
+        if self.alike:
+            return f"{self.column} writes {tidy(self.ways[0])} in {len(self.ways)} ways that look alike; taken as one."
+        return f"{self.column} writes what may be one name in {len(self.ways)} ways: {ways}."
+
+
+def spellings(column: str, values: Iterable[str]) -> list[Spellings]:
+    """Find names that a column writes in several ways, which look alike or differ in case or hyphens."""
+    counts = Counter(value for value in values if value)
+    found = [*_grouped(column, counts, alike=True)]
+    tidied: Counter[str] = Counter()
+    for value, count in counts.items():
+        tidied[tidy(value)] += count
+    return [*found, *_grouped(column, tidied, alike=False)]
+
+
+def _grouped(column: str, counts: Counter[str], *, alike: bool) -> list[Spellings]:
+    key = tidy if alike else loosely
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for value, count in counts.items():
+        if key(value):
+            groups.setdefault(key(value), []).append((-count, value))
+    return [
+        Spellings(column, tuple(value for _, value in ways), tuple(-count for count, _ in ways), alike)
+        for ways in map(sorted, (groups[name] for name in sorted(groups)))
+        if len(ways) > 1
+    ]
