@@ -15,6 +15,7 @@ from scipy.linalg import orth
 from torch import Tensor, nn
 
 from napari_impa.engine.model.blocks import SLOPE, UPSAMPLING, AdainResBlk, ResBlk
+from napari_impa.engine.model.layers import InstanceNorm
 from napari_impa.engine.model.shape import Shape
 
 MAX_WIDTH = 512
@@ -35,7 +36,7 @@ class Generator(nn.Module):
         up = UPSAMPLING[shape.upsampling]
         self.decode.extend(AdainResBlk(b, a, shape.style_dim, up=up) for a, b in reversed(pairs))
         self.to_rgb = nn.Sequential(
-            nn.InstanceNorm2d(shape.width, affine=True), nn.LeakyReLU(SLOPE), nn.Conv2d(shape.width, shape.channels, 1)
+            InstanceNorm(shape.width), nn.LeakyReLU(SLOPE, inplace=True), nn.Conv2d(shape.width, shape.channels, 1)
         )
 
     def content(self, x: Tensor) -> Tensor:

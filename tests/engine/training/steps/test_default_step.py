@@ -167,7 +167,7 @@ def assert_learned(
             continue
         assert weight.grad is not None
         # an absolute difference near 0 has the sign, and thereby the gradient, that rounding gives it
-        assert (weight.grad - wanted[name]).norm() < 2e-3 * wanted[name].norm() + 1e-6 * size, name
+        assert (weight.grad - wanted[name]).norm() < 1e-2 * wanted[name].norm() + 1e-6 * size, name
         expected = torch.nn.Parameter(first[name].detach().clone())
         expected.grad = weight.grad.clone()
         if name.startswith("discriminator."):
