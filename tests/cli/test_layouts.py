@@ -57,3 +57,13 @@ def test_a_choice_that_is_none_is_one_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_a_simulated_plate_is_written_and_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "plate"
+    assert run("simulate-plate", "--layout", "imagexpress", "--wells", "2", "--size", "96", "--out", out) == 0
+    assert f"Saved {out}, with plate_map.csv in it." in capsys.readouterr().out
+    assert run("look", out) == 0
+    said = capsys.readouterr().out
+    assert "found by ImageXpress (1 plate, 2 wells)" in said
+    assert "plate_map.csv: a table that may say what is in the wells" in said
