@@ -66,6 +66,22 @@ def test_a_missing_label_column_names_the_columns_there_are() -> None:
         condition_names(pd.DataFrame({"compound": ["a"]}), [])
 
 
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        (
+            ["plate", "well", "Metadata_Site", "time", "label"],
+            r"only where cells are \(plate, well, Metadata_Site",
+        ),
+        ([], "the images do not say it"),
+    ],
+)
+def test_a_table_that_says_only_where_cells_are_asks_for_a_plate_map(columns: list[str], says: str) -> None:
+    with pytest.raises(ConditionError, match=says) as caught:
+        condition_names(pd.DataFrame([["a"] * len(columns)], columns=columns), [])
+    assert "give a plate map (--plate-map FILE on the command line) or a metadata.csv" in str(caught.value)
+
+
 def test_plates_with_leading_zeros_and_compounds_called_none_stay_texts(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("plate,site,dose,compound,dead\n001,1,0.5,None,True\n012,2,,NA,False\n", encoding="utf-8")

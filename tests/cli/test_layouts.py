@@ -67,3 +67,15 @@ def test_a_simulated_plate_is_written_and_read(tmp_path: Path, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert "found by ImageXpress (1 plate, 2 wells)" in said
     assert "plate_map.csv: a table that may say what is in the wells" in said
+
+
+@pytest.mark.parametrize("command", ["look", "train"])
+def test_a_plate_without_conditions_asks_for_a_plate_map(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    plate = write_plates(tmp_path / "p", "imagexpress", stub_plate(wells=["A01", "A02"]))
+    assert run(command, plate, *(["--out", tmp_path / "run"] if command == "train" else [])) == 2 * (command == "train")
+    said = capsys.readouterr()
+    text = said.err if command == "train" else said.out
+    assert "What was done to the cells is not known: the images say only where cells are (plate, well, site); " in text
+    assert "give a plate map (--plate-map FILE" in text

@@ -22,6 +22,7 @@ from napari_impa.cells.words import (
     DOSE,
     LESSER_MARKS,
     TREATMENT,
+    WHERE_IMAGED,
     Task,
 )
 from napari_impa.errors import ConditionError, SourceError
@@ -84,6 +85,8 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
     """
     known = ", ".join(map(str, table.columns))
     if not label:
+        if all(map(WHERE_IMAGED.fits, table.columns)):
+            raise ConditionError(no_conditions(table))
         raise ConditionError(f"No label column was chosen; choose one or more of: {known}.")
     missing = [name for name in label if name not in table.columns]
     if missing:
@@ -99,6 +102,16 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
         for column in named or columns:
             names[column == shortest(control)] = shortest(control)
     return names
+
+
+def no_conditions(table: pd.DataFrame) -> str:
+    """Say that a table tells at most where cells were imaged, and what a user can give."""
+    columns = ", ".join(map(str, table.columns))
+    says = f"the images say only where cells are ({columns})" if columns else "the images do not say it"
+    return (
+        f"What was done to the cells is not known: {says}; give a plate map (--plate-map FILE on the command line) or "
+        "a metadata.csv with a column such as compound."
+    )
 
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:

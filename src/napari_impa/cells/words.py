@@ -134,7 +134,7 @@ COLUMN = Word(("column", "col", "well_column", "well_col"))
 SITE = Word(("site", "fov", "field", "field_given", "image"))
 """In which of the images of a well a cell is."""
 
-TIME = Word(("timepoint",))
+TIME = Word(("timepoint", "time"))
 """At which time a field was imaged."""
 
 CROP = Word(("cell", "cell_id", "crop", "object"))
@@ -142,6 +142,12 @@ CROP = Word(("cell", "cell_id", "crop", "object"))
 
 ONE_FIELD = PLATE + WELL + SITE + ROW + COLUMN + BATCH + PERIOD + REPLICATE + TIME + CROP
 """What tells a field or a ready crop from all others, where every channel is a file of its own."""
+
+ACQUISITION = Word(("acquisition", "measurement"))
+"""In which of several measurements of one plate it was imaged."""
+
+WHERE_IMAGED = ONE_FIELD + ACQUISITION + Word(PLACE)
+"""Where and when a cell was imaged: none of these says what was done to it."""
 
 CONDITION = Word(("condition",))
 """What names a condition as a whole."""

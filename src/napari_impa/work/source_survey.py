@@ -20,7 +20,8 @@ from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells
-from napari_impa.cells.tables import condition_names, guess_control, shortest
+from napari_impa.cells.tables import condition_names, guess_control, no_conditions, shortest
+from napari_impa.cells.words import WHERE_IMAGED
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
@@ -90,6 +91,8 @@ class Survey:
         facts = [("Channels", ", ".join(source.channels)), ("Pixel size", size)]
         if self.label:
             facts.append(("Label", ", ".join(self.label) + self._mark("label")))
+        elif self.task == "perturbation" and all(map(WHERE_IMAGED.fits, source.table.columns)):
+            facts.append(("Label", f"none known. {no_conditions(source.table)}"))
         else:
             facts.append(("Label", f"none known; name one with --label: {_some(self.columns) or 'there is no column'}"))
         if self.task == "perturbation":

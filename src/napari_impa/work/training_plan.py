@@ -15,7 +15,7 @@ from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import Segmenter, segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.cells.tables import condition_names
+from napari_impa.cells.tables import condition_names, guess_labels
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.watch import UNWATCHED, Watch
@@ -195,12 +195,15 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
         if not (reuse and (plan.cells_path / "meta.json").is_file()):
             plan.cells.save(plan.cells_path, overwrite=True)
         return open_cells(plan.cells_path).labelled(plan.label, plan.control)
+    source = open_source(plan.source, kind=plan.kind, choice=plan.choice)
+    unlabelled = not plan.label and source.kind != "cells" and plan.settings.task == "perturbation"
+    if unlabelled and not guess_labels(source.table):
+        condition_names(source.table, ())  # says what is missing before minutes of segmenting
     if not plan.keep_crops:
         return read_cells(
-            plan.source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
-            nuclei_channel=plan.nuclei_channel, kind=plan.kind, choice=plan.choice, watch=watch,
+            source, label=plan.label or None, control=plan.control, size=plan.settings.size, segment=plan.segment,
+            nuclei_channel=plan.nuclei_channel, watch=watch,
         )  # fmt: skip
-    source = open_source(plan.source, kind=plan.kind, choice=plan.choice)
     if len(set(condition_names(source.table, plan.label, plan.control))) < 2:
         raise ConditionError("All images are of one condition; training needs at least two.")
     path = plan.cells_path

@@ -11,6 +11,8 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
 from napari_impa.cells.segmenters import available_segmenters
+from napari_impa.cells.tables import no_conditions
+from napari_impa.cells.words import WHERE_IMAGED
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
@@ -355,6 +357,8 @@ class SetupPage(Page):
         if self.settings.size.value is None:
             raise ConditionError("The crops are too small for the networks, which take 24 px and more.")
         if not self.cells.label.ticked:
+            if all(map(WHERE_IMAGED.fits, looked.source.table.columns)):
+                raise ConditionError(no_conditions(looked.source.table))
             raise ConditionError("No label column is ticked; tick those whose values name the condition of a cell.")
         task = self.cells.task.value
         if task == "perturbation" and self.cells.chosen_control is None:
