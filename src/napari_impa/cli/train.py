@@ -37,7 +37,7 @@ DESCRIPTION = Parameter(
 
 @with_settings
 def train(
-    source: Path,
+    source: Path | None = None,
     *,
     out: Path | None = None,
     label: Annotated[list[str] | None, Several] = None,
@@ -51,6 +51,7 @@ def train(
     resume: bool = False,
     dry_run: bool = False,
     start_from: Annotated[str | None, Parameter(name="--from")] = None,
+    describe: str | None = None,
     **settings: Any,
 ) -> None:
     """Train a model on labelled cells into a run folder; Ctrl-C stops it and keeps the model.
@@ -59,7 +60,7 @@ def train(
     ----------
     source
         Folder of images or `.cells`, as for `crop`; with `--resume` and without `--out` the run folder, which says
-        itself what it was trained on and how.
+        itself what it was trained on and how; not needed with a table to `--describe`.
     out
         The run folder.
     label
@@ -79,6 +80,10 @@ def train(
     start_from
         A trained model to go on from, with the weights that fit: a `.impa` file, a run folder, or the name of a bundled
         model.
+    describe
+        Train nothing: describe the conditions of the model of `--from` by a table (a row a condition: its name, then
+        a column of SMILES, or numbers), or by bit or count where the table of SOURCE has SMILES, so that the new model
+        of `--out` takes conditions that were not trained on.
     **settings
         Fields of `TrainingSettings`.
     """
@@ -94,6 +99,14 @@ def train(
         "segment": segmenter_of(segment, segment_option), "description": description_of(description),
         "start_from": start_from, "choice": choice,
     }  # fmt: skip
+    if describe is not None:
+        from napari_impa.cli.describing import describe as describe_conditions
+
+        given = given | settings | {"resume": resume, "dry_run": dry_run}
+        describe_conditions(describe, source, out, {name: v for name, v in given.items() if name != "choice"}, choice)
+        return
+    if source is None:
+        raise ImpaError("Nothing says what to train on; give SOURCE, a folder of images or cells.")
     if out is None and not resume:
         raise ImpaError("Nothing says where the run is kept; give --out RUN, or --resume with the folder of a run.")
     with processes() as group:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.source import open_source
+from napari_impa.cells.source import Source, open_source
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.cells.words import DOSE, SMILES
 from napari_impa.engine.describing import BY_FILE, BY_SMILES, kind_named, names_of
@@ -98,7 +98,7 @@ def describe_model(
     model: IMPA | str | Path,
     told: str | Path,
     *,
-    source: str | Path | None = None,
+    source: str | Path | Source | None = None,
     kind: str | None = None,
     label: Sequence[str] = (),
     control: str | None = None,
@@ -119,7 +119,7 @@ def describe_model(
         A CSV table: names of conditions first, then a column of SMILES, or numbers. Or `bit` or `count`, where the
         table of `source` holds SMILES. A compound stands for its only dose.
     source
-        A plate, as `open_source` takes it.
+        A plate, opened or as `open_source` takes it.
     kind
         `bit` or `count`, for a table of SMILES; `bit` where not given.
     label, control
@@ -150,12 +150,13 @@ def describe_model(
     if str(told) in names_of(BY_SMILES):
         if source is None:
             raise TrainingError(f"{told} needs the plate whose table holds SMILES; or give a table of SMILES instead.")
-        facts = _facts_of_plate(chosen, Path(source), label, control, smiles)
+        plate = source if isinstance(source, Source) else open_source(source)
+        facts, where = _facts_of_plate(chosen, plate, label, control, smiles), plate.path.name
         described, path = _kind(str(told)), ""
     else:
-        facts, path = _facts_of_table(Path(told), smiles), str(told)
+        facts, path, where = _facts_of_table(Path(told), smiles), str(told), Path(told).name
         described = _kind_of(facts, Path(told), kind)
-    keys = _keys(chosen, facts.index, Path(told if path else str(source)).name)
+    keys = _keys(chosen, facts.index, where)
     _require_smiles(chosen, facts, keys, described)
     described_too = facts[facts["smiles"] != ""] if described.needs == "smiles" else facts
     other = [name for name in described_too.index if name not in {*keys.values(), *_controls(chosen)}]
@@ -168,8 +169,21 @@ def describe_model(
     unseen = dict(zip(new, vectors[len(keys) :], strict=True))
     made, fit = describe_afterwards(chosen, replace(description, unseen=unseen), trained, watch=watch)
     made.settings |= {"description": path or str(told)}
-    made.history["described"] |= {"by": Path(path).name if path else Path(str(source)).name}
+    made.history["described"] |= {"by": where}
     return DescribedModel(made, fit, tuple(new), len(other) - len(new))
+
+
+def require_free(out: str | Path) -> None:
+    """Check that a described model can be written to a place.
+
+    Raises
+    ------
+    TrainingError
+        If there is a file, or a folder that is not empty.
+    """
+    out = Path(out)
+    if out.exists() and (out.suffix == ".impa" or not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out} exists already; choose another place for the described model.")
 
 
 def save_described(found: DescribedModel, out: str | Path) -> Path:
@@ -178,16 +192,18 @@ def save_described(found: DescribedModel, out: str | Path) -> Path:
     Raises
     ------
     TrainingError
-        If there is something at `out` already.
+        As `require_free`, or if the folder cannot be made.
     ModelError
-        If it cannot be written.
+        If the file cannot be written.
     """
+    require_free(out)
     out = Path(out)
     path = out if out.suffix == ".impa" else out / "model.impa"
-    if out.exists() and (path == out or not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out} exists already; choose another place for the described model.")
     found.model.name = path.stem if path == out else out.resolve().name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{path.parent} cannot be made ({error.strerror}); choose another place.") from error
     return found.model.save(path)
 
 
@@ -223,18 +239,18 @@ def _facts_of_table(path: Path, smiles: str | None) -> pd.DataFrame:
 
 
 def _facts_of_plate(
-    model: IMPA, path: Path, label: Sequence[str], control: str | None, smiles: str | None
+    model: IMPA, plate: Source, label: Sequence[str], control: str | None, smiles: str | None
 ) -> pd.DataFrame:
     """The SMILES of each condition in a plate's table, by its name."""
-    table = open_source(path).table
+    table = plate.table
     column = SMILES.find(table.columns) if smiles is None else smiles
     if column is None or column not in table.columns:
         raise ConditionError(
-            f"The table of {path.name} has no column {column or 'smiles'!r}; give a table of SMILES instead."
+            f"The table of {plate.path.name} has no column {column or 'smiles'!r}; give a table of SMILES instead."
         )
     names = condition_names(table, tuple(label) or model.label, model.control if control is None else control)
     treated = ~np.isin(names.astype(str), [name for name in _controls(model) if name not in model.conditions])
-    return _smiles_by_name(names[treated], table[column][treated], path.name)
+    return _smiles_by_name(names[treated], table[column][treated], plate.path.name)
 
 
 def _smiles_by_name(names: Any, smiles: pd.Series, where: str) -> pd.DataFrame:

@@ -79,6 +79,7 @@ def _print_model(chosen: IMPA) -> None:
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
     print(gap_in_words(chosen.history), end="")
+    print(described_in_words(chosen.history), end="")
 
 
 def gap_in_words(history: Mapping[str, Any]) -> str:
@@ -90,6 +91,15 @@ def gap_in_words(history: Mapping[str, Any]) -> str:
     if "score" in history:
         return "Gap closed: not known, as its training was scored by an earlier measure; `evaluate` measures it.\n"
     return ""
+
+
+def described_in_words(history: Mapping[str, Any]) -> str:
+    """One line on how well descriptions that were added afterwards tell styles; empty where none were."""
+    if "described" not in history:
+        return ""
+    told = history["described"]
+    worth = f"an error of {told['error']:.2f} (0: as learned from cells, 1: no better than their mean)"
+    return f"Described afterwards by {told['by']}, {told['date']}; conditions left out are predicted with {worth}.\n"
 
 
 def _print_card(card: Card) -> None:
