@@ -12,6 +12,7 @@ from PIL import Image
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.work.catalog import load_model
@@ -63,6 +64,17 @@ def test_it_is_said_by_what_the_model_is_kept(
     trainer, said = make_trainer(cells, settings, tmp_path / "run")
     assert said.startswith(words)
     assert (trainer.best.score is None) == ("last" in words)
+
+
+def test_the_bar_goes_back_where_the_training_does(
+    cells: Cells, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = Trainer(cells, TrainingSettings(steps=4, recipe="paper", **SMALL), tmp_path / "run")
+    told = [TrainingEvent(step, 4, 1.0, None, "adversarial", {"real": 0.1}) for step in (1, 2, 3, 2, 3, 4, 4)]
+    told[3] = replace(told[3], losses={}, message="It went back.")
+    told[6] = replace(told[6], losses={}, message="It ended.", finished=True)
+    assert follow(trainer, told) == "It ended."
+    assert "| 4/4 [" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_samples_are_drawn_ever_more_seldom(cells: Cells, tmp_path: Path) -> None:

@@ -314,6 +314,10 @@ def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, pro
                 message = event.message or ""
             if event.finished or event.paused:
                 continue
+            if event.message:  # it went back
+                bar.n = event.step
+                bar.refresh()
+                continue
             shown |= {name: f"{value:.3f}" for name, value in event.losses.items() if name in shown_losses}
             if minutes and event.seconds_left is not None:
                 shown["min left"] = f"{event.seconds_left / 60:.1f}"

@@ -172,7 +172,11 @@ def test_nan_stops_and_goes_back_to_the_last_good_checkpoint(
     good = IMPA.load(trainer.run.model_path).hash
     trainer.settings = replace(trainer.settings, checkpoint_seconds=1000)
     monkeypatch.setattr(Step, "__call__", lambda *_, **__: {"cycle": float("nan")})
-    with pytest.raises(TrainingError, match=r"NaN at step 4 \(loss cycle\) and went back to its checkpoint of step 2,"):
+    said = str(next(events).message)
+    assert said.startswith("The training ran to NaN at step 4 (loss cycle); it went back to step 2 and goes on with")
+    with pytest.raises(
+        TrainingError, match=r"NaN again, .*, at step 3 \(loss cycle\) and went back to its checkpoint of step 2,"
+    ):
         list(events)
     assert IMPA.load(trainer.run.model_path).hash == good == trainer.model.hash
     assert trainer.run.history["step"].tolist() == [1, 2]

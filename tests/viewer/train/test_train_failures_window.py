@@ -104,7 +104,10 @@ def test_nan_goes_back_to_the_checkpoint(
     monkeypatch.setattr(steps.Step, "__call__", bad)
     dock = start(cells_path)
     settle(lambda: not dock.session.busy)
-    check_ready(dock, "ran to NaN at step 3", "train anew with another seed")
+    check_ready(
+        dock, "ran to NaN again, with lower learning rates since step 0, at step 3", "train anew with another seed"
+    )
+    assert "⚠ The training ran to NaN at step 3 (loss cycle); it went back to its start" in dock.watch.about.text()
 
 
 def test_an_error_that_nobody_thought_of_keeps_its_traceback(

@@ -40,7 +40,7 @@ class TrainingEvent:
     gaps
         Now and then, the gap closed on held-out cells by condition (0: as the control, 1: as real cells).
     message
-        How it ended, in the last event.
+        How it ended, in the last event; in one before, why the training went back to `step` and how it goes on.
     finished
         True in the last event only.
     paused

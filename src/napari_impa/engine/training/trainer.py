@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from torch.nn import Parameter
 
@@ -41,6 +43,7 @@ from napari_impa.engine.training.run_folder.lock import RunLock
 from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.engine.training.run_folder.samples import draw_samples
 from napari_impa.engine.training.run_folder.trained_model import TrainedModel
+from napari_impa.engine.training.runaway import Lost, Runaway
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.one_launch import recorder_for
@@ -50,6 +53,8 @@ from napari_impa.errors import OutOfMemoryError, TrainingError
 from napari_impa.watch import UNWATCHED, Watch
 
 __all__ = ["Samples", "Trainer", "TrainingEvent"]
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer(Steered):
@@ -83,7 +88,7 @@ class Trainer(Steered):
     ------
     TrainingError
         If the folder holds a run and `resume` is off, or the run does not fit the settings, or another training is
-        going on in it; while iterating, if a loss or a weight is not finite.
+        going on in it; while iterating, if its losses have run away (`runaway`) for the second time.
     ModelError
         If the model to go on from does not fit the cells or the settings.
     OutOfMemoryError
@@ -148,7 +153,8 @@ class Trainer(Steered):
         self.step, self.seconds, self._autoencoder_ended = 0, 0.0, 0
         self._stopping = self._attempting = False
         self.best = BestModel(self.run)
-        self._checkpoints = Checkpoints(self.run, self._step, self.best)
+        self._runaway = Runaway()
+        self._checkpoints = Checkpoints(self.run, self._step, self.best, self._runaway)
         self.group.agree()  # every process has looked before the first one writes
         if resuming:
             self._resume()
@@ -220,6 +226,13 @@ class Trainer(Steered):
                 continue
             losses, stage = self._one_step()
             self.seconds = clock.seconds
+            lost = self._runaway.look(losses)
+            if lost is not None:
+                said = self._lower_rates(lost)
+                with clock.stopped():
+                    yield replace(self._event(self._stage(), {}, None, {}), message=said)
+                saved = time.monotonic()
+                continue
             row = {"step": self.step, "seconds": round(self.seconds, 3), "stage": stage, **losses}
             self._checkpoints.rows.append(row)
             due = stage == "adversarial" and self.best.is_due(self.step, self.seconds) and self._progress() < 1
@@ -228,14 +241,14 @@ class Trainer(Steered):
             event = self._event(stage, losses, self.samples() if sample and self.group.is_first else None, gaps)
             with clock.stopped():
                 yield event
-            if time.monotonic() - saved > self.settings.checkpoint_seconds:
-                self.save()
+            if time.monotonic() - saved > self.settings.checkpoint_seconds and not self._runaway.suspects:
+                self._save(lambda: self.model, is_last=False)
                 saved = time.monotonic()
         if self.steering.abandoned:
             if self.group.is_first and self._checkpoints.seconds < self.steering.seconds_left:
                 self.save()
             return
-        gaps = {} if self._stopping or self._stage() == "autoencoder" else self._scored()
+        gaps = {} if self._stopping or self._stage() == "autoencoder" else self._scored(is_last=True)
         quickly = self._stopping and not self.best.is_last
         self._save((lambda: self.model) if quickly else self._calibrated)
         event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, gaps)
@@ -268,22 +281,41 @@ class Trainer(Steered):
         self.step += 1
         if stage == "autoencoder":
             self._autoencoder_ended = self.step
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
-        if bad:
-            self._give_up(f"loss {', '.join(bad)}")
         return losses, stage
 
     def _share_gradients(self, parameters: Sequence[Parameter]) -> None:
         if not self._attempting:
             self.group.average_gradients(parameters, self._mine.weight)
 
-    def _give_up(self, reason: str) -> None:
+    def _lower_rates(self, lost: Lost) -> str:
+        """Go back to the checkpoint, to go on with lower rates; returns a sentence that says so. The clock goes on.
+
+        Raises
+        ------
+        TrainingError
+            If that was done before.
+        """
+        at, rates, seconds, scoring = self.step, self._step.lowered, self.seconds, self.best.seconds
+        if self._checkpoints.went_back:
+            self._give_up(lost)
+        self._load_checkpoint()  # every process, as when it is resumed
+        self.seconds, self.best.seconds = seconds, scoring
+        self._runaway.restore({})
+        self._step.lowered = lost.lowered(rates)
+        self.group.copy_from_first(self._step.state().values())
+        said = lost.going_on(at, self.step)
+        self._checkpoints.went_back = [{"at": at, "to": self.step, "message": said}]
+        if self.group.is_first:
+            self.run.cut(self.step)
+            self._checkpoints.write(self._position)
+            self.run.note(went_back=self._checkpoints.went_back)
+            logger.warning("%s", said)
+        return said
+
+    def _give_up(self, lost: Lost) -> NoReturn:
+        before = self._checkpoints.went_back
         at, back = self.step, self._go_back()
-        where = f"its checkpoint of step {back:,}, whose model is kept" if back else "its start"
-        raise TrainingError(
-            f"The training ran to NaN at step {at:,} ({reason}) and went back to {where}; "
-            "train anew with another seed, a larger batch size or another recipe."
-        )
+        raise TrainingError(lost.stopping(at, back, before[-1]["to"] if before else None))
 
     def _what_fits(self) -> str:
         """Find the batch that the memory does suffice for, by steps that are undone afterwards."""
@@ -328,19 +360,27 @@ class Trainer(Steered):
         """Write history, checkpoint and last model into the run folder, and while none is scored the model too."""
         self._save(lambda: self.model)
 
-    def _save(self, model: Callable[[], IMPA]) -> None:
+    def _save(self, model: Callable[[], IMPA], *, is_last: bool = True) -> None:
         if not self.group.is_first:
             return
         self.run.require_there()
-        self._require_finite()
-        self._checkpoints.save(self._position, model)
+        if self._is_finite(is_last=is_last):
+            self._checkpoints.save(self._position, model)
 
-    def _scored(self) -> dict[str, float]:
+    def _scored(self, *, is_last: bool = False) -> dict[str, float]:
         if self.best.score is None:
             return {}
         self.run.require_there()
-        self._require_finite()
+        if not self._is_finite(is_last=is_last):
+            return {}
         return self.best.consider(self._calibrated, self.step, self.seconds)
+
+    def _is_finite(self, *, is_last: bool) -> bool:
+        """Whether all weights are numbers. Where not, the next losses will say so; where none follow, it gives up."""
+        finite = tensor_file.all_finite(self._step.state())
+        if is_last and not finite:
+            self._give_up(Lost("weights", to_nan=True))
+        return finite
 
     def _calibrated(self) -> IMPA:
         """Make the model as it is now, its mean styles those of the cells where they can be computed, on the device."""
@@ -353,10 +393,6 @@ class Trainer(Steered):
     @property
     def _position(self) -> Position:
         return Position(self.step, self.seconds, self._autoencoder_ended)
-
-    def _require_finite(self) -> None:
-        if not tensor_file.all_finite(self._step.state()):
-            self._give_up("weights")
 
     def _resume(self) -> None:
         require_same_settings(self.run, self.settings)

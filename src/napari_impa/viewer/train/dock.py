@@ -219,7 +219,7 @@ class TrainDock(Dock):
             self.progress.setValue(round(1000 * event.progress))
             steps = f"{event.step:,}" + (f" of {event.steps:,}" if event.steps else "")
             left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
-            self.status.say(f"Step {steps}{left} · {STAGES.get(event.stage, event.stage)}")
+            self.status.say(event.message or f"Step {steps}{left} · {STAGES.get(event.stage, event.stage)}")
             self.watch.follow(report)
 
     def _on_ended(self, outcome: Trained | Failure | None) -> None:

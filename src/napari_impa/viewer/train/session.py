@@ -65,7 +65,7 @@ def train(token: Token, plan: Plan, steering: Steering) -> Trained:
     for event in training:
         if event.losses:
             waiting.append((event.step, event.losses))
-        worth_it = event.finished or event.paused or event.gaps or event.samples is not None
+        worth_it = event.message or event.finished or event.paused or event.gaps or event.samples is not None
         if worth_it or time.monotonic() - told > REPORT_EVERY:
             token.send(Advance(event, waiting))
             waiting, told = [], time.monotonic()

@@ -33,6 +33,8 @@ class WatchPage(Page):
         super().__init__()
         self.viewer = viewer
         self.preview: Preview | None = None
+        self._folder: Path | None = None
+        self._started: TrainingStart | None = None
         self._past = Latest()
         self._past.succeeded.connect(self._show_past)
         self.stops: list[Callable[[], None]] = [self._past.cancel]
@@ -56,13 +58,13 @@ class WatchPage(Page):
         self.gaps.clear_curves()
         self._past.submit(read_past, folder)
         self.about.setText("")
+        self._folder = folder
 
     def started(self, report: TrainingStart) -> None:
         """Say what is trained on and on what device."""
         self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
-        self.gaps.set_floor(report.floor)
-        if not report.scored:
-            self.gaps.explain("The gap closed is not measured, as is said above.")
+        self._started = report
+        self._label_gaps(report)
         before = None
         if self.preview is not None:
             self.preview.composing.cancel()
@@ -74,11 +76,29 @@ class WatchPage(Page):
     def follow(self, report: Advance) -> None:
         """Draw what has come."""
         event = report.event
+        if event.message and not event.finished:
+            self._go_back(event.message)
+            return
         self.curves.extend(report.points)
         self.gaps.extend([(event.step, event.gaps)])
         if event.samples is not None and self.preview is not None:
             self.preview.draw(event.samples, event.step)
             self.show_preview.setEnabled(True)
+
+    def _go_back(self, message: str) -> None:
+        """Say why the training went back, and draw what is left of it."""
+        self.about.setText(breakable(f"{self.about.text()}\n⚠ {message}"))
+        self.curves.clear_curves()
+        self.gaps.clear_curves()
+        if self._started is not None:
+            self._label_gaps(self._started)
+        if self._folder is not None:
+            self._past.submit(read_past, self._folder)
+
+    def _label_gaps(self, report: TrainingStart) -> None:
+        self.gaps.set_floor(report.floor)
+        if not report.scored:
+            self.gaps.explain("The gap closed is not measured, as is said above.")
 
     def _show_past(self, past: Past) -> None:
         self.curves.show_past(past)

@@ -13,9 +13,14 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.best import BestModel
 from napari_impa.engine.training.run_folder.run import Run
+from napari_impa.engine.training.runaway import Runaway
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
+from napari_impa.engine.training.steps.rates import RateFactors
 from napari_impa.engine.training.steps.step import Step
 from napari_impa.errors import TrainingError
+
+LOSSES = "losses."
+"""Beginning of the names of tensors that hold the last losses."""
 
 
 class Position(NamedTuple):
@@ -37,9 +42,13 @@ class Checkpoints:
         The networks and optimisers, which a checkpoint holds whole.
     best
         The best model; while there is none, the last model takes its place.
+    runaway
+        What follows the losses, and goes on as it was.
 
     Attributes
     ----------
+    went_back
+        Times that the training went back to a checkpoint and went on with lower rates, JSON-able.
     saved
         Step of the checkpoint that is there.
     seconds
@@ -48,9 +57,10 @@ class Checkpoints:
         Steps for the history that are not written yet.
     """
 
-    def __init__(self, run: Run, step: Step[Any], best: BestModel) -> None:
-        self.run, self.best, self._step = run, best, step
+    def __init__(self, run: Run, step: Step[Any], best: BestModel, runaway: Runaway) -> None:
+        self.run, self.best, self._step, self._runaway = run, best, step, runaway
         self.saved, self.seconds = 0, 0.0
+        self.went_back: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
 
     def save(self, position: Position, model: Callable[[], IMPA]) -> None:
@@ -68,8 +78,12 @@ class Checkpoints:
     def write(self, position: Position) -> None:
         """Write the checkpoint alone."""
         began = time.monotonic()
-        header = {**position._asdict(), "scoring": self.best.seconds}
-        tensor_file.write_tensors(self.run.checkpoint_path, self._step.state(), header)
+        header = {**position._asdict(), "scoring": self.best.seconds, "went_back": self.went_back}
+        header["rates"] = self._step.lowered._asdict()
+        losses = {
+            f"{LOSSES}{name}": torch.tensor(some, dtype=torch.float64) for name, some in self._runaway.values().items()
+        }
+        tensor_file.write_tensors(self.run.checkpoint_path, self._step.state() | losses, header)
         self.saved = position.step
         self.seconds = 4 * (time.monotonic() - began)  # with the models, and at first without the optimisers' state
 
@@ -95,6 +109,10 @@ class Checkpoints:
             raise TrainingError(
                 f"The run in {self.run.folder} does not fit these cells ({error}); choose another folder."
             ) from error
+        values = {name.removeprefix(LOSSES): some.tolist() for name, some in tensors.items() if name.startswith(LOSSES)}
+        self._runaway.restore(values)
+        self._step.lowered = RateFactors(**header.get("rates", {}))
+        self.went_back = header.get("went_back", [])
         self.best.seconds, self.saved = header.get("scoring", 0.0), header["step"]
         return Position(header["step"], header["seconds"], header["autoencoder_ended"])
 

@@ -142,7 +142,19 @@ class Run:
         try:
             for name in ("samples", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            text = json.dumps(config, indent=1, default=str)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+        self._write_config(config)
+
+    def note(self, **facts: Any) -> None:
+        """Add to `config.json` what is to be known of the run, JSON-able, to whom reads it."""
+        self._write_config({**self.config, **facts})
+
+    def _write_config(self, config: Mapping[str, Any]) -> None:
+        text = json.dumps(config, indent=1, default=str)
+        try:
             tensor_file.write_beside(self.folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise TrainingError(

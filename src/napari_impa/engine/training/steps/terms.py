@@ -27,6 +27,9 @@ class Term:
         Of the curve, on dark and on light, which colour-blind people can tell apart (after Paul Tol).
     in_bar
         Whether the progress bar shows it.
+    player
+        Where it is a cross-entropy of D's answers, log 2 where they tell nothing apart: whose loss it is,
+        `discriminator` or `generator`.
     """
 
     name: str
@@ -34,15 +37,19 @@ class Term:
     title: str = ""
     colours: tuple[str, str] = ("", "")
     in_bar: bool = False
+    player: str = ""
 
 
 TERMS = (
-    Term("real", "D takes real cells for real", in_bar=True),
-    Term("fake", "D takes generated cells for generated", in_bar=True),
-    Term("mismatch", "D takes control cells for what they are not: cells of the condition"),
+    Term("real", "D takes real cells for real", in_bar=True, player="discriminator"),
+    Term("fake", "D takes generated cells for generated", in_bar=True, player="discriminator"),
+    Term(
+        "mismatch", "D takes control cells for what they are not: cells of the condition", player="discriminator"
+    ),
     Term("r1", "½ the squared gradient of D at real cells"),
     Term(
-        "adversarial", "D takes generated cells for real", "adversarial", ("#ee6677", "#bb2244"), in_bar=True
+        "adversarial", "D takes generated cells for real", "adversarial", ("#ee6677", "#bb2244"), in_bar=True,
+        player="generator",
     ),
     Term("style", "F finds in a generated cell the style it was drawn with", "style", ("#44bb66", "#117733")),
     Term("diversity", "two generated cells of other noise differ: the more, the better"),
