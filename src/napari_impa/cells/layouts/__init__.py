@@ -14,6 +14,7 @@ from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
+from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
 from napari_impa.cells.layouts.subfolders import FLAT_FOLDER, SUBFOLDERS
 from napari_impa.cells.readers import formats
@@ -24,7 +25,15 @@ __all__ = [
     "layout_names", "list_source",
 ]  # fmt: skip
 
-LAYOUTS: tuple[FolderLayout, ...] = (SINGLE_IMAGE, METADATA_CSV, IMPA_INDEX, IMAGEXPRESS, SUBFOLDERS, FLAT_FOLDER)
+LAYOUTS: tuple[FolderLayout, ...] = (
+    SINGLE_IMAGE,
+    METADATA_CSV,
+    IMPA_INDEX,
+    PHENIX,
+    IMAGEXPRESS,
+    SUBFOLDERS,
+    FLAT_FOLDER,
+)
 """All layouts; the one that fits a source most surely is taken."""
 
 

@@ -6,9 +6,13 @@ A new one is a file with its `PlateWriter`, called as the layout that reads it, 
 from __future__ import annotations
 
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
+from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter
 
 __all__ = ["PLATE_WRITERS", "PlateImages", "PlateWriter"]
 
-PLATE_WRITERS: tuple[PlateWriter, ...] = (IMAGEXPRESS_PLATE,)
+PLATE_WRITERS: tuple[PlateWriter, ...] = (
+    PHENIX_PLATE,
+    IMAGEXPRESS_PLATE,
+)
 """All layouts in which a plate can be written."""

@@ -1,0 +1,140 @@
+"""The index that Harmony writes beside the images of an Opera Phenix or Operetta: `Index.idx.xml`, or `Index.xml`.
+
+In Harmony's V1 and V5 a channel's name and pixel size stand with every image, in V7 once a channel, under `Maps`
+(broadinstitute/pe2loaddata has one of each among its tests). Of the namespace nothing is asked, so that a later one
+reads as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from napari_impa.errors import SourceError
+
+INDEX_NAMES = ("index.idx.xml", "index.xml")
+_METRES = 1e6  # µm
+
+
+@dataclass(frozen=True)
+class HarmonyImage:
+    """One image of an index: its file's name, its place and its channel's number; (x, y) of its field in µm."""
+
+    file: str
+    row: int
+    column: int
+    field: int
+    plane: int
+    time: int
+    channel: int
+    state: str = "Ok"
+    position: tuple[float, float] | None = None
+
+
+@dataclass
+class HarmonyIndex:
+    """What an index says of its plate.
+
+    Parameters
+    ----------
+    plate
+        The plate's barcode.
+    images
+        In the order of the file.
+    channels
+        Names by channel number.
+    pixel_sizes
+        µm by channel number.
+    """
+
+    plate: str = ""
+    images: list[HarmonyImage] = field(default_factory=list)
+    channels: dict[int, str] = field(default_factory=dict)
+    pixel_sizes: dict[int, float] = field(default_factory=dict)
+
+    def named_channels(self) -> dict[int, str]:
+        """Names by channel number, in order, told apart where two channels have one name."""
+        numbers = sorted({image.channel for image in self.images} | self.channels.keys())
+        names = {number: self.channels.get(number) or str(number) for number in numbers}
+        twice = {name for name in names.values() if list(names.values()).count(name) > 1}
+        return {number: f"{name} ({number})" if name in twice else name for number, name in names.items()}
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is such an index, by its first bytes."""
+    with open(path, "rb") as file:
+        return b"Harmony" in file.read(2000)
+
+
+def read_index(path: Path) -> HarmonyIndex:
+    """Read an index, image by image, so that one of a hundred megabytes takes little memory.
+
+    Raises
+    ------
+    SourceError
+        If the file is cut short or holds something else.
+    """
+    found = HarmonyIndex()
+    try:
+        for tag, element in _elements(path):
+            if tag == "Plate":
+                found.plate = _text(element, "PlateID") or _text(element, "Name")
+            elif tag == "Entry":
+                _read_channel(found, int(element.get("ChannelID", "0")), element)
+            elif tag == "Image" and len(element):
+                image = _image(element)
+                found.images.append(image)
+                _read_channel(found, image.channel, element)
+            elif tag not in ("Images", "EvaluationInputData"):
+                continue
+            element.clear()
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceError(
+            f"{path} is no whole index of Harmony ({error}); restore it, or remove it, so that the plate is read by "
+            "the names of its files."
+        ) from error
+    return found
+
+
+def _elements(path: Path) -> Iterator[tuple[str, ElementTree.Element]]:
+    with open(path, "rb") as file:
+        for _, element in ElementTree.iterparse(file):
+            yield element.tag.rpartition("}")[2], element
+
+
+def _image(element: ElementTree.Element) -> HarmonyImage:
+    of = {child.tag.rpartition("}")[2]: child for child in element}
+
+    def number(name: str, other: int = 1) -> int:
+        return int(of[name].text or other) if name in of else other
+
+    position = None
+    if "PositionX" in of and "PositionY" in of:
+        position = _micrometres(of["PositionX"]), _micrometres(of["PositionY"])
+    file = (of["URL"].text or "").strip() if "URL" in of else ""
+    state = (of["State"].text or "").strip() if "State" in of else "Ok"
+    return HarmonyImage(
+        file, number("Row"), number("Col"), number("FieldID"), number("PlaneID"), number("TimepointID"),
+        number("ChannelID"), state, position,
+    )  # fmt: skip
+
+
+def _read_channel(found: HarmonyIndex, number: int, element: ElementTree.Element) -> None:
+    if number not in found.channels and (name := _text(element, "ChannelName")):
+        found.channels[number] = name
+    if number not in found.pixel_sizes:
+        size = element.find("{*}ImageResolutionX")
+        if size is not None and size.text:
+            found.pixel_sizes[number] = _micrometres(size)
+
+
+def _micrometres(element: ElementTree.Element) -> float:
+    scale = {"m": _METRES, "mm": 1e3, "um": 1.0, "µm": 1.0}.get(element.get("Unit", "m"), _METRES)
+    return float(f"{float(element.text or 0) * scale:.6g}")
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    child = element.find(f"{{*}}{name}")
+    return "" if child is None or child.text is None else child.text.strip()
