@@ -23,7 +23,7 @@ from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import ConditionError, ImpaError, ModelError, TrainingError
 from napari_impa.work.catalog import load_model
-from napari_impa.work.describing import MOST_NEW, describe_model, save_described
+from napari_impa.work.describing import MOST_NEW, describe_beside, describe_model, save_described
 
 TRAINED = [one for one in COMPOUNDS if not one.held_out]
 HELD = [one for one in COMPOUNDS if one.held_out]
@@ -306,6 +306,13 @@ def test_nothing_is_overwritten(smiles_csv: Path, tmp_path: Path) -> None:
     for out in (path, tmp_path):
         with pytest.raises(TrainingError, match="exists already"):
             save_described(found, out)
+
+
+def test_a_model_is_described_into_a_free_file_beside_it(smiles_csv: Path, tmp_path: Path) -> None:
+    path = model_of().save(tmp_path / "mine.impa")
+    names = [describe_beside(path, smiles_csv)[0].name for _ in range(2)]
+    assert names == ["mine-described.impa", "mine-described-2.impa"]
+    assert load_model(tmp_path / names[1]).name == "mine-described-2"
 
 
 def test_a_described_model_can_be_described_again(smiles_csv: Path) -> None:

@@ -207,6 +207,22 @@ def save_described(found: DescribedModel, out: str | Path) -> Path:
     return found.model.save(path)
 
 
+def describe_beside(model: Path, table: Path, *, watch: Watch = UNWATCHED) -> tuple[Path, DescribedModel]:
+    """Describe the model of a run folder or file by a table, into a new file beside it: `NAME-described.impa`.
+
+    Raises
+    ------
+    ImpaError
+        As `describe_model` and `save_described`.
+    """
+    found = describe_model(model, table, watch=watch)
+    name = f"{model.resolve().name.removesuffix('.impa')}-described"
+    names = (name if number == 1 else f"{name}-{number}" for number in range(1, 10_000))
+    free = next(path for one in names if not (path := model.resolve().with_name(f"{one}.impa")).exists())
+    watch.check()
+    return save_described(found, free), found
+
+
 # ---- what describes each condition ----------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from qtpy.QtTest import QTest
 import napari_impa.viewer.train.runs_page as runs_module
 import napari_impa.work.run_report as run_report
 from napari_impa.errors import ConditionError
-from napari_impa.viewer.library.models import remember
+from napari_impa.viewer.library.models import recent, remember
 from napari_impa.viewer.train.runs_page import CHANGED, GAP, NAME, STATE, RunsList, find_runs
 from napari_impa.watch import Token, Watch
 from napari_impa.work.training import train_plan
@@ -188,6 +188,44 @@ def test_the_report_of_a_run_is_made_in_the_background_and_shown(
     settle(lambda: not runs.report.running)
     assert "nothing was written" in runs.about.text()
     assert len(opened) == len(failures) == 1
+
+
+def test_a_run_is_described_by_a_table_into_a_new_model(
+    qtbot: Any, trained: Path, tmp_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fit itself is checked elsewhere: here a model of five conditions and a table of numbers are enough."""
+    from napari_impa.engine.training.run_folder.summaries import summary
+    from napari_impa.work.catalog import load_model
+
+    bundled = load_model("simulated-screen")
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    bundled.save(folder / "model.impa")
+    table = tmp_path / "numbers.csv"
+    table.write_text("".join([",a,b\n", *(f"{name},{n},{n * n}\n" for n, name in enumerate(bundled.conditions))]))
+    runs = RunsList()
+    qtbot.addWidget(runs)
+    one = replace(summary(trained / "complete"), folder=folder)
+    runs._fill([one, replace(one, folder=tmp_path / "batches", task="batch")])
+    runs.choose(tmp_path / "batches")
+    assert not runs.describe.button.isEnabled()
+    runs.choose(folder)
+    asked: list[Any] = []
+    monkeypatch.setattr(runs_module, "open_dialog", asked.append)
+    runs.describe.button.click()
+    asked[0].fileSelected.emit(str(table))
+    settle(lambda: not runs.describe.running)
+    said = runs.about.text().replace("\u200b", "")
+    assert said.startswith("Fitted 5 conditions by numbers of its table.")
+    assert said.endswith(f"Saved {tmp_path / 'run-described.impa'}; the Perturb dock lists it.")
+    assert load_model(recent()[0]).descriptions[0].kind == "table"
+    failures: list[str] = []
+    runs.failed.connect(lambda failure: failures.append(failure.message))
+    table.write_text("name,a\nx,1\n")
+    runs.describe_by(table)
+    settle(lambda: not runs.describe.running)
+    assert "numbers.csv has no row for" in failures[0]
+    assert "⚠ numbers.csv has no row for" in runs.about.text().replace("\u200b", "")
 
 
 def test_a_report_under_way_is_stopped_as_the_dock_closes(

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QFileDialog,
     QGridLayout,
     QHeaderView,
     QLabel,
@@ -19,14 +20,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_impa.viewer.kit.dialogs import open_dialog
 from napari_impa.viewer.kit.forms import breakable
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
-from napari_impa.viewer.library.models import recent
+from napari_impa.viewer.library.models import recent, remember
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari_impa.engine.training.run_folder.summaries import RunSummary
+    from napari_impa.work.describing import DescribedModel
 
 COLUMNS = ("run", "gap\nclosed", "steps", "state", "date")
 NAME, GAP, STEPS, STATE, CHANGED = range(5)
@@ -85,7 +88,7 @@ class RunsList(QWidget):
         With the run folder: go on training it; use its model in Perturb; show it in the file manager (which happens by
         itself); train once more with its settings; train something from its model.
     failed
-        `Failure` of looking for runs, or of a report.
+        `Failure` of looking for runs, of a report, or of describing a model.
     """
 
     resume_asked = Signal(object)
@@ -162,12 +165,22 @@ class RunsList(QWidget):
         self.report.succeeded.connect(self._on_report)
         self.report.failed.connect(self._on_failed)
         self.report.stopped.connect(lambda: self.about.setText("The report was stopped; nothing was written."))
+        self.describe = JobButton(
+            "Describe …",
+            stop="Stop describing",
+            tip="Let the model of this run take new compounds or genes, without training it: by a table with a row a "
+            "condition, its name first, then SMILES or numbers. A new model is written beside the run.",
+        )
+        self.describe.asked.connect(self._choose_table)
+        self.describe.succeeded.connect(self._on_described)
+        self.describe.failed.connect(self._on_failed)
         buttons = QGridLayout()
         buttons.setSpacing(4)
         placed = (self.use, self.resume, self.again, self.go_on_from, self.open, self.refresh_button)
         for number, button in enumerate(placed):
             buttons.addWidget(button, number // 2, number % 2)
-        buttons.addWidget(self.report, 3, 0, 1, 2)
+        buttons.addWidget(self.report, 3, 0)
+        buttons.addWidget(self.describe, 3, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(table, 1)
@@ -219,6 +232,7 @@ class RunsList(QWidget):
         """Drop what is done in the background, as the dock closes."""
         self._finding.cancel()
         self.report.cancel()
+        self.describe.cancel()
 
     def _fill(self, found: list[RunSummary]) -> None:
         before = self.chosen
@@ -251,6 +265,25 @@ class RunsList(QWidget):
         shown = open_in_system(page)
         self.about.setText(breakable(f"The report is {page}{'' if shown else '; open it in a browser'}."))
 
+    def _choose_table(self) -> None:
+        dialog = QFileDialog(self, "Choose a table that describes the conditions", "", "Tables (*.csv *.tsv *.txt)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda path: self.describe_by(Path(path)))
+        open_dialog(dialog)
+
+    def describe_by(self, table: Path) -> None:
+        """Describe the model of the run chosen by a table, in the background."""
+        from napari_impa.work.describing import describe_beside
+
+        if self.chosen is not None:
+            self.about.setText(breakable(f"{self.chosen.name} is described by {table.name} …"))
+            self.describe.start(as_job(describe_beside), self.chosen.folder, table)
+
+    def _on_described(self, written: tuple[Path, DescribedModel]) -> None:
+        path, found = written
+        remember(path)
+        self.about.setText(breakable("\n".join([*found.lines, f"Saved {path}; the Perturb dock lists it."])))
+
     def _on_double_click(self, *_: object) -> None:
         self.use.click()
 
@@ -269,6 +302,7 @@ class RunsList(QWidget):
         self.go_on_from.setEnabled(usable and train)
         self.open.setEnabled(one is not None)
         self.report.allow(usable)
+        self.describe.allow(one is not None and usable and one.task == "perturbation")
 
 
 def _items(one: RunSummary) -> tuple[_Item, ...]:
