@@ -13,8 +13,12 @@ from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
+from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
+from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
+from napari_impa.cells.layouts.plate_readers.rxrx1 import RXRX1
+from napari_impa.cells.layouts.plate_readers.wells_in_names import WELLS_IN_NAMES
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
 from napari_impa.cells.layouts.subfolders import FLAT_FOLDER, SUBFOLDERS
 from napari_impa.cells.readers import formats
@@ -31,6 +35,10 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     IMPA_INDEX,
     PHENIX,
     IMAGEXPRESS,
+    CELLOMICS,
+    MICRO_MANAGER,
+    RXRX1,
+    WELLS_IN_NAMES,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def plate_names(
     conditions = _say_conditions(folders, choice)
     telling = {folder: tuple(name for name in folder[conditions:] if not part.fullmatch(name)) for folder in folders}
     different = set(telling.values())
-    if different == {()}:
+    if different <= {()}:
         own = "" if conditions else _own_name(source.root, part)
         return lambda image: own
     common = _common(different)
@@ -59,6 +59,26 @@ def plate_names(
         names[parts] = innermost or _own_name(source.root, part)
     by_folder = {folder: names[parts] for folder, parts in telling.items()}
     return lambda image: by_folder[source.folder(image)]
+
+
+def folders_of_several(source: SourceFiles, named: Iterable[tuple[Path, str, str]]) -> set[Parts]:
+    """Folders in which files of several plates lie, told by the beginnings of their names.
+
+    One plate's files may be called in several ways; the same well under two names is two plates.
+
+    Parameters
+    ----------
+    named
+        Files, how their names begin, and their wells.
+    """
+    wells: defaultdict[Parts, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for file, beginning, well in named:
+        wells[source.folder(file)][beginning].add(well)
+    return {
+        folder
+        for folder, by_name in wells.items()
+        if sum(map(len, by_name.values())) > len(set().union(*by_name.values()))
+    }
 
 
 def _own_name(root: Path, part: re.Pattern[str]) -> str:

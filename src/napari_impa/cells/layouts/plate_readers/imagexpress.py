@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PROJECTION, PlatePlanes, plate_listing
 from napari_impa.cells.layouts.plate_field import PlaneFile
-from napari_impa.cells.layouts.plate_folders import Parts, plate_names
+from napari_impa.cells.layouts.plate_folders import Parts, folders_of_several, plate_names
 from napari_impa.cells.wells import well_name
 
 _GUID = r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}"
@@ -50,7 +49,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     thumbnails = {file: _THUMBNAIL for file, found in named if found["thumb"]}
     named = [(file, found) for file, found in named if not found["thumb"]]
     plate_of = plate_names(source, choice, [file for file, _ in named], _INSIDE)
-    several = _plates_by_name(source, named)
+    several = folders_of_several(source, ((file, found["name"] or "", found["well"]) for file, found in named))
     descriptions = source.beside(".htd")
     waves = {source.folder(file): _wave_names(file) for file in descriptions}
     folders = {folder: (*_step_of(folder), _nearest(waves, folder)) for folder in {source.folder(f) for f, _ in named}}
@@ -77,21 +76,6 @@ def _step_of(folder: Parts) -> tuple[int, int]:
         elif found := _STEP.fullmatch(name):
             step = int(found[1]) or PROJECTION
     return time, step
-
-
-def _plates_by_name(source: SourceFiles, named: list[tuple[Path, re.Match[str]]]) -> set[Parts]:
-    """Folders in which files of several plates lie, told by the beginnings of their names.
-
-    One plate's files may be called in several ways; the same well under two names is two plates.
-    """
-    wells: defaultdict[Parts, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for file, found in named:
-        wells[source.folder(file)][found["name"] or ""].add(found["well"])
-    return {
-        folder
-        for folder, by_name in wells.items()
-        if sum(map(len, by_name.values())) > len(set().union(*by_name.values()))
-    }
 
 
 def _nearest(waves: Mapping[Parts, dict[str, str]], folder: Parts) -> dict[str, str]:

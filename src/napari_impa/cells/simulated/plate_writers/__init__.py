@@ -5,6 +5,7 @@ A new one is a file with its `PlateWriter`, called as the layout that reads it, 
 
 from __future__ import annotations
 
+from napari_impa.cells.simulated.plate_writers.by_name import NAMED_PLATES
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
 from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter
@@ -14,5 +15,6 @@ __all__ = ["PLATE_WRITERS", "PlateImages", "PlateWriter"]
 PLATE_WRITERS: tuple[PlateWriter, ...] = (
     PHENIX_PLATE,
     IMAGEXPRESS_PLATE,
+    *NAMED_PLATES,
 )
 """All layouts in which a plate can be written."""
