@@ -36,6 +36,16 @@ def test_conditions_are_counted_controls_first() -> None:
     assert found["control"].tolist() == [True, False, False]
 
 
+def test_an_empty_label_is_no_condition() -> None:
+    row = {"compound": "", "dose": np.nan, "plate": "p4", "site": 6}
+    table = pd.concat([TABLE, pd.DataFrame([row])], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        conditions_table(table, ("compound", "dose"), "DMSO"), conditions_table(TABLE, ("compound", "dose"), "DMSO")
+    )
+    assert default_hold_out(table, ("compound",), "DMSO") == default_hold_out(TABLE, ("compound",), "DMSO")
+    assert default_hold_out(TABLE, ("compound",), "DMSO")[0] == "plate"
+
+
 def test_no_plates_are_no_plates() -> None:
     found = conditions_table(TABLE.drop(columns="plate"), ("compound",), None)
     assert found["plates"].tolist() == [0, 0]

@@ -44,6 +44,8 @@ def conditions_table(
 ) -> pd.DataFrame:
     """Count rows and plates of each condition; the control first, then by name, numbers in it by size.
 
+    Rows without a label are of none.
+
     Returns
     -------
     Columns condition, count, plates (0 where no plate is known), control, held (rows held out) and training.
@@ -57,6 +59,7 @@ def conditions_table(
     if column is not None:
         found["plates"] = pd.Series(condition_names(table, [column])).groupby(names).nunique()
     found = found.rename_axis("condition").reset_index()
+    found = found[found["condition"] != ""].reset_index(drop=True)
     found["control"] = found["condition"] == (None if control is None else shortest(control))
     found["training"] = found["count"] - found["held"]
     columns = ["condition", "count", "plates", "control", "held", "training"]
@@ -99,11 +102,12 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
     """
     for column in IMAGED_TOGETHER.all(table, but=label):
         few, _ = distinct(table, [column, *label])
-        texts = pd.Series(condition_names(few, [column]))
+        names = pd.Series(condition_names(few, label, control))
+        labelled = names != ""
+        texts, names = pd.Series(condition_names(few, [column]))[labelled], names[labelled]
         values = sorted(set(texts))
         if len(values) < 3:
             continue
-        names = pd.Series(condition_names(few, label, control))
         if set(names[texts != values[-1]]) == set(names):
             return column, (values[-1],)
     return "", ()

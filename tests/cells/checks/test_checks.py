@@ -62,6 +62,17 @@ def test_few_cells_are_counted_where_they_are_trained_on() -> None:
     assert "few" not in kinds(table.iloc[:20], fields=True)
 
 
+def test_cells_without_a_label_are_counted_and_are_no_condition() -> None:
+    table = pd.DataFrame({"drug": ["DMSO", "x"] * 60 + [None] * 7, "plate": ["a", "b", "c", "d"] * 30 + ["e"] * 7})
+    held = (table["plate"] == "d").to_numpy()
+    found = table_concerns(table, ["drug"], "DMSO", held)
+    assert found[0].message == (
+        "7 cells have no label (drug is empty) and are left out: fill it in where they are of use."
+    )
+    whole = table_concerns(table[:120], ["drug"], "DMSO", held[:120])
+    assert [concern.message for concern in found[1:]] == [concern.message for concern in whole]
+
+
 def test_a_condition_on_one_plate_only() -> None:
     table = pd.concat([GOOD, screen({("p2", "nocodazole"): 60})], ignore_index=True)
     held = on(table, "p3")

@@ -56,7 +56,13 @@ def table_concerns(
     plate = plate_column(table, label)
     plates = None if plate is None else pd.Series(condition_names(table, [plate]))
     own = None if control is None else shortest(control)
-    found = [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
+    found = []
+    if (blank := (names == "").to_numpy(bool)).any() and not blank.all():
+        found.append(_unlabelled(int(blank.sum()), label, fields))
+        rows = np.flatnonzero(~blank)
+        table, names, held = table.iloc[rows].reset_index(drop=True), names[rows].reset_index(drop=True), held[rows]
+        plates = None if plates is None else plates[rows].reset_index(drop=True)
+    found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
     if plates is not None and plates.nunique() > 1:
         found += _by_plate(names, plates, str(plate), own)
     if not fields:
@@ -64,6 +70,15 @@ def table_concerns(
     if not held.any():
         found.append(_nothing_held(plates, str(plate)))
     return ranked(found)
+
+
+def _unlabelled(count: int, label: Sequence[str], fields: bool) -> Concern:
+    one, what = count == 1, "image" if fields else "cell"
+    return Concern(
+        "unlabelled",
+        f"{count:,} {what}{'s' * (not one)} {'has' if one else 'have'} no label ({', '.join(label)} is empty) and "
+        f"{'is' if one else 'are'} left out: fill it in where {'it is' if one else 'they are'} of use.",
+    )
 
 
 def few_cells(counts: pd.Series, *, about: bool = False) -> list[Concern]:

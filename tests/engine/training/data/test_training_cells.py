@@ -190,3 +190,12 @@ def test_a_gpu_gets_the_cells_that_a_cpu_gets(numbered: Cells, monkeypatch: pyte
             torch.testing.assert_close(gpu.treated.cpu(), cpu.treated, atol=2.1 / 255, rtol=0)  # the dither is its own
         for one in data:
             one.close()
+
+
+def test_cells_without_a_label_take_no_part(cells: Cells) -> None:
+    some = cells.table["drug"].where(np.arange(len(cells)) % 5 > 0, None)
+    unlabelled = replace(cells, table=cells.table.assign(drug=some))
+    data = TrainingCells(unlabelled, TrainingSettings(size=SIDE), recipe_named("default"))
+    assert data.labels.conditions == ["high", "low"]
+    assert np.array_equal(data.labels.held, unlabelled.conditions == "")
+    assert sum(data.labels.counts.values()) == 32

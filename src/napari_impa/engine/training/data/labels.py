@@ -42,7 +42,7 @@ class TrainingLabels:
     sources
         For each modality, rows of the cells to transform: its own controls where it has any, else all.
     held
-        (N,) whether a cell takes no part: it is held out, or not what the training is about.
+        (N,) whether a cell takes no part: it is held out, has no label, or is not what the training is about.
     control
         (modalities,) number of the condition that is the modality's control, or -1.
     counts
@@ -59,6 +59,7 @@ class TrainingLabels:
         self._cells, self._settings = cells, settings
         self.held = held_out_mask(cells, settings.hold_out) | ~cells.mask_where(settings.where)
         self._names, self._is_control = cells.conditions, cells.is_control
+        self.held |= self._names == ""  # an empty label is none
         self._kinds = kinds = self._modality_names()
         rows = np.flatnonzero(~self.held)
         if settings.task == "batch":
@@ -110,7 +111,7 @@ class TrainingLabels:
         if column is None:
             return np.full(len(self._cells), "", object)
         names = condition_names(self._cells.table, [column])
-        missing = (names == "") & ~self._is_control
+        missing = (names == "") & ~self._is_control & (self._names != "")
         if missing.any():
             raise ConditionError(
                 f"The column {column!r} names no modality for {missing.sum():,} treated cells "
@@ -200,7 +201,8 @@ class TrainingLabels:
         if settings.dose is not None:
             facts["dose"] = _doses(cells, settings.dose)
         facts.loc[self._is_control, "dose"] = 0.0
-        known = facts[(self._kinds == self.modalities[number]) & ~self._is_control].drop_duplicates()
+        own = (self._kinds == self.modalities[number]) & ~self._is_control & (self._names != "")
+        known = facts[own].drop_duplicates()
         self._check_facts(known, by_smiles)
         known = known.set_index("name")
         if self.control[number] >= 0:
