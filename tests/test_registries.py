@@ -25,6 +25,8 @@ REPOSITORY = Path(__file__).parents[1]
 REGISTRIES = {
     "napari_impa.cells.readers.READERS": "BMP",
     "napari_impa.cells.layouts.LAYOUTS": "NAMED_FILES",
+    "napari_impa.cells.plate_maps.FORMS": "",
+    "napari_impa.cells.sheets.SHEET_FORMATS": "",
     "napari_impa.cells.segmenters.SEGMENTERS": "Otsu",
     "napari_impa.engine.describing.DESCRIPTIONS": "Embedding",
     "napari_impa.engine.training.steps.RECIPES": "",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from napari_impa.cells.blocks import (
     BLOCK,
@@ -57,6 +58,8 @@ def crop_source(
     kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
     choice: LayoutChoice = AS_FOUND,
+    plate_map: str | Path | None = None,
+    unlabelled: Literal["skip", "keep"] = "skip",
     overwrite: bool = False,
     share: Share | None = None,
     progress: Callable[[int, int, str], object] | None = None,
@@ -84,6 +87,11 @@ def crop_source(
         What becomes of nuclei nearer to the border than half a crop: `skip` leaves them out, `pad` completes them.
     label, control
         Columns that name conditions and the untreated control's name; by default guessed from the table.
+    plate_map
+        What is in the wells: a table, a workbook or a grid, as `plate_maps` reads them; short for a `choice` of it.
+    unlabelled
+        What becomes of images whose label is empty, as those of wells without a row in the plate map: `skip` leaves
+        them out, and counts them.
     overwrite
         Replace `out` where it is a `.cells` folder already.
     share
@@ -102,12 +110,19 @@ def crop_source(
     source = (
         path
         if isinstance(path, Source)
-        else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice)
+        else open_source(
+            path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice, plate_map=plate_map
+        )
     )
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
     tally, mine = LeftOut(), share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
+    if unlabelled == "skip" and source.kind != "cells":
+        labelled = _labelled_rows(source, columns)
+        if len(labelled) < len(source):
+            history["left_out_without_label"] = len(source) - len(labelled)
+            source = source.of_rows(labelled)
     if source.choice.changed:
         history["read_with"] = source.choice.changed
     if source.kind == "fields":
@@ -121,7 +136,7 @@ def crop_source(
     elif source.kind == "crops":
         blocks = blocks_of_crops(source, mine.rows(len(source), block=BLOCK), size, tally, watch)
     else:
-        cells = open_cells(source.path)
+        cells = source.stored_cells()
         history = {**cells.history, "source": source.name}
         blocks = blocks_of_cells(cells, mine.rows(len(cells), block=BLOCK), size, watch)
     if out is None:
@@ -159,6 +174,8 @@ def read_cells(
     kind: SourceKind | None = None,
     channels: Sequence[str] | None = None,
     choice: LayoutChoice = AS_FOUND,
+    plate_map: str | Path | None = None,
+    unlabelled: Literal["skip", "keep"] = "skip",
     progress: Callable[[int, int, str], object] | None = None,
     watch: Watch = UNWATCHED,
 ) -> Cells:
@@ -175,7 +192,9 @@ def read_cells(
     source = (
         path
         if isinstance(path, Source)
-        else open_source(path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice)
+        else open_source(
+            path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice, plate_map=plate_map
+        )
     )
     if source.kind != "cells" or size not in (None, source.shape[0]):
         return crop_source(
@@ -185,11 +204,12 @@ def read_cells(
             nuclei_channel=nuclei_channel,
             label=label,
             control=control,
+            unlabelled=unlabelled,
             progress=progress,
             watch=watch,
         )
     columns, control = _labelling(source, label, control)
-    return replace(open_cells(source.path), channels=source.channels, label=columns, control=control)
+    return replace(source.stored_cells(), channels=source.channels, label=columns, control=control)
 
 
 def crop_summary(cells: Cells) -> str:
@@ -201,6 +221,7 @@ def crop_summary(cells: Cells) -> str:
     for key, what in (
         ("left_out_at_border", "cells at the border left out"),
         ("left_out_blank", "crops left out that are blank or hold no numbers"),
+        ("left_out_without_label", "images without a label left out"),
     ):
         if facts.get(key):
             text += f"; {facts[key]:,} {what}"
@@ -213,7 +234,7 @@ def _labelling(
 ) -> tuple[tuple[str, ...], str | None]:
     """Choose label columns and control before any pixel is read, so that a wrong name costs no minutes."""
     table = source.table
-    stored: Cells | None = open_cells(source.path) if source.kind == "cells" else None
+    stored: Cells | None = source.stored_cells() if source.kind == "cells" else None
     if label is None:
         label = stored.label if stored is not None and stored.label else guess_labels(table)
         if stored is not None and control is None:
@@ -235,6 +256,24 @@ def _labelling(
             f"No row of {source.name} has the control's name {control!r}; the conditions are: {found}."
         )
     return columns, control
+
+
+def _labelled_rows(source: Source, columns: Sequence[str]) -> NDArray[np.intp]:
+    """The images that have a label, or all where no column is one.
+
+    Raises
+    ------
+    ConditionError
+        If none has.
+    """
+    if not columns:
+        return np.arange(len(source))
+    rows = np.flatnonzero(condition_names(source.table, columns) != "")
+    if not len(rows):
+        raise ConditionError(
+            f"No image of {source.name} has a label ({', '.join(columns)} is empty); fill it in, or give a plate map."
+        )
+    return rows
 
 
 def _size(source: Source, size: int | None, border: str) -> int:

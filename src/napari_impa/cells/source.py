@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
-from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, SourceEntry, list_source
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, SourceEntry, list_source
+from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
+from napari_impa.cells.plate_maps.join import JoinReport
+from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files
 from napari_impa.cells.readers import Image
-from napari_impa.cells.store import open_cells
+from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import CellsError, SourceError
 
@@ -55,6 +58,10 @@ class Source:
         What a user has to know of how it was read, in sentences.
     choice
         How it was to be read.
+    plate_map
+        What a plate map said of it; None where there is none.
+    first
+        The entry whose channels are those of all; that of the first row where None.
     """
 
     path: Path
@@ -71,6 +78,8 @@ class Source:
     mask_channel: str | int | None = None
     notes: tuple[str, ...] = ()
     choice: LayoutChoice = AS_FOUND
+    plate_map: JoinReport | None = None
+    first: SourceEntry | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -82,7 +91,40 @@ class Source:
 
     @cached_property
     def _file_channels(self) -> tuple[str, ...]:
-        return self.entries[0].probe().channels
+        return (self.first or self.entries[0]).probe().channels
+
+    def stored_cells(self) -> Cells:
+        """The cells of a `.cells` folder, with what a plate map says of them.
+
+        Raises
+        ------
+        CellsError
+            If they cannot be opened.
+        """
+        cells = open_cells(self.path)
+        return cells if self.plate_map is None else replace(cells, table=self.table)
+
+    def save_table(self, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
+        """Write what is known of each file as a table: a `metadata.csv` to edit, and a source of the same cells.
+
+        Raises
+        ------
+        SourceError
+            If it is cells, or its images are no files of their own.
+        CellsError
+            If the table exists already, or cannot be written.
+        """
+        fields = FieldFiles(self.name, self.entries, self.table, self.channels, self.pixel_size)
+        return write_table_of_files(fields, Path(out), overwrite=overwrite)
+
+    def of_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Source:
+        """The same source with some of its fields or crops alone."""
+        return replace(
+            self,
+            table=self.table.iloc[rows].reset_index(drop=True),
+            entries=[self.entries[row] for row in rows],
+            first=self.first or self.entries[0],
+        )
 
     def describe(self) -> str:
         """Say in one sentence what was found, and in further ones, a line each, what has to be known of it."""
@@ -120,7 +162,7 @@ class Source:
         SourceError
             As `field`.
         """
-        entry, first = self.entries[row], self.entries[0].files[0]
+        entry, first = self.entries[row], (self.first or self.entries[0]).files[0]
         image = entry.image()
         path, order = entry.files[0], self._file_channels
         if len(image.pixels) != len(order):
@@ -222,6 +264,7 @@ def open_source(
     channels: Sequence[str] | None = None,
     mask_channel: str | int | None = None,
     choice: LayoutChoice = AS_FOUND,
+    plate_map: str | Path | None = None,
 ) -> Source:
     """Open a plate, a folder in any of the `LAYOUTS`, or a `.cells` folder.
 
@@ -237,14 +280,19 @@ def open_source(
         Name or number of the plane of the mask files that holds nuclei; where not given, the plane named `nuclei` or
         `nucleus`, else the one most correlated with the nuclear channel.
     choice
-        How a folder is read, where that is not left to its files: the layout, which Z planes, which times.
+        How a folder is read, where that is not left to its files: the layout, which Z planes, which times, and its
+        plate map.
+    plate_map
+        What is in the wells; short for a `choice` of it.
 
     Raises
     ------
     SourceError
-        If there is no image, a table names a missing file, or images differ in their number of channels or their type.
+        If there is no image, a table names a missing file, or images differ in their number of channels or their type;
+        or the plate map that is given does not fit.
     """
     path = Path(path)
+    choice = choice if plate_map is None else replace(choice, plate_map=str(plate_map))
     name = path.resolve().stem if path.is_file() or path.suffix == ".cells" else path.resolve().name
     if path.is_dir() and (
         path.suffix == ".cells" or all((path / file).is_file() for file in ("meta.json", "pixels.npy"))
@@ -252,10 +300,15 @@ def open_source(
         cells = open_cells(path)
         names = _channel_names(cells.channels, channels, len(cells.channels))
         size = (cells.size, cells.size)
-        return Source(
-            path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, {}, ".cells", []
-        )
-    listing = list_source(path, choice)
+        source = Source(
+            path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, {}, ".cells", [],
+            choice=choice,
+        )  # fmt: skip
+        if choice.plate_map in (None, NO_PLATE_MAP):
+            return source
+        listing, report = with_plate_map(Listing([], cells.table, {}, ".cells"), path.parent, choice)
+        return replace(source, table=listing.table, notes=listing.notes, plate_map=report)
+    listing, report = with_plate_map(list_source(path, choice), path if path.is_dir() else path.parent, choice)
     rows = np.unique(np.linspace(0, len(listing.entries) - 1, _SAMPLE).round().astype(int))
     images = [listing.entries[row].probe() for row in rows]
     first = images[0]
@@ -276,7 +329,7 @@ def open_source(
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
-        notes if kind == "crops" else (*notes, *_other_sizes(images)), choice,
+        notes if kind == "crops" else (*notes, *_other_sizes(images)), choice, report,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def cells_for(
     label, control = (list(model.label), model.control) if labelled else (None, None)
     return read_cells(
         opened if kind in (None, opened.kind) else opened.path, size=model.size, segment=segment, label=label,
-        control=control, kind=kind, choice=opened.choice, watch=watch,
+        control=control, kind=kind, choice=opened.choice, unlabelled="keep", watch=watch,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_impa.cells.checks import Concern, plate_column, ranked, table_concer
 from napari_impa.cells.checks.pixels import pixel_concerns
 from napari_impa.cells.examples import rows_to_read
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
+from napari_impa.cells.plate_maps.picture import PlatePicture, pictures_text, plate_pictures
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
@@ -82,8 +83,14 @@ class Survey:
         lines = [self.source.describe(), "", *aligned(self._facts())]
         if len(self.conditions):
             lines += ["", *aligned(self._counts(), right=range(1, 5))]
+        lines += ["", *drawn] if (drawn := pictures_text(self.pictures)) else []
         lines += ["", *(f"Warning: {concern.message}" for concern in self.concerns)] if self.concerns else []
         return "\n".join(lines)
+
+    @property
+    def pictures(self) -> tuple[PlatePicture, ...]:
+        """A picture of each plate, where the wells are known."""
+        return plate_pictures(self.source.table, self.label, self.control, self.source.plate_map)
 
     def _facts(self) -> list[tuple[str, str]]:
         source = self.source
@@ -142,6 +149,7 @@ class Survey:
             "passed_over": [str(path) for path in source.skipped],
             "passed_over_why": dict(Counter(source.skipped.values())),
             "notes": list(source.notes),
+            "plate_map": None if source.plate_map is None else asdict(source.plate_map),
             "task": self.task,
             "columns": list(self.columns),
             "label": list(self.label),

@@ -20,7 +20,7 @@ from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, r
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
-from napari_impa.cells.store import Cells, open_cells
+from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import SourceError
 from napari_impa.watch import UNWATCHED, Watch
@@ -85,7 +85,7 @@ def look(
         If it cannot be used as it is.
     """
     source = open_source(path, kind=kind, choice=choice)
-    stored = open_cells(source.path) if source.kind == "cells" else None
+    stored = source.stored_cells() if source.kind == "cells" else None
     watch.check()
     return replace(looked_at(source, task, stored), cells=None)  # they are read from their files
 
@@ -201,7 +201,7 @@ class _Closer:
         if source.kind == "fields":
             fields = pd.Series(self._names[~held]).value_counts()
             about = {name: round(np.mean(counts) * fields.get(name, 0)) for name, counts in self._counted.items()}
-            found += tuple(few_cells(pd.Series(about), about=True))
+            found += tuple(few_cells(pd.Series({name: cells for name, cells in about.items() if name}), about=True))
         if self._pool:
             rows = np.array([row for row, _ in self._pool])
             pixels = joined([crop for _, crop in self._pool])

@@ -208,7 +208,7 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
         raise ConditionError("All images are of one condition; training needs at least two.")
     path = plan.cells_path
     if source.kind == "cells":
-        cells = open_cells(plan.source)
+        cells = source.stored_cells()
     elif reuse and (path / "meta.json").is_file():
         cells = open_cells(path)
     else:

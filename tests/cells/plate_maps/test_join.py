@@ -52,6 +52,10 @@ def test_a_map_without_plates_is_of_all_and_says_so() -> None:
     table, report = join_plate_map(images(("P1", "A1"), ("P2", "A1")), known)
     assert table["compound"].tolist() == ["DMSO", "DMSO"]
     assert "It names no plate and was taken for all 2: P1, P2 (guessed)." in report.sentences()
+    two = plate_map([("", "A01", "DMSO"), ("", "B01", "x"), ("", "C01", "y"), ("", "C1", "z")], plated=False)
+    _, report = join_plate_map(images(("P1", "A1"), ("P2", "A1"), ("P2", "B1")), two)
+    assert report.without_images == (("P1", "B01"), ("P1", "C01"), ("P2", "C01"))
+    assert report.disagreeing == (("P1", "C01"), ("P2", "C01"))
     _, report = join_plate_map(images(("P1", "A1")), known)
     assert not any("guessed" in said for said in report.sentences())
 

@@ -1,9 +1,10 @@
-"""What of a source is read, where a user chooses it: the layout, Z planes, times, what plates are called."""
+"""How a source is read, where a user chooses it: the layout, Z planes, times, plates, and what is in their wells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from napari_impa.cells.wells import PLATE_FORMATS
@@ -28,6 +29,9 @@ class LayoutChoice:
         How many wells the plate has, where files number them: 6, 12, 24, 48, 96, 384 or 1536.
     folders
         What the folders of images are: plates or conditions; conditions where one is called like a control (DMSO).
+    plate_map
+        A table, workbook or grid that says what is in the wells, or a folder of such tables; a table in the folder of
+        images that fits as the only one is used where none is given, and `none` leaves it out.
     """
 
     layout: str | None = None
@@ -36,8 +40,11 @@ class LayoutChoice:
     plate: str | None = None
     wells: int | None = None
     folders: Literal["plates", "conditions"] | None = None
+    plate_map: str | None = None
 
     def __post_init__(self) -> None:
+        if self.plate_map is not None and Path(self.plate_map).exists():  # a run is resumed from anywhere
+            object.__setattr__(self, "plate_map", str(Path(self.plate_map).absolute()))
         for name, words in (("z", ("max", "sharpest")), ("time", ("first", "all"))):
             value = getattr(self, name)
             if isinstance(value, bool) or (value not in words and not isinstance(value, int)):

@@ -1,4 +1,9 @@
-"""A table of files: a row an image of all channels, or a row a file of one channel."""
+"""A table of files: a row an image of all channels, or a row a file of one channel or of one Z plane of a channel.
+
+Columns `file`, `channel`, `mask_file`, `field_name` (what a field is called, and its files have in common),
+`pixel_size_um` and, where a channel of a field has several files, `z` say how fields are read; all others are what is
+known of them.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,12 @@ from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
 from napari_impa.cells.layouts.impa_index import is_index
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
+from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.cells.tables import read_table, shortest
 from napari_impa.cells.words import ONE_FIELD
 from napari_impa.errors import SourceError
+
+_HOW_READ = ("file", "channel", "mask_file", "z", "field_name", "pixel_size_um")
 
 
 def _fits(source: SourceFiles) -> Fit:
@@ -47,7 +55,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     if "file" not in by_name:
         columns = ", ".join(map(str, table.columns))
         raise SourceError(f"{path} needs a column 'file' that names the image files; its columns are: {columns}.")
-    table = table.rename(columns={by_name[name]: name for name in ("file", "channel", "mask_file") if name in by_name})
+    table = table.rename(columns={by_name[name]: name for name in _HOW_READ if name in by_name})
     if table.empty:
         raise SourceError(f"{path} has no rows; write one row a file or a field into it.")
     if table["file"].isna().any():
@@ -61,17 +69,34 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         has_mask = table["mask_file"].notna().to_numpy()
         located = iter(_locate(root, path, table["mask_file"][has_mask], known))
         masks = [next(located) if has else None for has in has_mask]
-    rest = table.drop(columns=["file", "mask_file", "channel"], errors="ignore")
+    rest = table.drop(columns=[name for name in _HOW_READ if name != "z"], errors="ignore")
+    pixel_size = _pixel_size(path, table)
     names = [str(name).replace("\\", "/") for name in table["file"]]
     if "channel" not in table.columns:
         twice = pd.Series(names).duplicated()
         if twice.any():
             raise SourceError(f"{path} names {names[int(twice.argmax())]} in two rows; keep one row a file.")
+        if "field_name" in table.columns:
+            names = [shortest(value) or file for value, file in zip(table["field_name"], names, strict=True)]
         entries = [SourceEntry(name, (file,), mask) for name, file, mask in zip(names, files, masks, strict=True)]
-        return Listing(entries, rest, passed_over(found, entries, path), path.name)
-    entries, rows, channels = _group(path, table, files, masks, rest)
+        return Listing(told_apart(entries), rest, passed_over(found, entries, path), path.name, pixel_size=pixel_size)
+    entries, rows, channels = _group(path, table, files, masks, rest, choice)
     skipped = passed_over(found, entries, path)
-    return Listing(entries, rest.iloc[rows].reset_index(drop=True), skipped, path.name, channels)
+    if any(isinstance(entry, PlateField) for entry in entries):
+        rest = rest.drop(columns="z")
+    return Listing(entries, rest.iloc[rows].reset_index(drop=True), skipped, path.name, channels, pixel_size)
+
+
+def _pixel_size(path: Path, table: pd.DataFrame) -> float | None:
+    """The one size of a pixel that the table gives, in µm."""
+    if "pixel_size_um" not in table.columns:
+        return None
+    sizes = sorted(set(table["pixel_size_um"].dropna()))
+    if len(sizes) > 1 or not all(isinstance(size, (int, float)) and size > 0 for size in sizes):
+        raise SourceError(
+            f"{path} gives {', '.join(map(shortest, sizes[:2]))} as pixel_size_um; give one size in µm for all fields."
+        )
+    return float(sizes[0]) if sizes else None
 
 
 def _locate(root: Path, path: Path, names: pd.Series, known: set[Path]) -> list[Path]:
@@ -91,25 +116,29 @@ def _relative(file: Path, root: Path) -> str:
 
 
 def _group(
-    path: Path, table: pd.DataFrame, files: list[Path], masks: list[Path | None], rest: pd.DataFrame
-) -> tuple[list[SourceEntry], list[int], tuple[str, ...]]:
+    path: Path, table: pd.DataFrame, files: list[Path], masks: list[Path | None], rest: pd.DataFrame,
+    choice: LayoutChoice,
+) -> tuple[list[SourceEntry], list[int], tuple[str, ...]]:  # fmt: skip
     """Join rows of one channel each to fields, by the columns that say the site; returns each field's first row."""
     site = [name for name in rest.columns if ONE_FIELD.fits(name)] or list(rest.columns)
+    if "field_name" in table.columns:
+        site, rest = ["field_name"], table
     if table["channel"].isna().any():
         raise SourceError(f"{path} has no channel in row {int(table['channel'].isna().argmax()) + 2}; fill it in.")
     names = [shortest(value) for value in table["channel"]]
     channels = tuple(dict.fromkeys(names))
-    fields: defaultdict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
+    fields: defaultdict[tuple[str, ...], dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+    depths = _depths(table)
     for row, (key, channel) in enumerate(zip(rest[site].itertuples(index=False, name=None), names, strict=True)):
         field = fields[tuple(shortest(value) for value in key)]
-        if channel in field:
-            first, second = table["file"].iloc[field[channel]], table["file"].iloc[row]
+        if depths[row] in field[channel]:
+            first, second = table["file"].iloc[field[channel][depths[row]]], table["file"].iloc[row]
             where = ", ".join(site) or "the table"
             raise SourceError(
                 f"{path.name} gives {first} and {second} as the same channel {channel!r} of one field; "
                 f"tell fields apart by {where}."
             )
-        field[channel] = row
+        field[channel][depths[row]] = row
     entries, rows = [], []
     for key, field in fields.items():
         name = "_".join(part for part in key if part) or "field"
@@ -118,11 +147,37 @@ def _group(
                 raise SourceError(
                     f"{path.name} gives no file for channel {channel!r} of field {name}; add it or remove the field."
                 )
-        here = [field[channel] for channel in channels]
-        mask = next((masks[row] for row in here if masks[row] is not None), None)
-        entries.append(SourceEntry(name, tuple(files[row] for row in here), mask))
-        rows.append(min(here))
+        here = [_of_choice(path, name, field[channel], choice) for channel in channels]
+        mask = next((masks[row] for stack in here for row in stack.values() if masks[row] is not None), None)
+        stacks = [tuple(files[row] for row in stack.values()) for stack in here]
+        if all(len(stack) == 1 for stack in stacks):
+            entries.append(SourceEntry(name, tuple(file for (file,) in stacks), mask))
+        else:
+            planes = tuple(
+                tuple(PlaneFile(files[row], channel, z=z) for z, row in stack.items())
+                for channel, stack in zip(channels, here, strict=True)
+            )
+            used = tuple(file for stack in stacks for file in stack)
+            entries.append(PlateField(name, used, mask, planes, channels, sharpest=choice.z == "sharpest"))
+        rows.append(min(row for stack in here for row in stack.values()))
     return told_apart(entries), rows, channels
+
+
+def _depths(table: pd.DataFrame) -> list[int]:
+    """The Z plane of each row; 1 where the table numbers none."""
+    numbered = "z" in table.columns and pd.api.types.is_integer_dtype(table["z"])
+    return [int(z) for z in table["z"]] if numbered else [1] * len(table)
+
+
+def _of_choice(path: Path, field: str, planes: dict[int, int], choice: LayoutChoice) -> dict[int, int]:
+    """The rows of a channel by Z plane: all, or the one that is chosen."""
+    if not isinstance(choice.z, int) or len(planes) == 1:
+        return dict(sorted(planes.items()))
+    if choice.z not in planes:
+        raise SourceError(
+            f"{path.name} has no Z plane {choice.z} of field {field}; its planes are {', '.join(map(str, planes))}."
+        )
+    return {choice.z: planes[choice.z]}
 
 
 METADATA_CSV = FolderLayout("metadata", "metadata.csv", _fits, _entries)

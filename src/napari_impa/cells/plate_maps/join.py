@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,24 +155,20 @@ def join_plate_map(images: pd.DataFrame, plate_map: PlateMap) -> tuple[pd.DataFr
     imaged = {(theirs[plate], well) for plate, well in zip(plates, wells, strict=True)}
     _refuse(plate_map, values, {key: pair for key, pair in disagreeing.items() if key in imaged})
     table, renamed = _with_columns(images, values, found)
-    our_names = {name: plate for plate, name in theirs.items()}
-    missing = sorted({(plate, well) for plate, well in zip(plates[found < 0], wells[found < 0], strict=True)})
+    ours = set(zip(plates, wells, strict=True))
+    missing = sorted(set(zip(plates[found < 0], wells[found < 0], strict=True)))
     report = JoinReport(
         plate_map.name,
         plate_map.form,
         wells=len({(plate, well) for plate, well in zip(plates[found >= 0], wells[found >= 0], strict=True)}),
         without_row=tuple(missing),
         images_without_row=int((found < 0).sum()),
-        without_images=_ordered(
-            (our_names.get(plate, plate), well)
-            for plate, well in rows.keys() - imaged
-            if plate_map.plates is None or plate in our_names
-        ),
-        other_plates=() if plate_map.plates is None else tuple(sorted(set(plate_map.plates) - set(our_names) - {""})),
+        without_images=_ordered(set(_as_ours(theirs, rows)) - ours),
+        other_plates=() if plate_map.plates is None else tuple(sorted({p for p, _ in rows} - set(theirs.values()))),
         unknown_plates=unknown,
         of_all_plates=tuple(sorted(set(plates))) if plate_map.plates is None else (),
         matched=matched or None,
-        disagreeing=_ordered((our_names.get(plate, plate), well) for plate, well in disagreeing.keys() - imaged),
+        disagreeing=_ordered(set(_as_ours(theirs, disagreeing)) - ours),
         renamed=renamed or None,
         units=tuple(_renamed_unit(unit, renamed) for unit in sorted(plate_map.units, key=lambda unit: unit.column)),
         spellings=plate_map.spellings,
@@ -190,11 +186,16 @@ def _one_name(value: object) -> str:
         return text
 
 
-def _ordered(wells: object) -> tuple[PlateWell, ...]:
-    def order(one: PlateWell) -> tuple[str, Well]:
-        return one[0], Well.parse(one[1])
+def _ordered(wells: Iterable[PlateWell]) -> tuple[PlateWell, ...]:
+    return tuple(sorted(wells, key=lambda one: (one[0], Well.parse(one[1]))))
 
-    return tuple(sorted(wells, key=order))  # type: ignore[call-overload]
+
+def _as_ours(theirs: Mapping[str, str], wells: Iterable[PlateWell]) -> Iterator[PlateWell]:
+    """Wells of the map by the names of our plates; those of plates that we have not are left out."""
+    by_name: dict[str, list[str]] = {}
+    for plate, name in theirs.items():
+        by_name.setdefault(name, []).append(plate)
+    return ((plate, well) for name, well in wells for plate in by_name.get(name, ()))
 
 
 def _matched(ours: list[str], plate_map: PlateMap) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:

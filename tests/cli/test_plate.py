@@ -1,0 +1,82 @@
+"""`napari-impa plate`, and `--plate-map` of the other commands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stub_plates import stub_plate, write_plates
+
+from napari_impa.cells.store import open_cells
+from napari_impa.cli import main
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> tuple[Path, Path]:
+    """Two plates of ready crops, and their map as a grid."""
+    plates = []
+    for number, name in enumerate(("BR1", "BR2"), 1):
+        images = stub_plate(name, ("A01", "A02", "B01", "B02"), plate=number, size=16)
+        slope = np.arange(256, dtype=np.uint16).reshape(16, 16)
+        plates.append((images, slope))
+    sloped = [replace(one, pixels=lambda *at, one=one, slope=slope: one.pixels(*at) + slope) for one, slope in plates]
+    folder = write_plates(tmp_path / "screen", "imagexpress", *sloped)
+    (tmp_path / "layout.csv").write_text("compound;1;2;3\nA;DMSO;taxol;\nB;dmso;;nocodazole\n")
+    return folder, tmp_path / "layout.csv"
+
+
+def test_the_table_is_written_and_is_a_source_of_the_same_cells(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, layout = screen
+    out = tmp_path / "metadata.csv"
+    main.main(["plate", str(folder), "--plate-map", str(layout), "--out", str(out)])
+    shown = capsys.readouterr().out
+    assert "It names no plate and was taken for all 2: BR1, BR2 (guessed)." in shown
+    assert "Label compound (guessed), control DMSO." in shown
+    assert " A  *  a  .\n B  *  ? ( )\n" in shown
+    assert f"Saved {out} (16 images in 48 files)." in shown
+    main.main(["crop", str(folder), "--plate-map", str(layout), "--out", str(tmp_path / "a.cells")])
+    main.main(["crop", str(out), "--out", str(tmp_path / "b.cells")])
+    first, second = open_cells(tmp_path / "a.cells"), open_cells(tmp_path / "b.cells")
+    assert np.array_equal(first.pixels[:], second.pixels[:])
+    assert first.table.equals(second.table)
+    with pytest.raises(SystemExit):
+        main.main(["plate", str(folder), "--out", str(out)])
+
+
+def test_nothing_known_asks_for_it(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main(["plate", str(screen[0]), "--out", str(tmp_path / "metadata.csv")])
+    assert "fill in the column compound, or give --plate-map FILE" in capsys.readouterr().out
+
+
+def test_look_shows_the_join_and_the_plates(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, layout = screen
+    main.main(["look", str(folder), "--plate-map", str(layout), "--json", str(tmp_path / "look.json")])
+    shown = capsys.readouterr().out
+    assert "4 images of 2 wells have no row in it: BR1 B02, BR2 B02." in shown
+    assert "compound writes the control as DMSO and dmso; all are taken for DMSO (guessed)." in shown
+    assert "Plate BR2 (2 × 3 wells)\n    1  2  3\n A  *  a  .\n B  *  ? ( )\n" in shown
+    assert "* DMSO (control)  a taxol  ? nothing says what  ( ) no images" in shown
+    assert "Warning: 4 cells have no label (compound is empty) and are left out" in shown
+    found = json.loads((tmp_path / "look.json").read_text())
+    assert [row["condition"] for row in found["conditions"]] == ["DMSO", "taxol"]
+    assert found["plate_map"]["without_images"] == [["BR1", "B03"], ["BR2", "B03"]]
+
+
+def test_a_faulty_map_is_one_sentence(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.csv").write_text("well,compound\nA1,a\nA1,b\n")
+    with pytest.raises(SystemExit, match="2"):
+        main.main(["look", str(screen[0]), "--plate-map", str(tmp_path / "bad.csv")])
+    assert capsys.readouterr().err == (
+        "napari-impa: bad.csv has two rows of well A01 that disagree (compound: a, b); keep one row a well.\n"
+    )
