@@ -184,7 +184,7 @@ def test_a_folder_that_is_a_link_is_read_and_a_circle_is_not_endless(tmp_path: P
 def test_a_layout_is_chosen_by_hand(tmp_path: Path) -> None:
     put(tmp_path, "DMSO/a.npy", "taxol/b.npy")
     assert list_source(tmp_path, LayoutChoice(layout="flat")).table.columns.tolist() == []
-    with pytest.raises(SourceError, match=r"no layout 'flatt'; there are: image, metadata, impa, "):
+    with pytest.raises(SourceError, match=r"no layout 'flatt'; there are: image, metadata, "):
         list_source(tmp_path, LayoutChoice(layout="flatt"))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
+from napari_impa.cells.layouts.file_tables.load_data import LOAD_DATA
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
@@ -32,6 +33,7 @@ __all__ = [
 LAYOUTS: tuple[FolderLayout, ...] = (
     SINGLE_IMAGE,
     METADATA_CSV,
+    LOAD_DATA,
     IMPA_INDEX,
     PHENIX,
     IMAGEXPRESS,

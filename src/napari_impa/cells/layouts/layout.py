@@ -83,14 +83,16 @@ class SourceFiles:
         return [file for file in self.readable if not file.name.lower().endswith(".npy")]
 
     def below(self, file: Path) -> str:
-        """A file's path from `root`, with `/` between folders."""
-        return "/".join((*self.folder(file), file.name))
+        """A file's path from `root`, with `/` between folders; the whole path of a file that is not below it."""
+        folder = self.folder(file)
+        return str(file) if folder[:1] == (file.anchor,) else "/".join((*folder, file.name))
 
     def folder(self, file: Path) -> tuple[str, ...]:
-        """The folders between `root` and a file."""
+        """The folders between `root` and a file; all of its own where it is not below, as a table may name it."""
         here = os.path.dirname(file)  # a tenth of the time of what `Path` has for it, and plates have many files
         if here not in self._folders:
-            self._folders[here] = Path(here).relative_to(self.root).parts
+            inside = Path(here).is_relative_to(self.root)
+            self._folders[here] = Path(here).relative_to(self.root).parts if inside else Path(here).absolute().parts
         return self._folders[here]
 
     @cached_property
