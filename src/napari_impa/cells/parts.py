@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.overlap import Behind
 from napari_impa.cells.writer import CellsWriter
 
 CellsBlock = tuple[NDArray[Any], pd.DataFrame]
@@ -51,7 +52,8 @@ def write_cells(
 ) -> None:
     """Write blocks of cells; where the work is shared, each process its own blocks, and the first joins them.
 
-    The folder is byte for byte the one that a single process writes. All processes need the same file system.
+    A block is written while the next one is made. The folder is byte for byte the one that a single process writes. All
+    processes need the same file system.
 
     Parameters
     ----------
@@ -73,8 +75,7 @@ def write_cells(
     """
     if share is None or share.count == 1:
         with writer:
-            for pixels, table in blocks:
-                writer.append(pixels, table)
+            _append(writer, blocks)
             finish([facts()])
         return
     writer.check()
@@ -82,8 +83,7 @@ def write_cells(
     mine = parts[share.rank]
     try:
         with mine:
-            for pixels, table in blocks:
-                mine.append(pixels, table)
+            _append(mine, blocks)
             mine.meta[FACTS] = facts()
         share.wait()
         if share.rank == 0:
@@ -92,3 +92,9 @@ def write_cells(
         share.wait()
     finally:
         shutil.rmtree(mine.path, ignore_errors=True)
+
+
+def _append(writer: CellsWriter, blocks: Iterable[CellsBlock]) -> None:
+    with Behind(writer.append) as append:
+        for pixels, table in blocks:
+            append(pixels, table)
