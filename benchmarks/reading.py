@@ -19,6 +19,7 @@ from benchmarks.measure import Options, Row, alternately, in_child, memory, row_
 from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import FORMAT, open_cells
 from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.cost.measure import Outline, shape_of
 from napari_impa.engine.training.data import feed
 from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
@@ -26,7 +27,6 @@ from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
-from napari_impa.engine.training.steps.one_launch import recorder_for
 
 SIZE, CHANNELS, CONDITIONS = 64, 3, 100
 LIMIT_SECONDS, LIMIT_BYTES = 5, 2_000_000_000

@@ -15,12 +15,12 @@ from torch.utils.flop_counter import flop_registry
 from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_against, row_of, timed
 from napari_impa.engine.device import has_bfloat16
 from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.cost.measure import Outline, shape_of
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
-from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 
 CONDITIONS, CHANNELS = 5, 3

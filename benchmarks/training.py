@@ -18,10 +18,10 @@ from benchmarks.measure import Options, Row, matrix_rate, row_against, shown
 from benchmarks.steps import Steps, kinds, operations
 from napari_impa.cells.store import Cells
 from napari_impa.engine.device import has_bfloat16
+from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.presets import PRESETS, WIDTHS
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import RECIPES, recipe_named
-from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.engine.training.trainer import Trainer
 

@@ -25,6 +25,7 @@ from napari_impa.engine.device import (
 from napari_impa.engine.distributed import Processes
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.steering import Abandoned, Steered, Steering, interruptible
 from napari_impa.engine.training.calibration import calibrate, can_calibrate
 from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
@@ -46,7 +47,6 @@ from napari_impa.engine.training.run_folder.trained_model import TrainedModel
 from napari_impa.engine.training.runaway import Lost, Runaway
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
-from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.engine.training.stopwatch import Stopwatch
 from napari_impa.errors import OutOfMemoryError, TrainingError

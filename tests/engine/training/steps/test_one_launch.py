@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_impa.engine.one_launch import OneLaunch, recorder_for
 from napari_impa.engine.training.steps import RECIPES, recipe_named
 from napari_impa.engine.training.steps.batch import Batch
-from napari_impa.engine.training.steps.one_launch import OneLaunch, recorder_for
 from napari_impa.engine.training.steps.step import Step
 
 Make = Callable[..., Step[Any]]
@@ -151,7 +151,7 @@ def test_the_next_cells_are_drawn_before_the_losses_are_waited_for(make_step: Ma
 
 def test_a_cpu_records_nothing() -> None:
     assert recorder_for(torch.device("cpu")) is None
-    assert OneLaunch(None).reason
+    assert OneLaunch[Tensor](None).reason
 
 
 @pytest.mark.gpu

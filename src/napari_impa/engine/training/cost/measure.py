@@ -19,13 +19,13 @@ from napari_impa.engine.device import (
 )
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
+from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
 from napari_impa.engine.training.data.labels import TrainingLabels
 from napari_impa.engine.training.presets import PRESETS
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import make_step, recipe_named
 from napari_impa.engine.training.steps.batch import Batch
-from napari_impa.engine.training.steps.one_launch import recorder_for
 from napari_impa.engine.training.steps.recipe import Recipe, StepKind
 from napari_impa.errors import OutOfMemoryError
 from napari_impa.watch import UNWATCHED, Watch

@@ -15,10 +15,10 @@ from torch.nn import Module, Parameter
 
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.tensor_file import flatten_optimizer, restore_optimizer
+from napari_impa.engine.one_launch import Inputs, OneLaunch, Recorder
 from napari_impa.engine.steering import interruptible
 from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.draws import Draws
-from napari_impa.engine.training.steps.one_launch import Inputs, OneLaunch, Recorder
 from napari_impa.engine.training.steps.rates import RateFactors
 from napari_impa.engine.training.steps.recipe import Recipe, Stage
 from napari_impa.engine.training.steps.terms import require_known
@@ -85,7 +85,7 @@ class Step(ABC, Generic[R]):
         self._share_gradients = share_gradients or (lambda parameters: None)
         self.networks.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._critic = list(networks.discriminator.parameters())
-        self.one_launch, self.lowered = OneLaunch(recorder), RateFactors()
+        self.one_launch, self.lowered = OneLaunch[Tensor](recorder), RateFactors()
         # Numbers that change from step to step lie on a GPU, where a step that is replayed reads them.
         self._on_device = recorder is not None or self.device.type == "cuda"
         self._weights: dict[str, float | Tensor] = {}
