@@ -29,6 +29,7 @@ ROWS = {
     "step": "steps:rows",
     "replayed": "training:replayed_rows",
     "training": "training:training_rows",
+    "runaway": "runaway:rows",
     "viewer": "viewer:rows",
     "train-dock": "train_dock:rows",
 }

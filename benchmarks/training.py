@@ -81,11 +81,13 @@ def training_row(given: Cells, size: int, preset: str, steps: int, options: Opti
     stopped = ""
     try:
         for event in trainer:
-            if not event.finished:
+            if event.message and not event.finished:
+                stopped += f"; {event.message}"
+            elif not event.finished:
                 losses.append(dict(event.losses))
                 marks.append((trainer.seconds, trainer._batches.seconds))
     except Exception as error:
-        stopped = f"; stopped at step {trainer.step}: {error}"
+        stopped += f"; stopped at step {trainer.step}: {error}"
     half = len(marks) // 2  # the second stage, which is the dearer one
     taken, waited = (b - a for a, b in zip(marks[half - 1], marks[-1], strict=True))
     a_step = taken / (len(marks) - half)

@@ -84,6 +84,17 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     assert predict["extra"]["largest_difference"] <= 1e-5
 
 
+@pytest.mark.slow
+def test_trainings_that_are_made_to_run_away_go_back_and_stop(measure: ModuleType, tmp_path: Path) -> None:
+    options = measure.Options(True, 1, torch.device("cpu"), tmp_path)
+    once, again = importlib.import_module("benchmarks.runaway").rows(options)
+    assert once.floor.startswith("The training ran away at step")
+    assert "and goes on with a fifth of the discriminator's learning rate. Training finished after 40" in once.floor
+    assert "again, with lower learning rates since step" in again.floor
+    assert again.floor.endswith("train anew with another seed, a larger batch size or another recipe.")
+    assert [row.verdict for row in (once, again)] == ["≤ 1: yes"] * 2
+
+
 def test_a_slider_whose_first_update_comes_late_still_has_a_rate(measure: ModuleType) -> None:
     viewer = importlib.import_module("benchmarks.viewer")
     assert viewer.updates_a_second([0.1, 0.3, 0.5, 0.7], 0.5) == 6

@@ -120,6 +120,20 @@ def test_in_single_precision_they_follow_as_near_as_one_follows_itself(
 
 
 @pytest.mark.slow
+def test_all_go_back_where_losses_run_away(source: Path, tmp_path: Path) -> None:
+    code, _, err = run(2, SCRIPT.replace("in_double", "until_lost"), source, tmp_path, 50)
+    assert code == 0, err
+    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert len(one["told"]) == 1
+    assert one["told"] == other["told"]
+    assert "ran away at step" in one["told"][0]
+    assert err.count("ran away") == 1
+    assert one["lowered"] == other["lowered"] == (0.2, 1.0)
+    assert all(torch.equal(value, other["weights"][name]) for name, value in one["weights"].items())
+    assert Run(tmp_path / "run").history["step"].tolist() == list(range(1, 41))
+
+
+@pytest.mark.slow
 def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = ["--size", 24, "--batch-size", 3, "--device", "cpu", "--checkpoint-seconds", 0]
