@@ -210,6 +210,23 @@ def test_what_comes_after_is_the_same_however_often_it_is_killed(
         assert_same(resumed.run, whole.run)
 
 
+def test_a_resumed_training_goes_by_the_losses_before(make: Make) -> None:
+    for event in (broken := make()):
+        if event.step == 4:
+            broken.stop()
+    losses = broken.run.history.drop(columns=["step", "seconds", "stage"]).dropna(axis=1, how="all")
+    seen = {name: values.dropna().tolist() for name, values in losses.items()}
+    assert make(resume=True)._runaway.values() == broken._runaway.values() == seen
+
+
+def test_an_end_before_it_is_known_is_said(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, 8, 1e4)
+    *_, last = make()
+    assert str(last.message).endswith(
+        "Losses were far above the usual in its last 4 steps, so the last model may be worth little."
+    )
+
+
 def test_a_training_that_runs_away_again_stops(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -108,6 +108,7 @@ def test_nan_goes_back_to_the_checkpoint(
         dock, "ran to NaN again, with lower learning rates since step 0, at step 3", "train anew with another seed"
     )
     assert "⚠ The training ran to NaN at step 3 (loss cycle); it went back to its start" in dock.watch.about.text()
+    assert dock.watch.curves._series["reconstruction"].points()[0].tolist() == [1, 2]  # and not twice
 
 
 def test_an_error_that_nobody_thought_of_keeps_its_traceback(

@@ -118,6 +118,11 @@ class Runaway:
         """Whether a loss was far away at one of the last `LATEST` steps, so that their weights may be worth nothing."""
         return self._calm < LATEST
 
+    @property
+    def warning(self) -> str:
+        """What is said where a training ends before it is known whether losses that are far away come back."""
+        return f"Losses were far above the usual in its last {LATEST} steps, so the last model may be worth little."
+
     def values(self) -> dict[str, list[float]]:
         """The last values of each loss, on which further answers depend."""
         return {name: list(values) for name, values in self._values.items()}

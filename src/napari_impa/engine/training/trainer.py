@@ -253,6 +253,7 @@ class Trainer(Steered):
         self._save((lambda: self.model) if quickly else self._calibrated)
         event = self._event(self._stage(), {}, self.samples() if self.group.is_first else None, gaps)
         text = f"Training {'stopped' if self._stopping else 'finished'} after {self.step} steps; {self.best.where}"
+        text += f" {self._runaway.warning}" * self._runaway.suspects
         yield replace(event, message=text, finished=True)
 
     def _goes_on(self) -> bool:
