@@ -17,6 +17,7 @@ from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
 from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
+from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
 from napari_impa.cells.layouts.plate_readers.rxrx1 import RXRX1
 from napari_impa.cells.layouts.plate_readers.wells_in_names import WELLS_IN_NAMES
@@ -41,6 +42,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     MICRO_MANAGER,
     RXRX1,
     WELLS_IN_NAMES,
+    OME_ZARR,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

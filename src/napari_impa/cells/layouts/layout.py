@@ -12,6 +12,7 @@ from pathlib import Path
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.readers import is_image
+from napari_impa.cells.readers.ome_zarr import is_store
 
 APPLE_DOUBLE = "what macOS leaves beside a file (._)"
 _LOOKED_AT = 2000  # names by which a layout is known; a plate has ten thousands, all alike
@@ -53,13 +54,18 @@ class SourceFiles:
         return self.path if self.path.is_dir() else self.path.parent
 
     @cached_property
-    def _walked(self) -> tuple[list[Path], list[Path]]:
+    def _walked(self) -> tuple[list[Path], list[Path], list[Path]]:
         return _walk(self.root)
 
     @property
     def files(self) -> list[Path]:
         """All files below `root`, as `walk` gives them."""
         return self._walked[0]
+
+    @property
+    def stores(self) -> list[Path]:
+        """The zarr stores: `root` itself where it is one, else those below it, which are among `files`, too."""
+        return self._walked[2]
 
     @property
     def apple_doubles(self) -> list[Path]:
@@ -140,14 +146,16 @@ class FolderLayout:
 def walk(folder: Path) -> list[Path]:
     """Find all files below a folder, sorted, without hidden ones and without what `.cells` folders hold.
 
-    Folders that are links are followed, each once.
+    A zarr store, a folder of thousands of files, counts as one file. Folders that are links are followed, each once.
     """
     return _walk(folder)[0]
 
 
-def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+def _walk(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Files, `._` files, and zarr stores."""
     found: list[Path] = []
     apple: list[Path] = []
+    stores: list[Path] = []
     seen: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
@@ -155,9 +163,14 @@ def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
             folders.clear()
             continue
         seen.add(real)
+        inside = Path(here)
+        if is_store(here, files):
+            folders.clear()
+            stores.append(inside)
+            found += [inside] if inside != folder else []
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".cells"))
         files.sort()
-        inside = Path(here)
         found += [inside / name for name in files if not name.startswith(".")]
         apple += [inside / name for name in files if name.startswith("._")]
-    return found, apple
+    return found, apple, stores

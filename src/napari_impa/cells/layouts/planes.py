@@ -125,7 +125,8 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     told = [text for text in (_counts(order), said_of_time, said_of_z) if text]
     skipped = _passed_over(source, entries, why)
     names = None if any(not name or name.isdecimal() for name in channels) else channels  # files may know them
-    return Listing(entries, table, skipped, f"{title} ({'; '.join(told)})", names, found.pixel_size, tuple(notes))
+    layout = f"{title} ({'; '.join(told)})" if told else title
+    return Listing(entries, table, skipped, layout, names, found.pixel_size, tuple(notes))
 
 
 def _by_place(
@@ -289,9 +290,10 @@ def _table(
 
 
 def _counts(order: list[_Place]) -> str:
-    plates = {place.plate for place in order}
+    plates = {place.plate for place in order if place.plate}
     wells = {(place.plate, place.well) for place in order if place.well}
-    return ", ".join([_count(len(plates), "plate"), *([_count(len(wells), "well")] if wells else [])])
+    counted = ((len(plates), "plate"), (len(wells), "well"))
+    return ", ".join(_count(number, what) for number, what in counted if number)
 
 
 def _passed_over(source: SourceFiles, entries: Iterable[PlateField], why: Mapping[Path, str]) -> dict[Path, str]:

@@ -141,8 +141,8 @@ class PlateField(SourceEntry):
         for stack in self.planes:
             if len(stack) > 1:
                 by_z = {plane.z: plane for plane in stack}
-                own = np.array([sharpness(by_z[z].image().pixels) for z in numbers])
-                scores += own / max(own.max(initial=0.0), np.finfo(float).tiny)
+                own = np.array([[sharpness(channel) for channel in by_z[z].image().pixels] for z in numbers])
+                scores += (own / np.maximum(own.max(axis=0), np.finfo(float).tiny)).sum(axis=1)
         best = numbers[int(np.argmax(scores))]
         return [tuple(plane for plane in stack if len(stack) == 1 or plane.z == best) for stack in self.planes]
 

@@ -6,13 +6,11 @@ A new image format is a file with its `ImageReader`, and its line in `READERS`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader
+from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, as_camera, blank_image
 from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
 from napari_impa.cells.readers.tiff import TIFF
@@ -49,7 +47,7 @@ def read_image(path: str | Path) -> Image:
         If the file is missing, damaged or cut short, or holds a Z stack or a time series.
     """
     image = _read(Path(path))
-    return Image(_camera(image.pixels), image.channels, image.pixel_size)
+    return Image(as_camera(image.pixels), image.channels, image.pixel_size)
 
 
 def probe_image(path: str | Path) -> Image:
@@ -61,8 +59,7 @@ def probe_image(path: str | Path) -> Image:
         As `read_image`, as far as the file's header tells.
     """
     image = _read(Path(path), header_only=True)
-    blank = np.zeros((), _camera(np.zeros(0, image.pixels.dtype)).dtype)
-    return Image(np.broadcast_to(blank, image.pixels.shape), image.channels, image.pixel_size)
+    return blank_image(image.pixels.shape, image.pixels.dtype, image.channels, image.pixel_size)
 
 
 def read_masks(path: str | Path) -> Image:
@@ -114,10 +111,3 @@ def _read(path: Path, *, header_only: bool = False) -> Image:
     if 0 in image.pixels.shape:
         raise SourceError(f"{path} holds an image without pixels.")
     return image
-
-
-def _camera(pixels: NDArray[Any]) -> NDArray[Any]:
-    if pixels.dtype.kind == "b":
-        return np.ascontiguousarray(pixels, np.uint8)
-    native = pixels.dtype.newbyteorder("=")
-    return np.ascontiguousarray(pixels, native if native in (np.uint8, np.uint16, np.float32) else np.float32)

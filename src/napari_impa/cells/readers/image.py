@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,22 @@ class ImageReader:
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, bool], Image]
+
+
+def as_camera(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The same pixels as uint8, uint16 or float32: yes/no images as 0 and 1, all other types as float32."""
+    if pixels.dtype.kind == "b":
+        return np.ascontiguousarray(pixels, np.uint8)
+    native = pixels.dtype.newbyteorder("=")
+    return np.ascontiguousarray(pixels, native if native in (np.uint8, np.uint16, np.float32) else np.float32)
+
+
+def blank_image(
+    shape: Sequence[int], dtype: np.dtype[Any], channels: tuple[str, ...], pixel_size: float | None
+) -> Image:
+    """All of an image but the pixels: they have the right shape and type, are all zero, and take no memory."""
+    zero = np.zeros((), as_camera(np.zeros(0, dtype)).dtype)
+    return Image(np.broadcast_to(zero, tuple(shape)), channels, pixel_size)
 
 
 def by_shape(array: NDArray[Any], path: Path) -> NDArray[Any]:

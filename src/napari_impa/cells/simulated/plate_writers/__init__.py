@@ -8,6 +8,7 @@ from __future__ import annotations
 from napari_impa.cells.simulated.plate_writers.by_name import NAMED_PLATES
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
 from napari_impa.cells.simulated.plate_writers.load_data import LOAD_DATA_PLATE
+from napari_impa.cells.simulated.plate_writers.ome_zarr import OME_ZARR_04_PLATE, OME_ZARR_PLATE
 from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter
 
@@ -18,5 +19,7 @@ PLATE_WRITERS: tuple[PlateWriter, ...] = (
     IMAGEXPRESS_PLATE,
     *NAMED_PLATES,
     LOAD_DATA_PLATE,
+    OME_ZARR_PLATE,
+    OME_ZARR_04_PLATE,
 )
 """All layouts in which a plate can be written."""

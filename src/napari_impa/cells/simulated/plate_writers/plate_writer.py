@@ -76,16 +76,24 @@ class PlateWriter:
     Parameters
     ----------
     name
-        The name of the layout that reads them, one of `layouts.LAYOUTS`.
+        One word, by which it is chosen: the name of the layout that reads them, one of `layouts.LAYOUTS`.
     write
         Writes a plate into a folder of its own in the folder given.
     keeps
         What of a plate the layout can keep, of `channels` (their names), `pixel_size`, `plate`, `wells`, `z`, `time`.
+    layout
+        The layout that reads them, where the writer is called otherwise: as an older version of it, say.
     """
 
     name: str
     write: Callable[[Path, PlateImages], None]
     keeps: frozenset[str] = frozenset({"channels", "pixel_size", "plate", "wells", "z", "time"})
+    layout: str = ""
+
+    @property
+    def read_as(self) -> str:
+        """The name of the layout that reads what it writes."""
+        return self.layout or self.name
 
 
 def uint16(pixels: NDArray[Any]) -> NDArray[np.uint16]:
