@@ -187,6 +187,8 @@ def test_a_modality_of_its_own_counts_for_nothing_more(smiles_csv: Path) -> None
     model = model_of(modality_dim=2)
     found = describe_model(model, smiles_csv)
     assert np.abs(styles(found.model, NAMES) - styles(model, NAMES)).mean() < 0.1
+    nothing = NewCondition("x", vector=np.zeros(1024), kind="bit")
+    np.testing.assert_allclose(styles(found.model, [nothing])[0], found.model.networks.start_style[0], atol=1e-5)
 
 
 def test_counts_where_asked_for(smiles_csv: Path) -> None:
