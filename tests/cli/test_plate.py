@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from stub_plates import stub_plate, write_plates
 
+from napari_impa.cells.layouts import LayoutChoice
+from napari_impa.cells.simulated.screen import CONDITIONS, CONTROL
 from napari_impa.cells.store import open_cells
 from napari_impa.cli import main
+from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.work.training_plan import Plan, cells_of
 
 
 @pytest.fixture
@@ -80,3 +84,39 @@ def test_a_faulty_map_is_one_sentence(
     assert capsys.readouterr().err == (
         "napari-impa: bad.csv has two rows of well A01 that disagree (compound: a, b); keep one row a well.\n"
     )
+
+
+def test_predict_and_train_take_a_plate_map(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = stub_plate("BR1", ("A01", "A02"), size=48)
+    slope = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)
+    folder = write_plates(
+        tmp_path / "screen", "imagexpress", replace(images, pixels=lambda *at: images.pixels(*at) + slope)
+    )
+    layout = tmp_path / "layout.csv"
+    layout.write_text(f"well,drug\nA1,{CONTROL}\nA2,x\n")
+    out = tmp_path / "after.cells"
+    condition = next(name for name in CONDITIONS if name != CONTROL)
+    main.main(
+        ["predict", str(model_path), str(folder), "--plate-map", str(layout), "--to", condition, "--out", str(out)]
+    )
+    assert f"2 of 4 cells are controls ({CONTROL})." in capsys.readouterr().out
+    plan = Plan(
+        folder,
+        (),
+        None,
+        TrainingSettings(size=48),
+        tmp_path / "run",
+        choice=LayoutChoice(plate_map=str(layout)),
+        keep_crops=False,
+    )
+    assert sorted(set(cells_of(plan).conditions)) == sorted([CONTROL, "x"])
+    assert LayoutChoice.of(plan.choice.changed) == plan.choice
+
+
+def test_a_plate_map_is_found_again_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "layout.csv").write_text("well,drug\nA1,x\n")
+    monkeypatch.chdir(tmp_path)
+    assert LayoutChoice(plate_map="layout.csv").changed == {"plate_map": str(tmp_path / "layout.csv")}
+    assert LayoutChoice(plate_map="none").changed == {"plate_map": "none"}

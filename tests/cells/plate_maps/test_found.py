@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,29 @@ def test_cells_that_were_cut_before_take_a_plate_map_too(plate: Path, tmp_path: 
     assert len(cells) == 8
     assert cells.control == "DMSO"
     assert np.sum(cells.conditions == "taxol") == 2
+
+
+def test_a_table_of_the_microscope_is_no_plate_map(plate: Path) -> None:
+    given(plate, "stage.csv", "well,x,y\nA1,1,2\nA2,3,4\nB1,5,6\nB2,7,8\n")
+    source = open_source(plate)
+    assert source.plate_map is None
+    assert "stage.csv" in {path.name for path in source.skipped}
+
+
+def test_barcodes_are_found_before_the_maps_that_they_name(plate: Path) -> None:
+    given(plate, "barcode_platemap.csv", "Assay_Plate_Barcode,Plate_Map_Name\nBR1,M\nBR2,M\n")
+    (plate / "platemap").mkdir()
+    given(plate / "platemap", "M.txt", "well_position\tbroad_sample\nA01\tDMSO\nA02\tx\nB01\ty\nB02\tz\n")
+    source = open_source(plate)
+    assert source.plate_map is not None
+    assert source.plate_map.name == "barcode_platemap.csv"
+    assert source.table["broad_sample"].tolist() == ["DMSO", "DMSO", "x", "x", "y", "y", "z", "z"]
+
+
+def test_a_workbook_that_nothing_can_read_is_said(plate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_xlsx(plate / "layout.xlsx", {"s": [["well", "drug"], ["A1", "DMSO"]]})
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    assert any(
+        "layout.xlsx may be a plate map: layout.xlsx is a workbook, which python-calamine reads: pip install" in note
+        for note in open_source(plate).notes
+    )

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_impa.cells.layouts import LayoutChoice, Listing
+from napari_impa.cells.plate_maps.barcodes import BARCODES
 from napari_impa.cells.plate_maps.join import JoinReport, join_plate_map
 from napari_impa.cells.plate_maps.plate_map import PlateMap, read_plate_map
 from napari_impa.cells.sheets import is_table_file
 from napari_impa.cells.tables import shortest
-from napari_impa.cells.words import CONDITION, PLATE, TREATMENT, WELL
+from napari_impa.cells.words import CONDITION, PLATE, SAID_OF_WELLS, TREATMENT, WELL
 from napari_impa.errors import ImpaError, MissingDependencyError
 
 NO_PLATE_MAP = "none"
@@ -100,9 +101,12 @@ def _fitting(listing: Listing, root: Path) -> tuple[dict[Path, PlateMap], list[s
             continue
         except (ImpaError, OSError):
             continue  # some other table
-        if report.wells >= _FITS * (report.wells + len(report.without_row)) and report.wells:
+        says = any(map(SAID_OF_WELLS.fits, plate_map.values.columns))  # and is no table of the microscope's own
+        if says and report.wells >= _FITS * (report.wells + len(report.without_row)) and report.wells:
             fitting[file] = plate_map
-    return fitting, missing
+    # a table of plates names the maps that lie beside it
+    named = {file: plate_map for file, plate_map in fitting.items() if plate_map.kind == BARCODES.name}
+    return named or fitting, missing
 
 
 def _depth(file: Path, root: Path) -> int:

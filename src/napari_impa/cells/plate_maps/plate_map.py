@@ -50,6 +50,8 @@ class PlateMap:
         Names that a column writes in several ways.
     notes
         What was guessed, joined from other files or passed over, in sentences.
+    kind
+        The name of its form in `FORMS`.
     """
 
     name: str
@@ -60,6 +62,7 @@ class PlateMap:
     units: tuple[ColumnUnit, ...] = ()
     spellings: tuple[Spellings, ...] = ()
     notes: tuple[str, ...] = ()
+    kind: str = ""
 
     def __len__(self) -> int:
         return len(self.wells)
@@ -105,7 +108,7 @@ def read_plate_map(path: str | Path, plates: Sequence[str] = ()) -> PlateMap:
     known = PlateMap(
         path.name, rows.form, rows.wells, None if rows.plates is None else _tidied(pd.Series(rows.plates)), values,
         doses.units, tuple(way for way in ways if not controls.settled(way)),
-        (*rows.notes, *controls.notes, *doses.notes),
+        (*rows.notes, *controls.notes, *doses.notes), form.name,
     )  # fmt: skip
     return _each_once(known)
 
