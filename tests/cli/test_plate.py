@@ -41,7 +41,7 @@ def test_the_table_is_written_and_is_a_source_of_the_same_cells(
     shown = capsys.readouterr().out
     assert "It names no plate and was taken for all 2: BR1, BR2 (guessed)." in shown
     assert "Label compound (guessed), control DMSO." in shown
-    assert " A  *  a  .\n B  *  ? ( )\n" in shown
+    assert " A  *  b  .\n B  *  ? (a)\n" in shown
     assert f"Saved {out} (16 images in 48 files)." in shown
     main.main(["crop", str(folder), "--plate-map", str(layout), "--out", str(tmp_path / "a.cells")])
     main.main(["crop", str(out), "--out", str(tmp_path / "b.cells")])
@@ -67,8 +67,8 @@ def test_look_shows_the_join_and_the_plates(
     shown = capsys.readouterr().out
     assert "4 images of 2 wells have no row in it: BR1 B02, BR2 B02." in shown
     assert "compound writes the control as DMSO and dmso; all are taken for DMSO (guessed)." in shown
-    assert "Plate BR2 (2 × 3 wells)\n    1  2  3\n A  *  a  .\n B  *  ? ( )\n" in shown
-    assert "* DMSO (control)  a taxol  ? nothing says what  ( ) no images" in shown
+    assert "Plate BR2 (2 × 3 wells)\n    1  2  3\n A  *  b  .\n B  *  ? (a)\n" in shown
+    assert "* DMSO (control)  a nocodazole  b taxol  ? nothing says what  ( ) no images" in shown
     assert "Warning: 4 cells have no label (compound is empty) and are left out" in shown
     found = json.loads((tmp_path / "look.json").read_text())
     assert [row["condition"] for row in found["conditions"]] == ["DMSO", "taxol"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,9 @@ class Survey:
             "passed_over": [str(path) for path in source.skipped],
             "passed_over_why": dict(Counter(source.skipped.values())),
             "notes": list(source.notes),
-            "plate_map": None if source.plate_map is None else asdict(source.plate_map),
+            "plate_map": None
+            if source.plate_map is None
+            else asdict(replace(source.plate_map, said_without_images=())),
             "task": self.task,
             "columns": list(self.columns),
             "label": list(self.label),

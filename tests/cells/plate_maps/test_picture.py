@@ -22,7 +22,7 @@ def test_wells_have_their_condition_their_images_and_whether_they_are_controls()
     first, second = plate_pictures(table, ["compound"], "DMSO", report)
     assert (first.plate, first.rows, first.columns) == ("P1", 2, 3)
     assert [(w.well.name, w.condition, w.control, w.images) for w in first.wells] == [
-        ("A01", "DMSO", True, 2), ("A02", "", False, 1), ("B01", "", False, 0), ("B03", "taxol", False, 1),
+        ("A01", "DMSO", True, 2), ("A02", "", False, 1), ("B01", "taxol", False, 0), ("B03", "taxol", False, 1),
     ]  # fmt: skip
     assert first.conditions == ("taxol",)
     assert second.plate == "P2"
@@ -35,12 +35,12 @@ def test_it_is_drawn_as_text() -> None:
         "Plate P1 (2 × 3 wells)",
         "    1  2  3",
         " A  *  ?  .",
-        " B ( ) .  a",
+        " B (a) .  a",
         "",
         "Plate P2 (2 × 3 wells)",
         "    1  2  3",
         " A  *  .  .",
-        " B ( ) . ( )",
+        " B (a) . (a)",
         "",
         "* DMSO (control)  a taxol  ? nothing says what  ( ) no images",
     ]

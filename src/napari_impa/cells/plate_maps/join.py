@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,8 @@ class JoinReport:
         As `PlateMap` has them.
     notes
         What was guessed, joined or passed over in the map.
+    said_without_images
+        What the map says of each of `without_images`, by column.
     """
 
     name: str
@@ -71,6 +73,7 @@ class JoinReport:
     units: tuple[ColumnUnit, ...] = ()
     spellings: tuple[Spellings, ...] = ()
     notes: tuple[str, ...] = ()
+    said_without_images: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
 
     def sentences(self) -> tuple[str, ...]:
         """Say it, the most important first; what was guessed is marked so."""
@@ -156,6 +159,8 @@ def join_plate_map(images: pd.DataFrame, plate_map: PlateMap) -> tuple[pd.DataFr
     _refuse(plate_map, values, {key: pair for key, pair in disagreeing.items() if key in imaged})
     table, renamed = _with_columns(images, values, found)
     ours = set(zip(plates, wells, strict=True))
+    lonely = _ordered(set(_as_ours(theirs, rows)) - ours)
+    said = values.iloc[[rows[theirs[plate], well] for plate, well in lonely]].rename(columns=renamed)
     missing = sorted(set(zip(plates[found < 0], wells[found < 0], strict=True)))
     report = JoinReport(
         plate_map.name,
@@ -163,7 +168,7 @@ def join_plate_map(images: pd.DataFrame, plate_map: PlateMap) -> tuple[pd.DataFr
         wells=len({(plate, well) for plate, well in zip(plates[found >= 0], wells[found >= 0], strict=True)}),
         without_row=tuple(missing),
         images_without_row=int((found < 0).sum()),
-        without_images=_ordered(set(_as_ours(theirs, rows)) - ours),
+        without_images=lonely,
         other_plates=() if plate_map.plates is None else tuple(sorted({p for p, _ in rows} - set(theirs.values()))),
         unknown_plates=unknown,
         of_all_plates=tuple(sorted(set(plates))) if plate_map.plates is None else (),
@@ -173,6 +178,7 @@ def join_plate_map(images: pd.DataFrame, plate_map: PlateMap) -> tuple[pd.DataFr
         units=tuple(_renamed_unit(unit, renamed) for unit in sorted(plate_map.units, key=lambda unit: unit.column)),
         spellings=plate_map.spellings,
         notes=plate_map.notes,
+        said_without_images=tuple(said.to_dict("records")),
     )
     return table, report
 

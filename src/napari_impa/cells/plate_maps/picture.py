@@ -5,7 +5,7 @@ It is drawn as text here, and in colours by whoever shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 
@@ -36,7 +36,7 @@ class PictureWell:
     control
         Whether it is an untreated control.
     images
-        How many fields or crops it has; 0 where only the plate map knows it.
+        How many fields or crops it has; 0 where only the plate map knows of it.
     """
 
     well: Well
@@ -140,15 +140,27 @@ def plate_pictures(
         several = sorted(set(of_well["name"]) - {""})
         is_control = control is not None and several == [shortest(control)]
         found.setdefault(plate, {})[well] = PictureWell(well, " / ".join(several), is_control, len(of_well))
-    for plate, text in report.without_images if report is not None else ():
-        well = Well.parse(text)
-        found.setdefault(plate, {}).setdefault(well, PictureWell(well, "", False, 0))
+    for plate, text, condition in _without_images(report, label, control):
+        well, is_control = Well.parse(text), control is not None and condition == shortest(control)
+        found.setdefault(plate, {}).setdefault(well, PictureWell(well, condition, is_control, 0))
     pictures = []
     for plate in sorted(found):
         wells = found[plate]
         shape = PLATE_FORMATS[smallest_plate(wells)]
         pictures.append(PlatePicture(plate, *shape, tuple(wells[well] for well in sorted(wells))))
     return tuple(pictures)
+
+
+def _without_images(
+    report: JoinReport | None, label: Sequence[str], control: str | None
+) -> Iterator[tuple[str, str, str]]:
+    """Plate, well and condition of the wells that the plate map alone knows."""
+    if report is None or not report.without_images:
+        return iter(())
+    said = pd.DataFrame(list(report.said_without_images), index=range(len(report.without_images)))
+    known = bool(label) and set(label) <= set(said.columns)
+    names = condition_names(said, label, control) if known else [""] * len(said)
+    return ((plate, well, name) for (plate, well), name in zip(report.without_images, names, strict=True))
 
 
 def pictures_text(pictures: Sequence[PlatePicture], most: int = 4) -> list[str]:
