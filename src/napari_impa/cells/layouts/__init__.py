@@ -15,6 +15,7 @@ from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
+from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
 from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
@@ -43,6 +44,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     RXRX1,
     WELLS_IN_NAMES,
     OME_ZARR,
+    CELLVOYAGER,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

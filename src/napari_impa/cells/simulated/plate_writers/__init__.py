@@ -6,6 +6,7 @@ A new one is a file with its `PlateWriter`, called as the layout that reads it, 
 from __future__ import annotations
 
 from napari_impa.cells.simulated.plate_writers.by_name import NAMED_PLATES
+from napari_impa.cells.simulated.plate_writers.cellvoyager import CELLVOYAGER_PLATE
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
 from napari_impa.cells.simulated.plate_writers.load_data import LOAD_DATA_PLATE
 from napari_impa.cells.simulated.plate_writers.ome_zarr import OME_ZARR_04_PLATE, OME_ZARR_PLATE
@@ -21,5 +22,6 @@ PLATE_WRITERS: tuple[PlateWriter, ...] = (
     LOAD_DATA_PLATE,
     OME_ZARR_PLATE,
     OME_ZARR_04_PLATE,
+    CELLVOYAGER_PLATE,
 )
 """All layouts in which a plate can be written."""
