@@ -90,4 +90,6 @@ def predict(
                 all_cells=all_cells, batch_size=batch_size, overwrite=overwrite,
                 share=Share(group.rank, group.count, group.agree), watch=watch,
             )  # fmt: skip
+        for precision in chosen.precisions.values():
+            say(f"The GPU predicted in {precision.reason}.")
         say(f"{count:,} cells turned into {', '.join(map(name_of, targets))}; saved {path}.")

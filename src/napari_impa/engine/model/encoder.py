@@ -42,10 +42,31 @@ class Encoded:
     start: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Precision:
+    """What a GPU predicts in.
+
+    Parameters
+    ----------
+    half
+        Half precision; None for float32.
+    reason
+        Which, and why, in words.
+    """
+
+    half: torch.dtype | None
+    reason: str
+
+
 class Encoder:
     """What of a model turns cells into others: its networks, the conditions they know, channels and intensities.
 
     Parameters are those of `IMPA`, which it is the part of that knows no files.
+
+    Attributes
+    ----------
+    precisions
+        What many cells were predicted in, by GPU, as it was chosen there (`passes.ReplayedPass`).
 
     Raises
     ------
@@ -69,6 +90,7 @@ class Encoder:
         self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
         self.limits = np.asarray(limits, float).reshape(-1, 2)
         self.task, self.name = task, name
+        self.precisions: dict[torch.device, Precision] = {}
         shape = networks.shape
         if len(self.channels) != shape.channels or len(self.limits) != shape.channels:
             raise ModelError(f"The model's networks take {shape.channels} channels, not {len(self.channels)}.")
@@ -191,12 +213,16 @@ class Encoder:
         numbers of the batches that the cells are of, -1 where that is to be told from the cell (`batches_of`).
         """
         images = normalize(to_levels(pixels, self.limits)).to(self.device)
+        known = None if batches is None else torch.from_numpy(batches).to(self.device)
+        return self.encode_images(images, style=style, batches=known)
+
+    def encode_images(self, images: Tensor, *, style: bool, batches: Tensor | None) -> Encoded:
+        """Encode images (n, C, S, S) in [-1, 1] that are on the model's device, as `encode` does."""
         own = self.networks.style_encoder(images) if style or self.shape.relative_style else None
         start = None
         if batches is not None and own is not None:
-            known = torch.from_numpy(batches).to(self.device)
             start = torch.where(
-                known[:, None] < 0, self.networks.start(own, None), self.networks.start_style[known.clamp(min=0)]
+                batches[:, None] < 0, self.networks.start(own, None), self.networks.start_style[batches.clamp(min=0)]
             )
         return Encoded(self.networks.generator.content(images), own, start)
 
@@ -217,7 +243,13 @@ class Encoder:
         if strength != 1 and encoded.style is None:
             raise ValueError("a strength other than 1 needs the cells' own styles; encode them with style=True")
         embedding, modality = self.embedding(condition)
-        target = self.networks.style_of(embedding.expand(len(noise), -1), noise.to(self.device), modality)
+        return self.decode_style(encoded, embedding, modality, noise.to(self.device), strength=strength)
+
+    def decode_style(
+        self, encoded: Encoded, embedding: Tensor, modality: int, noise: Tensor, *, strength: float
+    ) -> Tensor:
+        """Encoded cells under the condition of an embedding (e,), as `decode` does."""
+        target = self.networks.style_of(embedding.expand(len(noise), -1), noise, modality)
         own, relative = encoded.style, self.shape.relative_style > 0
         style = target
         if own is not None and (relative or strength != 1):

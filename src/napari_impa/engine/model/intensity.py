@@ -106,7 +106,11 @@ def from_normalized(images: Tensor, limits: NDArray[np.float64], dtype: np.dtype
     levels = (images.float() + 1) * (LEVELS / 2) - 0.5
     span = torch.as_tensor((limits[:, 1] - limits[:, 0]) / LEVELS, dtype=torch.float32)[:, None, None]
     lower = torch.as_tensor(limits[:, 0], dtype=torch.float32)[:, None, None]
-    pixels = (levels.cpu() * span + lower).numpy()
+    return in_type((levels.cpu() * span + lower).numpy(), dtype)
+
+
+def in_type(pixels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Float pixels in the camera's type; integers are rounded and clipped to their range."""
     if np.dtype(dtype).kind in "ui":
         info = np.iinfo(dtype)
         made: NDArray[Any] = np.clip(np.rint(pixels), info.min, info.max).astype(dtype)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.overlap import read_ahead
 from napari_impa.cells.parts import Share
+from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import Cells, condition_names
 from napari_impa.engine.describing.new_condition import Target, as_list
 from napari_impa.engine.device import is_out_of_memory, release_memory
 from napari_impa.engine.model.encoder import Encoder
+from napari_impa.engine.model.passes import Fetch, pass_for
 from napari_impa.errors import ModelError, OutOfMemoryError
 from napari_impa.watch import UNWATCHED, Watch
 
 TURNED_INTO = "predicted"
 """Column of predicted cells that names what they were turned into."""
 
-DEFAULT_BATCH = 32
+DEFAULT_BATCH, GPU_BATCH = 32, 128
+"""Cells at a time, and on a GPU, which has many at a time in hand."""
 
 
 def batches_of(model: Encoder, cells: Cells) -> NDArray[np.intp] | None:
@@ -52,9 +58,10 @@ def predict_blocks(
 ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     """Yield, batch by batch, the places in `rows` (None for all cells) and predicted pixels, one array a condition.
 
-    `IMPA.predict` for more cells than memory holds: cells in a file are read batch by batch too. Where the device's
-    memory does not suffice, the batch is halved and the work goes on. Where several processes `share` the cells, this
-    one takes its own batches, of which each is what a single process would make of it.
+    `IMPA.predict` for more cells than memory holds: cells in a file are read batch by batch too, each while the one
+    before is turned. Where the device's memory does not suffice, the batch is halved and the work goes on. Where
+    several processes `share` the cells, this one takes its own batches, of which each is what a single process would
+    make of it.
 
     Raises
     ------
@@ -71,29 +78,56 @@ def predict_blocks(
     model.fit(cells.take([]))
     rows = np.arange(len(cells)) if rows is None else np.asarray(rows)
     noise, batches = model.noise(len(rows), variability=variability, seed=seed), batches_of(model, cells)
-    batch = batch_size or DEFAULT_BATCH
+    turn = pass_for(model, targets, strength=strength)
+    batch = batch_size or (GPU_BATCH if turn.behind else DEFAULT_BATCH)
     mine = (share or Share()).rows(len(rows), block=batch)
-    start = mine.start
-    while start < mine.stop:
-        watch.check()
-        part = slice(start, min(start + batch, mine.stop))
-        try:
-            block = model.fit(cells.take(rows[part])).pixels
-            of = None if batches is None else batches[rows[part]]
-            encoded = model.encode(block, style=strength != 1, batches=of)
-            images = [model.decode(encoded, target, noise[part], strength=strength) for target in targets]
-            pixels = [model.to_camera(image, block.dtype) for image in images]
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            encoded = images = None  # type: ignore[assignment]
-            release_memory(model.device)
-            if batch == 1:
-                raise OutOfMemoryError(
-                    "Not even one cell fits into the device's memory; choose the device cpu."
-                ) from error
-            batch = max(1, batch // 2)
-            continue
-        yield part, pixels
-        start = part.stop
-        watch.report(start - mine.start, len(mine))
+    waiting: deque[tuple[slice, Fetch]] = deque()
+
+    def made(behind: int) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+        while len(waiting) > behind:
+            part, fetch = waiting.popleft()
+            yield part, fetch()
+            watch.report(part.stop - mine.start, len(mine))
+
+    with closing(_read(model, cells, rows, mine, batch, watch)) as blocks:
+        for whole, pixels in blocks:
+            start = whole.start
+            while start < whole.stop:
+                watch.check()
+                part = slice(start, min(start + batch, whole.stop))
+                of = None if batches is None else batches[rows[part]]
+                try:
+                    fetch = turn(pixels[start - whole.start : part.stop - whole.start], noise[part], of)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    if batch == 1:
+                        raise OutOfMemoryError(
+                            "Not even one cell fits into the device's memory; choose the device cpu."
+                        ) from error
+                    fetch = None
+                if fetch is None:  # only here are the failed pass's tensors free
+                    yield from made(0)
+                    turn.forget()
+                    release_memory(model.device)
+                    batch = max(1, batch // 2)
+                    continue
+                waiting.append((part, fetch))
+                start = part.stop
+                yield from made(turn.behind)
+    yield from made(0)
+
+
+def _read(
+    model: Encoder, cells: Cells, rows: NDArray[np.integer], mine: range, batch: int, watch: Watch
+) -> Generator[tuple[slice, NDArray[Any]]]:
+    """Places of one batch after the other and their pixels, which are read from a file while another is turned."""
+    parts = [slice(start, min(start + batch, mine.stop)) for start in range(mine.start, mine.stop, batch)]
+
+    def read(part: slice) -> NDArray[Any]:
+        return model.fit(cells.take(rows[part])).pixels
+
+    if file_part(cells.pixels) is not None:
+        yield from read_ahead(parts, read, watch=watch)
+    else:
+        yield from ((part, read(part)) for part in parts)
