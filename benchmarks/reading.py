@@ -144,7 +144,7 @@ def train_on_many(path: str, granted: int | None, steps: int, turns: int = 3) ->
         feed.HOST_BYTES = granted
     settings = TrainingSettings(size=SIZE, batch_size=4, style_dim=8)
     shape = replace(shape_of(Outline(CHANNELS, CONDITIONS), settings, DefaultRecipe()), width=4)
-    step = make_step(Networks(shape), DefaultRecipe(), batch_size=settings.batch_size)
+    step = make_step(Networks(shape), DefaultRecipe(), batch_size=settings.cells_a_step)
     before = memory()[0]
     began = time.perf_counter()
     cells = open_cells(path)
@@ -179,7 +179,7 @@ def waiting_rows(options: Options) -> Iterator[Row]:
     shape = replace(shape_of(Outline(CHANNELS, len(data.conditions)), settings, DefaultRecipe()), width=width)
     networks = Networks(shape).initialize(torch.Generator().manual_seed(0)).to(options.device)
     recorder = recorder_for(options.device)
-    step = make_step(networks, DefaultRecipe(), batch_size=settings.batch_size, recorder=recorder)
+    step = make_step(networks, DefaultRecipe(), batch_size=settings.cells_a_step, recorder=recorder)
     batches = DrawnAhead(data.batch, options.device)
 
     def make(number: int) -> None:

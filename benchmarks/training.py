@@ -93,8 +93,8 @@ def training_row(given: Cells, size: int, preset: str, steps: int, options: Opti
     a_step = taken / (len(marks) - half)
     mixed = recipe.mixed_precision and has_bfloat16(device)  # type: ignore[attr-defined]
     rate = matrix_rate(device, torch.bfloat16 if mixed else torch.float32, quick=options.quick)
-    floor = operations(recipe, size, WIDTHS[preset], settings.batch_size) / rate
-    launched = operations_launched(recipe, size, WIDTHS[preset], settings.batch_size, device)
+    floor = operations(recipe, size, WIDTHS[preset], trainer.settings.cells_a_step) / rate
+    launched = operations_launched(recipe, size, WIDTHS[preset], trainer.settings.cells_a_step, device)
     extra: dict[str, Any] = {
         "steps_per_second": 1 / a_step,
         "launched": launched,

@@ -175,7 +175,8 @@ class Training:
         trainer, cells = self.trainer, self.cells
         taken = None if self.plan.start_from is None else trainer.started_from
         return TrainingStart(
-            len(cells), cells.channels, cells.pixel_size, trainer.chosen_device.reason, trainer.step, kept,
+            len(cells), cells.channels, cells.pixel_size, f"{trainer.chosen_device.reason}; {trainer.cells_a_step}",
+            trainer.step, kept,
             trainer.best.score is not None, trainer.best.floor, trainer.data.counts,
             "" if taken is None else words_of(taken),
         )  # fmt: skip
@@ -262,7 +263,7 @@ def make_trainer(
         score = HeldOutScore(trainer.model, cells, seed=settings.seed, watch=trainer.watch)
     except ConditionError as error:
         return trainer, f"The last model is kept, as there is nothing to score it by. {error}"
-    every = math.ceil(SCORE_STEPS * score.cells / settings.batch_size)
+    every = math.ceil(SCORE_STEPS * score.cells / trainer.settings.cells_a_step)
     trainer.keep_best(score, every=every, floor=score.floor)
     return trainer, f"The best model is kept by the gap that it closes on {score.cells} held-out cells ({score.where})."
 

@@ -30,9 +30,9 @@ class Device:
         self.asked.append(settings)
         while not self.go_on.wait(0.01):
             watch.check()
-        if settings.batch_size == 512:
+        if settings.cells_a_step == 512:
             raise OutOfMemoryError("The memory does not suffice.")
-        return Measured(0.5 * settings.batch_size / 16, None, "CPU, 4 threads: no GPU", 13_000_000)
+        return Measured(0.5 * settings.cells_a_step / 16, None, "CPU, 4 threads: no GPU", 13_000_000)
 
     def suggest(self, of: Any, settings: TrainingSettings, *, watch: Watch) -> tuple[str, Measured]:
         return self.largest, self.measure(of, settings, watch=watch)
@@ -73,7 +73,7 @@ def test_a_budget_is_said_after_a_measurement(
     estimator.ask(3, 5, TrainingSettings(steps=3000, batch_size=32))
     settle(lambda: not estimator.busy)
     assert said[-1].startswith("3,000 steps ≈ 50 min on the CPU")
-    assert [settings.batch_size for settings in device.asked] == [16, 32]
+    assert [settings.cells_a_step for settings in device.asked] == [16, 32]
 
 
 def test_of_quick_changes_only_the_last_is_measured(

@@ -132,7 +132,10 @@ def test_numbers_that_may_be_automatic(form: SettingsForm) -> None:
     form.threads.setValue(3)
     assert form.values()["threads"] == 3
     assert isinstance(form.batch_size, QSpinBox)
-    assert form.batch_size.minimum() == 1
+    assert form.batch_size.text() == "as suits the device"
+    assert form.values()["batch_size"] is None
+    form.batch_size.setValue(1)
+    assert form.values()["batch_size"] == 1
     form.checkpoint_seconds.setValue(90)
     assert settings(form).checkpoint_seconds == 90.0
 

@@ -25,6 +25,9 @@ else:  # the command line offers what is listed
     RecipeName = Literal[tuple(entry.name for entry in RECIPES)]
 
 
+CELLS_A_STEP = 16
+"""Unless something else is said, and the device is no large GPU."""
+
 MAY_CHANGE = ("steps", "minutes", "device", "threads", "checkpoint_seconds")
 """Settings that a resumed training may be given anew."""
 
@@ -58,14 +61,10 @@ class TrainingSettings:
     )  # fmt: skip
     steps: int | None = option(None, "steps to train; 3000 where neither steps nor minutes are given", group="budget")
     minutes: float | None = option(None, "minutes to train", group="budget")
-    batch_size: int = option(
-        16,
-        "cells a step; fewer need less memory and make a step quicker",
-        label="Batch size",
-        unit="cells",
-        low=1,
-        high=512,
-    )
+    batch_size: int | None = option(
+        None, "cells a step; fewer need less memory and make a step quicker; by default 16, on a large GPU up to 64",
+        label="Batch size", unit="cells", low=1, high=512, automatic="as suits the device",
+    )  # fmt: skip
     seed: int = option(0, "seed of everything random; the same seed gives the same model", label="Seed")
     device: str = option("auto", "auto, cuda, mps or cpu", label="Device", offered="devices")
     threads: int | None = option(
@@ -151,10 +150,11 @@ class TrainingSettings:
                 f"A crop side of {self.size} px does not fit the networks; "
                 f"the nearest that do are {min(near)} and {max(near)}."
             )
-        ones = ("batch_size", "style_dim", "noise_dim", "embedding_dim")
+        ones = ("cells_a_step", "style_dim", "noise_dim", "embedding_dim")
         for name, least in (*((name, 1) for name in ones), ("seed", 0), ("modality_dim", 0)):
             if getattr(self, name) < least:
-                raise TrainingError(f"{name} is at least {least}, not {getattr(self, name)}.")
+                said = "batch_size" if name == "cells_a_step" else name
+                raise TrainingError(f"{said} is at least {least}, not {getattr(self, name)}.")
         if self.threads is not None and self.threads < 1:
             raise TrainingError(f"A training takes at least 1 thread, not {self.threads}.")
         if not self.checkpoint_seconds >= 0:
@@ -198,6 +198,11 @@ class TrainingSettings:
         found = kind_asked(self.description_of(modality))
         assert found is not None  # `_check_conditions`
         return found
+
+    @property
+    def cells_a_step(self) -> int:
+        """Cells a step, the usual number where nothing is said; a training decides that first (`cells_a_step`)."""
+        return CELLS_A_STEP if self.batch_size is None else self.batch_size
 
     @property
     def width(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+import torch
 from torch.nn import Parameter
 
 from napari_impa.cells.store import Cells
@@ -28,6 +29,7 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.steering import Abandoned, Steered, Steering, interruptible
 from napari_impa.engine.training.calibration import calibrate, can_calibrate
+from napari_impa.engine.training.cells_a_step import cells_in_words, with_cells_a_step
 from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
@@ -110,7 +112,7 @@ class Trainer(Steered):
         start_from: IMPA | None = None,
         steering: Steering | None = None,
     ) -> None:
-        self.group, self.settings = group or Processes(), settings
+        self.group = group or Processes()
         self.steering = steering or Steering()
         self.run = Run(Path(folder))
         self._lock = RunLock(self.run.folder)
@@ -119,10 +121,15 @@ class Trainer(Steered):
         self.chosen_device = choose_device(self.group.device(settings.device))
         self.device = self.chosen_device.device
         compute_repeatably(self.device)
-        self._mine = self.group.share_of(settings.batch_size)
         resuming = resume and self.run.exists
         if self.run.exists and not resume:
             raise TrainingError(f"{self.run.folder} holds a run already; resume it or choose another folder.")
+        given = settings
+        if resuming and settings.batch_size is None:
+            settings = replace(settings, batch_size=self.run.settings.batch_size)
+        settings = with_cells_a_step(settings, self.device if self.group.count == 1 else torch.device("cpu"))
+        self.settings, self.cells_a_step = settings, cells_in_words(given, settings)
+        self._mine = self.group.share_of(settings.cells_a_step)
         begun = self.run.recipe if resuming else None  # a later version's recipe of that name may differ
         self.recipe = begun or recipe or recipe_named(settings.recipe)
         if begun is None and start_from is not None:
@@ -142,7 +149,7 @@ class Trainer(Steered):
             self.recipe,
             is_batch_task=settings.task == "batch",
             seed=settings.seed,
-            batch_size=settings.batch_size,
+            batch_size=settings.cells_a_step,
             share_gradients=self._share_gradients if self.group.count > 1 else None,
             watch=self.watch,
             recorder=recorder_for(self.device) if self.group.count == 1 else None,
@@ -331,7 +338,7 @@ class Trainer(Steered):
         fits = largest_batch(self._mine.cells, attempt, self.device)
         self._attempting = False
         fits = None if fits is None else fits * self.group.count
-        return what_fits(self.device, self.settings.batch_size, fits, self._go_back())
+        return what_fits(self.device, self.settings.cells_a_step, fits, self._go_back())
 
     def _progress(self) -> float:
         by_steps = self.step / self.settings.steps if self.settings.steps else 0.0

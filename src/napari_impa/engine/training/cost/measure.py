@@ -20,6 +20,7 @@ from napari_impa.engine.device import (
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.one_launch import recorder_for
+from napari_impa.engine.training.cells_a_step import cells_in_words, with_cells_a_step
 from napari_impa.engine.training.cost.budget import Measured, advise, describe_budget
 from napari_impa.engine.training.data.labels import TrainingLabels
 from napari_impa.engine.training.presets import PRESETS
@@ -79,6 +80,7 @@ def measure(
         As `TrainingLabels`.
     """
     outline = outline_of(of, settings) if isinstance(of, Cells) else of
+    settings = with_cells_a_step(settings, choose_device(settings.device).device)
     recipe = recipe or recipe_named(settings.recipe)
     use_threads(settings.threads)
     chosen = choose_device(settings.device)
@@ -98,7 +100,7 @@ def measure(
     if times is None:  # only here are the tensors of the failed step free
         raise OutOfMemoryError(
             f"The memory does not suffice for the preset {settings.preset} at {settings.size} px with "
-            f"{settings.batch_size} cells a step; take a smaller preset, crop side or batch size."
+            f"{settings.cells_a_step} cells a step; take a smaller preset, crop side or batch size."
         )
     kinds = recipe.kinds_of_steps()
     medians = {kind: statistics.median(found) for kind, found in times.items()}
@@ -117,7 +119,7 @@ def _time_steps(
     memory: _Memory,
 ) -> dict[StepKind, list[float]]:
     """Seconds of each kind of step, as many times as there is time for, the first of all left out."""
-    how = {"is_batch_task": settings.task == "batch", "seed": settings.seed, "batch_size": settings.batch_size}
+    how = {"is_batch_task": settings.task == "batch", "seed": settings.seed, "batch_size": settings.cells_a_step}
     device = networks.generator.from_rgb.weight.device
     step = make_step(networks, recipe, **how, watch=watch, recorder=recorder_for(device))
     batch = random_batch(outline, settings)
@@ -166,7 +168,7 @@ def shape_of(outline: Outline, settings: TrainingSettings, recipe: Recipe) -> Sh
 def random_batch(outline: Outline, settings: TrainingSettings) -> Batch:
     """Draw a batch of noise as large as a real one."""
     random = torch.Generator().manual_seed(0)
-    count, side = settings.batch_size, settings.size
+    count, side = settings.cells_a_step, settings.size
     control, treated = (2 * torch.rand((count, outline.channels, side, side), generator=random) - 1 for _ in range(2))
     y = torch.arange(count) % outline.conditions
     return Batch(control, treated, y, y.flip(0))
@@ -230,10 +232,11 @@ def dry_run(cells: Cells, settings: TrainingSettings) -> list[str]:
     """
     labels = TrainingLabels(cells, settings)
     measured = measure(Outline(len(cells.channels), len(labels.conditions)), settings)
+    cells_a_step = cells_in_words(settings, with_cells_a_step(settings, choose_device(settings.device).device))
     counts = ", ".join(f"{name} {count:,}" for name, count in labels.counts.items())
     return [
         f"Conditions ({' '.join(cells.label)}): {counts}",
-        f"Would train on {measured.device}; a model file of {measured.model_bytes / 1e6:.0f} MB.",
+        f"Would train on {measured.device}; {cells_a_step}; a model file of {measured.model_bytes / 1e6:.0f} MB.",
         f"{describe_budget(measured, settings)}.",
         advise(measured, settings),
     ]

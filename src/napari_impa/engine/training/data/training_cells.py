@@ -84,7 +84,7 @@ class TrainingCells:
         groups = np.split(labels.pool, labels.starts[1:])
         if settings.task != "batch":
             groups, shares = groups + labels.sources, np.append(shares, conditions)
-        shares *= settings.batch_size / len(labels.sizes)
+        shares *= settings.cells_a_step / len(labels.sizes)
         return Feed(
             self.pixels, groups, shares, size=settings.size, seed=settings.seed, device=self.device, watch=watch
         )  # fmt: skip
@@ -101,7 +101,7 @@ class TrainingCells:
             If the cells' file cannot be read any more.
         """
         rng = np.random.default_rng([self.settings.seed, step])
-        labels, plan, count, modality = self.labels, self._feed.plan, self.settings.batch_size, 0
+        labels, plan, count, modality = self.labels, self._feed.plan, self.settings.cells_a_step, 0
         if len(labels.modalities) > 1:  # each as often as it has conditions
             modality = int(labels.modality[rng.integers(len(labels.modality))])
         conditions = np.flatnonzero(labels.modality == modality)
