@@ -27,6 +27,7 @@ REGISTRIES = {
     "napari_impa.cells.layouts.LAYOUTS": "NAMED_FILES",
     "napari_impa.cells.plate_maps.FORMS": "",
     "napari_impa.cells.sheets.SHEET_FORMATS": "",
+    "napari_impa.cells.simulated.plate_writers.PLATE_WRITERS": "",
     "napari_impa.cells.segmenters.SEGMENTERS": "Otsu",
     "napari_impa.engine.describing.DESCRIPTIONS": "Embedding",
     "napari_impa.engine.training.steps.RECIPES": "",

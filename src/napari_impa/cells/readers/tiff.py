@@ -15,6 +15,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape
+from napari_impa.cells.readers.ome_sets import own_part
 from napari_impa.cells.readers.tiff_metadata import tiff_metadata
 from napari_impa.errors import SourceError
 
@@ -22,7 +23,7 @@ _SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
 
 
 def _read_tiff(path: Path, header_only: bool) -> Image:
-    with _quiet(), tifffile.TiffFile(path) as tiff:
+    with _quiet(), _opened(path) as tiff:
         sizes = [int(np.prod(series.shape)) for series in tiff.series]
         if not sizes:
             raise ValueError("no image in it")
@@ -46,6 +47,19 @@ def _read_tiff(path: Path, header_only: bool) -> Image:
         if page.photometric == tifffile.PHOTOMETRIC.RGB and pixels.dtype == np.uint8 and not any(names):
             names = ("red", "green", "blue")[: len(pixels)]
         return Image(pixels, names[: len(pixels)], pixel_size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a file; one that describes a whole set of files as no more than itself."""
+    with tifffile.TiffFile(path) as tiff:
+        described = tiff.ome_metadata if tiff.is_ome else None
+        own = own_part(described, path.name) if described and "UUID" in described else None
+        if own is None:
+            yield tiff
+            return
+    with tifffile.TiffFile(path, omexml=own) as tiff:
+        yield tiff
 
 
 def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
