@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_impa.analysis.evaluation import evaluate
     from napari_impa.cells.folder import crop_source, read_cells
+    from napari_impa.cells.layouts import LayoutChoice
     from napari_impa.cells.segmenters.blobs import segment_nuclei
     from napari_impa.cells.simulated.screen import simulated_cells, simulated_screen, true_counterfactual
     from napari_impa.cells.source import open_source
@@ -36,6 +37,7 @@ _ROOMS = {
     "IMPA": "engine.model.model",
     "Cells": "cells.store",
     "ImpaError": "errors",
+    "LayoutChoice": "cells.layouts",
     "NewCondition": "engine.describing.new_condition",
     "Run": "engine.training.run_folder.run",
     "crop_source": "cells.folder",
@@ -55,6 +57,7 @@ __all__ = [
     "IMPA",
     "Cells",
     "ImpaError",
+    "LayoutChoice",
     "NewCondition",
     "Run",
     "__version__",

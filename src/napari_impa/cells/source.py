@@ -273,7 +273,8 @@ def open_source(
     path
         The folder, a table of files, or a single image.
     kind
-        `fields` or `crops`; where not given, square images of one side up to 256 px without masks are crops.
+        `fields` or `crops`; where not given, square images of one side up to 256 px without masks are crops, unless a
+        microscope's files say that they are fields.
     channels
         Names for the channels, in the order of the images; where not given, those of the table or the files.
     mask_channel
@@ -325,7 +326,8 @@ def open_source(
     if kind is None:
         alike = all(image.pixels.shape[1:] == (height, height) for image in images)
         masked = any(entry.masks for entry in listing.entries)
-        kind = "crops" if alike and height <= CROP_SIDE and not masked else "fields"
+        whole = listing.whole_fields or masked or not alike or height > CROP_SIDE
+        kind = "fields" if whole else "crops"
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,

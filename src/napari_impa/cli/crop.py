@@ -37,7 +37,8 @@ def crop(
     Parameters
     ----------
     source
-        Folder of images with `metadata.csv`, or with one subfolder a condition; IMPA's own layout; or `.cells`.
+        A plate as a microscope leaves it; a folder of images with `metadata.csv`, or with one subfolder a condition;
+        IMPA's own layout; or `.cells`.
     out
         The `.cells` folder to make.
     size

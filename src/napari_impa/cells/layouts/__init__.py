@@ -1,7 +1,30 @@
-"""Layouts: the ways in which images lie in a folder, one file each.
+r"""Layouts: the ways in which images lie in a folder, one file each.
 
-A new layout is a file with its `FolderLayout`, and its line in `LAYOUTS`: it says whether a source is built so, and
-lists its entries, which read themselves, with a table row for each (plate, well, site, compound, … as `words` knows).
+A new layout is a file with its `FolderLayout`, and its line in `LAYOUTS`. It says how surely a source is built so
+(`Fit`), by names and at most the first line of a table, and what it then holds. A layout of plates, which are in
+`plate_readers`, only has to say which plane each file is; `plate_listing` makes fields of them, in which channels are
+in order, Z planes and times as chosen, and says what is missing:
+
+    _NAME = re.compile(r"(?P<well>[A-P]\d\d)_f(?P<site>\d+)_(?P<channel>[A-Za-z]+)\.tiff?")
+
+    def _fits(source: SourceFiles) -> Fit:
+        return Fit.NAMES if source.share(_NAME.fullmatch) >= 0.5 else Fit.NO
+
+    def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
+        named = [(file, found) for file in source.images if (found := _NAME.fullmatch(file.name))]
+        plate_of = plate_names(source, choice, [file for file, _ in named])
+        planes = [
+            PlaneFile(file, found["channel"], plate_of(file), well_name(found["well"]), int(found["site"]))
+            for file, found in named
+        ]
+        return plate_listing(source, OURS.title, PlatePlanes(planes, plates_by_folder=True), choice)
+
+    OURS = FolderLayout("ours", "our microscope", _fits, _entries)
+
+`plate_readers/cellomics.py` is a short one with files to pass over, `plate_readers/phenix.py` one with a file that
+describes the plate. With a writer of the same name among `cells.simulated.plate_writers`, the tests of all plates try
+it. Other layouts make their entries, which read themselves, and their table (plate, well, site, compound, … as `words`
+knows) by themselves, as `subfolders.py` does.
 """
 
 from __future__ import annotations

@@ -94,6 +94,8 @@ class Listing:
         µm, where the layout knows it better than the files.
     notes
         What a user has to know of how it was read: what was guessed, left out, projected. Sentences.
+    whole_fields
+        Whether its images are whole fields whatever their size, and no ready crops.
     """
 
     entries: Sequence[SourceEntry]
@@ -103,6 +105,7 @@ class Listing:
     channels: tuple[str, ...] | None = None
     pixel_size: float | None = None
     notes: tuple[str, ...] = ()
+    whole_fields: bool = False
 
     def __post_init__(self) -> None:
         # `label` of a table of files is mostly a condition

@@ -56,6 +56,8 @@ class PlatePlanes:
         What was guessed, in sentences.
     plates_by_folder
         Whether plates are called as their folders, which may be conditions.
+    whole_fields
+        Whether the images are a microscope's, however small; by names alone they may be crops.
     """
 
     planes: Sequence[PlaneFile]
@@ -65,6 +67,7 @@ class PlatePlanes:
     skipped: Mapping[Path, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     plates_by_folder: bool = False
+    whole_fields: bool = True
 
 
 class _Place(NamedTuple):
@@ -126,7 +129,9 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     skipped = _passed_over(source, entries, why)
     names = None if any(not name or name.isdecimal() for name in channels) else channels  # files may know them
     layout = f"{title} ({'; '.join(told)})" if told else title
-    return Listing(entries, table, skipped, layout, names, found.pixel_size, tuple(notes))
+    return Listing(
+        entries, table, skipped, layout, names, found.pixel_size, tuple(notes), whole_fields=found.whole_fields
+    )
 
 
 def _by_place(

@@ -79,7 +79,7 @@ class FoundPanel(QWidget):
     def show_found(self, source: Source, table: pd.DataFrame) -> None:
         """Say what was found, with a table of `conditions_table`; pictures of conditions that stay are kept."""
         self.setVisible(True)
-        self.summary.setText(breakable(summary(source)))
+        self.summary.setText(breakable("\n".join((summary(source), *source.notes))))
         self.summary.setToolTip(source.describe())
         self.table.fill(table, source.kind)
 

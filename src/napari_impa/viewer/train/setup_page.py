@@ -91,11 +91,11 @@ class SetupPage(Page):
         self.source.setPlaceholderText("a folder of images, or .cells")
         self.source.editingFinished.connect(self._on_source_typed)
         self.choose = tool_button("Choose …", self._choose_source)
-        tip = "Images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
+        tip = "A plate, images with metadata.csv, one subfolder a condition, IMPA's own layout, or a .cells folder."
         self._source_row = self.row("Folder", self.source, self.choose, tip=tip)
         self.hint = QLabel(
-            "Images with a metadata.csv beside them, or one subfolder a condition. What is in it is shown first; "
-            "nothing in it is changed."
+            "A plate as the microscope leaves it, images with a metadata.csv beside them, or one subfolder a "
+            "condition. What is in it is shown first; nothing in it is changed."
         )
         self.hint.setWordWrap(True)
         self.form.addRow(self.hint)

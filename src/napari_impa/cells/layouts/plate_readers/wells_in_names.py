@@ -114,7 +114,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
             f"Wells and sites were read from names (guessed): {first.file.name} is well {first.well}, site "
             f"{first.site}{channel}."
         )
-    listed = PlatePlanes(planes, notes=tuple(notes), plates_by_folder=not several)
+    listed = PlatePlanes(planes, notes=tuple(notes), plates_by_folder=not several, whole_fields=False)
     return plate_listing(source, WELLS_IN_NAMES.title, listed, choice)
 
 
