@@ -36,6 +36,7 @@ from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.load_data import LOAD_DATA
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
+from napari_impa.cells.layouts.masks_beside import with_masks_beside
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER
@@ -47,7 +48,7 @@ from napari_impa.cells.layouts.plate_readers.rxrx1 import RXRX1
 from napari_impa.cells.layouts.plate_readers.wells_in_names import WELLS_IN_NAMES
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
 from napari_impa.cells.layouts.subfolders import FLAT_FOLDER, SUBFOLDERS
-from napari_impa.cells.readers import formats
+from napari_impa.cells.readers import formats, is_image
 from napari_impa.errors import SourceError
 
 __all__ = [
@@ -86,8 +87,15 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
     if not path.exists():
         raise SourceError(f"There is no folder {path}.")
     source = SourceFiles(path)
+    listing = _layout_of(source, choice).entries(source, choice)
+    return listing if is_image(path) else with_masks_beside(listing, source.masks)
+
+
+def _layout_of(source: SourceFiles, choice: LayoutChoice) -> FolderLayout:
+    """The layout that was chosen, or that fits most surely."""
+    path = source.path
     if choice.layout is not None:
-        return _named(choice.layout).entries(source, choice)
+        return _named(choice.layout)
     fits = {layout: layout.fits(source) for layout in LAYOUTS}
     surest = max(fits.values())
     if surest is Fit.NO:
@@ -98,7 +106,7 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
     if len(taken) > 1:
         names = " or ".join(f"{layout.title} (--layout {layout.name})" for layout in taken)
         raise SourceError(f"{path} can be read as {names}; choose one of them.")
-    return taken[0].entries(source, choice)
+    return taken[0]
 
 
 def layout_names() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
+from napari_impa.cells.layouts.masks_beside import NamedMask, named_masks
 from napari_impa.cells.readers import is_image
 from napari_impa.cells.readers.ome_zarr import is_store
 
@@ -80,8 +81,18 @@ class SourceFiles:
 
     @cached_property
     def readable(self) -> list[Path]:
-        """The images below a folder, in all formats that can be read."""
-        return list(filter(is_image, self.files)) if self.path.is_dir() else []
+        """The images below a folder, in all formats that can be read, without the masks of others."""
+        masks = {one.file for one in self.masks}
+        return [file for file in self._images if file not in masks] if self.path.is_dir() else []
+
+    @cached_property
+    def masks(self) -> list[NamedMask]:
+        """The files below `root` that are the masks of others, by their names."""
+        return named_masks(self._images)
+
+    @cached_property
+    def _images(self) -> list[Path]:
+        return list(filter(is_image, self.files))
 
     @cached_property
     def images(self) -> list[Path]:
