@@ -60,13 +60,11 @@ def test_stores_are_no_folders_to_walk_through(store: Path) -> None:
 
 
 def test_what_lies_beside_a_plate_is_said(store: Path) -> None:
-    (store.parent / "map.csv").write_text("well,compound\nA1,DMSO\n")
+    (store.parent / "map.csv").write_text("well,compound\nA1,DMSO\nB12,taxol\n")
     write_image(store.parent / "x.zarr", np.zeros((4, 4), np.uint8), "yx")
-    why = {file.name: reason for file, reason in open_source(store.parent, kind="fields").skipped.items()}
-    assert why == {
-        "x.zarr": "no plate of OME-Zarr",
-        "map.csv": "a table that may say what is in the wells; give it as a plate map",
-    }
+    source = open_source(store.parent, kind="fields")
+    assert {file.name: reason for file, reason in source.skipped.items()} == {"x.zarr": "no plate of OME-Zarr"}
+    assert source.table["compound"].tolist() == ["DMSO", "DMSO", "taxol", "taxol"]  # of the plate map
 
 
 def test_plates_are_called_as_their_folders_where_their_own_names_are_one(store: Path) -> None:

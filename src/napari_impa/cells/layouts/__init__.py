@@ -46,6 +46,7 @@ from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
 from napari_impa.cells.layouts.plate_readers.rxrx1 import RXRX1
 from napari_impa.cells.layouts.plate_readers.wells_in_names import WELLS_IN_NAMES
+from napari_impa.cells.layouts.scenes import SCENES
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
 from napari_impa.cells.layouts.subfolders import FLAT_FOLDER, SUBFOLDERS
 from napari_impa.cells.readers import formats, is_image
@@ -69,6 +70,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     WELLS_IN_NAMES,
     OME_ZARR,
     CELLVOYAGER,
+    SCENES,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

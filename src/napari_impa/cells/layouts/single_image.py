@@ -7,11 +7,12 @@ import pandas as pd
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
-from napari_impa.cells.readers import is_image
+from napari_impa.cells.readers import holds_scenes, is_image
 
 
 def _fits(source: SourceFiles) -> Fit:
-    return Fit.GIVEN if source.path.is_file() and is_image(source.path) else Fit.NO
+    one = source.path.is_file() and is_image(source.path) and not holds_scenes(source.path)
+    return Fit.GIVEN if one else Fit.NO
 
 
 def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:

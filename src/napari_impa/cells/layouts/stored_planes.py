@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_impa.cells.layouts.plate_field import PlaneFile
-from napari_impa.cells.readers import Image
-from napari_impa.cells.readers.stored_image import StoredImage
+from napari_impa.cells.readers import Image, StoredImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,25 @@ A new image format is a file with its `ImageReader`, and its line in `READERS`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
 
-from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, as_camera, blank_image
+from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, StoredImage, as_camera, blank_image
 from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
 from napari_impa.cells.readers.tiff import TIFF
-from napari_impa.errors import SourceError
+from napari_impa.errors import ImpaError, SourceError
 
 __all__ = [
-    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "formats", "is_image", "probe_image", "read_image", "read_masks",
+    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StoredImage", "formats", "holds_scenes", "is_image",
+    "probe_image", "read_image", "read_masks", "read_scenes",
 ]  # fmt: skip
+
+_Read = TypeVar("_Read")
 
 READERS: tuple[ImageReader, ...] = (TIFF, PNG, NPY)
 """All image formats that can be read, the commonest first."""
@@ -33,6 +38,32 @@ def formats() -> str:
 def is_image(path: Path) -> bool:
     """Whether a file's name ends as that of an image that can be read."""
     return _reader(path) is not None
+
+
+def holds_scenes(path: Path) -> bool:
+    """Whether a file's name ends as that of a format whose files may hold several images and stacks."""
+    reader = _reader(path)
+    return reader is not None and reader.scenes is not None
+
+
+def read_scenes(path: Path) -> Sequence[StoredImage]:
+    """List the images of a file that may hold several; their pixels are read later.
+
+    Raises
+    ------
+    SourceError
+        If the file is damaged, or holds none.
+    MissingDependencyError
+        If the package is not installed that reads it.
+    """
+    reader = _reader(path)
+    assert reader is not None, path
+    scenes = reader.scenes
+    assert scenes is not None, path
+    images = _said_if_damaged(path, lambda: scenes(path))
+    if not images:
+        raise SourceError(f"{path} holds no image.")
+    return images
 
 
 def read_image(path: str | Path) -> Image:
@@ -96,9 +127,18 @@ def _read(path: Path, *, header_only: bool = False) -> Image:
     reader = _reader(path)
     if reader is None:
         raise SourceError(f"{path} is no image that can be read; use {formats()}.")
+    image = _said_if_damaged(path, lambda: reader.read(path, header_only))
+    if image.pixels.dtype.kind not in "buif":
+        raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
+    if 0 in image.pixels.shape:
+        raise SourceError(f"{path} holds an image without pixels.")
+    return image
+
+
+def _said_if_damaged(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
-        image = reader.read(path, header_only)
-    except SourceError:
+        return read()
+    except ImpaError:
         raise
     except MemoryError as error:
         raise SourceError(f"{path} does not fit into memory; split it first.") from error
@@ -106,8 +146,3 @@ def _read(path: Path, *, header_only: bool = False) -> Image:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         what = f"{path} cannot be read: the file is damaged or cut short ({reason}); mend or remove it."
         raise SourceError(what) from error
-    if image.pixels.dtype.kind not in "buif":
-        raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
-    if 0 in image.pixels.shape:
-        raise SourceError(f"{path} holds an image without pixels.")
-    return image

@@ -1,4 +1,4 @@
-"""What a reader gives: an image as (channels, rows, columns); and how other orders of axes become that."""
+"""What a reader gives: an image as (channels, rows, columns), of a file or of one of its scenes; and other orders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.errors import SourceError
+from napari_impa.errors import ImpaError, SourceError
 
 MAX_CHANNELS = 16
 """More planes than this in a file are taken for a Z stack or a time series, unless the file calls them channels."""
@@ -23,27 +23,6 @@ class Image:
     pixels: NDArray[Any]
     channels: tuple[str, ...]
     pixel_size: float | None = None
-
-
-@dataclass(frozen=True)
-class ImageReader:
-    """How the files of one image format are read.
-
-    Parameters
-    ----------
-    name
-        What the format is called.
-    suffixes
-        Endings of its files' names, in lower case.
-    read
-        Function of a path, and of whether the header alone is wanted: then the pixels have the right shape and type,
-        whatever their values. It raises `SourceError` where the user can mend more than a damaged file; any other
-        error is taken for that.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    read: Callable[[Path, bool], Image]
 
 
 def as_camera(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -60,6 +39,108 @@ def blank_image(
     """All of an image but the pixels: they have the right shape and type, are all zero, and take no memory."""
     zero = np.zeros((), as_camera(np.zeros(0, dtype)).dtype)
     return Image(np.broadcast_to(zero, tuple(shape)), channels, pixel_size)
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One image of a file or store that may hold several (scenes, positions), before any of its planes is read.
+
+    Each format has a subclass that overrides `read`.
+
+    Parameters
+    ----------
+    file
+        Where it is.
+    channels
+        C names, "" where the file gives none.
+    shape, dtype
+        (H, W) and type of its planes.
+    pixel_size
+        µm, or None where the file does not say.
+    z_planes, times
+        How many it has.
+    name
+        What it is called in its file; empty where it has no name there.
+    """
+
+    file: Path
+    channels: tuple[str, ...]
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    pixel_size: float | None = None
+    z_planes: int = 1
+    times: int = 1
+    name: str = ""
+
+    def read(self, z: int, time: int) -> NDArray[Any]:
+        """Read a plane of all channels, (C, H, W); numbers from 0."""
+        raise NotImplementedError
+
+    def image(self, z: int, time: int) -> Image:
+        """Read a plane of all channels, numbers from 0, as cameras write it.
+
+        Raises
+        ------
+        SourceError
+            If the file is damaged, or has changed since it was listed.
+        """
+        try:
+            pixels = self.read(z, time)
+        except ImpaError:
+            raise
+        except MemoryError as error:
+            raise SourceError(f"{self.file} does not fit into memory; split it first.") from error
+        except Exception as error:  # decoders raise all kinds on damaged files
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise SourceError(
+                f"{self.file} cannot be read: it is damaged or cut short ({reason}); mend or remove it."
+            ) from error
+        if pixels.shape != (len(self.channels), *self.shape):
+            raise SourceError(f"{self.file} has changed since it was opened; open it again.")
+        return Image(as_camera(pixels), self.channels, self.pixel_size)
+
+    def probe(self) -> Image:
+        """All of a plane but its pixels."""
+        return blank_image((len(self.channels), *self.shape), self.dtype, self.channels, self.pixel_size)
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """How the files of one image format are read.
+
+    Parameters
+    ----------
+    name
+        What the format is called.
+    suffixes
+        Endings of its files' names, in lower case.
+    read
+        Function of a path, and of whether the header alone is wanted: then the pixels have the right shape and type,
+        whatever their values. It raises `SourceError` where the user can mend more than a damaged file; any other
+        error is taken for that.
+    scenes
+        Of a format that may hold several images or stacks: lists them all; errors as `read`.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, bool], Image]
+    scenes: Callable[[Path], Sequence[StoredImage]] | None = None
+
+
+def only_image(scenes: Callable[[Path], Sequence[StoredImage]]) -> Callable[[Path, bool], Image]:
+    """How a format's files are read as one image each, where they hold no more than that: see `ImageReader.read`."""
+
+    def read(path: Path, header_only: bool) -> Image:
+        images = scenes(path)
+        if len(images) != 1 or images[0].z_planes * images[0].times != 1:
+            raise SourceError(
+                f"{path} holds {len(images)} scene{'s' * (len(images) != 1)} of several planes; give it, or its "
+                "folder, as what is to be read."
+            )
+        return images[0].probe() if header_only else images[0].image(0, 0)
+
+    return read
 
 
 def by_shape(array: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.cells.readers.stored_image import StoredImage
+from napari_impa.cells.readers.image import StoredImage
 from napari_impa.errors import MissingDependencyError, SourceError
 
 KNOWN = ("0.4", "0.5")
@@ -28,6 +29,7 @@ _MICROMETRES = {
     "angstrom": 1e-4, "picometer": 1e-6, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4,
     "meter": 1e6, "inch": 25400.0,
 }  # fmt: skip
+_SERIES = "bioformats2raw.layout"
 _BY_TYPE = {"time": "t", "channel": "c"}
 _FAULTS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
@@ -81,6 +83,36 @@ def described(group: Path) -> dict[str, Any]:
             "napari-impa."
         )
     return ome
+
+
+def store_kind(store: Path) -> str:
+    """What a store is: a `plate` or a `well` of one, an image (`multiscales`), `series`, `damaged`, or "", not ours."""
+    try:
+        says = described(store)
+    except SourceError:
+        return "damaged"  # which is said when it is listed
+    kind = next((kind for kind in ("plate", "well", "multiscales") if kind in says), "")
+    return kind or ("series" if _SERIES in says else "")
+
+
+def images_of(store: Path) -> list[ZarrImage]:
+    """The images of a store that is no plate: itself, or the series that bioformats2raw makes of a file.
+
+    Raises
+    ------
+    SourceError
+        If an image or its description is damaged or missing.
+    """
+    says = described(store)
+    names = [""]
+    if "multiscales" not in says:
+        listed = described(store / "OME").get("series")
+        names = list(map(str, listed or takewhile(lambda number: is_written(store / str(number)), count())))
+    images = [ZarrImage.of(store / name) for name in names]
+    for name, image in zip(names, images, strict=True):
+        if image is None:
+            raise SourceError(f"{store / name} has no pixels; convert the image again.")
+    return [replace(image, name=name) for name, image in zip(names, images, strict=True) if image is not None]
 
 
 @dataclass(frozen=True)

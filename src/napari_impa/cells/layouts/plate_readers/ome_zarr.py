@@ -14,7 +14,7 @@ from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import NAMED, PlatePlanes, plate_listing
 from napari_impa.cells.layouts.stored_planes import StoredPlane, of_other_channels, planes_of
-from napari_impa.cells.readers.ome_zarr import ZarrImage, described, is_written, require_zarr
+from napari_impa.cells.readers.ome_zarr import ZarrImage, described, is_written, require_zarr, store_kind
 from napari_impa.cells.wells import well_name
 from napari_impa.errors import SourceError, WellError
 
@@ -33,18 +33,10 @@ class _PlateImage(NamedTuple):
 
 
 def _fits(source: SourceFiles) -> Fit:
-    kinds = {_kind(store) for store in source.stores}
+    kinds = set(map(store_kind, source.stores))
     if kinds & {"plate", "well", "damaged"}:
         return Fit.DESCRIBED
     return Fit.NEARLY if "" in kinds and source.path in source.stores else Fit.NO
-
-
-def _kind(store: Path) -> str:
-    try:
-        says = described(store)
-    except SourceError:
-        return "damaged"  # which is said when it is listed
-    return next((kind for kind in ("plate", "well", "multiscales") if kind in says), "")
 
 
 def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
