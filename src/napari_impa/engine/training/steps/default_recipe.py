@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -121,14 +120,16 @@ class DefaultRecipe(Recipe):
         return "autoencoder" if progress < self.autoencoder else "adversarial"
 
     def kinds_of_steps(self) -> list[StepKind]:
-        """Autoencoder; then with R1 or without, and by whose turn it is."""
-        period, rest = math.lcm(self.r1_every, 2), 1 - self.autoencoder
-        whole = min(1.0, self.autoencoder + self.ramp)
-        found: dict[tuple[bool, int], list[int]] = {}
-        for number in range(period):
-            found.setdefault((number % self.r1_every == 0, number % 2), []).append(number)
-        kinds = [StepKind("adversarial", some[0], rest * len(some) / period, whole) for some in found.values()]
-        kinds += [StepKind("autoencoder", 0, self.autoencoder, 0.0)] if self.autoencoder else []
+        """Of both stages, with penalties or without."""
+        whole, every = min(1.0, self.autoencoder + self.ramp), self.r1_every
+        stages: list[tuple[Stage, float, float]] = [
+            ("adversarial", 1 - self.autoencoder, whole), ("autoencoder", self.autoencoder, 0.0)
+        ]  # fmt: skip
+        numbers = {0: 1 / every, 1: 1 - 1 / every}
+        kinds = [
+            StepKind(stage, number, share * part, progress)
+            for stage, share, progress in stages for number, part in numbers.items() if share * part
+        ]  # fmt: skip
         return sorted(kinds, key=lambda kind: -kind.share)
 
     def dearest(self, number: int) -> int:

@@ -18,11 +18,12 @@ from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.steps.contrast import at_other_contrast
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 from napari_impa.engine.training.steps.draws import Draws
-from napari_impa.engine.training.steps.losses import discriminator_losses, generator_losses, peaks, reconstruction
+from napari_impa.engine.training.steps.losses import paired, pairing_losses, peaks, reconstruction
 from napari_impa.engine.training.steps.optimizers import Muon
 from napari_impa.engine.training.steps.rates import by_batch, by_width
 from napari_impa.engine.training.steps.recipe import BETA2, Stage
 from napari_impa.engine.training.steps.step import Step, frozen, set_rate
+from napari_impa.engine.training.steps.turns import Turns
 from napari_impa.watch import Watch
 
 FINAL_RATE = 0.1
@@ -55,6 +56,15 @@ class Drawn(NamedTuple):
     fake: Tensor
     excess: Tensor | float
     own: Tensor | None
+
+
+class MadeControls(NamedTuple):
+    """Some treated cells made controls: which, their own styles, their images, and the styles that treat them again."""
+
+    cells: slice
+    own: Tensor
+    control: Tensor
+    style: Tensor
 
 
 class DefaultStep(Step[DefaultRecipe]):
@@ -134,7 +144,7 @@ class DefaultStep(Step[DefaultRecipe]):
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._mixed else nullcontext()
 
     def _kind(self, number: int, stage: Stage) -> Hashable:
-        return None if stage == "autoencoder" else (number % self.recipe.r1_every == 0, number % 2)
+        return number % self.recipe.r1_every == 0, 0 if stage == "autoencoder" else self._ways.kind(number)
 
     def _weights_of(self, number: int, progress: float) -> dict[str, float]:
         recipe = self.recipe
@@ -143,25 +153,27 @@ class DefaultStep(Step[DefaultRecipe]):
 
     def _make(self, batch: Batch, draws: Draws, number: int, stage: Stage) -> dict[str, Tensor]:
         if stage == "autoencoder":
-            return self._give_back(batch, draws)
+            return self._learn_to_draw(batch, draws, number)
         with self._precision():
             drawn = self._draw(batch, draws.noise[0])  # one pass serves both players
-        critic = self._teach_discriminator(batch, drawn.fake, number)
+        critic, real = self._teach_discriminator(batch, drawn.fake, number)
         still: list[Module] = [self.networks.discriminator]
         if self.recipe.relative_style:  # else styles, which nothing holds to a scale, would grow without end
             still.append(self.networks.style_encoder)
         with frozen(*still):
-            maker = self._teach_generator(batch, draws, drawn, number)
+            maker = self._teach_generator(batch, draws, drawn, real, number)
         return {**critic, **maker}
 
     # ---- the three lessons --------------------------------------------------------------------------------------
 
-    def _give_back(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def _learn_to_draw(self, batch: Batch, draws: Draws, number: int) -> dict[str, Tensor]:
         """Give cells back from their content and own style, and lead each condition to the style of its real cells.
 
-        A weak penalty on the squared styles keeps them near the scale that the mapping network starts with.
+        A weak penalty on the squared styles keeps them near the scale that the mapping network starts with. The
+        discriminator learns meanwhile what tells treated cells from control cells, for which it needs no generator.
         """
         nets, recipe = self.networks, self.recipe
+        critic = self._teach_discriminator(batch, None, number)[0] if recipe.mismatch else {}
         odd = (torch.arange(len(batch.control), device=self.device) + batch.first) % 2 == 1
         images = torch.where(odd[:, None, None, None], batch.treated, batch.control)
         wanted = self._at_other_contrast(images, draws)
@@ -177,58 +189,111 @@ class DefaultStep(Step[DefaultRecipe]):
                 losses["start_match"] = self._start_match(controls, batch)
                 total = total + losses["start_match"]
         self._learn(total, "maker", "kernels", "styles", "starts")
-        return losses
+        return {**critic, **losses}
 
-    def _teach_discriminator(self, batch: Batch, fake: Tensor, number: int) -> dict[str, Tensor]:
-        recipe, with_r1 = self.recipe, number % self.recipe.r1_every == 0
-        mismatched = None
-        if recipe.mismatch:
-            mismatched = batch.control
-            if batch.at_target is not None:
-                made = fake.detach().to(mismatched.dtype)
-                mismatched = torch.where(batch.at_target[:, None, None, None], made, mismatched)
+    def _teach_discriminator(self, batch: Batch, fake: Tensor | None, number: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Let the discriminator learn; without generated cells, in the first stage, from real ones alone.
+
+        Returns the losses, and the logits (B,) of the real cells before it learned.
+        """
+        recipe = self.recipe
+        mismatched = batch.control if recipe.mismatch else None
+        if mismatched is not None and fake is not None and batch.at_target is not None:
+            made = fake.detach().to(mismatched.dtype)
+            mismatched = torch.where(batch.at_target[:, None, None, None], made, mismatched)
+        part = recipe.mismatch if fake is not None else 1.0
+        penalty = recipe.r1 * recipe.r1_every
+        weights = {"pairing": 1 - part, "mismatch": part, "r1": penalty, "r2": penalty}
         with self._precision():
-            losses = discriminator_losses(
-                self.networks, batch.treated, batch.y_treated, fake, batch.y_target,
-                mismatched=mismatched, r1=with_r1, modality=batch.modality,
+            losses, logits = pairing_losses(
+                self.networks, batch.treated, batch.y_treated, batch.y_target, fake=fake, mismatched=mismatched,
+                penalties=number % recipe.r1_every == 0, modality=batch.modality,
             )  # fmt: skip
-            total = losses["real"] + losses["fake"]
-            if mismatched is not None:
-                total = total + recipe.mismatch * (losses["mismatch"] - losses["fake"])
-            if with_r1:
-                total = total + recipe.r1 * recipe.r1_every * losses["r1"]
+            total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self._learn(total, "critic")
-        return losses
+        return losses, logits.detach()
 
-    def _teach_generator(self, batch: Batch, draws: Draws, drawn: Drawn, number: int) -> dict[str, Tensor]:
+    def _teach_generator(
+        self, batch: Batch, draws: Draws, drawn: Drawn, real: Tensor, number: int
+    ) -> dict[str, Tensor]:
         """Let generator, mapping network and, unless styles are relative, style encoder learn.
 
-        Even steps give cells back, odd ones lead them there and back, each at twice its weight.
+        Parameters
+        ----------
+        real
+            Logits (B,) of the real cells, which generated ones are to exceed.
         """
         nets, recipe = self.networks, self.recipe
-        even = number % 2 == 0
+        made = self._made_control(batch, draws.noise[0], number)
         with self._precision():
-            losses = generator_losses(
-                nets, batch.control, batch.y_target, drawn.style, drawn.fake, None,
-                cycle=not even, modality=batch.modality,
-            )  # fmt: skip
+            losses = {"adversarial": paired(nets.discriminator(drawn.fake, batch.y_target, batch.modality), real)}
+            losses["style"] = (nets.style_encoder(drawn.fake) - drawn.style).abs().mean()
             total = self._weights["adversarial"] * losses["adversarial"] + recipe.style * losses["style"]
             total = total + recipe.peaks * drawn.excess
             if drawn.own is not None:
                 losses["start_match"] = self._start_match(drawn.own, batch)
-                losses["style_match"] = self._style_match(batch, draws.noise[0])
+                losses["style_match"] = self._style_match(batch, draws.noise[0], made)
                 total = total + losses["start_match"] + losses["style_match"]
-            if not even:
-                total = total + 2 * recipe.cycle * losses["cycle"]
-            if even and recipe.self_reconstruction:
-                wanted = self._at_other_contrast(batch.control, draws)
-                again = nets.generator.render(drawn.content, nets.style_encoder(wanted))
-                losses["self_reconstruction"] = reconstruction(again, wanted, recipe.detail)
-                total = total + 2 * recipe.self_reconstruction * losses["self_reconstruction"]
-        if recipe.backward_cycle and drawn.own is not None and not self._is_batch_task:
-            losses["backward_cycle"] = self._backward_cycle(batch, draws.noise[0])
-            total = total + recipe.backward_cycle * losses["backward_cycle"]
+            for name, loss in self._given_back(batch, draws, drawn, made, number).items():
+                losses[name] = loss
+                total = total + getattr(recipe, name) * loss
         self._learn(total, "maker", "kernels", "styles", "starts")
+        return losses
+
+    # ---- cells given back ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def _ways(self) -> Turns:
+        """Losses that give cells back, which share a batch."""
+        ways = ["self_reconstruction", "cycle"]
+        if self.recipe.relative_style and not self._is_batch_task:
+            ways.append("backward_cycle")
+        return Turns(tuple(way for way in ways if getattr(self.recipe, way)), self._batch_size)
+
+    def _made_control(self, batch: Batch, noise: Tensor, number: int) -> MadeControls | None:
+        """Treated cells made controls, for those of the backward cycle; without a gradient."""
+        if "backward_cycle" not in self._ways.names:
+            return None
+        nets, cells = self.networks, self._ways.cells("backward_cycle", batch.first, number)
+        treated = batch.treated[cells]
+        with torch.no_grad(), self._precision():
+            shift = (nets.style(batch.y_treated, noise, batch.modality) - self._start(batch))[cells]
+            if not len(treated):
+                return MadeControls(cells, shift, treated, shift)
+            own = nets.style_encoder(treated)
+            control = nets.generator(treated, own - shift)
+            return MadeControls(cells, own, control, nets.style_encoder(control) + shift)
+
+    def _given_back(
+        self, batch: Batch, draws: Draws, drawn: Drawn, made: MadeControls | None, number: int
+    ) -> dict[str, Tensor]:
+        """How far cells are from themselves: each is given back in one way, all by one pass of the generator."""
+        nets, recipe, ways = self.networks, self.recipe, self._ways
+        wanted, styles, contents, images = [], [], [], []
+        for way in ways.names:
+            cells = ways.cells(way, batch.first, number)
+            if way == "self_reconstruction":
+                wanted.append(self._at_other_contrast(batch.control, draws)[cells])
+                styles.append(nets.style_encoder(wanted[-1]))
+                contents.append(drawn.content[cells])
+            elif way == "cycle":
+                wanted.append(batch.control[cells])
+                styles.append(nets.style_encoder(wanted[-1]) if drawn.own is None else drawn.own[cells])
+                images.append(drawn.fake[cells])
+            elif made is not None:
+                wanted.append(batch.treated[cells])
+                styles.append(made.style)
+                images.append(made.control)
+        if images:
+            contents.append(nets.generator.content(torch.cat(images)))
+        if not contents:
+            return {}
+        again = nets.generator.render(torch.cat(contents), torch.cat(styles))
+        losses, parts = {}, torch.split(again, [len(cells) for cells in wanted])
+        for way, one, other in zip(ways.names, parts, wanted, strict=True):
+            detail = 0.0 if way == "cycle" else recipe.detail
+            loss = reconstruction(one, other, detail) if len(one) else again.sum() * 0
+            losses[way] = ways.weighed(loss, len(one), len(batch.control))
         return losses
 
     # ---- styles -------------------------------------------------------------------------------------------------
@@ -255,12 +320,18 @@ class DefaultStep(Step[DefaultRecipe]):
         """Mean squared distance of the cells' own styles from the mean styles that they start from."""
         return (self._start(batch) - own.float()).square().mean()
 
-    def _style_match(self, batch: Batch, noise: Tensor) -> Tensor:
-        """Mean squared distance of the styles of real cells from those that their conditions are mapped to."""
-        with torch.no_grad():
-            treated: Tensor = self.networks.style_encoder(batch.treated)
-        styles = self.networks.style(batch.y_treated, noise, batch.modality)
-        return (styles.float() - treated).square().mean()
+    def _style_match(self, batch: Batch, noise: Tensor, made: MadeControls | None = None) -> Tensor:
+        """Mean squared distance of the styles of real cells from those that their conditions are mapped to.
+
+        Of cells that were made controls the styles are known; else those of all are asked for.
+        """
+        styles = self.networks.style(batch.y_treated, noise, batch.modality).float()
+        if made is None:
+            with torch.no_grad():
+                treated: Tensor = self.networks.style_encoder(batch.treated)
+            return (styles - treated).square().mean()
+        distance = (styles[made.cells] - made.own.float()).square().sum()
+        return distance * (len(self._ways.names) / styles.numel())
 
     # ---- images -------------------------------------------------------------------------------------------------
 
@@ -272,17 +343,6 @@ class DefaultStep(Step[DefaultRecipe]):
         if own is not None:
             style = own + (style - self._start(batch)).detach()
         return Drawn(content, style, *self._render(content, style), own)
-
-    def _backward_cycle(self, batch: Batch, noise: Tensor) -> Tensor:
-        """How far treated cells are from themselves when they have been made controls and treated again."""
-        nets = self.networks
-        with torch.no_grad(), self._precision():
-            shift = nets.style(batch.y_treated, noise, batch.modality) - self._start(batch)
-            control = nets.generator(batch.treated, nets.style_encoder(batch.treated) - shift)
-            style = nets.style_encoder(control) + shift
-        with self._precision():  # anew, as copies of weights made without a gradient have none
-            again = nets.generator.render(nets.generator.content(control), style)
-            return reconstruction(again, batch.treated, self.recipe.detail)
 
     def _render(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor | float]:
         """Image, and how far content and the maps of the same resolution peak, where the recipe weighs that."""

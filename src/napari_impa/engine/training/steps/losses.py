@@ -50,36 +50,82 @@ def peaks(maps: Tensor) -> Tensor:
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """½ E‖∇ₓ D(x)‖² of real images (B, C, S, S); `images` must require gradients."""
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return _half_square(gradient)
+
+
+def _half_square(gradient: Tensor) -> Tensor:
     return 0.5 * gradient.square().flatten(1).sum(1).mean()
 
 
+def paired(logits: Tensor, others: Tensor) -> Tensor:
+    """Relativistic pairing loss of logits (B,) that should exceed others (B,), pair by pair: softplus(others − logits).
+
+    Jolicoeur-Martineau, ICLR 2019; with R1 and R2 as in Huang et al., NeurIPS 2024 (arXiv 2501.05441).
+    """
+    return F.softplus(others.float() - logits.float()).mean()
+
+
 def discriminator_losses(
+    nets: Networks, real: Tensor, y_real: Tensor, fake: Tensor, y_fake: Tensor, *, modality: int = 0
+) -> dict[str, Tensor]:
+    """Losses of the published discriminator: `real`, `fake` and `r1`.
+
+    `fake` is taken as it is: no gradient flows back through it.
+    """
+    real = real.detach().requires_grad_()
+    logits = nets.discriminator(real, y_real, modality)
+    losses = {"real": adversarial(logits, True)}
+    losses["fake"] = adversarial(nets.discriminator(fake.detach(), y_fake, modality), False)
+    losses["r1"] = r1_penalty(logits, real)
+    return losses
+
+
+def pairing_losses(
     nets: Networks,
     real: Tensor,
     y_real: Tensor,
-    fake: Tensor,
-    y_fake: Tensor,
+    y_other: Tensor,
     *,
+    fake: Tensor | None = None,
     mismatched: Tensor | None = None,
-    r1: bool = True,
+    penalties: bool = True,
     modality: int = 0,
-) -> dict[str, Tensor]:
-    """Losses of the discriminator: `real`, `fake` and, if asked for, `mismatch` and `r1`.
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Losses of a discriminator to which real cells are to seem more real, pair by pair, than others; and its logits.
 
-    `fake` is taken as it is: no gradient flows back through it. `mismatched` are real cells that are not of `y_fake`
-    (the matching-aware discriminator of Reed et al., ICML 2016).
+    The logits (B,) are those of the real cells.
+
+    Parameters
+    ----------
+    real, y_real
+        Real cells (B, C, S, S) and their conditions (B,).
+    y_other
+        What the others are called (B,).
+    fake
+        Generated cells, taken as they are: no gradient flows back through them. Gives `pairing`.
+    mismatched
+        Real cells that are not of `y_other` (the matching-aware discriminator of Reed et al., ICML 2016). Gives
+        `mismatch`.
+    penalties
+        Whether to compute `r1` and, of generated cells, `r2`; all in float32 then, as they square gradients, which
+        bfloat16 has too few digits for.
     """
-    real = real.detach().requires_grad_(r1)
-    # R1 squares gradients, which bfloat16 has too few digits for
-    with torch.autocast(real.device.type, enabled=False) if r1 else nullcontext():
-        logits = nets.discriminator(real, y_real, modality)
-    losses = {"real": adversarial(logits, True)}
-    losses["fake"] = adversarial(nets.discriminator(fake.detach(), y_fake, modality), False)
-    if mismatched is not None:
-        losses["mismatch"] = adversarial(nets.discriminator(mismatched, y_fake, modality), False)
-    if r1:
-        losses["r1"] = r1_penalty(logits, real)
-    return losses
+    shown, y, losses = [real.detach()], [y_real], {}
+    if fake is not None:
+        shown, y = [*shown, fake.detach().to(real.dtype)], [y_real, y_other]
+    for images in shown:
+        images.requires_grad_(penalties)
+    with torch.autocast(real.device.type, enabled=False) if penalties else nullcontext():
+        logits = nets.discriminator(torch.cat(shown), torch.cat(y), modality).chunk(len(shown))
+        if fake is not None:
+            losses["pairing"] = paired(*logits)
+        if mismatched is not None:
+            wrong = nets.discriminator(mismatched.detach(), y_other, modality)
+            losses["mismatch"] = paired(logits[0], wrong)
+        if penalties:
+            slopes = torch.autograd.grad(torch.cat(logits).sum(), shown, create_graph=True)
+            losses |= {name: _half_square(slope) for name, slope in zip(("r1", "r2"), slopes, strict=False)}
+    return losses, logits[0]
 
 
 def generator_losses(
@@ -90,10 +136,11 @@ def generator_losses(
     fake: Tensor,
     fake_other: Tensor | None,
     *,
-    cycle: bool = True,
     modality: int = 0,
 ) -> dict[str, Tensor]:
-    """Losses of generator, style encoder and mapping network: `adversarial`, `style`, `diversity`, `cycle`.
+    """Losses of the published generator, style encoder and mapping network.
+
+    They are `adversarial`, `style`, `diversity` and `cycle`.
 
     Parameters
     ----------
@@ -105,13 +152,10 @@ def generator_losses(
         G(x, style), with its graph.
     fake_other
         G(x, style') of other noise, without a graph; None leaves `diversity` out.
-    cycle
-        Whether to compute `cycle` too.
     """
     losses = {"adversarial": adversarial(nets.discriminator(fake, y, modality), True)}
     losses["style"] = (nets.style_encoder(fake) - style).abs().mean()
     if fake_other is not None:
         losses["diversity"] = (fake - fake_other.detach()).abs().mean()
-    if cycle:
-        losses["cycle"] = (nets.generator(fake, nets.style_encoder(control)) - control).abs().mean()
+    losses["cycle"] = (nets.generator(fake, nets.style_encoder(control)) - control).abs().mean()
     return losses

@@ -44,12 +44,13 @@ TERMS = (
     Term("real", "D takes real cells for real", in_bar=True, player="discriminator"),
     Term("fake", "D takes generated cells for generated", in_bar=True, player="discriminator"),
     Term(
-        "mismatch", "D takes control cells for what they are not: cells of the condition", player="discriminator"
+        "mismatch", "D takes a treated cell for more of its condition than a control cell that is called so",
+        player="discriminator",
     ),
     Term("r1", "½ the squared gradient of D at real cells"),
     Term(
-        "adversarial", "D takes generated cells for real", "adversarial", ("#ee6677", "#bb2244"), in_bar=True,
-        player="generator",
+        "adversarial", "D takes generated cells for real, or for more real than real ones", "adversarial",
+        ("#ee6677", "#bb2244"), in_bar=True, player="generator",
     ),
     Term("style", "F finds in a generated cell the style it was drawn with", "style", ("#44bb66", "#117733")),
     Term("diversity", "two generated cells of other noise differ: the more, the better"),
@@ -68,6 +69,8 @@ TERMS = (
     ),
     Term("style_match", "the mean style of a condition is that of its real cells"),
     Term("start_match", "the mean style that conditions are relative to is that of its real cells"),
+    Term("pairing", "D takes a real cell for more real than a generated one", in_bar=True, player="discriminator"),
+    Term("r2", "½ the squared gradient of D at generated cells"),
 )  # fmt: skip
 """In the order of the columns of `history.csv`."""
 
