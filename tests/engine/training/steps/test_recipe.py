@@ -83,13 +83,15 @@ def test_the_schedule_of_the_default() -> None:
     recipe = DefaultRecipe()
     assert [recipe.stage(progress) for progress in (0.0, 0.349, 0.35, 1.0)] == ["autoencoder"] * 2 + ["adversarial"] * 2
     assert recipe.kinds_of_steps() == [
-        StepKind("autoencoder", 0, 0.35, 0.0),
-        StepKind("adversarial", 1, pytest.approx(0.65 / 2), pytest.approx(0.4)),
-        StepKind("adversarial", 2, pytest.approx(0.65 * 3 / 8), pytest.approx(0.4)),
+        StepKind("adversarial", 1, pytest.approx(0.65 * 7 / 8), pytest.approx(0.4)),
+        StepKind("autoencoder", 1, pytest.approx(0.35 * 7 / 8), 0.0),
         StepKind("adversarial", 0, pytest.approx(0.65 / 8), pytest.approx(0.4)),
+        StepKind("autoencoder", 0, pytest.approx(0.35 / 8), 0.0),
     ]
     shares = {kind.number: kind.share for kind in DefaultRecipe(autoencoder=0.0, r1_every=3).kinds_of_steps()}
-    assert shares == pytest.approx({0: 1 / 6, 1: 1 / 3, 2: 1 / 3, 3: 1 / 6})  # by turns of two, R1 every third step
+    assert shares == pytest.approx({0: 1 / 3, 1: 2 / 3})
+    always = DefaultRecipe(r1_every=1).kinds_of_steps()
+    assert {(kind.stage, kind.number) for kind in always} == {("adversarial", 0), ("autoencoder", 0)}
     assert [recipe.dearest(number) for number in (0, 7, 8, 21)] == [0, 0, 8, 16]
     assert recipe.starts(3) == 3
     assert DefaultRecipe(relative_style=False).starts(3) == 0

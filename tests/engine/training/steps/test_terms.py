@@ -21,7 +21,7 @@ def test_the_page_says_what_each_loss_is() -> None:
 def test_columns_of_histories_stay_where_they_are() -> None:
     assert HISTORY == (
         "step", "seconds", "stage", "real", "fake", "mismatch", "r1", "adversarial", "style", "diversity", "cycle",
-        "self_reconstruction", "backward_cycle", "reconstruction", "style_match", "start_match",
+        "self_reconstruction", "backward_cycle", "reconstruction", "style_match", "start_match", "pairing", "r2",
     )  # fmt: skip
 
 

@@ -34,17 +34,17 @@ class DefaultRecipe(Recipe):
         Decay of the running average of the weights (0: none).
     adversarial, cycle, style, self_reconstruction, r1, peaks
         Weights of these losses. Self-reconstruction, |G(x, F(x)) − x|, makes strength 0 give the cell back; it and the
-        cycle take turns, each at twice its weight. `peaks` are spikes in the generator's coarsest maps
+        cycles share a batch (`turns`). `r1` is R2's too. `peaks` are spikes in the generator's coarsest maps
         (`losses.peaks`).
     r1_every
-        R1 every n-th step at n times its weight (lazy regularisation, Karras et al., CVPR 2020).
+        R1 and R2 every n-th step at n times their weight (lazy regularisation, Karras et al., CVPR 2020).
     detail
         Weight of the two finest octaves in (self-)reconstructions.
     contrast
         How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
     mismatch
-        Fraction of the discriminator's loss on cells that are not of their condition that real control cells make up;
-        the rest are generated cells.
+        Fraction of the discriminator's loss in which real cells are compared with control cells that are called treated;
+        in the rest they are with generated ones. In the first stage it learns from the former alone; with 0 not at all.
     relative_style
         A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
         cell's batch's); both means are learned from the style encoder alone, all through the training. The style
