@@ -30,6 +30,9 @@ from napari_impa.watch import Watch
 
 SMALL = TrainingSettings(size=24, batch_size=2, device="cpu", threads=1, minutes=1)
 
+TAKEN = {"autoencoder": 0.01, "autoencoder with r1": 0.03, "plain": 0.04, "plain with r1": 0.08}
+"""Seconds that steps of each kind pretend to take."""
+
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
@@ -46,7 +49,7 @@ class Clock:
         monkeypatch.setattr(measuring.time, "perf_counter", lambda: self.now)
 
         def step(_: Any, batch: Any, number: int, stage: str, *, progress: float) -> dict[str, float]:
-            kind = stage if stage == "autoencoder" else {0: "r1", 1: "turn"}.get(number, "plain")
+            kind = ("autoencoder" if stage == "autoencoder" else "plain") + (" with r1" if number == 0 else "")
             self.steps.append((kind, progress))
             self.now += seconds[kind] * (10 if len(self.steps) == 1 else 1)
             return {}
@@ -59,33 +62,35 @@ def test_shares_of_the_kinds_of_steps_add_up(recipe: str) -> None:
     kinds = recipe_named(recipe).kinds_of_steps()
     assert sum(kind.share for kind in kinds) == pytest.approx(1)
     by_number = {kind.number: kind.share for kind in kinds if kind.stage == "adversarial"}
-    if recipe == "default":  # R1 every eighth step; the other even and the odd ones take turns
+    if recipe == "default":  # penalties every eighth step
         rest = 1 - DefaultRecipe().autoencoder
-        assert by_number == {0: pytest.approx(rest / 8), 1: pytest.approx(rest / 2), 2: pytest.approx(rest * 3 / 8)}
+        assert by_number == {0: pytest.approx(rest / 8), 1: pytest.approx(rest * 7 / 8)}
     else:
         assert by_number == {0: 1.0}
 
 
 def test_a_step_is_weighed_as_the_recipe_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, {"autoencoder": 0.01, "r1": 0.08, "turn": 0.02, "plain": 0.04})
+    clock = Clock(monkeypatch, TAKEN)
     measured = measure(Outline(3, 5), SMALL)
-    assert measured.seconds_per_step == pytest.approx(0.35 * 0.01 + 0.65 * (0.08 / 8 + 0.02 / 2 + 0.04 * 3 / 8))
+    assert measured.seconds_per_step == pytest.approx(0.35 * (0.01 * 7 + 0.03) / 8 + 0.65 * (0.04 * 7 + 0.08) / 8)
     assert not measured.rough
-    assert {progress for kind, progress in clock.steps if kind != "autoencoder"} == {0.35 + 0.05}  # past the ramp
+    assert {progress for kind, progress in clock.steps if not kind.startswith("autoencoder")} == {
+        0.35 + 0.05
+    }  # past the ramp
     assert measured.memory_bytes is None
 
 
 def test_another_recipe_than_the_settings_name_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, {"autoencoder": 0.01, "r1": 0.08, "turn": 0.02, "plain": 0.04})
+    clock = Clock(monkeypatch, TAKEN)
     paper = replace(SMALL, recipe="paper")
     measured = measure(Outline(3, 5), paper, recipe=DefaultRecipe(autoencoder=0.5, ramp=0.25, relative_style=False))
-    assert measured.seconds_per_step == pytest.approx(0.5 * 0.01 + 0.5 * (0.08 / 8 + 0.02 / 2 + 0.04 * 3 / 8))
-    assert {progress for kind, progress in clock.steps if kind != "autoencoder"} == {0.75}
+    assert measured.seconds_per_step == pytest.approx(0.5 * (0.01 * 7 + 0.03) / 8 + 0.5 * (0.04 * 7 + 0.08) / 8)
+    assert {progress for kind, progress in clock.steps if not kind.startswith("autoencoder")} == {0.75}
     assert "good cells" in advise(measured, paper, "default")
 
 
 def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, {"autoencoder": 1.0, "r1": 1.0, "turn": 1.0, "plain": 1.0})
+    clock = Clock(monkeypatch, dict.fromkeys(TAKEN, 1.0))
     measured = measure(Outline(3, 5), SMALL, seconds=11.5)
     assert measured.rough
     assert measured.seconds_per_step == pytest.approx(1.0)
@@ -93,10 +98,10 @@ def test_slow_steps_are_measured_roughly_and_in_time(monkeypatch: pytest.MonkeyP
 
 
 def test_kinds_of_steps_that_there_was_no_time_for_count_as_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
-    Clock(monkeypatch, {"autoencoder": 1.0, "r1": 1.0, "turn": 3.0, "plain": 1.0})
+    Clock(monkeypatch, dict.fromkeys(TAKEN, 1.0) | {"autoencoder": 3.0})
     measured = measure(Outline(3, 5), SMALL, seconds=13.5)  # 10 for the first of all, then 1 and 3
     assert measured.rough
-    assert measured.seconds_per_step == pytest.approx(0.35 * 1.0 + 0.65 * 3.0)
+    assert measured.seconds_per_step == pytest.approx((0.65 * 7 * 1.0 + 0.35 * 7 * 3.0 + 3.0) / 8)
 
 
 @pytest.mark.parametrize("task", ["perturbation", "batch"])
