@@ -33,8 +33,8 @@ def renamed(cells: Cells, **names: str) -> Cells:
 
 @pytest.fixture(scope="module")
 def model(cells: Cells, tmp_path_factory: pytest.TempPathFactory) -> IMPA:
-    """A model of DMSO → high, low after four steps."""
-    trainer = make(cells, tmp_path_factory.mktemp("first") / "run")
+    """A model of DMSO → high, low after eight steps, in which both have had their turn."""
+    trainer = make(cells, tmp_path_factory.mktemp("first") / "run", steps=8)
     list(trainer)
     return IMPA.load(trainer.run.model_path)
 
