@@ -39,6 +39,10 @@ class PeerError(ImpaError):
     """Another process of the same program failed and says why; this one stops too, silently."""
 
 
+class WorkersError(ImpaError):
+    """Work cannot be shared as asked, or the processes that it was shared with are lost."""
+
+
 class FetchError(ImpaError):
     """A file cannot be fetched, or is not what it ought to be."""
 

@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_impa.cells import blocks as cutting
+from napari_impa.cells.blocks import workers_for
 from napari_impa.cells.folder import crop_source, crop_summary
 from napari_impa.cells.parts import Share
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
+from napari_impa.cells.source import open_source
 from napari_impa.cells.store import concatenate
-from napari_impa.errors import CellsError
+from napari_impa.errors import CellsError, SourceError
+from napari_impa.workers import Workers
 
 
 def together(count: int, work: Callable[[Share], object]) -> list[BaseException]:
@@ -104,3 +110,37 @@ def test_a_part_without_cells_is_no_obstacle(tmp_path: Path) -> None:
     assert not together(3, lambda share: crop_source(source, tmp_path / "shared", share=share))
     crop_source(source, tmp_path / "alone")
     assert files(tmp_path / "alone.cells") == files(tmp_path / "shared.cells")
+
+
+def test_fields_that_several_processes_cut_are_the_same_to_the_bit(tmp_path: Path) -> None:
+    source = write_simulated_screen(tmp_path / "screen", size=160, batches=2, conditions=("DMSO", "shrinkage"))
+    image = max(source.rglob("*.tif"))
+    tifffile.imwrite(image, np.zeros_like(tifffile.imread(image)), photometric="minisblack")  # one field is blank
+    alone = crop_source(source, tmp_path / "alone", size=32, kind="fields")
+    shared = crop_source(source, tmp_path / "shared", size=32, kind="fields", workers=Workers(2))
+    assert files(tmp_path / "shared.cells") == files(tmp_path / "alone.cells")
+    assert len(alone.history["blank_fields"]) == 1
+    assert shared.history["left_out_at_border"] > 0
+
+
+def test_a_damaged_field_is_named_by_whoever_cuts_it(tmp_path: Path) -> None:
+    source = write_simulated_screen(tmp_path / "screen", size=160, batches=2, conditions=("DMSO", "shrinkage"))
+    image = max(source.rglob("*.tif"))
+    image.write_bytes(image.read_bytes()[:2000])
+    with pytest.raises(SourceError, match=image.name):
+        crop_source(source, tmp_path / "out", size=32, kind="fields", workers=Workers(2))
+    assert not (tmp_path / "out.cells").exists()
+
+
+def test_a_core_each_where_there_are_many_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "cores", lambda: 6)
+    source = open_source(
+        write_simulated_screen(tmp_path / "screen", size=96, batches=2, conditions=("DMSO", "shrinkage")), kind="fields"
+    )
+    assert len(source) < 8
+    assert workers_for(source) == Workers(1)
+    many = replace(source, table=pd.concat([source.table] * 4), entries=[*source.entries] * 4)
+    assert workers_for(many) == Workers(6)
+    assert workers_for(many, 3) == Workers(3)
+    assert workers_for(many, None, "tcp://there:8786") == Workers(1, "tcp://there:8786")
+    assert workers_for(replace(many, kind="crops")) == Workers(1)

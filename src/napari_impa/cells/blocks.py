@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
@@ -17,9 +17,13 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
 from napari_impa.watch import Watch
+from napari_impa.workers import Workers, cores
 
 BLOCK = 256
 """Crops read before they are written."""
+
+FEW_FIELDS = 8
+"""Fields that one process has cut before others would have started."""
 
 
 @dataclass
@@ -41,30 +45,60 @@ class LeftOut:
         history |= {name: value for name, value in vars(self).items() if value or name == "left_out_at_border"}
 
 
-NucleiFinder = Callable[[Field], "NDArray[Any] | None"]
-"""Gives the nuclei (H, W) of a field, or None where it is blank."""
+@dataclass(frozen=True)
+class Cutting:
+    """How crops are cut out of whole fields.
 
+    Parameters
+    ----------
+    size
+        Crop side in pixels.
+    method
+        What finds the nuclei.
+    nuclei_channel
+        Name or number of the channel that shows them; None: by the channels' names.
+    border
+        What becomes of nuclei too near to the border, as `crop_source` has it.
+    """
 
-def nuclei_finder(source: Source, method: Segmenter, nuclei_channel: str | int | None) -> NucleiFinder:
-    """Return what finds the nuclei of a field, or gives None where the field is blank."""
-    if method.takes_masks:
-        if not source.has_masks:
+    size: int
+    method: Segmenter
+    nuclei_channel: str | int | None = None
+    border: Literal["skip", "pad"] = "skip"
+
+    def check(self, source: Source) -> None:
+        """Check that the nuclei of a source can be found so.
+
+        Raises
+        ------
+        CellsError, MissingDependencyError
+            If it lacks masks or a channel of nuclei, or the method is not installed.
+        """
+        if not self.method.takes_masks:
+            self.method.require()
+            source.nuclei_channel(self.nuclei_channel)
+        elif not source.has_masks:
             raise CellsError(
                 f"{source.name} has no mask file for every field; let nuclei be found with segment 'nuclei'."
             )
-        return lambda site: None if _is_blank(site.pixels) else method(site.pixels, masks=site.labels)
-    method.require()
-    channel = source.nuclei_channel(nuclei_channel)
 
-    def find(site: Field) -> NDArray[Any] | None:
-        if _is_blank(site.pixels[channel]):
+    def nuclei(self, site: Field, source: Source) -> NDArray[Any] | None:
+        """Find the nuclei (H, W) of a field; None where it is blank."""
+        if self.method.takes_masks:
+            return None if _is_blank(site.pixels) else self.method(site.pixels, masks=site.labels)
+        channel, pixels = source.nuclei_channel(self.nuclei_channel), site.pixels
+        if _is_blank(pixels[channel]):
             return None
-        pixels = site.pixels
         if pixels.dtype.kind == "f":
             pixels = np.nan_to_num(pixels, nan=float(np.nanmin(pixels)), posinf=0.0, neginf=0.0)
-        return method(pixels, channel, site.pixel_size)
+        return self.method(pixels, channel, site.pixel_size)
 
-    return find
+
+def workers_for(source: Source, jobs: int | None = None, dask: str | None = None) -> Workers:
+    """Who cuts the cells of a source: as asked, else a process a core where it has many fields."""
+    if jobs is None:
+        jobs = cores() if source.kind == "fields" and len(source) >= FEW_FIELDS and dask is None else 1
+    return Workers(jobs, dask)
 
 
 def _is_blank(pixels: NDArray[Any]) -> bool:
@@ -80,58 +114,57 @@ def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def blocks_of_fields(
-    source: Source,
-    rows: range,
-    size: int,
-    find: NucleiFinder,
-    border: Literal["skip", "pad"],
-    nuclei_channel: str | int | None,
-    masks: bool,
-    tally: LeftOut,
-    watch: Watch,
+    source: Source, rows: range, cutting: Cutting, tally: LeftOut, watch: Watch, workers: Workers
 ) -> Iterator[CellsBlock]:
-    """Cut crops of a side around the nuclei of some fields, a block each.
+    """Cut crops around the nuclei of some fields, a block each; a field is a task.
 
     Parameters
     ----------
     rows
         Of the source's table.
-    find
-        Gives the nuclei.
-    border
-        What becomes of nuclei too near to it, as `crop_source` has it.
-    nuclei_channel, masks
-        As `Source.field` has them.
+    cutting
+        How they are cut.
     tally
         Counts what is left out.
+    workers
+        Who does it; the blocks are the same.
 
     Raises
     ------
     SourceError
         If a file is damaged.
+    WorkersError
+        As `Workers.in_order`.
     """
+    found = 0
+    # Others are sent what they need of the source, not its table of perhaps thousands of fields.
+    tasks = ((source.alone(row), 0, cutting) if workers.are_others else (source, row, cutting) for row in rows)
+    for done, (block, left_out) in enumerate(workers.in_order(cut_field, tasks, watch=watch), 1):
+        tally.add(vars(left_out))
+        if block is not None:
+            found += len(block[1])
+            yield block
+        watch.report(done, len(rows), f"{found:,} cells")
+
+
+def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | None, LeftOut]:
+    """Cut the crops of one field; None where there is none, and what was left out."""
     from napari_impa.cells.crops import cut
 
-    found = 0
-    for done, row in enumerate(rows, 1):
-        site = source.field(row, nuclei_channel=nuclei_channel, masks=masks)
-        labels = find(site)
-        if labels is None:
-            tally.blank_fields.append(site.name)
-        elif not labels.any():
-            tally.fields_without_cells.append(site.name)
-        else:
-            crops = cut(site.pixels, labels, size, border=border)
-            good = _good(crops.pixels) if len(crops.pixels) else np.zeros(0, bool)
-            tally.left_out_at_border += crops.left_out
-            tally.left_out_blank += int((~good).sum())
-            if good.any():
-                place = crops.table[good]
-                columns = {"field": site.name, "y": place["y"], "x": place["x"], "label": place["label"]}
-                found += len(place)
-                yield crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)
-        watch.check()
-        watch.report(done, len(rows), f"{found:,} cells")
+    site = source.field(row, nuclei_channel=cutting.nuclei_channel, masks=cutting.method.takes_masks)
+    labels = cutting.nuclei(site, source)
+    if labels is None:
+        return None, LeftOut(blank_fields=[site.name])
+    if not labels.any():
+        return None, LeftOut(fields_without_cells=[site.name])
+    crops = cut(site.pixels, labels, cutting.size, border=cutting.border)
+    good = _good(crops.pixels) if len(crops.pixels) else np.zeros(0, bool)
+    left_out = LeftOut(crops.left_out, int((~good).sum()))
+    if not good.any():
+        return None, left_out
+    place = crops.table[good]
+    columns = {"field": site.name, "y": place["y"], "x": place["x"], "label": place["label"]}
+    return (crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)), left_out
 
 
 def blocks_of_crops(source: Source, share: range, size: int, tally: LeftOut, watch: Watch) -> Iterator[CellsBlock]:

@@ -126,6 +126,10 @@ class Source:
             first=self.first or self.entries[0],
         )
 
+    @cached_property
+    def _first_file(self) -> Path:
+        return (self.first or self.entries[0]).files[0]
+
     def describe(self) -> str:
         """Say in one sentence what was found, and in further ones, a line each, what has to be known of it."""
         one = {"fields": "whole field", "crops": "ready crop", "cells": "cell"}[self.kind]
@@ -137,6 +141,12 @@ class Source:
         if self.skipped:
             text += f"; {len(self.skipped):,} other file{'s' * (len(self.skipped) != 1)} passed over"
         return "\n".join([text + ".", *self.notes])
+
+    def alone(self, row: int) -> Source:
+        """The same with one row alone; what is known of the first image goes with it."""
+        one = replace(self, table=self.table.iloc[[row]], entries=[self.entries[row]], skipped={})
+        one.__dict__.update(_file_channels=self._file_channels, _first_file=self._first_file)
+        return one
 
     def field(self, row: int, *, nuclei_channel: str | int | None = None, masks: bool = True) -> Field:
         """Read the field or crop of one table row.
@@ -162,7 +172,7 @@ class Source:
         SourceError
             As `field`.
         """
-        entry, first = self.entries[row], (self.first or self.entries[0]).files[0]
+        entry, first = self.entries[row], self._first_file
         image = entry.image()
         path, order = entry.files[0], self._file_channels
         if len(image.pixels) != len(order):

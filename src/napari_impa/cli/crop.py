@@ -31,6 +31,8 @@ def crop(
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
     overwrite: bool = False,
+    jobs: int | None = None,
+    dask: str | None = None,
 ) -> None:
     """Cut the cells out of images into a `.cells` folder.
 
@@ -56,7 +58,12 @@ def crop(
         Label value of the untreated control.
     overwrite
         Replace `out` where it exists.
+    jobs
+        Processes that find and cut the cells of whole fields; by default one a core. The cells are the same.
+    dask
+        Address of a dask scheduler whose workers do it instead (`tcp://host:8786`); they need the same paths.
     """
+    from napari_impa.cells.blocks import workers_for
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
@@ -69,6 +76,7 @@ def crop(
             cells = crop_source(
                 opened, out, size=size, segment=find, nuclei_channel=nuclei_channel, border=border, label=label,
                 control=control, overwrite=overwrite, share=share, watch=watch,
+                workers=workers_for(opened, jobs if share.count == 1 else 1, dask),
             )  # fmt: skip
         say(crop_summary(cells))
         say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")

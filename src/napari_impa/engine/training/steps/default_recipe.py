@@ -43,7 +43,7 @@ class DefaultRecipe(Recipe):
     contrast
         How far cells change contrast in (self-)reconstructions, see `at_other_contrast`; 0 for not at all.
     mismatch
-        Fraction of the discriminator's loss in which real cells are compared with control cells that are called treated;
+        Fraction of the discriminator's loss in which real cells are compared with control cells called treated;
         in the rest they are with generated ones. In the first stage it learns from the former alone; with 0 not at all.
     relative_style
         A condition moves a cell's own style by what parts the mean style of its real cells from the controls' (or the
