@@ -86,7 +86,7 @@ def test_what_is_missing_or_says_nothing(folder: Path, tmp_path: Path, capsys: p
     assert "give SOURCE" in refused(capsys, "--out", out)
     assert not out.exists()
     (out / "x").mkdir(parents=True)
-    assert "exists already" in refused(capsys, *what)
+    assert "exists already" in refused(capsys, "--from", "none", *what[2:])  # before anything is read
     assert "There is no model 'none'" in refused(capsys, "--from", "none", *what[2:-1], tmp_path / "other")
     (tmp_path / "bad.csv").write_text("compound,smiles\nmethanol,C1CC\nethanol,CCO\npropanol,CCCO\n")
     bad = ["--from", model, "--describe", tmp_path / "bad.csv", "--out", tmp_path / "other"]
