@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils.flop_counter import flop_registry
 
 from benchmarks.measure import Options, Row, alternately, in_child, matrix_rate, memory, row_against, row_of, timed
 from napari_impa.engine.device import has_bfloat16
+from napari_impa.engine.model import layers
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.cost.measure import Outline, shape_of
@@ -122,6 +123,30 @@ def precision_rows(options: Options) -> Iterator[Row]:
     row = compare("precision", mixed, full, ("bfloat16", "float32"), size, width, batch, options)
     row.wanted = None
     yield row
+
+
+def folded_rows(options: Options) -> Iterator[Row]:
+    """The default step with folded convolutions against the same without, where that is not the way already."""
+    kind = options.device.type
+    size, width, batch = (24, 4, 2) if options.quick else (96, 64, 16)
+    kept = set(layers.FOLDED)
+
+    def steps(folded: bool) -> Callable[[], float]:
+        made = Steps(DefaultRecipe(), size, width, batch, options.device)
+
+        def seconds() -> float:
+            layers.FOLDED = kept | {kind} if folded else kept - {kind}
+            return made.seconds()
+
+        for _ in range(3 if kind == "cuda" else 1):  # unmeasured: on a GPU they are recorded meanwhile
+            seconds()
+        return seconds
+
+    try:
+        measured = alternately(steps(True), steps(False), options.repeats)
+    finally:
+        layers.FOLDED = kept
+    yield row_of("folded", *measured, ("folded", "apart"))
 
 
 def compare(

@@ -20,7 +20,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.device import has_bfloat16
 from napari_impa.engine.one_launch import recorder_for
 from napari_impa.engine.training.presets import PRESETS, WIDTHS
-from napari_impa.engine.training.settings import TrainingSettings
+from napari_impa.engine.training.settings import CELLS_A_STEP, TrainingSettings
 from napari_impa.engine.training.steps import RECIPES, recipe_named
 from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.engine.training.trainer import Trainer
@@ -69,12 +69,21 @@ def training_rows(options: Options) -> Iterator[Row]:
         given = cells(16 if options.quick else 1000, size)
         for preset in [one.name for one in PRESETS][: 1 if options.quick else None]:
             yield training_row(given, size, preset, steps, options)
+            if (preset, size) == ("tiny", SIDES[0]) or options.quick:
+                yield training_row(given, size, preset, max(6, steps // 5), options, batch=None)
 
 
-def training_row(given: Cells, size: int, preset: str, steps: int, options: Options) -> Row:
-    """One training: seconds a step once all kinds of steps are recorded, beside what is wanted of `tiny`."""
+def training_row(
+    given: Cells, size: int, preset: str, steps: int, options: Options, *, batch: int | None = CELLS_A_STEP
+) -> Row:
+    """One training: seconds a step once all kinds of steps are recorded, beside what is wanted of `tiny`.
+
+    `batch` is None for as many cells a step as the training itself chooses.
+    """
     device, recipe = options.device, recipe_named("default")
-    settings = TrainingSettings(size=size, preset=preset, steps=steps, device=str(device), checkpoint_seconds=1e6)
+    settings = TrainingSettings(
+        size=size, preset=preset, steps=steps, batch_size=batch, device=str(device), checkpoint_seconds=1e6
+    )
     trainer = Trainer(given, settings, options.folder / f"{preset}-{size}-{time.time_ns()}", sample_every=10**9)
     losses: list[dict[str, float]] = []
     marks: list[tuple[float, float]] = []
@@ -108,10 +117,11 @@ def training_row(given: Cells, size: int, preset: str, steps: int, options: Opti
     text = f"{said}{'; RAN AWAY: ' + extra['away'] if extra['away'] else ''}"
     counted = "" if launched is None else f"{launched:.0f} operations a step; "
     floors = f"{counted}{100 * floor / a_step:.2g} % of its floor {shown(floor)}"
-    wanted = 1.0 if (preset, size) == ("tiny", 64) and device.type == "cuda" else None
+    wanted = 1.0 if (preset, size, batch) == ("tiny", 64, CELLS_A_STEP) and device.type == "cuda" else None
+    chosen = "" if batch else f", {trainer.settings.cells_a_step} cells a step as chosen"
     return row_against(
-        f"train {preset} {size} px", [a_step], 1 / STEPS_A_SECOND, text, f"{STEPS_A_SECOND} steps/s", floor=floors,
-        wanted=wanted, extra=extra,
+        f"train {preset} {size} px{chosen}", [a_step], 1 / STEPS_A_SECOND, text, f"{STEPS_A_SECOND} steps/s",
+        floor=floors, wanted=wanted, extra=extra,
     )  # fmt: skip
 
 

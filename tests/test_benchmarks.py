@@ -76,6 +76,7 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     names = {row["name"] for row in figures["rows"]}
     expected = {"predict", "read batches", "open", "memory of many cells", "waiting for data", "step, batch 2"}
+    expected |= {"plate", "folded"}
     assert expected | {"memory, batch 2"} <= names
     assert all(f"| {name} |" in done.stdout for name in names)
     assert figures["machine"]["threads"] == 1

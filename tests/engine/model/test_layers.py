@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from napari_impa.engine.model import layers
 from napari_impa.engine.model.blocks import AdainResBlk, ResBlk
-from napari_impa.engine.model.layers import DoubledConv, HalvedConv, InstanceNorm, instance_norm, is_channels_last
+from napari_impa.engine.model.layers import DoubledConv, HalvedConv, InstanceNorm, instance_norm, is_folded
 from napari_impa.engine.model.networks import UPSAMPLING
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
@@ -97,7 +97,7 @@ def test_any_other_layout_is_computed_as_ever(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(layers, "four_by_four", quicker)
     x = drawn(2, 4, 8, 8).float()
-    assert not is_channels_last(x)
+    assert not is_folded(x)
     torch.manual_seed(0)
     block = ResBlk(4, 6, normalize=True, down=True)
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ from napari_impa.engine.model.layers import (
     InstanceNorm,
     doubled,
     instance_norm,
-    is_channels_last,
+    is_folded,
 )
 
 SLOPE = 0.2
@@ -38,7 +38,7 @@ class ResBlk(nn.Module):
         residual = self.conv1(F.leaky_relu(self.norm1(x), SLOPE, inplace=self.normalize))
         if not self.down:
             shortcut = self.conv1x1(x)
-        elif is_channels_last(x):  # the same in either order
+        elif is_folded(x):  # the same in either order
             shortcut = self.conv1x1(F.avg_pool2d(x, 2))
         else:
             shortcut = F.avg_pool2d(self.conv1x1(x), 2)

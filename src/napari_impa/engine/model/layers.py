@@ -1,7 +1,7 @@
 """Normalised maps, and convolutions of maps that are halved or doubled: the same functions, in fewer operations.
 
-Where maps lie channels last in a CPU's memory, as the recipe `default` has them, there are quicker ways to
-the same numbers, up to rounding; in any other layout and on any other device they are computed as torch would.
+Where maps lie channels last in a CPU's memory, as the recipe `default` has them, there are quicker ways to the same
+numbers, up to rounding; in any other layout and on any other device they are computed as torch would.
 """
 
 from __future__ import annotations
@@ -17,11 +17,23 @@ EPSILON = 1e-5
 """Added to variances, as torch does."""
 
 
+FOLDED = {"cpu"}
+"""Devices on which convolutions are one with the means or the doubling beside them; `python -m benchmarks folded`."""
+
+
 def is_channels_last(x: Tensor) -> bool:
-    """Whether maps (B, C, H, W) lie channels last, and only so, in a CPU's memory, in a type that sums do not wear."""
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return False
+    """Whether maps (B, C, H, W) lie channels last in memory, and only so."""
     return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def is_folded(x: Tensor) -> bool:
+    """Whether convolutions of these maps are one with the means or the doubling beside them."""
+    return x.device.type in FOLDED and is_channels_last(x)
+
+
+def is_summed(x: Tensor) -> bool:
+    """Whether maps are normalised by sums over places: of numbers that do not lose digits in them."""
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and is_channels_last(x)
 
 
 def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
@@ -30,7 +42,7 @@ def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None =
     torch's own takes maps that lie channels last apart and leaves the result so, which the operations before and after
     have to mend.
     """
-    if not is_channels_last(x):
+    if not is_summed(x):
         x = F.instance_norm(x)
         return x if scale is None or shift is None else scale * x + shift
     if scale is None or shift is None:
@@ -70,7 +82,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features, H, W) → the same."""
-        if not is_channels_last(x):
+        if not is_summed(x):
             return super().forward(x)
         scale, shift = (one[None, :, None, None].expand(len(x), -1, 1, 1) for one in (self.weight, self.bias))
         return instance_norm(x, scale, shift)
@@ -84,7 +96,7 @@ class HalvedConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) → (B, out, H/2, W/2)."""
-        if not is_channels_last(x):
+        if not is_folded(x):
             return F.avg_pool2d(super().forward(x), 2)
         return F.conv2d(x, four_by_four(self.weight) / 4, self.bias, stride=2, padding=1)
 
@@ -97,7 +109,7 @@ class DoubledConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) → (B, out, 2H, 2W)."""
-        if not is_channels_last(x):
+        if not is_folded(x):
             return super().forward(doubled(x))
         kernel = four_by_four(self.weight.flip(2, 3)).transpose(0, 1)
         return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
