@@ -40,6 +40,7 @@ from napari_impa.cells.layouts.masks_beside import with_masks_beside
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER
+from napari_impa.cells.layouts.plate_readers.cq1 import CQ1
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
 from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
@@ -71,6 +72,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     OME_ZARR,
     CELLVOYAGER,
     SCENES,
+    CQ1,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

@@ -328,6 +328,12 @@ def _of_channel(name: str) -> str:
     return f"channel {name}" if name else "the image"
 
 
+def not_there(lists: str, missing: int) -> tuple[str, ...]:
+    """Say that a file lists images which are not there; nothing where none is missing."""
+    which = "1 image that is" if missing == 1 else f"{missing:,} images that are"
+    return (f"{lists} lists {which} not there.",) if missing else ()
+
+
 def _some(names: Sequence[str], separator: str = ", ") -> str:
     more = len(names) - NAMED
     return separator.join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

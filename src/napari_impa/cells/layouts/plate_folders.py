@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
 from napari_impa.cells.layouts.choice import LayoutChoice
@@ -59,6 +59,11 @@ def plate_names(
         names[parts] = innermost or _own_name(source.root, part)
     by_folder = {folder: names[parts] for folder, parts in telling.items()}
     return lambda image: by_folder[source.folder(image)]
+
+
+def folder_around(folder: Parts, known: Container[Parts]) -> Parts | None:
+    """The folder of `known` that is this one or the nearest around it; None where there is none."""
+    return next((folder[:length] for length in range(len(folder), -1, -1) if folder[:length] in known), None)
 
 
 def folders_of_several(source: SourceFiles, named: Iterable[tuple[Path, str, str]]) -> set[Parts]:

@@ -20,13 +20,13 @@ def read_xml(path: Path, root: str, without: str) -> ElementTree.Element:
     return outermost
 
 
-def xml_elements(path: Path, root: str, without: str) -> Iterator[ElementTree.Element]:
+def xml_elements(path: Path, root: str | None, without: str) -> Iterator[ElementTree.Element]:
     """Read an XML file bit by bit; elements and attributes lose their namespaces (`bts:Ch` becomes `Ch`).
 
     Parameters
     ----------
     root
-        What the outermost element has to be called.
+        What the outermost element has to be called, where that is known.
     without
         What is done where the file is not there, to be said where it is damaged: `images are read by their names`.
 
@@ -45,7 +45,7 @@ def xml_elements(path: Path, root: str, without: str) -> Iterator[ElementTree.El
         with open(path, "rb") as file:
             while block := file.read(_BLOCK):
                 parser.feed(block)
-                if target.outermost not in (None, root):
+                if root is not None and target.outermost not in (None, root):
                     raise SourceError(
                         f"{path} is another kind of file than its name says (it holds {target.outermost}, not "
                         f"{root}); put the microscope's own in its place, or remove it ({without})."

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from napari_impa.cells.layouts.layout import SourceFiles
 from napari_impa.cells.layouts.planes import NAMED
-from napari_impa.cells.layouts.plate_folders import Parts
+from napari_impa.cells.layouts.plate_folders import Parts, folder_around
 from napari_impa.cells.layouts.xml_file import read_xml, xml_elements
 from napari_impa.cells.wells import Well
 from napari_impa.errors import SourceError, WellError
@@ -77,8 +77,8 @@ class YokogawaMeasurements:
     def of(self, folder: Parts) -> YokogawaMeasurement:
         """The measurement of a folder's images; where it names no channels and others do alike, they are called so."""
         if folder not in self._near:
-            around = (folder[:length] for length in range(len(folder), -1, -1))
-            found = next((self._by_folder[one] for one in around if one in self._by_folder), YokogawaMeasurement())
+            around = folder_around(folder, self._by_folder)
+            found = YokogawaMeasurement() if around is None else self._by_folder[around]
             agreed = self._agreed
             if agreed and not found.channels:
                 found = replace(found, channels=agreed)
@@ -110,10 +110,10 @@ class YokogawaMeasurements:
 
     def notes(self, source: SourceFiles, images: Iterable[Path]) -> list[str]:
         """What a user has to know: images that are listed and not there, and those that the microscope did not take."""
-        there = {file.stem for file in images}
-        said = []
-        for one in self._by_folder.values():
-            missing = Counter(record.well for stem, record in one.images.items() if stem not in there)
+        there = {(folder_around(source.folder(file), self._by_folder), file.stem) for file in images}
+        said: list[str] = []
+        for folder, one in self._by_folder.items():
+            missing = Counter(record.well for stem, record in one.images.items() if (folder, stem) not in there)
             data = source.below(one.files[0]) if one.files else ""
             if missing:
                 said.append(f"{data} lists {_many(missing, 'image')} that {_is(missing)} not there.")
