@@ -42,6 +42,7 @@ from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER
 from napari_impa.cells.layouts.plate_readers.cq1 import CQ1
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
+from napari_impa.cells.layouts.plate_readers.imagexpress_hcs import IMAGEXPRESS_HCS
 from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
@@ -73,6 +74,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     CELLVOYAGER,
     SCENES,
     CQ1,
+    IMAGEXPRESS_HCS,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

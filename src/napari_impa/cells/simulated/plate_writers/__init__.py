@@ -9,6 +9,7 @@ from napari_impa.cells.simulated.plate_writers.by_name import NAMED_PLATES
 from napari_impa.cells.simulated.plate_writers.cellvoyager import CELLVOYAGER_PLATE
 from napari_impa.cells.simulated.plate_writers.cq1 import CQ1_PLATE
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
+from napari_impa.cells.simulated.plate_writers.imagexpress_hcs import IMAGEXPRESS_HCS_PLATE
 from napari_impa.cells.simulated.plate_writers.load_data import LOAD_DATA_PLATE
 from napari_impa.cells.simulated.plate_writers.ome_zarr import OME_ZARR_04_PLATE, OME_ZARR_PLATE
 from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
@@ -25,5 +26,6 @@ PLATE_WRITERS: tuple[PlateWriter, ...] = (
     OME_ZARR_04_PLATE,
     CELLVOYAGER_PLATE,
     CQ1_PLATE,
+    IMAGEXPRESS_HCS_PLATE,
 )
 """All layouts in which a plate can be written."""
