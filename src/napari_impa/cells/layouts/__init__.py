@@ -43,6 +43,7 @@ from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER
 from napari_impa.cells.layouts.plate_readers.cq1 import CQ1
 from napari_impa.cells.layouts.plate_readers.imagexpress import IMAGEXPRESS
 from napari_impa.cells.layouts.plate_readers.imagexpress_hcs import IMAGEXPRESS_HCS
+from napari_impa.cells.layouts.plate_readers.incell import INCELL
 from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
@@ -75,6 +76,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     SCENES,
     CQ1,
     IMAGEXPRESS_HCS,
+    INCELL,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

@@ -10,6 +10,7 @@ from napari_impa.cells.simulated.plate_writers.cellvoyager import CELLVOYAGER_PL
 from napari_impa.cells.simulated.plate_writers.cq1 import CQ1_PLATE
 from napari_impa.cells.simulated.plate_writers.imagexpress import IMAGEXPRESS_PLATE
 from napari_impa.cells.simulated.plate_writers.imagexpress_hcs import IMAGEXPRESS_HCS_PLATE
+from napari_impa.cells.simulated.plate_writers.incell import INCELL_PLATE
 from napari_impa.cells.simulated.plate_writers.load_data import LOAD_DATA_PLATE
 from napari_impa.cells.simulated.plate_writers.ome_zarr import OME_ZARR_04_PLATE, OME_ZARR_PLATE
 from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
@@ -27,5 +28,6 @@ PLATE_WRITERS: tuple[PlateWriter, ...] = (
     CELLVOYAGER_PLATE,
     CQ1_PLATE,
     IMAGEXPRESS_HCS_PLATE,
+    INCELL_PLATE,
 )
 """All layouts in which a plate can be written."""
