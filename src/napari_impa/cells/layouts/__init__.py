@@ -48,6 +48,7 @@ from napari_impa.cells.layouts.plate_readers.micro_manager import MICRO_MANAGER
 from napari_impa.cells.layouts.plate_readers.ome_zarr import OME_ZARR
 from napari_impa.cells.layouts.plate_readers.phenix import PHENIX
 from napari_impa.cells.layouts.plate_readers.rxrx1 import RXRX1
+from napari_impa.cells.layouts.plate_readers.scanr import SCANR
 from napari_impa.cells.layouts.plate_readers.wells_in_names import WELLS_IN_NAMES
 from napari_impa.cells.layouts.scenes import SCENES
 from napari_impa.cells.layouts.single_image import SINGLE_IMAGE
@@ -77,6 +78,7 @@ LAYOUTS: tuple[FolderLayout, ...] = (
     CQ1,
     IMAGEXPRESS_HCS,
     INCELL,
+    SCANR,
     SUBFOLDERS,
     FLAT_FOLDER,
 )

@@ -15,6 +15,7 @@ from napari_impa.cells.simulated.plate_writers.load_data import LOAD_DATA_PLATE
 from napari_impa.cells.simulated.plate_writers.ome_zarr import OME_ZARR_04_PLATE, OME_ZARR_PLATE
 from napari_impa.cells.simulated.plate_writers.phenix import PHENIX_PLATE
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter
+from napari_impa.cells.simulated.plate_writers.scanr import SCANR_PLATE
 
 __all__ = ["PLATE_WRITERS", "PlateImages", "PlateWriter"]
 
@@ -29,5 +30,6 @@ PLATE_WRITERS: tuple[PlateWriter, ...] = (
     CQ1_PLATE,
     IMAGEXPRESS_HCS_PLATE,
     INCELL_PLATE,
+    SCANR_PLATE,
 )
 """All layouts in which a plate can be written."""
