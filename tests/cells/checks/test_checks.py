@@ -73,6 +73,18 @@ def test_cells_without_a_label_are_counted_and_are_no_condition() -> None:
     assert [concern.message for concern in found[1:]] == [concern.message for concern in whole]
 
 
+def test_conditions_that_may_be_one_are_named() -> None:
+    names = ["DMSO"] * 60 + ["dmso"] * 20 + ["tax 10 \u00b5M"] * 60 + ["tax  10 \u03bcM"] * 60
+    found = table_concerns(pd.DataFrame({"drug": names}), ["drug"], "DMSO")
+    said = [concern.message for concern in found if concern.kind == "spelled"]
+    assert said == [
+        "'tax  10 \u03bcM' (60) and 'tax 10 \u00b5M' (60) may be one condition in 2 spellings: write them alike if "
+        "they are.",
+        "'DMSO' (60) and 'dmso' (20) may be one condition in 2 spellings, of which 'DMSO' alone is the control: write "
+        "them alike if they are.",
+    ]
+
+
 def test_a_condition_on_one_plate_only() -> None:
     table = pd.concat([GOOD, screen({("p2", "nocodazole"): 60})], ignore_index=True)
     held = on(table, "p3")

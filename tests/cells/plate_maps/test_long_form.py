@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from workbooks import Date, write_ods, write_xlsx
 
-from napari_impa.cells.plate_maps import read_plate_map
+from napari_impa.cells.plate_maps import join_plate_map, read_plate_map
 from napari_impa.errors import SourceError
 
 WAYS = {
@@ -130,3 +134,27 @@ def test_of_many_plates_those_with_images_are_kept(tmp_path: Path) -> None:
     assert found.plates.tolist() == ["P2"]
     assert "well.csv is of 2 plates more, of which there are no images." in found.notes
     assert len(read_plate_map(path, ["other"])) == 3
+
+
+WORDS = st.sampled_from(
+    ["well", "Well", "row", "column", "plate", "compound", "dose (nM)", "unit", "A1", "a01", "B02", "Z99", "1", "2",
+     "3", "A", "B", "C", "DMSO", "dmso", "0E8", "1,5", "10 µM", "", "", "Plate: 1", "x" * 40, "=1+1", "\u200b", '"']
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(st.lists(st.lists(WORDS, max_size=6), max_size=8))
+def test_whatever_a_table_holds_it_is_a_map_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "map.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    try:
+        found = read_plate_map(path)
+    except SourceError:
+        return
+    assert len(found.wells) == len(found.values) > 0
+    table, report = join_plate_map(pd.DataFrame({"plate": ["1"], "well": ["C48"]}), found)
+    assert len(table) == 1
+    assert all("\n" not in said for said in report.sentences())

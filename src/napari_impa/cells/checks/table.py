@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_impa.cells.checks.concern import Concern, listed, ranked
+from napari_impa.cells.plate_maps.texts import spellings
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.cells.words import IMAGED_TOGETHER, SITE, WELL
 
@@ -62,6 +63,7 @@ def table_concerns(
         rows = np.flatnonzero(~blank)
         table, names, held = table.iloc[rows].reset_index(drop=True), names[rows].reset_index(drop=True), held[rows]
         plates = None if plates is None else plates[rows].reset_index(drop=True)
+    found += _spelled(names.value_counts(), own)
     found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
     if plates is not None and plates.nunique() > 1:
         found += _by_plate(names, plates, str(plate), own)
@@ -70,6 +72,21 @@ def table_concerns(
     if not held.any():
         found.append(_nothing_held(plates, str(plate)))
     return ranked(found)
+
+
+def _spelled(counts: pd.Series, control: str | None) -> list[Concern]:
+    """Names that differ only in case, hyphens or what is not seen, each counted as a condition of its own."""
+    found = []
+    for one in spellings("condition", {str(name): int(count) for name, count in counts.items()}):
+        ways = listed([f"{way!r} ({count:,})" for way, count in zip(one.ways, one.counts, strict=True)])
+        only = f", of which {control!r} alone is the control" if control in one.ways else ""
+        found.append(
+            Concern(
+                "spelled",
+                f"{ways} may be one condition in {len(one.ways)} spellings{only}: write them alike if they are.",
+            )
+        )
+    return found
 
 
 def _unlabelled(count: int, label: Sequence[str], fields: bool) -> Concern:

@@ -71,7 +71,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         masks = [next(located) if has else None for has in has_mask]
     rest = table.drop(columns=[name for name in _HOW_READ if name != "z"], errors="ignore")
     pixel_size = _pixel_size(path, table)
-    names = [str(name).replace("\\", "/") for name in table["file"]]
+    names = [str(name).strip().replace("\\", "/") for name in table["file"]]
     if "channel" not in table.columns:
         twice = pd.Series(names).duplicated()
         if twice.any():
@@ -100,7 +100,7 @@ def _pixel_size(path: Path, table: pd.DataFrame) -> float | None:
 
 
 def _locate(root: Path, path: Path, names: pd.Series, known: set[Path]) -> list[Path]:
-    files = [root / str(name).replace("\\", "/") for name in names]
+    files = [root / str(name).strip().replace("\\", "/") for name in names]
     missing = [file for file in files if file not in known and not file.is_file()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

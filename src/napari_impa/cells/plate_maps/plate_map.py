@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,7 @@ def read_plate_map(path: str | Path, plates: Sequence[str] = ()) -> PlateMap:
     if not len(rows.wells):
         raise SourceError(f"{path} says nothing of any well; fill it in.")
     raw = rows.values.loc[:, (rows.values != "").any(axis=0).to_numpy(bool)]
-    ways = [found for name in TREATMENT.all(raw) for found in spellings(name, map(str, raw[name]))]
+    ways = [found for name in TREATMENT.all(raw) for found in spellings(name, Counter(map(str, raw[name])))]
     values = pd.DataFrame({tidy(str(name)): _tidied(raw[name]) for name in raw.columns}, index=raw.index, dtype=object)
     controls = with_named_controls(values)
     doses = with_doses(controls.values)

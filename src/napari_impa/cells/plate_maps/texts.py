@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,9 +64,14 @@ class Spellings:
         return f"{self.column} writes what may be one name in {len(self.ways)} ways: {ways}."
 
 
-def spellings(column: str, values: Iterable[str]) -> list[Spellings]:
-    """Find names that a column writes in several ways, which look alike or differ in case or hyphens."""
-    counts = Counter(value for value in values if value)
+def spellings(column: str, counts: Mapping[str, int]) -> list[Spellings]:
+    """Find names that a column writes in several ways, which look alike or differ in case or hyphens.
+
+    Parameters
+    ----------
+    counts
+        How often it has each text.
+    """
     found = [*_grouped(column, counts, alike=True)]
     tidied: Counter[str] = Counter()
     for value, count in counts.items():
@@ -74,7 +79,7 @@ def spellings(column: str, values: Iterable[str]) -> list[Spellings]:
     return [*found, *_grouped(column, tidied, alike=False)]
 
 
-def _grouped(column: str, counts: Counter[str], *, alike: bool) -> list[Spellings]:
+def _grouped(column: str, counts: Mapping[str, int], *, alike: bool) -> list[Spellings]:
     key = tidy if alike else loosely
     groups: dict[str, list[tuple[int, str]]] = {}
     for value, count in counts.items():
