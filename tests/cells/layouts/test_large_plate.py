@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
-from stub_plates import stub_plate, write_plates
+from stub_plates import write_large_plate
 
 from napari_impa.cells.layouts import list_source
 from napari_impa.cells.source import open_source
-from napari_impa.cells.wells import wells_of
 
 
 @pytest.fixture(scope="module")
 def large_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """384 wells × 9 sites × 5 channels: 17,280 files, hard links to a few (a link is made a hundred times as fast)."""
-    channels = ("DNA", "ER", "RNA", "AGP", "Mito")
-    small = write_plates(
-        tmp_path_factory.mktemp("small"), "imagexpress", stub_plate(wells=["A01"], sites=9, channels=channels)
-    )
-    large = tmp_path_factory.mktemp("large") / "BR1" / "TimePoint_1"
-    large.mkdir(parents=True)
-    for file in (small / "BR1" / "TimePoint_1").iterdir():
-        if "thumb" not in file.name:
-            for well in wells_of(384):
-                os.link(file, large / file.name.replace("A01", well.name))
-    (small / "BR1" / "BR1.HTD").rename(large.parent / "BR1.HTD")
-    return large.parent.parent
+    return write_large_plate(tmp_path_factory.mktemp("plate"))
 
 
 @pytest.mark.slow

@@ -17,7 +17,9 @@ from napari_impa.viewer.layers.as_layers import limits_to_show
 def test_manifest_names_what_exists() -> None:
     manifest = PluginManifest.from_file(Path(napari_impa.__file__).parent / "napari.yaml")
     manifest.validate_imports()
-    assert {widget.display_name for widget in manifest.contributions.widgets} == {"Perturb cells", "Train on a folder"}
+    assert {widget.display_name for widget in manifest.contributions.widgets} == {
+        "Perturb cells", "Train on a folder", "Look at a plate",
+    }  # fmt: skip
     assert all(command.title[0].isupper() for command in manifest.contributions.commands)
 
 

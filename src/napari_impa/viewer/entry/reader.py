@@ -1,12 +1,16 @@
-"""Readers: `.cells` and OME-TIFF that the Perturb dock saved become layers; a `.impa` model opens the dock."""
+"""Readers: `.cells` and OME-TIFF that the Perturb dock saved become layers; a plate or a model opens its dock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_impa.viewer.layers.as_layers import LayerData, cells_layers, stack_layers
+
+if TYPE_CHECKING:
+    from napari_impa.cells.layouts import LayoutChoice
 
 NOTHING: list[Any] = [(None,)]
 """What a reader returns that has done its work without layers."""
@@ -22,6 +26,31 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     from napari_impa.cells.store import open_cells
 
     return [layer for one in _paths(path) for layer in cells_layers(open_cells(one), f"{Path(one).stem} · ")]
+
+
+def get_plate_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[Any]] | None:
+    """Return `open_plate` for one folder that is a plate by its files' names; other folders are not ours."""
+    from napari_impa.viewer.plate.places import plate_choice
+
+    paths = _paths(path)
+    choice = plate_choice(Path(paths[0])) if len(paths) == 1 else None
+    return None if choice is None else partial(open_plate, choice=choice)
+
+
+def open_plate(path: str | Sequence[str], choice: LayoutChoice | None = None) -> list[Any]:
+    """Open the Plate dock of the current viewer, which shows a field at a time; without a viewer, the first field."""
+    import napari
+
+    from napari_impa.cells.layouts import AS_FOUND
+    from napari_impa.viewer.plate.dock import PlateDock, field_layers
+    from napari_impa.viewer.plate.places import read_field, read_plate
+
+    (one,) = _paths(path)
+    viewer, choice = napari.current_viewer(), choice or AS_FOUND
+    if viewer is None:
+        return field_layers(*read_field(read_plate(Path(one), choice), 0))
+    PlateDock.open_in(viewer).open_plate(one, choice)
+    return NOTHING
 
 
 def get_placed_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]]:

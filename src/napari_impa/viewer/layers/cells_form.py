@@ -251,12 +251,13 @@ class CellsForm(QWidget):
             self.changed.emit()
 
     def _follow(self) -> None:
-        """Follow names of sources, and what is drawn in the layers chosen as mask and region."""
+        """Follow names of sources, and what is in the layers chosen as channels, mask and region."""
         self._unfollow()
         layers = [layer for layer in self.viewer.layers if is_source(layer) or is_mask(layer) or is_region(layer)]
         self._followed = [(layer.events.name, self._on_layers) for layer in layers]
         drawn = [self.region.value, self.method.value[2] if self.method.value is not None else None]
-        for layer in drawn:
+        shown = {box.value.layer for box in self.channels if box.value is not None}  # the Plate dock goes on to others
+        for layer in (*drawn, *shown):
             if layer is not None and not isinstance(layer, Labels):  # Labels are painted stroke by stroke
                 self._followed.append((layer.events.data, self._on_drawn))
         for event, callback in self._followed:

@@ -1,0 +1,1 @@
+"""The Plate dock: any field of a plate, one at a time, as layers."""

@@ -1,0 +1,141 @@
+"""A plate as a grid of wells to click on: coloured by what is in them, controls grey, the one that is shown ringed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from napari_impa.cells.plate_maps.picture import PictureWell, PlatePicture
+from napari_impa.cells.wells import row_letters
+
+_LEFT, _TOP = 18, 14  # pixels for the letters of rows and the numbers of columns
+_LIGHT, _SATURATION = 0.55, 0.6
+_TURN = 0.381966  # of the colour circle, so that the colours of neighbours in the list are far apart
+
+
+class PlateGrid(QWidget):
+    """Draws the wells of a plate, and tells which one is clicked."""
+
+    well_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setAccessibleName("Plate")
+        self._picture: PlatePicture | None = None
+        self._wells: dict[tuple[int, int], PictureWell] = {}
+        self._colours: dict[str, QColor] = {}
+        self._current = ""
+
+    def show_plate(self, picture: PlatePicture | None) -> None:
+        """Draw another plate; nothing where its wells are not known."""
+        self._picture = picture
+        self._wells = {} if picture is None else {(one.well.row, one.well.column): one for one in picture.wells}
+        names = () if picture is None else picture.conditions
+        self._colours = {name: _colour(number) for number, name in enumerate(names)}
+        self.setVisible(picture is not None)
+        self.updateGeometry()
+        self.update()
+
+    def show_well(self, well: str) -> None:
+        """Ring a well."""
+        self._current = well
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """As wide as the dock, with square wells."""
+        return QSize(320, self.heightForWidth(320))
+
+    def hasHeightForWidth(self) -> bool:
+        """Wells are square."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """The height at which the wells are square."""
+        if self._picture is None:
+            return 0
+        return int(_TOP + self._side(width) * self._picture.rows + 2)
+
+    def well_at(self, point: QPointF) -> PictureWell | None:
+        """The well under a point, where the picture has one there."""
+        side = self._side(self.width())
+        column, row = (point.x() - _LEFT) // side, (point.y() - _TOP) // side
+        return self._wells.get((int(row), int(column)))
+
+    def centre_of(self, well: str) -> QPointF:
+        """The middle of a well that the picture has."""
+        at = next(one.well for one in self._wells.values() if one.well.name == well)
+        return self._square(at.row, at.column).center()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Tell which well is clicked; those without images do nothing."""
+        one = self.well_at(event.position())
+        if one is not None and one.images:
+            self.well_chosen.emit(one.well.name)
+
+    def event(self, event: QEvent) -> bool:
+        """Say what is in the well under the mouse."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            one = self.well_at(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), "" if one is None else _said(one), self)
+            return True
+        return bool(super().event(event))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw rows, columns and wells."""
+        if self._picture is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        text = self.palette().text().color()
+        side = self._side(self.width())
+        font = painter.font()
+        font.setPixelSize(max(6, min(11, int(side * 0.8))))
+        painter.setFont(font)
+        painter.setPen(text)
+        every = 1 if side >= 16 else 2 if side >= 9 else 6
+        centred = Qt.AlignmentFlag.AlignCenter
+        for column in range(0, self._picture.columns, every):
+            where = QRectF(_LEFT + column * side - side, 0, 3 * side, _TOP)
+            painter.drawText(where, centred, str(column + 1))
+        for row in range(0, self._picture.rows, 1 if side >= 9 else 4):
+            painter.drawText(QRectF(0, _TOP + row * side - side, _LEFT, 3 * side), centred, row_letters(row))
+        faint = QColor(text)
+        faint.setAlphaF(0.25)
+        for row in range(self._picture.rows):
+            for column in range(self._picture.columns):
+                self._draw(painter, self._square(row, column), self._wells.get((row, column)), faint, text)
+
+    def _draw(self, painter: QPainter, square: QRectF, one: PictureWell | None, faint: QColor, text: QColor) -> None:
+        painter.setPen(QPen(faint, 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if one is not None and one.images:
+            plain = self.palette().mid().color() if one.control or not one.condition else None
+            painter.setBrush(plain or self._colours[one.condition])
+        elif one is not None:
+            painter.setBrush(Qt.BrushStyle.BDiagPattern)
+        painter.drawEllipse(square)
+        if one is not None and one.well.name == self._current:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(text, 2))
+            painter.drawEllipse(square.adjusted(-1, -1, 1, 1))
+
+    def _side(self, width: int) -> float:
+        columns = 1 if self._picture is None else self._picture.columns
+        return min(28.0, max(3.0, (width - _LEFT - 2) / columns))
+
+    def _square(self, row: int, column: int) -> QRectF:
+        side = self._side(self.width())
+        gap = side * 0.1
+        return QRectF(_LEFT + column * side + gap, _TOP + row * side + gap, side - 2 * gap, side - 2 * gap)
+
+
+def _colour(number: int) -> QColor:
+    return QColor.fromHslF((number * _TURN) % 1, _SATURATION, _LIGHT)
+
+
+def _said(one: PictureWell) -> str:
+    what = f": {one.condition}" if one.condition else ""
+    images = f"{one.images} field{'s' * (one.images != 1)}" if one.images else "no images"
+    return f"{one.well.name}{what} ({images})"
