@@ -251,7 +251,7 @@ def test_impas_layout_with_an_unclear_key(tmp_path: Path) -> None:
 
 def test_what_is_no_source_is_said(tmp_path: Path) -> None:
     write(tmp_path, "notes.txt", "x")
-    with pytest.raises(SourceError, match=r"holds no images \(TIFF, PNG or NPY\)"):
+    with pytest.raises(SourceError, match=r"holds no images \(TIFF, PNG, NPY, ND2, CZI or LIF\)"):
         list_source(tmp_path)
     with pytest.raises(SourceError, match="There is no folder"):
         list_source(tmp_path / "gone")

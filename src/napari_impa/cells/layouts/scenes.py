@@ -19,8 +19,9 @@ _IMAGES = ("multiscales", "series")
 
 
 def _fits(source: SourceFiles) -> Fit:
-    found = len(_files(source)) + sum(store_kind(store) in _IMAGES for store in source.stores)
-    others = sum(not holds_scenes(file) for file in source.images)
+    files = len(_files(source))
+    found = files + sum(store_kind(store) in _IMAGES for store in source.stores)
+    others = 0 if source.path.is_file() else len(source.images) - files
     if not found or found < others:
         return Fit.NO
     itself = source.path.is_file() or source.root in source.stores
@@ -49,10 +50,10 @@ def _told_apart(source: SourceFiles, file: Path, images: Sequence[StoredImage]) 
 
 def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     images = list(_named(source))
-    other, notes = of_other_channels(image for _, image in images)
+    other, notes = of_other_channels([image for _, image in images])
     planes: list[StoredPlane] = []
-    for name, image in images:
-        if image.file not in other:
+    for number, (name, image) in enumerate(images):
+        if number not in other:
             planes += planes_of(image, site=name)
     inside = {store: "" if store_kind(store) in _IMAGES else "no image of OME-Zarr" for store in source.stores}
     outer = any(source.folder(file) for file in (*_files(source), *source.stores) if file != source.root)
@@ -60,7 +61,9 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         choice = replace(choice, folders=None)
     elif outer and choice.folders is None:
         choice = replace(choice, folders="conditions")
-    found = PlatePlanes(planes, skipped=inside | dict(other), notes=notes)
+    found = PlatePlanes(
+        planes, skipped=inside | {images[number][1].file: why for number, why in other.items()}, notes=notes
+    )
     listing = plate_listing(source, SCENES.title, found, choice)
     entries = [replace(entry, name=_name(entry, choice)) for entry in listing.entries if isinstance(entry, PlateField)]
     return replace(listing, entries=entries, table=listing.table.drop(columns="site"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from napari_impa.cells.layouts.plate_field import PlaneFile
 from napari_impa.cells.readers import Image, StoredImage
@@ -35,20 +34,19 @@ def planes_of(
             yield StoredPlane(stored.file, "", plate, well, site, z, time, acquisition, stored=stored)
 
 
-def of_other_channels(images: Iterable[StoredImage]) -> tuple[Mapping[Path, str], tuple[str, ...]]:
-    """Why images are left out whose channels are not those of most, by file, and a note that says so."""
-    images = list(images)
+def of_other_channels(images: Sequence[StoredImage]) -> tuple[Mapping[int, str], tuple[str, ...]]:
+    """Why images are left out whose channels are not those of most, by number, and a note that says so."""
     counts = Counter(tuple(sorted(image.channels)) for image in images)
     if len(counts) < 2:
         return {}, ()
     usual = max(counts, key=lambda names: counts[names])
-    others = {image.file: image for image in images if tuple(sorted(image.channels)) != usual}
+    others = {number: image for number, image in enumerate(images) if tuple(sorted(image.channels)) != usual}
     first = next(iter(others.values()))
     note = (
         f"{len(others):,} of {len(images):,} images left out, whose channels are not {_listed(usual)}: "
         f"{first.file} has {_listed(first.channels)}."
     )
-    return {file: f"its channels are {_listed(image.channels)}" for file, image in others.items()}, (note,)
+    return {number: f"its channels are {_listed(image.channels)}" for number, image in others.items()}, (note,)
 
 
 def _listed(names: tuple[str, ...]) -> str:

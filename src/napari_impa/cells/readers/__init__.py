@@ -12,7 +12,10 @@ from typing import TypeVar
 import numpy as np
 from scipy import ndimage
 
+from napari_impa.cells.readers.czi import CZI
 from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, StoredImage, as_camera, blank_image
+from napari_impa.cells.readers.lif import LIF
+from napari_impa.cells.readers.nd2 import ND2
 from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
 from napari_impa.cells.readers.tiff import TIFF
@@ -25,12 +28,12 @@ __all__ = [
 
 _Read = TypeVar("_Read")
 
-READERS: tuple[ImageReader, ...] = (TIFF, PNG, NPY)
+READERS: tuple[ImageReader, ...] = (TIFF, PNG, NPY, ND2, CZI, LIF)
 """All image formats that can be read, the commonest first."""
 
 
 def formats() -> str:
-    """Name the formats in words: `TIFF, PNG or NPY`."""
+    """Name the formats in words: `TIFF, PNG, … or LIF`."""
     *most, last = (reader.name for reader in READERS)
     return f"{', '.join(most)} or {last}"
 

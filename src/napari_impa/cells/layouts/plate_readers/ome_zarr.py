@@ -63,14 +63,14 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         what = f": {absent[0].group} is not there" if absent else ""
         raise SourceError(f"{source.path} is a plate of OME-Zarr without any image{what}; convert the images again.")
     notes = _said_of(absent)
-    other, said = of_other_channels(one for _, one in there)
+    other, said = of_other_channels([one for _, one in there])
     planes: list[StoredPlane] = []
-    for image, one in there:
-        if one.file not in other:
+    for number, (image, one) in enumerate(there):
+        if number not in other:
             planes += planes_of(one, image.plate, image.well, image.site, image.acquisition)
     if source.root in source.stores:
         choice = replace(choice, folders=None)  # the folders in a store are rows and columns
-    found = PlatePlanes(planes, skipped=skipped | dict(other), notes=(*notes, *said))
+    found = PlatePlanes(planes, skipped=skipped, notes=(*notes, *said))
     return plate_listing(source, OME_ZARR.title, found, choice)
 
 
