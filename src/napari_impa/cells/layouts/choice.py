@@ -10,6 +10,9 @@ from typing import Any, Literal, Self
 from napari_impa.cells.wells import PLATE_FORMATS
 from napari_impa.errors import SourceError
 
+ILLUMINATIONS = ("none", "table", "profiles", "estimate")
+"""What the illumination of fields can be corrected by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutChoice:
@@ -32,6 +35,9 @@ class LayoutChoice:
     plate_map
         A table, workbook or grid that says what is in the wells, or a folder of such tables; a table in the folder of
         images that fits as the only one is used where none is given, and `none` leaves it out.
+    illumination
+        What fields are divided by, so that corners are as bright as the middle: none, the functions that a table names
+        (table), the microscope's own profiles (profiles), or what is estimated from the fields of a plate (estimate).
     """
 
     layout: str | None = None
@@ -41,10 +47,13 @@ class LayoutChoice:
     wells: int | None = None
     folders: Literal["plates", "conditions"] | None = None
     plate_map: str | None = None
+    illumination: Literal["none", "table", "profiles", "estimate"] = "none"
 
     def __post_init__(self) -> None:
         if self.plate_map is not None and Path(self.plate_map).exists():  # a run is resumed from anywhere
             object.__setattr__(self, "plate_map", str(Path(self.plate_map).absolute()))
+        if self.illumination not in ILLUMINATIONS:
+            raise SourceError(f"illumination is {', '.join(ILLUMINATIONS)}, not {self.illumination!r}.")
         for name, words in (("z", ("max", "sharpest")), ("time", ("first", "all"))):
             value = getattr(self, name)
             if isinstance(value, bool) or (value not in words and not isinstance(value, int)):

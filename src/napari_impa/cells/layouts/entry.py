@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from napari_impa.cells.illumination import FlatField
 from napari_impa.cells.readers import Image, is_image, probe_image, read_image, read_masks
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import SourceError
@@ -96,6 +97,8 @@ class Listing:
         What a user has to know of how it was read: what was guessed, left out, projected. Sentences.
     whole_fields
         Whether its images are whole fields whatever their size, and no ready crops.
+    flat_fields
+        Illumination functions that the layout knows, by `table` or `profiles`: for each entry one a channel.
     """
 
     entries: Sequence[SourceEntry]
@@ -106,6 +109,7 @@ class Listing:
     pixel_size: float | None = None
     notes: tuple[str, ...] = ()
     whole_fields: bool = False
+    flat_fields: Mapping[str, Sequence[tuple[FlatField, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # `label` of a table of files is mostly a condition

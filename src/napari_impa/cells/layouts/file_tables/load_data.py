@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_impa.cells.illumination import FlatField, FunctionFile, NoFunction
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.found_files import FileFinder
@@ -24,7 +25,7 @@ from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.errors import MissingDependencyError, SourceError
 
 _NUCLEI = ("nuclei", "nucleus", "nuc")
-_FUNCTION = "an illumination function"
+_FUNCTION = "an illumination function; --illumination table divides by it"
 _MOST = 3
 
 
@@ -60,7 +61,9 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     )  # fmt: skip
     # the table says what the images are, and folders nothing more
     listing = plate_listing(source, title, found, replace(choice, folders="plates"))
-    return replace(listing, entries=[_with_masks(entry, everything.masks) for entry in listing.entries])
+    entries = [_with_masks(entry, everything.masks) for entry in listing.entries]
+    functions = {"table": _functions(entries, everything.functions)} if everything.functions else {}
+    return replace(listing, entries=entries, flat_fields=functions)
 
 
 def _tables(source: SourceFiles) -> tuple[list[ImageSets], dict[Path, str]]:
@@ -100,6 +103,7 @@ class _Part:
     planes: Sequence[PlaneFile]
     sites: Mapping[tuple[str, str, int | str], Mapping[str, object]]
     masks: Mapping[int, Path]  # by the identity of a plane
+    functions: Mapping[int, FlatField]  # so too
     skipped: Mapping[Path, str]
     pixel_size: float | None
     notes: tuple[str, ...]
@@ -111,6 +115,7 @@ class _Part:
             [plane for part in parts for plane in part.planes],
             {key: value for part in parts for key, value in part.sites.items()},
             {key: value for part in parts for key, value in part.masks.items()},
+            {key: value for part in parts for key, value in part.functions.items()},
             {key: value for part in parts for key, value in part.skipped.items()},
             sizes.pop() if len(sizes) == 1 else None,
             tuple(dict.fromkeys(note for part in parts for note in part.notes)),
@@ -125,24 +130,26 @@ def _part(source: SourceFiles, table: ImageSets, choice: LayoutChoice) -> _Part:
     places = Places.of(table, complete, choice)
     planes: list[PlaneFile] = []
     masks: dict[int, Path] = {}
+    functions: dict[int, FlatField] = {}
     objects = _objects(table)
     skipped: dict[Path, str] = {}
     for row in complete:
         given = [table.given(channel, row) for channel in channels]
         for channel, name in zip(channels, given, strict=True):
+            function = next((one for one in table.columns.illumination if one.name == channel.name), None)
             series, page = table.page(channel, row)
             file, where = finder.find(name).files[0], places.of_row[row]
             if series or page or given.count(name) > 1:
                 planes.append(PageOfFile(file, channel.name, *where, series=series, page=page))
             else:
                 planes.append(PlaneFile(file, channel.name, *where))
+            if function is not None:
+                functions[id(planes[-1])] = _function(table, finder, function, row, skipped)
             if objects is not None and (mask := finder.find(table.given(objects, row)).files):
                 masks[id(planes[-1])] = mask[0]
                 skipped[mask[0]] = ""
-        for function in table.columns.illumination:
-            skipped |= dict.fromkeys(finder.find(table.given(function, row)).files, _FUNCTION)
     notes = located.notes(complete)
-    return _Part(planes, places.said, masks, skipped, places.pixel_size, notes)
+    return _Part(planes, places.said, masks, functions, skipped, places.pixel_size, notes)
 
 
 def _objects(table: ImageSets) -> FileColumns | None:
@@ -150,6 +157,33 @@ def _objects(table: ImageSets) -> FileColumns | None:
     objects = table.columns.objects
     named = [one for one in objects if any(word in one.name.casefold() for word in _NUCLEI)]
     return next(iter(named if named or len(objects) != 1 else objects), None)
+
+
+def _function(
+    table: ImageSets, finder: FileFinder, column: FileColumns, row: int, skipped: dict[Path, str]
+) -> FlatField:
+    """The illumination function of a channel in a row."""
+    given = table.given(column, row)
+    found = finder.find(given).files
+    if len(found) == 1:
+        skipped[found[0]] = _FUNCTION
+        return FunctionFile(found[0])
+    what = f"{len(found)} files end so" if found else "it is not there"
+    return NoFunction(
+        f"{table.path.name} names in row {row + 2} the illumination function {given or 'of no file'} of "
+        f"{column.name}, and {what}; bring it into the folder, or choose --illumination estimate, or none."
+    )
+
+
+def _functions(entries: Sequence[SourceEntry], functions: Mapping[int, FlatField]) -> list[tuple[FlatField, ...]]:
+    """One a channel for each entry, as the first Z plane has it."""
+    found = []
+    for entry in entries:
+        assert isinstance(entry, PlateField)
+        planes = [stack[0] for stack in entry.planes]
+        none = [NoFunction(f"No table names an illumination function of channel {plane.channel}.") for plane in planes]
+        found.append(tuple(functions.get(id(plane), other) for plane, other in zip(planes, none, strict=True)))
+    return found
 
 
 def _with_masks(entry: SourceEntry, masks: Mapping[int, Path]) -> SourceEntry:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from napari_impa.cells.illumination import HarmonyProfile
 from napari_impa.errors import SourceError
 
 INDEX_NAMES = ("index.idx.xml", "index.xml")
@@ -47,12 +48,15 @@ class HarmonyIndex:
         Names by channel number.
     pixel_sizes
         µm by channel number.
+    profiles
+        Of the illumination, by channel number.
     """
 
     plate: str = ""
     images: list[HarmonyImage] = field(default_factory=list)
     channels: dict[int, str] = field(default_factory=dict)
     pixel_sizes: dict[int, float] = field(default_factory=dict)
+    profiles: dict[int, HarmonyProfile] = field(default_factory=dict)
 
     def named_channels(self) -> dict[int, str]:
         """Names by channel number, in order, told apart where two channels have one name."""
@@ -82,7 +86,11 @@ def read_index(path: Path) -> HarmonyIndex:
             if tag == "Plate":
                 found.plate = _text(element, "PlateID") or _text(element, "Name")
             elif tag == "Entry":
-                _read_channel(found, int(element.get("ChannelID", "0")), element)
+                number = int(element.get("ChannelID", "0"))
+                _read_channel(found, number, element)
+                profile = HarmonyProfile.of(_text(element, "FlatfieldProfile"))
+                if profile is not None:
+                    found.profiles.setdefault(number, profile)
             elif tag == "Image" and len(element):
                 image = _image(element)
                 found.images.append(image)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
+from napari_impa.cells.illumination import FlatField, HarmonyProfile, NoFunction
 from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PlatePlanes, plate_listing
-from napari_impa.cells.layouts.plate_field import PlaneFile
+from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.cells.layouts.plate_folders import Parts, are_conditions, plate_names
 from napari_impa.cells.layouts.plate_readers.harmony_index import INDEX_NAMES, is_index, read_index
 from napari_impa.cells.wells import Well
@@ -42,10 +44,11 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     found.read_by_names([file for files in images.values() for file in files.values()])
     by_folder = found.folders_name_plates
     sizes = set(found.pixel_sizes)
-    return plate_listing(source, PHENIX.title, PlatePlanes(
+    listing = plate_listing(source, PHENIX.title, PlatePlanes(
         found.planes, tuple(found.channels), min(sizes) if len(sizes) == 1 else None, found.sites, found.skipped,
         tuple(found.notes), by_folder,
     ), choice)  # fmt: skip
+    return replace(listing, flat_fields=found.flat_fields(listing))
 
 
 class _Found:
@@ -59,6 +62,7 @@ class _Found:
         self.sites: dict[tuple[str, str, int | str], dict[str, float]] = {}
         self.skipped: dict[Path, str] = {}
         self.notes: list[str] = []
+        self.profiles: dict[tuple[str, str], HarmonyProfile] = {}
         self.folders_name_plates = False
 
     def read_by_index(self, path: Path, folder: Parts, files: dict[str, Path]) -> None:
@@ -71,6 +75,7 @@ class _Found:
         conditions = are_conditions(self.source, self.choice, files.values())
         plate = "" if conditions else index.plate or self.source.root.resolve().name
         acquisition = _measurement(self.source, folder)
+        self.profiles |= {(plate, names[number]): one for number, one in index.profiles.items() if number in names}
         missing = 0
         for image in index.images:
             file = files.pop(image.file.replace("\\", "/").rpartition("/")[2].lower(), None)
@@ -93,6 +98,21 @@ class _Found:
                 f"{self.source.below(path)} names {missing:,} of {len(index.images):,} images that are not there."
             )
         self.skipped |= dict.fromkeys(files.values(), f"not in {path.name}")
+
+    def flat_fields(self, listing: Listing) -> dict[str, list[tuple[FlatField, ...]]]:
+        """The profiles of each field's channels, where an index has any."""
+        if not self.profiles:
+            return {}
+        functions: list[tuple[FlatField, ...]] = []
+        for entry in listing.entries:
+            assert isinstance(entry, PlateField)
+            planes = [stack[0] for stack in entry.planes]
+            functions.append(tuple(
+                self.profiles.get((plane.plate, plane.channel))
+                or NoFunction(f"The index of {plane.plate} has no illumination profile of channel {plane.channel}.")
+                for plane in planes
+            ))  # fmt: skip
+        return {"profiles": functions}
 
     def read_by_names(self, files: list[Path]) -> None:
         """Plates without an index, called after their folders."""
