@@ -42,9 +42,20 @@ class PlateIllumination:
         self._fields = [fields[row] for row in rows]
         self._name = name
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: the estimate, made here once, and not the fields to make it of."""
+        return {"_fields": [], "_name": self._name, "reduced": self.reduced}
+
     @cached_property
     def functions(self) -> NDArray[np.float32]:
-        """(C, H, W).
+        """(C, H, W); errors as `reduced`."""
+        reduced, shape = self.reduced
+        what = f"The illumination of {self._name}, as estimated,"
+        return np.stack([positive(_enlarged(channel, shape), what) for channel in reduced])
+
+    @cached_property
+    def reduced(self) -> tuple[NDArray[np.float64], tuple[int, int]]:
+        """(C, h, w) of the reduced fields, and rows and columns of whole ones.
 
         Raises
         ------
@@ -66,19 +77,7 @@ class PlateIllumination:
             part = np.where(mean > 0, reduced / np.where(mean > 0, mean, 1), 1.0)
             total = part if total is None else total + part
         assert total is not None, "a plate has a field"
-        return np.stack([self._smooth(channel / len(self._fields), shape[1:]) for channel in total])
-
-    def _smooth(self, mean: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        window = [max(3, int(side * _WINDOW) | 1) for side in mean.shape]
-        around = [(min(side, length - 1),) * 2 for side, length in zip(window, mean.shape, strict=True)]
-        # continued with its slope: corners, which are darkest, would else be taken for brighter than they are
-        wide = np.pad(mean, around, mode="reflect", reflect_type="odd")
-        wide = ndimage.median_filter(wide, size=window, mode="nearest")
-        wide = ndimage.gaussian_filter(wide, [side / 4 for side in window], mode="nearest")
-        (top, _), (left, _) = around
-        whole = _enlarged(wide[top : top + mean.shape[0], left : left + mean.shape[1]], shape)
-        lowest = np.percentile(whole, _LOWEST)
-        return positive(whole / max(lowest, np.finfo(float).tiny), f"The illumination of {self._name}, as estimated,")
+        return np.stack([_smooth(channel / len(self._fields)) for channel in total]), (shape[1], shape[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +129,26 @@ def _reduced(pixels: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(whole.reshape(len(pixels), rows, by[0], columns, by[1]).mean(axis=(2, 4)))
 
 
-def _enlarged(function: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _smooth(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without what is smaller than a window, its lowest values 1."""
+    window = [max(3, int(side * _WINDOW) | 1) for side in mean.shape]
+    around = [(min(side, length - 1),) * 2 for side, length in zip(window, mean.shape, strict=True)]
+    # continued with its slope: corners, which are darkest, would else be taken for brighter than they are
+    wide = np.pad(mean, around, mode="reflect", reflect_type="odd")
+    wide = ndimage.median_filter(wide, size=window, mode="nearest")
+    wide = ndimage.gaussian_filter(wide, [side / 4 for side in window], mode="nearest")
+    (top, _), (left, _) = around
+    smooth = wide[top : top + mean.shape[0], left : left + mean.shape[1]]
+    return np.asarray(smooth / max(np.percentile(smooth, _LOWEST), np.finfo(float).tiny))
+
+
+def _enlarged(function: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Values at the pixels of the whole field, linear between the blocks' middles."""
-    blocks = [max(1, -(-side // _SIDE)) for side in shape]
-    places = [(np.arange(side) + 0.5) / by - 0.5 for side, by in zip(shape, blocks, strict=True)]
-    return np.asarray(ndimage.map_coordinates(function, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest"))
+    for axis, side in enumerate(shape):
+        by = max(1, -(-side // _SIDE))
+        place = np.clip((np.arange(side) + 0.5) / by - 0.5, 0, function.shape[axis] - 1)
+        before = np.floor(place).astype(int)
+        after = np.minimum(before + 1, function.shape[axis] - 1)
+        part = np.expand_dims(place - before, 1 - axis)
+        function = function.take(before, axis) * (1 - part) + function.take(after, axis) * part
+    return function
