@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
+from napari_impa.cells.layouts import GIVEN
 from napari_impa.cells.parts import CellsBlock
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
-from napari_impa.cells.store import Cells
+from napari_impa.cells.store import PLACE, Cells
 from napari_impa.errors import CellsError
 from napari_impa.watch import Watch
 from napari_impa.workers import Workers, cores
@@ -164,6 +165,13 @@ def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | 
         return None, left_out
     place = crops.table[good]
     columns = {"field": site.name, "y": place["y"], "x": place["x"], "label": place["label"]}
+    if site.cells is not None:
+        known = site.cells.set_index("label").reindex(place["label"]).drop(columns=["y", "x"])
+        columns |= {
+            f"{name}{GIVEN}" if name in PLACE else str(name): known[name].to_numpy()
+            for name in known.columns
+            if name not in site.table
+        }
     return (crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)), left_out
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -27,6 +28,8 @@ class Field:
         What the source's table says of this field: plate, well, site, compound, …
     labels
         (H, W) whole numbers, 0 the background and each nucleus its own number; or None.
+    cells
+        What is known of each nucleus, with its number as `label`; or None.
     """
 
     name: str
@@ -35,3 +38,4 @@ class Field:
     pixel_size: float | None = None
     table: Mapping[str, object] = field(default_factory=dict)
     labels: NDArray[Any] | None = None
+    cells: pd.DataFrame | None = None

@@ -158,11 +158,14 @@ class Source:
         """
         entry = self.entries[row]
         image = self.image(row)
-        labels = None
+        labels = cells = None
         if masks and entry.masks is not None and (planes := entry.labels()) is not None:
             labels = planes.pixels[_nucleus_plane(planes, entry.masks, image.pixels, self, nuclei_channel)]
+            cells = entry.cells()
         values = {str(name): self.table[name].iloc[row] for name in self.table.columns}
-        return Field(entry.name, image.pixels, self.channels, image.pixel_size or self.pixel_size, values, labels)
+        return Field(
+            entry.name, image.pixels, self.channels, image.pixel_size or self.pixel_size, values, labels, cells
+        )
 
     def image(self, row: int) -> Image:
         """Read the image of one table row, its channels in the order of the first one's.

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_impa.cells.layouts.centred import with_centres
 from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.corrected import with_illumination
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
@@ -99,7 +100,8 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
         raise SourceError(f"There is no folder {path}.")
     source = SourceFiles(path)
     listing = _layout_of(source, choice).entries(source, choice)
-    return with_illumination(listing if is_image(path) else with_masks_beside(listing, source.masks), choice)
+    masked = listing if is_image(path) else with_masks_beside(listing, source.masks)
+    return with_centres(with_illumination(masked, choice), choice)
 
 
 def _layout_of(source: SourceFiles, choice: LayoutChoice) -> FolderLayout:

@@ -38,6 +38,9 @@ class LayoutChoice:
     illumination
         What fields are divided by, so that corners are as bright as the middle: none, the functions that a table names
         (table), the microscope's own profiles (profiles), or what is estimated from the fields of a plate (estimate).
+    centres
+        A table of cells that another program found, with their centres x and y in pixels, around which they are cut:
+        CSV, parquet, or CellProfiler's SQLite.
     """
 
     layout: str | None = None
@@ -48,10 +51,13 @@ class LayoutChoice:
     folders: Literal["plates", "conditions"] | None = None
     plate_map: str | None = None
     illumination: Literal["none", "table", "profiles", "estimate"] = "none"
+    centres: str | None = None
 
     def __post_init__(self) -> None:
         if self.plate_map is not None and Path(self.plate_map).exists():  # a run is resumed from anywhere
             object.__setattr__(self, "plate_map", str(Path(self.plate_map).absolute()))
+        if self.centres is not None:
+            object.__setattr__(self, "centres", str(Path(self.centres).absolute()))
         if self.illumination not in ILLUMINATIONS:
             raise SourceError(f"illumination is {', '.join(ILLUMINATIONS)}, not {self.illumination!r}.")
         for name, words in (("z", ("max", "sharpest")), ("time", ("first", "all"))):

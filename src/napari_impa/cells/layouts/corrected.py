@@ -57,6 +57,11 @@ class CorrectedEntry(SourceEntry):
         assert self.entry is not None, "it is of an entry"
         return self.entry.probe()
 
+    def labels(self) -> Image | None:
+        """Its masks, as the entry has them."""
+        assert self.entry is not None, "it is of an entry"
+        return self.entry.labels()
+
 
 def with_illumination(listing: Listing, choice: LayoutChoice) -> Listing:
     """Correct the illumination of a source's fields as they are read, where that is chosen.
@@ -88,7 +93,7 @@ def with_illumination(listing: Listing, choice: LayoutChoice) -> Listing:
 
 def _with(listing: Listing, functions: Any, note: str) -> Listing:
     entries = [
-        CorrectedEntry(entry.name, entry.files, entry.masks, entry, own)
+        CorrectedEntry(entry.name, entry.files, entry.masks, entry=entry, functions=own)
         for entry, own in zip(listing.entries, functions, strict=True)
     ]
     return replace(listing, entries=entries, notes=(*listing.notes, note))

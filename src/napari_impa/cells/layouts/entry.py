@@ -54,6 +54,10 @@ class SourceEntry:
         """
         return None if self.masks is None else read_masks(self.masks)
 
+    def cells(self) -> pd.DataFrame | None:
+        """What is known of each of its cells, by `label`; None where nothing is."""
+        return None
+
     def _joined(self, read: Callable[[Path], Image]) -> Image:
         images = [read(file) for file in self.files]
         if len(images) == 1:
