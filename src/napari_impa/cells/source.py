@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, SourceEntry, list_source
+from napari_impa.cells.layouts.centred import with_centres
+from napari_impa.cells.layouts.corrected import with_illumination
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files
@@ -335,6 +337,7 @@ def open_source(
             raise SourceError(_other_type(one, first.pixels.dtype, other, image.pixels.dtype))
     names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
     height, width = first.pixels.shape[1:]
+    listing = with_centres(with_illumination(listing, choice), choice)
     notes = listing.notes
     if kind is None:
         alike = all(image.pixels.shape[1:] == (height, height) for image in images)

@@ -31,9 +31,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_impa.cells.layouts.centred import with_centres
 from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
-from napari_impa.cells.layouts.corrected import with_illumination
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.load_data import LOAD_DATA
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
@@ -100,8 +98,7 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
         raise SourceError(f"There is no folder {path}.")
     source = SourceFiles(path)
     listing = _layout_of(source, choice).entries(source, choice)
-    masked = listing if is_image(path) else with_masks_beside(listing, source.masks)
-    return with_centres(with_illumination(masked, choice), choice)
+    return listing if is_image(path) else with_masks_beside(listing, source.masks)
 
 
 def _layout_of(source: SourceFiles, choice: LayoutChoice) -> FolderLayout:

@@ -84,6 +84,11 @@ def with_illumination(listing: Listing, choice: LayoutChoice) -> Listing:
             f"The illumination cannot be corrected: {_NOT_KNOWN[choice.illumination]}; choose --illumination estimate, "
             "or none."
         )
+    if len(known) != len(listing.entries):
+        raise SourceError(
+            "The illumination of files that hold several times is not corrected by a table or an index when all times "
+            "are read; read one time, or choose --illumination estimate."
+        )
     for functions in known:
         for function in functions:
             function.check()
