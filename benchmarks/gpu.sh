@@ -5,4 +5,4 @@
 set -e
 cd "$(dirname "$0")/.."
 export PYTHONPATH="$PWD/src:$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-exec "${PYTHON:-python3}" -m benchmarks replayed runaway training step folded waiting plate --repeats 3 "$@"
+exec "${PYTHON:-python3}" -m benchmarks replayed step folded plate waiting runaway training --repeats 3 "$@"
