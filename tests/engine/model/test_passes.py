@@ -167,15 +167,13 @@ def test_a_block_is_launched_before_the_one_before_is_fetched(
 ) -> None:
     said: list[str] = []
 
-    class Slow(PlainPass):
-        behind = 1
-
+    class Slow(ReplayedPass):
         def __call__(self, *block: Any) -> Any:
             said.append("launch")
             fetch = super().__call__(*block)
             return lambda: said.append("fetch") or fetch()
 
-    monkeypatch.setattr(prediction, "pass_for", lambda *given, **told: Slow(*given, **told))
+    monkeypatch.setattr(prediction, "pass_for", lambda *given, **told: Slow(*given, **told, recorder=None, halves=()))
     parts = [part for part, _ in predict_blocks(model, cells, "low", batch_size=8)]
     assert parts == [slice(0, 8), slice(8, 16), slice(16, 22)]
     assert said == ["launch", "launch", "fetch", "launch", "fetch", "fetch"]
