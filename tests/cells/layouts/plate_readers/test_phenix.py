@@ -65,7 +65,7 @@ def test_an_index_cut_short_is_named_and_without_it_names_are_read(tmp_path: Pat
     write_plates(tmp_path, "phenix")
     (index,) = tmp_path.rglob("Index.idx.xml")
     index.write_text(index.read_text(encoding="utf-8")[:-200], encoding="utf-8")
-    with pytest.raises(SourceError, match=r"Index\.idx\.xml is no whole index of Harmony .*; restore it, or remove it"):
+    with pytest.raises(SourceError, match=r"Index\.idx\.xml is damaged or half written .*; copy it once more"):
         list_source(tmp_path)
     index.unlink()
     assert len(list_source(tmp_path).entries) == 6
@@ -86,3 +86,13 @@ def test_folders_of_conditions_with_its_names(tmp_path: Path) -> None:
     listing = list_source(tmp_path)
     assert listing.table["condition"].tolist() == ["DMSO", "taxol"]
     assert [len(entry.files) for entry in listing.entries] == [3, 3]
+
+
+def test_an_index_with_entities_is_refused(tmp_path: Path) -> None:
+    write_plates(tmp_path, "phenix")
+    (index,) = tmp_path.rglob("Index.idx.xml")
+    text = index.read_text(encoding="utf-8")
+    head = '<!DOCTYPE EvaluationInputData [<!ENTITY a "b">]><EvaluationInputData '
+    index.write_text(text.replace("<EvaluationInputData ", head), encoding="utf-8")
+    with pytest.raises(SourceError, match=r"Index\.idx\.xml defines a document type"):
+        list_source(tmp_path)

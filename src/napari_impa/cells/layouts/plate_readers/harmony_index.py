@@ -7,12 +7,12 @@ reads as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from napari_impa.cells.illumination import HarmonyProfile
+from napari_impa.cells.layouts.xml_file import xml_elements
 from napari_impa.errors import SourceError
 
 INDEX_NAMES = ("index.idx.xml", "index.xml")
@@ -82,7 +82,8 @@ def read_index(path: Path) -> HarmonyIndex:
     """
     found = HarmonyIndex()
     try:
-        for tag, element in _elements(path):
+        for element in xml_elements(path, "EvaluationInputData", "then the plate is read by the names of its files"):
+            tag = element.tag
             if tag == "Plate":
                 found.plate = _text(element, "PlateID") or _text(element, "Name")
             elif tag == "Entry":
@@ -98,7 +99,7 @@ def read_index(path: Path) -> HarmonyIndex:
             elif tag not in ("Images", "EvaluationInputData"):
                 continue
             element.clear()
-    except (ElementTree.ParseError, ValueError) as error:
+    except ValueError as error:
         raise SourceError(
             f"{path} is no whole index of Harmony ({error}); restore it, or remove it, so that the plate is read by "
             "the names of its files."
@@ -106,14 +107,8 @@ def read_index(path: Path) -> HarmonyIndex:
     return found
 
 
-def _elements(path: Path) -> Iterator[tuple[str, ElementTree.Element]]:
-    with open(path, "rb") as file:
-        for _, element in ElementTree.iterparse(file):
-            yield element.tag.rpartition("}")[2], element
-
-
-def _image(element: ElementTree.Element) -> HarmonyImage:
-    of = {child.tag.rpartition("}")[2]: child for child in element}
+def _image(element: Element) -> HarmonyImage:
+    of = {child.tag: child for child in element}
 
     def number(name: str, other: int = 1) -> int:
         return int(of[name].text or other) if name in of else other
@@ -129,20 +124,20 @@ def _image(element: ElementTree.Element) -> HarmonyImage:
     )  # fmt: skip
 
 
-def _read_channel(found: HarmonyIndex, number: int, element: ElementTree.Element) -> None:
+def _read_channel(found: HarmonyIndex, number: int, element: Element) -> None:
     if number not in found.channels and (name := _text(element, "ChannelName")):
         found.channels[number] = name
     if number not in found.pixel_sizes:
-        size = element.find("{*}ImageResolutionX")
+        size = element.find("ImageResolutionX")
         if size is not None and size.text:
             found.pixel_sizes[number] = _micrometres(size)
 
 
-def _micrometres(element: ElementTree.Element) -> float:
+def _micrometres(element: Element) -> float:
     scale = {"m": _METRES, "mm": 1e3, "um": 1.0, "µm": 1.0}.get(element.get("Unit", "m"), _METRES)
     return float(f"{float(element.text or 0) * scale:.6g}")
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
-    child = element.find(f"{{*}}{name}")
+def _text(element: Element, name: str) -> str:
+    child = element.find(name)
     return "" if child is None or child.text is None else child.text.strip()
