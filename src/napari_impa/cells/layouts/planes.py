@@ -118,7 +118,10 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     fields, said_of_z = _of_z(source, complete, channels, choice, why, notes)
     order = sorted(fields, key=_reading_order)
     entries = [_field(place, fields[place], channels, found.pixel_size, choice) for place in order]
-    table = _table(order, found.sites, all_times=choice.time == "all")
+    sites = found.sites
+    if choice.plate is not None:  # all are of one plate, which is called otherwise now
+        sites = {(choice.plate, well, site): known for (_, well, site), known in sites.items()}
+    table = _table(order, sites, all_times=choice.time == "all")
     if found.plates_by_folder and not conditions and len({place.plate for place in order}) > 1:
         plates = list(dict.fromkeys(place.plate for place in order))
         notes.append(

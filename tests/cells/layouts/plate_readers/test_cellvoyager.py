@@ -9,7 +9,7 @@ import skimage.io
 import tifffile
 from stub_plates import stub_plate, write_plates
 
-from napari_impa.cells.layouts import list_source
+from napari_impa.cells.layouts import LayoutChoice, list_source
 from napari_impa.cells.source import open_source
 from napari_impa.errors import SourceError
 
@@ -44,6 +44,12 @@ def test_positions_of_the_stage_are_kept_with_the_sites(plate: Path) -> None:
     table = list_source(plate).table
     assert table["position_x_um"].tolist() == [300.0, 600.0, 300.0, 600.0]
     assert set(table["position_y_um"]) == {-300.0}
+
+
+def test_a_plate_that_is_called_otherwise_keeps_its_positions(plate: Path) -> None:
+    table = list_source(plate, LayoutChoice(plate="BR7")).table
+    assert set(table["plate"]) == {"BR7"}
+    assert table["position_x_um"].tolist() == [300.0, 600.0, 300.0, 600.0]
 
 
 def test_frames_for_correction_are_passed_over_and_said(plate: Path) -> None:
