@@ -73,6 +73,12 @@ def test_an_ome_file_says_wells_channels_sizes_and_positions(plate: Path, wells:
     assert not source.skipped
 
 
+def test_wells_of_a_large_plate_are_numbered_along_its_own_rows(tmp_path: Path) -> None:
+    root = write_plates(tmp_path, "cq1", stub_plate("BR1", ["A24", "D01"], sites=1))
+    assert list_source(root).table["well"].tolist() == ["A24", "D01"]
+    assert list_source(without_files(root / "BR1"), LayoutChoice(wells=384)).table["well"].tolist() == ["A24", "D01"]
+
+
 def test_an_ome_file_that_names_channels_alike_leaves_numbers(plate: Path) -> None:
     without_files(plate)
     (plate / "00013603.ome.xml").write_text(ome(plate, channels=("CH", "CH", "CH")), encoding="utf-8")

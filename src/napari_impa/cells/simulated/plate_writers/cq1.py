@@ -10,24 +10,21 @@ import tifffile
 from napari_impa.cells.simulated.plate_writers.cellvoyager import write_yokogawa_files, yokogawa_record
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter, WrittenPlane, uint16
 
-_COLUMNS = 12  # of the plate of 96 wells along whose rows wells are numbered
-
 
 def _write(folder: Path, plate: PlateImages) -> None:
     own = folder / plate.name
     (own / "Image").mkdir(parents=True)
     records = []
     for plane in plate.planes():
-        name = f"Image/{cq1_name(plane)}"
+        name = f"Image/{cq1_name(plate, plane)}"
         tifffile.imwrite(own / name, uint16(plane.pixels), metadata=None)
         records.append(yokogawa_record(plane, name.replace("/", "\\")))
     write_yokogawa_files(own, plate, records)
 
 
-def cq1_name(plane: WrittenPlane) -> str:
+def cq1_name(plate: PlateImages, plane: WrittenPlane) -> str:
     """What the file of a plane is called."""
-    number = plane.well.row * _COLUMNS + plane.well.column + 1
-    return f"W{number:04d}F{plane.site:04d}T{plane.time:04d}Z{plane.z:03d}C{plane.channel}.tif"
+    return f"W{plate.number(plane.well):04d}F{plane.site:04d}T{plane.time:04d}Z{plane.z:03d}C{plane.channel}.tif"
 
 
 def write_projections(folder: Path, plate: PlateImages) -> None:
@@ -40,7 +37,7 @@ def write_projections(folder: Path, plate: PlateImages) -> None:
                 for z in range(1, plate.z_planes + 1)
             ]
             tifffile.imwrite(
-                folder / plate.name / "Projection" / cq1_name(plane), uint16(np.max(stack, 0)), metadata=None
+                folder / plate.name / "Projection" / cq1_name(plate, plane), uint16(np.max(stack, 0)), metadata=None
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.cells.wells import Well
+from napari_impa.cells.wells import PLATE_FORMATS, Well, smallest_plate
 
 PlatePixels = Callable[[Well, int, int, int], NDArray[Any]]
 """Well, site, Z plane and time (from 1) to the pixels (C, H, W) of all channels."""
@@ -53,6 +53,11 @@ class PlateImages:
     z_planes: int = 1
     times: int = 1
     pixel_size: float = 0.65
+
+    def number(self, well: Well) -> int:
+        """The number of a well, from 1 along the rows of a plate of 96 wells, or of a larger one that all are on."""
+        _, columns = PLATE_FORMATS[max(96, smallest_plate(self.wells))]
+        return well.row * columns + well.column + 1
 
     def planes(self) -> Iterator[WrittenPlane]:
         """Each plane once, site by site."""

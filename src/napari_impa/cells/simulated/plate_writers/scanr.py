@@ -10,7 +10,6 @@ import tifffile
 
 from napari_impa.cells.simulated.plate_writers.plate_writer import PlateImages, PlateWriter, WrittenPlane, uint16
 
-_COLUMNS = 12  # of the plate of 96 wells along whose rows wells are numbered
 _PITCH = 300.0  # µm between sites
 
 
@@ -19,7 +18,7 @@ def _write(folder: Path, plate: PlateImages) -> None:
     own.mkdir(parents=True)
     fields: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
     for plane in plate.planes():
-        number = plane.well.row * _COLUMNS + plane.well.column + 1
+        number = plate.number(plane.well)
         name = _name(plate, plane, number)
         tifffile.imwrite(own / name, uint16(plane.pixels), metadata=None)
         fields[number, plane.site].append(
