@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from stub_plates import stub_plate, write_plates
 
+from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.cells.store import open_cells
 from napari_impa.cli.main import main
 
@@ -22,14 +22,14 @@ def run(*arguments: str | Path) -> int:
 
 
 def test_crop_takes_the_plane_and_the_times_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plate = write_plates(tmp_path / "p", "imagexpress", stub_plate(z=2, times=2, wells=["A01"], sites=1, size=16))
-    assert run("crop", plate, "--out", tmp_path / "a.cells", "--z", "1", "--time", "all") == 0
-    assert "Z plane 1 of 2" in capsys.readouterr().out
+    plate = write_simulated_plate(tmp_path / "p", "imagexpress", wells=1, z_planes=2, times=2, size=160)
+    assert run("crop", plate, "--out", tmp_path / "a.cells", "--size", "48", "--z", "1", "--time", "all") == 0
+    assert "2 times; Z plane 1 of 2" in capsys.readouterr().out
     cells = open_cells(tmp_path / "a.cells")
-    assert cells.table["time"].tolist() == [1, 2]
-    assert run("crop", plate, "--out", tmp_path / "b.cells") == 0
-    assert "maximum projection of 2 Z planes" in capsys.readouterr().out
-    assert np.all(open_cells(tmp_path / "b.cells").pixels > cells.pixels[:1])
+    assert set(cells.table["time"]) == {1, 2}
+    assert run("crop", plate, "--out", tmp_path / "b.cells", "--size", "48") == 0
+    assert "the first of 2 times; maximum projection of 2 Z planes" in capsys.readouterr().out
+    assert "time" not in open_cells(tmp_path / "b.cells").table
 
 
 def test_look_says_what_was_passed_over_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
