@@ -45,7 +45,7 @@ def test_look_says_what_was_passed_over_and_why(tmp_path: Path, capsys: pytest.C
     [
         (["--layout", "phoenix"], "There is no layout 'phoenix'"),
         (["--z", "7"], "no Z plane 7; its planes are 1, 2"),
-        (["--time", "9"], "no time 9"),
+        (["--time", "9"], "no time 9; its images were taken once"),
         (["--z", "mean"], "mean"),
     ],
 )

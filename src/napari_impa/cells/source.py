@@ -16,10 +16,11 @@ from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, SourceEntry, list_source
 from napari_impa.cells.layouts.centred import with_centres
 from napari_impa.cells.layouts.corrected import with_illumination
+from napari_impa.cells.layouts.file_stacks import unstacked
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files
-from napari_impa.cells.readers import Image
+from napari_impa.cells.readers import Image, StackError
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.words import guess_nuclei_channel
 from napari_impa.errors import CellsError, SourceError
@@ -325,8 +326,15 @@ def open_source(
         listing, report = with_plate_map(Listing([], cells.table, {}, ".cells"), path.parent, choice)
         return replace(source, table=listing.table, notes=listing.notes, plate_map=report)
     listing, report = with_plate_map(list_source(path, choice), path if path.is_dir() else path.parent, choice)
-    rows = np.unique(np.linspace(0, len(listing.entries) - 1, _SAMPLE).round().astype(int))
-    images = [listing.entries[row].probe() for row in rows]
+    rows = _sampled(len(listing.entries))
+    try:
+        images = [listing.entries[row].probe() for row in rows]
+        if listing.refusal:
+            raise SourceError(listing.refusal)
+    except StackError as stack:
+        listing = unstacked(listing, choice, stack)
+        rows = _sampled(len(listing.entries))
+        images = [listing.entries[row].probe() for row in rows]
     first = images[0]
     for row, image in zip(rows, images, strict=True):
         if image.pixels.shape[0] != first.pixels.shape[0]:
@@ -349,6 +357,11 @@ def open_source(
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
         notes if kind == "crops" else (*notes, *_other_sizes(images)), choice, report,
     )  # fmt: skip
+
+
+def _sampled(count: int) -> NDArray[np.intp]:
+    """Rows of the images that are looked at when a source is opened."""
+    return np.unique(np.linspace(0, count - 1, _SAMPLE).round().astype(np.intp))
 
 
 def _channel_names(found: Sequence[str], given: Sequence[str] | None, count: int) -> tuple[str, ...]:

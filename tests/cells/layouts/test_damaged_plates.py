@@ -136,6 +136,12 @@ def test_other_pixel_sizes_are_said(tmp_path: Path) -> None:
     )
 
 
+def test_a_plane_of_a_plate_without_several_is_refused(plate: Path) -> None:
+    with pytest.raises(SourceError, match=r"has no Z plane 7; its images have one plane"):
+        open_source(plate, choice=LayoutChoice(z=7))
+    assert len(open_source(plate, choice=LayoutChoice(z=1, time=1))) == 4
+
+
 def test_one_plane_in_two_files_is_a_question(plate: Path) -> None:
     first = image(plate, "A01_s1_w1")
     first.with_name("BR1_A01_s1_w1.tiff").write_bytes(first.read_bytes())

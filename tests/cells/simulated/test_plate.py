@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from napari_impa.cells.layouts import LayoutChoice
-from napari_impa.cells.layouts.plate_field import sharpness
+from napari_impa.cells.readers.stacks import sharpness
 from napari_impa.cells.simulated.plate import condition_of, write_simulated_plate
 from napari_impa.cells.source import open_source
 from napari_impa.cells.wells import Well

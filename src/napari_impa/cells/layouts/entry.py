@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from napari_impa.cells.illumination import FlatField
-from napari_impa.cells.readers import Image, is_image, probe_image, read_image, read_masks
+from napari_impa.cells.readers import Image, StackChoice, is_image, probe_image, read_image, read_masks
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import SourceError
 
@@ -29,6 +29,8 @@ class SourceEntry:
     name: str
     files: tuple[Path, ...]
     masks: Path | None = None
+    stack: StackChoice | None = field(default=None, kw_only=True)
+    """What is read of files with Z planes or times; None where they have none."""
 
     def image(self) -> Image:
         """Read its pixels, all channels.
@@ -38,11 +40,11 @@ class SourceEntry:
         SourceError
             If a file is damaged, or its files are not the channels of one field.
         """
-        return self._joined(read_image)
+        return self._joined(lambda file: read_image(file, self.stack))
 
     def probe(self) -> Image:
         """Read all but the pixels, which have the right shape and type; errors as `image`."""
-        return self._joined(probe_image)
+        return self._joined(lambda file: probe_image(file, self.stack))
 
     def labels(self) -> Image | None:
         """Read its masks, (planes, H, W); None where there are none.
@@ -103,6 +105,8 @@ class Listing:
         Whether its images are whole fields whatever their size, and no ready crops.
     flat_fields
         Illumination functions that the layout knows, by `table` or `profiles`: for each entry one a channel.
+    refusal
+        Why it cannot be read as chosen, unless the files themselves hold the Z planes or times asked for.
     """
 
     entries: Sequence[SourceEntry]
@@ -114,6 +118,7 @@ class Listing:
     notes: tuple[str, ...] = ()
     whole_fields: bool = False
     flat_fields: Mapping[str, Sequence[tuple[FlatField, ...]]] = field(default_factory=dict)
+    refusal: str = ""
 
     def __post_init__(self) -> None:
         # `label` of a table of files is mostly a condition

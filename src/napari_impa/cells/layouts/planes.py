@@ -131,9 +131,18 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     told = [text for text in (_counts(order), said_of_time, said_of_z) if text]
     skipped = _passed_over(source, entries, why)
     names = None if any(not name or name.isdecimal() for name in channels) else channels  # files may know them
+    refusal = _refusal(source, places, choice)
     layout = f"{title} ({'; '.join(told)})" if told else title
     return Listing(
-        entries, table, skipped, layout, names, found.pixel_size, tuple(notes), whole_fields=found.whole_fields
+        entries,
+        table,
+        skipped,
+        layout,
+        names,
+        found.pixel_size,
+        tuple(notes),
+        whole_fields=found.whole_fields,
+        refusal=refusal,
     )
 
 
@@ -169,11 +178,24 @@ def _of_time(
     if choice.time == "all":
         return places, f"{len(times)} times" if len(times) > 1 else ""
     wanted = times[0] if choice.time == "first" else choice.time
-    if wanted not in times:
+    if wanted not in times and len(times) > 1:
         raise SourceError(f"{source.path} has no time {wanted}; its times are {_some(list(map(str, times)))}.")
+    if wanted not in times:
+        return places, ""  # the files may hold times, which is seen when they are opened
     kept = {place: planes for place, planes in places.items() if place.time == wanted}
     which = "the first" if choice.time == "first" else f"time {wanted}"
     return kept, f"{which} of {len(times)} times" if len(times) > 1 else ""
+
+
+def _refusal(source: SourceFiles, places: Mapping[_Place, _Planes], choice: LayoutChoice) -> str:
+    """Say what was asked for and is not there, where names tell of one plane or one time only."""
+    times = {place.time for place in places}
+    planes = {z for by_channel in places.values() for by_z in by_channel.values() for z in by_z}
+    if isinstance(choice.time, int) and len(times) == 1 and choice.time not in times:
+        return f"{source.path} has no time {choice.time}; its images were taken once."
+    if isinstance(choice.z, int) and len(planes) == 1 and choice.z not in planes:
+        return f"{source.path} has no Z plane {choice.z}; its images have one plane."
+    return ""
 
 
 def _channels(places: Mapping[_Place, _Planes], known: Sequence[str], why: dict[Path, str]) -> tuple[str, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_impa.cells.layouts.entry import SourceEntry
-from napari_impa.cells.readers import Image, probe_image, read_image
+from napari_impa.cells.readers import Image, StackChoice, probe_image, read_image
+from napari_impa.cells.readers.stacks import sharpness
 from napari_impa.errors import SourceError
 
 
@@ -35,6 +35,8 @@ class PlaneFile:
         Numbers as the files give them, so that a user finds them again; `planes.PROJECTION` for a projection.
     acquisition
         Which of several measurements of one plate.
+    stack
+        What is read of a file that itself holds Z planes or times.
     """
 
     file: Path
@@ -45,14 +47,15 @@ class PlaneFile:
     z: int = 1
     time: int = 1
     acquisition: str = ""
+    stack: StackChoice | None = field(default=None, kw_only=True)
 
     def image(self) -> Image:
         """Read it; errors as `read_image`."""
-        return read_image(self.file)
+        return read_image(self.file, self.stack)
 
     def probe(self) -> Image:
         """Read all but its pixels; errors as `probe_image`."""
-        return probe_image(self.file)
+        return probe_image(self.file, self.stack)
 
 
 @dataclass(frozen=True)
@@ -145,17 +148,6 @@ class PlateField(SourceEntry):
                 scores += (own / np.maximum(own.max(axis=0), np.finfo(float).tiny)).sum(axis=1)
         best = numbers[int(np.argmax(scores))]
         return [tuple(plane for plane in stack if len(stack) == 1 or plane.z == best) for stack in self.planes]
-
-
-def sharpness(pixels: NDArray[Any]) -> float:
-    """How sharp an image is: the variance of its Laplacian over its mean squared.
-
-    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000; the mean makes planes of different
-    brightness, as bleaching leaves them, comparable.
-    """
-    values = np.asarray(pixels, np.float32)
-    laplacian = ndimage.laplace(values.reshape(-1, *values.shape[-2:]), axes=(-2, -1))
-    return float(laplacian.var() / max(float(values.mean()) ** 2, np.finfo(float).tiny))
 
 
 def _by(image: Image) -> str:

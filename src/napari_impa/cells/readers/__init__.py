@@ -18,12 +18,13 @@ from napari_impa.cells.readers.lif import LIF
 from napari_impa.cells.readers.nd2 import ND2
 from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
+from napari_impa.cells.readers.stacks import StackChoice, StackError
 from napari_impa.cells.readers.tiff import TIFF
 from napari_impa.errors import ImpaError, SourceError
 
 __all__ = [
-    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StoredImage", "formats", "holds_scenes", "is_image",
-    "probe_image", "read_image", "read_masks", "read_scenes",
+    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StackChoice", "StackError", "StoredImage", "formats",
+    "holds_scenes", "is_image", "probe_image", "read_image", "read_masks", "read_scenes",
 ]  # fmt: skip
 
 _Read = TypeVar("_Read")
@@ -69,8 +70,8 @@ def read_scenes(path: Path) -> Sequence[StoredImage]:
     return images
 
 
-def read_image(path: str | Path) -> Image:
-    """Read one image of any of the `READERS`.
+def read_image(path: str | Path, stack: StackChoice | None = None) -> Image:
+    """Read one image of any of the `READERS`; of a file with Z planes or times what `stack` says.
 
     Pixels keep their type where it is uint8, uint16 or float32; yes/no images become 0 and 1 as uint8, all other types
     float32.  Alpha channels are dropped.
@@ -78,13 +79,14 @@ def read_image(path: str | Path) -> Image:
     Raises
     ------
     SourceError
-        If the file is missing, damaged or cut short, or holds a Z stack or a time series.
+        If the file is missing, damaged or cut short; a `StackError` if it holds a Z stack or a time series and nothing
+        is said of what is read of it.
     """
-    image = _read(Path(path))
+    image = _read(Path(path), stack=stack)
     return Image(as_camera(image.pixels), image.channels, image.pixel_size)
 
 
-def probe_image(path: str | Path) -> Image:
+def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
     """Read all of an image but the pixels: they have the right shape and type, and are all zero.
 
     Raises
@@ -92,7 +94,7 @@ def probe_image(path: str | Path) -> Image:
     SourceError
         As `read_image`, as far as the file's header tells.
     """
-    image = _read(Path(path), header_only=True)
+    image = _read(Path(path), header_only=True, stack=stack)
     return blank_image(image.pixels.shape, image.pixels.dtype, image.channels, image.pixel_size)
 
 
@@ -124,13 +126,17 @@ def _reader(path: Path) -> ImageReader | None:
     return next((reader for reader in READERS if suffix in reader.suffixes), None)
 
 
-def _read(path: Path, *, header_only: bool = False) -> Image:
+def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = None) -> Image:
     if not path.is_file():
         raise SourceError(f"There is no image {path}.")
     reader = _reader(path)
     if reader is None:
         raise SourceError(f"{path} is no image that can be read; use {formats()}.")
-    image = _said_if_damaged(path, lambda: reader.read(path, header_only))
+    read_stack = reader.read_stack
+    if stack is None or read_stack is None:
+        image = _said_if_damaged(path, lambda: reader.read(path, header_only))
+    else:
+        image = _said_if_damaged(path, lambda: read_stack(path, header_only, stack))
     if image.pixels.dtype.kind not in "buif":
         raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
     if 0 in image.pixels.shape:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.readers.stacks import StackChoice
 from napari_impa.errors import ImpaError, SourceError
 
 MAX_CHANNELS = 16
@@ -117,15 +118,18 @@ class ImageReader:
     read
         Function of a path, and of whether the header alone is wanted: then the pixels have the right shape and type,
         whatever their values. It raises `SourceError` where the user can mend more than a damaged file; any other
-        error is taken for that.
+        error is taken for that, and `StackError` where the file holds Z planes or times.
     scenes
         Of a format that may hold several images or stacks: lists them all; errors as `read`.
+    read_stack
+        Of a format whose single images may be stacks: `read` with what is taken of one.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, bool], Image]
     scenes: Callable[[Path], Sequence[StoredImage]] | None = None
+    read_stack: Callable[[Path, bool, StackChoice], Image] | None = None
 
 
 def only_image(scenes: Callable[[Path], Sequence[StoredImage]]) -> Callable[[Path, bool], Image]:

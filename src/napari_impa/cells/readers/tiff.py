@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape
 from napari_impa.cells.readers.ome_sets import own_part
+from napari_impa.cells.readers.stacks import StackChoice, StackError
 from napari_impa.cells.readers.tiff_metadata import tiff_metadata
 from napari_impa.errors import SourceError
 
 _SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
 
 
-def _read_tiff(path: Path, header_only: bool) -> Image:
+def _read_tiff(path: Path, header_only: bool, stack: StackChoice | None = None) -> Image:
     with _quiet(), _opened(path) as tiff:
         sizes = [int(np.prod(series.shape)) for series in tiff.series]
         if not sizes:
@@ -31,14 +32,16 @@ def _read_tiff(path: Path, header_only: bool) -> Image:
         if sizes.count(max(sizes)) > 1:
             raise SourceError(f"{path} holds {sizes.count(max(sizes))} images; split it to one image a file first.")
         blank = np.broadcast_to(np.zeros((), series.dtype), series.shape)
-        shape = _by_axes(blank, series.axes, path).shape  # refuses stacks before anything big is read
+        taken = (blank, series.axes) if stack is None else stack.applied(blank, series.axes, path)
+        shape = _by_axes(*taken, path).shape  # refuses stacks before anything big is read
         page = tiff.pages.first
         if header_only:
             array: NDArray[Any] = blank
         else:
             _check_complete(tiff, series, path)
             array = series.asarray()
-        pixels = _by_axes(array, series.axes, path)
+        taken = (array, series.axes) if stack is None else stack.applied(array, series.axes, path)
+        pixels = _by_axes(*taken, path)
         alpha = sum(sample in (1, 2) for sample in page.extrasamples)
         if alpha and "S" in series.axes:
             pixels = pixels[:-alpha]
@@ -89,7 +92,10 @@ def _by_axes(array: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:
     for letter, what, mend in (("Z", "a Z stack", "project it"), ("T", "a time series", "split it")):
         if letter in axes:
             number = array.shape[axes.index(letter)]
-            raise SourceError(f"{path} holds {what} of {number} planes; {mend} to one plane a file first.")
+            planes, times = (array.shape[axes.index(one)] if one in axes else 1 for one in "ZT")
+            raise StackError(
+                f"{path} holds {what} of {number} planes; {mend} to one plane a file first.", planes, times
+            )
     if "Q" in axes:
         return by_shape(array, path)
     other = axes.replace("Y", "").replace("X", "")
@@ -113,4 +119,4 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-TIFF = ImageReader("TIFF", (".tif", ".tiff", ".btf"), _read_tiff)
+TIFF = ImageReader("TIFF", (".tif", ".tiff", ".btf"), _read_tiff, read_stack=_read_tiff)
