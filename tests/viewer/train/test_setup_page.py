@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
 from napari_impa.cells.segmenters import Nuclei
+from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
@@ -46,7 +48,7 @@ def page(qtbot: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("napari_impa.viewer.train.estimator.Estimator.ask", lambda *_, **__: None)
     page = SetupPage(ViewerModel())
     qtbot.addWidget(page)
-    page.look_asked.connect(lambda path, task, kind: page.show_looked(look(path, task, kind)))
+    page.look_asked.connect(lambda path, task, kind, how: page.show_looked(look(path, task, kind, how)))
     page.fill(engine)
     yield page
     for stop in page.stops:
@@ -216,3 +218,49 @@ def test_a_segmenter_that_was_tuned_in_another_dock_is_trained_with(
     settle(lambda: page.cells.looked is not None and not page.cells.busy)
     settle(lambda: MEMORY.recall(Nuclei) == plan.segment)
     assert page.plan().segment == plan.segment
+
+
+# ---- a plate --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A plate as a microscope leaves it, and its plate map elsewhere."""
+    folder = tmp_path_factory.mktemp("plate")
+    images = write_simulated_plate(folder / "images", "imagexpress", wells=6, size=64)
+    plate_map = folder / "map.csv"
+    (images / "plate_map.csv").rename(plate_map)
+    return images, plate_map
+
+
+def test_a_plate_map_is_chosen_and_trained_with(page: SetupPage, plate: tuple[Path, Path]) -> None:
+    images, plate_map = plate
+    page.set_source(images)
+    assert page.form.isRowVisible(page._plate_row)
+    assert page.plate.used.text() == "none found"
+    with pytest.raises(ConditionError, match="plate map"):
+        page.plan()
+    page.plate.chosen.emit(str(plate_map))
+    assert page.plate.used.text() == "map.csv"
+    assert "joined to 6 wells" in page.plate.used.toolTip()
+    assert "DMSO (control)" in page.plate.legend.text().replace("&nbsp;", " ")
+    plan = page.plan()
+    assert (plan.label, plan.control, plan.choice.plate_map) == (("compound",), "DMSO", str(plate_map))
+    page.plate.leave_out.click()
+    assert page.plate.used.text() == "left out"
+    assert not page.plate.legend.text()
+
+
+def test_a_plate_map_in_the_folder_is_found_and_said(page: SetupPage, plate: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(plate[0], tmp_path / "images")
+    shutil.copy(plate[1], tmp_path / "images" / "layout.csv")
+    page.set_source(tmp_path / "images")
+    assert page.plate.used.text() == "layout.csv (guessed)"
+    assert page.plan().choice.plate_map is None  # it is found again
+
+
+def test_another_folder_forgets_the_plate_map(page: SetupPage, plate: tuple[Path, Path], cells_path: Path) -> None:
+    page.set_source(plate[0])
+    page.plate.chosen.emit(str(plate[1]))
+    page.set_source(cells_path)
+    assert page.plan().choice.plate_map is None

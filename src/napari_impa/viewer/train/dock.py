@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Layer
 from qtpy.QtWidgets import QProgressBar, QPushButton, QTabWidget, QWidget
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Page, below, beside
@@ -121,10 +122,10 @@ class TrainDock(Dock):
         self.status.busy("")
         self.setup.fill(engine)
 
-    def _look(self, path: Path, task: str, kind: Any) -> None:
+    def _look(self, path: Path, task: str, kind: Any, choice: LayoutChoice) -> None:
         self.problem.clear()
         self.status.busy("Looking at the folder …")
-        self.session.look(path, task, kind)
+        self.session.look(path, task, kind, choice)
 
     def _on_looked(self, looked: Looked | None) -> None:
         self.status.busy("")

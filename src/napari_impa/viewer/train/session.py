@@ -15,6 +15,7 @@ from napari.utils import progress
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.source import SourceKind
 from napari_impa.engine.steering import Steering
 from napari_impa.engine.training.events import TrainingEvent
@@ -122,9 +123,9 @@ class TrainingSession(QObject):
         """Whether a training is under way, or paused."""
         return self.job is not None
 
-    def look(self, path: Path, task: str, kind: SourceKind | None = None) -> None:
+    def look(self, path: Path, task: str, kind: SourceKind | None = None, choice: LayoutChoice = AS_FOUND) -> None:
         """Look at a folder."""
-        self._looking.submit(as_job(look), path, task, kind)
+        self._looking.submit(as_job(look), path, task, kind, choice)
 
     # ---- steering ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
+from napari_impa.cells.layouts import AS_FOUND
 from napari_impa.cells.segmenters import available_segmenters
 from napari_impa.cells.tables import no_conditions
 from napari_impa.cells.words import WHERE_IMAGED
@@ -21,6 +22,7 @@ from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.open_layers.layers_box import LayersBox
+from napari_impa.viewer.train.plate.plate_box import PlateBox
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
@@ -41,7 +43,7 @@ class SetupPage(Page):
     changed
         What can be started may be another.
     look_asked
-        Path, task and kind of a folder to look at.
+        Path, task and kind of a folder to look at, and how it is to be read (`LayoutChoice`).
     failed
         `Failure` of something chosen here.
 
@@ -52,7 +54,7 @@ class SetupPage(Page):
     """
 
     changed = Signal()
-    look_asked = Signal(object, str, object)
+    look_asked = Signal(object, str, object, object)
     failed = Signal(object)
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -63,11 +65,12 @@ class SetupPage(Page):
         self._source: Path | None = None
         self._named_after: Path | None = None
         self._like: Plan | None = None
+        self._choice = AS_FOUND
         self._notes = {"settings": "", "run": ""}
         self._reading = Latest()
         self._reading.succeeded.connect(self._on_settings)
         self._reading.failed.connect(self.failed)
-        self._enabled = True
+        self._enabled, self._has_wells = True, False
         self._build_source()
         self.cells = ConditionsForm(self)
         self.settings = SettingsForm(self)
@@ -106,6 +109,9 @@ class SetupPage(Page):
         self.kind = Options(tip="Whole fields are cut into cells first; ready crops show one cell each.")
         self.kind.currentIndexChanged.connect(self.look)
         self._kind_row = self.row("Images are", self.kind, tip=self.kind.toolTip())
+        self.plate = PlateBox()
+        self.plate.chosen.connect(self._on_plate_map)
+        self._plate_row = self.row("Plate map", self.plate, tip="What is in the wells of the plate.")
         self.origin.currentIndexChanged.connect(self._on_origin)
 
     def _build_model_and_folder(self) -> None:
@@ -131,7 +137,7 @@ class SetupPage(Page):
             self.origin.choose(FOLDER)
             self._show_rows()
         self._source = Path(path).expanduser()
-        self._like = None
+        self._like, self._choice = None, AS_FOUND
         self._note("settings", "")
         self.source.setText(str(self._source))
         self.kind.refill([])
@@ -140,7 +146,11 @@ class SetupPage(Page):
     def look(self) -> None:
         """Ask for the folder to be looked at, once the engine is there."""
         if self.origin.value == FOLDER and self._source is not None and self._engine is not None:
-            self.look_asked.emit(self._source, self.cells.task.value, self.kind.value)
+            self.look_asked.emit(self._source, self.cells.task.value, self.kind.value, self._choice)
+
+    def _on_plate_map(self, plate_map: str | None) -> None:
+        self._choice = replace(self._choice, plate_map=plate_map)
+        self.look()
 
     def fill(self, engine: Engine) -> None:
         """Take what can be chosen, which is known when torch has been imported."""
@@ -166,6 +176,7 @@ class SetupPage(Page):
             self.cells.fill(looked)
             if before is not None and looked.cells is None and before.source.path == looked.source.path:
                 self.cells.take(*chosen)
+            self._has_wells = self.plate.fill(looked)
             self._take_choices(looked)
             self._fit()
             if looked.source.path != self._named_after:  # else the user may have chosen another
@@ -211,6 +222,7 @@ class SetupPage(Page):
         self.form.setRowVisible(self.hint, folder and self.cells.looked is None)
         self.form.setRowVisible(self.layers, not folder)
         self.form.setRowVisible(self._kind_row, folder and bool(self.kind.values))
+        self.form.setRowVisible(self._plate_row, folder and self.cells.looked is not None and self._has_wells)
 
     # ---- labels and settings ----------------------------------------------------------------------------------------
 
@@ -221,6 +233,7 @@ class SetupPage(Page):
     def _fit(self) -> None:
         if self.cells.looked is not None:
             self.settings.fit(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control)
+            self.plate.show_conditions(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control)
 
     def _on_task(self) -> None:
         self.layers.set_task(self.cells.task.value)
@@ -294,6 +307,8 @@ class SetupPage(Page):
             self.start_from.refill([NEW_NETWORKS])
             self._named_after = None
             self.set_source(found.source)
+            self._choice = found.choice
+            self.look()
             self._note("settings", f"Settings of {found.folder.name}: change some, then start a new run.")
             self._like = found
             if found.kind is not None:
@@ -367,7 +382,7 @@ class SetupPage(Page):
         return Plan(
             looked.source.path, self.cells.label.ticked, self.cells.chosen_control, settings, folder,
             self.settings.segmenter.segmenter, self.settings.nuclei.value, self.kind.value, self.start_from.value,
-            looked.cells,
+            looked.cells, choice=self._choice,
         )  # fmt: skip
 
     def set_enabled(self, enabled: bool) -> None:

@@ -1,0 +1,106 @@
+"""Which plate map says what is in the wells, what of it did not fit, and a picture of each plate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
+from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
+from napari_impa.cells.words import WELL
+from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
+from napari_impa.viewer.kit.forms import Options, breakable
+from napari_impa.viewer.train.plate.plate_view import PlateView, colours_of
+from napari_impa.work.survey import Looked
+
+MOST = 12
+"""Conditions that the legend names."""
+
+_TABLES = "Plate maps (*.csv *.tsv *.txt *.xlsx *.xls *.ods *.parquet *.csv.gz);;All files (*)"
+
+
+class PlateBox(QWidget):
+    """A line about the plate map in use, with what changes it; under it the plate.
+
+    Signals
+    -------
+    chosen
+        The plate map that was chosen: its path, `none` for none, None for the one in the folder.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        line = QHBoxLayout()
+        self.used = QLabel()
+        self.used.setWordWrap(True)
+        self.choose = tool_button("Choose …", self._choose, "A table, workbook or grid that says what is in the wells.")
+        self.leave_out = tool_button("Leave out", lambda: self.chosen.emit(NO_PLATE_MAP), "Use no plate map.")
+        line.addWidget(self.used, 1)
+        line.addWidget(self.choose)
+        line.addWidget(self.leave_out)
+        column.addLayout(line)
+        self.plate = Options(tip="The plate that is shown.")
+        self.plate.currentIndexChanged.connect(self._show_plate)
+        self.view, self.legend = PlateView(), QLabel()
+        self.legend.setWordWrap(True)
+        for widget in (self.plate, self.view, self.legend):
+            column.addWidget(widget)
+        self.folder = Path()
+        self._pictures: tuple[PlatePicture, ...] = ()
+
+    def fill(self, looked: Looked) -> bool:
+        """Say which plate map is used for a source; returns whether it has wells at all."""
+        source = looked.source
+        self.folder = source.path
+        report, asked = source.plate_map, source.choice.plate_map
+        if report is not None:
+            self.used.setText(breakable(report.name + ("" if asked else " (guessed)")))
+            found = [] if asked else ["Found in the folder, as the only table that fits."]
+            self.used.setToolTip("\n".join([*found, *report.sentences()]))
+        else:
+            self.used.setText("left out" if asked == NO_PLATE_MAP else "none found")
+            self.used.setToolTip("Choose a table that says what is in each well.")
+        self.leave_out.setVisible(report is not None)
+        return WELL.find(source.table) is not None
+
+    def show_conditions(self, looked: Looked, label: Sequence[str], control: str | None) -> None:
+        """Draw the plates with the conditions that these columns name."""
+        self._pictures = plate_pictures(looked.source.table, label, control, looked.source.plate_map)
+        before = self.plate.value
+        names = [one.plate for one in self._pictures]
+        self.plate.refill([(name or "plate", name) for name in names])
+        if before in names:
+            self.plate.choose(before)
+        self.plate.setVisible(len(names) > 1)
+        self._show_plate()
+
+    def _show_plate(self) -> None:
+        shown = next((one for one in self._pictures if one.plate == self.plate.value), None)
+        shown = shown or (self._pictures[0] if self._pictures else None)
+        names = sorted({name for one in self._pictures for name in one.conditions})
+        colours = colours_of(names)
+        self.view.show_picture(shown, colours)
+        signs = [f'<span style="color:{colours[name].name()}">●</span>&nbsp;{escape(name)}' for name in names[:MOST]]
+        controls = sorted({one.condition for one in shown.wells if one.control}) if shown else []
+        signs = [f"◎&nbsp;{escape(name)} (control)" for name in controls] + signs
+        signs += [f"and {len(names) - MOST} more"] if len(names) > MOST else []
+        if shown is not None and any(not one.images for one in shown.wells):
+            signs.append("hatched: no images")
+        self.legend.setText("&nbsp; ".join(signs))
+        self.legend.setVisible(bool(signs))
+
+    def _choose(self) -> None:
+        folder = self.folder if self.folder.is_dir() else self.folder.parent
+        dialog = QFileDialog(self, "Choose a plate map", str(folder), _TABLES)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.chosen.emit)
+        open_dialog(dialog)
