@@ -14,8 +14,14 @@ from napari_impa.cells.store import open_cells
 from napari_impa.cells.tables import condition_names
 from napari_impa.errors import SourceError
 from napari_impa.watch import CancelledError, Token
-from napari_impa.work.conditions_table import conditions_table, default_hold_out, held_rows, label_columns, values_of
 from napari_impa.work.survey import LARGEST, Looked, finished, look, look_closer, shrunk
+from napari_impa.work.tables.conditions_table import (
+    conditions_table,
+    default_hold_out,
+    held_rows,
+    label_columns,
+    values_of,
+)
 from napari_impa.work.training_plan import free_folder
 
 TABLE = pd.DataFrame(

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.overlap import Behind
 from napari_impa.cells.writer import CellsWriter
+from napari_impa.overlap import Behind
 
 CellsBlock = tuple[NDArray[Any], pd.DataFrame]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_impa.work.text_table import aligned
+from napari_impa.work.tables.text_table import aligned
 
 EARLIER = "Scored by an earlier measure, which says nothing of the gap closed (`evaluate` measures it)"
 

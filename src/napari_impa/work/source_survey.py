@@ -26,9 +26,9 @@ from napari_impa.cells.words import WHERE_IMAGED
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.conditions_table import conditions_table, default_hold_out, held_rows, values_of
 from napari_impa.work.survey import finished, look, look_closer
-from napari_impa.work.text_table import aligned
+from napari_impa.work.tables.conditions_table import conditions_table, default_hold_out, held_rows, values_of
+from napari_impa.work.tables.text_table import aligned
 
 MOST_NAMED = 12
 """Files that were passed over, columns and plates that are named; the rest is counted."""

@@ -24,7 +24,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
 from napari_impa.errors import SourceError
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.conditions_table import held_rows, label_columns
+from napari_impa.work.tables.conditions_table import held_rows, label_columns
 
 LARGEST = 260
 """Pixels of the largest example crop that is kept to be shown."""

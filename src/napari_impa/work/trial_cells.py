@@ -11,7 +11,7 @@ import numpy as np
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.errors import ImpaError
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.conditions_table import held_rows
+from napari_impa.work.tables.conditions_table import held_rows
 from napari_impa.work.training_plan import plan_of
 
 MOST = 200

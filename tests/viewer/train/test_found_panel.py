@@ -12,8 +12,8 @@ from qtpy.QtCore import QPoint
 
 from napari_impa.cells.checks import Concern
 from napari_impa.viewer.train.found_panel import LINE, SHOWN, FoundPanel, summary
-from napari_impa.work.conditions_table import conditions_table
 from napari_impa.work.survey import Looked, finished, look, look_closer
+from napari_impa.work.tables.conditions_table import conditions_table
 
 
 @pytest.fixture(scope="module")

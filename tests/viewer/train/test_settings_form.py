@@ -18,8 +18,8 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.forms import Page
 from napari_impa.viewer.train.settings_form import SettingsForm
-from napari_impa.work.column_roles import kinds_in, looks_like_smiles, offer_columns
 from napari_impa.work.engine_choices import ask_engine
+from napari_impa.work.tables.column_roles import kinds_in, looks_like_smiles, offer_columns
 
 Settle = Callable[..., None]
 

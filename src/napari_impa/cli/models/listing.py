@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from napari_impa.work.text_table import aligned
+from napari_impa.work.tables.text_table import aligned
 
 if TYPE_CHECKING:
     from napari_impa.engine.model.card import Card

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.overlap import read_ahead
 from napari_impa.cells.parts import Share
 from napari_impa.cells.reading import file_part
 from napari_impa.cells.store import Cells, condition_names
@@ -20,6 +19,7 @@ from napari_impa.engine.device import is_out_of_memory, release_memory
 from napari_impa.engine.model.encoder import Encoder
 from napari_impa.engine.model.passes import Fetch, pass_for
 from napari_impa.errors import ModelError, OutOfMemoryError
+from napari_impa.overlap import read_ahead
 from napari_impa.watch import UNWATCHED, Watch
 
 TURNED_INTO = "predicted"

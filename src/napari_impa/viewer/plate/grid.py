@@ -1,9 +1,11 @@
-"""A plate as a grid of wells to click on: coloured by what is in them, controls grey, the one that is shown ringed."""
+"""A plate as a grid of wells to click on: coloured by what is in them, controls ringed, the one shown marked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import QBrush, QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_impa.cells.plate_maps.picture import PictureWell, PlatePicture
@@ -28,12 +30,20 @@ class PlateGrid(QWidget):
         self._colours: dict[str, QColor] = {}
         self._current = ""
 
-    def show_plate(self, picture: PlatePicture | None) -> None:
-        """Draw another plate; nothing where its wells are not known."""
+    def show_plate(self, picture: PlatePicture | None, conditions: Sequence[str] | None = None) -> None:
+        """Draw another plate; nothing where its wells are not known.
+
+        Parameters
+        ----------
+        picture
+            The plate.
+        conditions
+            Those of all plates, so that one has its colour on each; by default this plate's own.
+        """
         self._picture = picture
         self._wells = {} if picture is None else {(one.well.row, one.well.column): one for one in picture.wells}
-        names = () if picture is None else picture.conditions
-        self._colours = {name: _colour(number) for number, name in enumerate(names)}
+        names = conditions if conditions is not None else () if picture is None else picture.conditions
+        self._colours = colours_of(names)
         self.setVisible(picture is not None)
         self.updateGeometry()
         self.update()
@@ -110,15 +120,17 @@ class PlateGrid(QWidget):
     def _draw(self, painter: QPainter, square: QRectF, one: PictureWell | None, faint: QColor, text: QColor) -> None:
         painter.setPen(QPen(faint, 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        if one is not None and one.control:
+            painter.setPen(QPen(text, 1.5))
         if one is not None and one.images:
             plain = self.palette().mid().color() if one.control or not one.condition else None
             painter.setBrush(plain or self._colours[one.condition])
         elif one is not None:
-            painter.setBrush(Qt.BrushStyle.BDiagPattern)
+            painter.setBrush(QBrush(self._colours.get(one.condition, faint), Qt.BrushStyle.BDiagPattern))
         painter.drawEllipse(square)
         if one is not None and one.well.name == self._current:
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(text, 2))
+            painter.setPen(QPen(self.palette().highlight().color(), 3))
             painter.drawEllipse(square.adjusted(-1, -1, 1, 1))
 
     def _side(self, width: int) -> float:
@@ -131,11 +143,12 @@ class PlateGrid(QWidget):
         return QRectF(_LEFT + column * side + gap, _TOP + row * side + gap, side - 2 * gap, side - 2 * gap)
 
 
-def _colour(number: int) -> QColor:
-    return QColor.fromHslF((number * _TURN) % 1, _SATURATION, _LIGHT)
+def colours_of(conditions: Sequence[str]) -> dict[str, QColor]:
+    """A colour for each condition, those of neighbours far apart."""
+    return {name: QColor.fromHslF((number * _TURN) % 1, _SATURATION, _LIGHT) for number, name in enumerate(conditions)}
 
 
 def _said(one: PictureWell) -> str:
-    what = f": {one.condition}" if one.condition else ""
+    what = f": {one.condition}{', control' * one.control}" if one.condition else ""
     images = f"{one.images} field{'s' * (one.images != 1)}" if one.images else "no images"
     return f"{one.well.name}{what} ({images})"

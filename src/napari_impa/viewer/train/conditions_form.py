@@ -15,8 +15,8 @@ from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.forms import Options, Page
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.found_panel import FoundPanel
-from napari_impa.work.conditions_table import conditions_table, default_hold_out, label_columns, values_of
 from napari_impa.work.survey import Looked, guess, look_closer
+from napari_impa.work.tables.conditions_table import conditions_table, default_hold_out, label_columns, values_of
 
 TASKS = (("turn control into treated cells", "perturbation"), ("correct between batches", "batch"))
 

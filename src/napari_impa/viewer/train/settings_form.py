@@ -19,9 +19,9 @@ from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.layers.segmenter_form import MEMORY, SegmenterForm
 from napari_impa.viewer.train.description_box import DescriptionBox
 from napari_impa.viewer.train.setting_widgets import changed_signal, set_value, setting_widget
-from napari_impa.work.column_roles import Offered, offer_columns
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
+from napari_impa.work.tables.column_roles import Offered, offer_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

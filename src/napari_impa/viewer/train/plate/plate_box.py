@@ -14,7 +14,7 @@ from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
 from napari_impa.viewer.kit.forms import Options, breakable
-from napari_impa.viewer.train.plate.plate_view import PlateView, colours_of
+from napari_impa.viewer.plate.grid import PlateGrid, colours_of
 from napari_impa.work.survey import Looked
 
 MOST = 12
@@ -50,7 +50,7 @@ class PlateBox(QWidget):
         column.addLayout(line)
         self.plate = Options(tip="The plate that is shown.")
         self.plate.currentIndexChanged.connect(self._show_plate)
-        self.view, self.legend = PlateView(), QLabel()
+        self.view, self.legend = PlateGrid(), QLabel()
         self.legend.setWordWrap(True)
         for widget in (self.plate, self.view, self.legend):
             column.addWidget(widget)
@@ -88,7 +88,7 @@ class PlateBox(QWidget):
         shown = shown or (self._pictures[0] if self._pictures else None)
         names = sorted({name for one in self._pictures for name in one.conditions})
         colours = colours_of(names)
-        self.view.show_picture(shown, colours)
+        self.view.show_plate(shown, names)
         signs = [f'<span style="color:{colours[name].name()}">●</span>&nbsp;{escape(name)}' for name in names[:MOST]]
         controls = sorted({one.condition for one in shown.wells if one.control}) if shown else []
         signs = [f"◎&nbsp;{escape(name)} (control)" for name in controls] + signs

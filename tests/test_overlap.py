@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_impa.cells.overlap import Behind, read_ahead
 from napari_impa.cells.parts import write_cells
 from napari_impa.cells.writer import CellsWriter
 from napari_impa.errors import CellsError
+from napari_impa.overlap import Behind, read_ahead
 from napari_impa.watch import CancelledError, Token
 
 
