@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, SourceEntry, list_source
-from napari_impa.cells.layouts.centred import with_centres
-from napari_impa.cells.layouts.corrected import with_illumination
-from napari_impa.cells.layouts.file_stacks import unstacked
+from napari_impa.cells.layouts.additions.centred import with_centres
+from napari_impa.cells.layouts.additions.corrected import with_illumination
+from napari_impa.cells.layouts.additions.file_stacks import unstacked
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files

@@ -31,12 +31,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_impa.cells.layouts.additions.masks_beside import with_masks_beside
 from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.load_data import LOAD_DATA
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
-from napari_impa.cells.layouts.masks_beside import with_masks_beside
 from napari_impa.cells.layouts.metadata_csv import METADATA_CSV
 from napari_impa.cells.layouts.plate_readers.cellomics import CELLOMICS
 from napari_impa.cells.layouts.plate_readers.cellvoyager import CELLVOYAGER

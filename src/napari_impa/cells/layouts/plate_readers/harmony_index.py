@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from napari_impa.cells.illumination import HarmonyProfile
-from napari_impa.cells.layouts.xml_file import xml_elements
+from napari_impa.cells.readers.xml_file import xml_elements
 from napari_impa.errors import SourceError
 
 INDEX_NAMES = ("index.idx.xml", "index.xml")

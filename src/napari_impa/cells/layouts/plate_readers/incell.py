@@ -18,7 +18,7 @@ from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PlatePlanes, not_there, plate_listing
 from napari_impa.cells.layouts.plate_field import PlaneFile
 from napari_impa.cells.layouts.plate_folders import folder_around, folders_of_several, plate_names
-from napari_impa.cells.layouts.xml_file import xml_elements
+from napari_impa.cells.readers.xml_file import xml_elements
 from napari_impa.cells.wells import Well
 from napari_impa.errors import SourceError
 

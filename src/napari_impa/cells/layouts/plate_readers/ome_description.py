@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from napari_impa.cells.layouts.layout import SourceFiles
 from napari_impa.cells.layouts.planes import NAMED, not_there
 from napari_impa.cells.layouts.plate_folders import Parts, folder_around
-from napari_impa.cells.layouts.xml_file import xml_elements
+from napari_impa.cells.readers.xml_file import xml_elements
 from napari_impa.cells.wells import Well
 from napari_impa.errors import SourceError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_impa.cells.layouts.xml_file import read_xml, xml_elements
+from napari_impa.cells.readers.xml_file import read_xml, xml_elements
 from napari_impa.errors import SourceError
 
 WITHOUT = "images are read by their names"

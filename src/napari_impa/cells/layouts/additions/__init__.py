@@ -1,0 +1,1 @@
+"""What is added to the entries of a folder once they are known: masks, illumination, centres, stacks taken apart."""
