@@ -269,9 +269,11 @@ class DefaultStep(Step[DefaultRecipe]):
     ) -> dict[str, Tensor]:
         """How far cells are from themselves: each is given back in one way, all by one pass of the generator."""
         nets, recipe, ways = self.networks, self.recipe, self._ways
+        taken = {way: ways.cells(way, batch.first, number) for way in ways.names}
+        there = [way for way, cells in taken.items() if len(batch.control[cells])]  # of a process that has few cells
         wanted, styles, contents, images = [], [], [], []
-        for way in ways.names:
-            cells = ways.cells(way, batch.first, number)
+        for way in there:
+            cells = taken[way]
             if way == "self_reconstruction":
                 wanted.append(self._at_other_contrast(batch.control, draws)[cells])
                 styles.append(nets.style_encoder(wanted[-1]))
@@ -286,13 +288,12 @@ class DefaultStep(Step[DefaultRecipe]):
                 images.append(made.control)
         if images:
             contents.append(nets.generator.content(torch.cat(images)))
-        if not contents:
-            return {}
+        losses = {way: drawn.fake.sum() * 0 for way in ways.names}
+        if not there:
+            return losses
         again = nets.generator.render(torch.cat(contents), torch.cat(styles))
-        losses, parts = {}, torch.split(again, [len(cells) for cells in wanted])
-        for way, one, other in zip(ways.names, parts, wanted, strict=True):
-            detail = 0.0 if way == "cycle" else recipe.detail
-            loss = reconstruction(one, other, detail) if len(one) else again.sum() * 0
+        for way, one, other in zip(there, torch.split(again, [len(cells) for cells in wanted]), wanted, strict=True):
+            loss = reconstruction(one, other, 0.0 if way == "cycle" else recipe.detail)
             losses[way] = ways.weighed(loss, len(one), len(batch.control))
         return losses
 
