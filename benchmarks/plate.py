@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from napari_impa.overlap import read_ahead
 
 from benchmarks.measure import Options, Row, alternately, row_against, row_of, timed
 from benchmarks.prediction import random_model
 from benchmarks.reading import CHANNELS, SIZE, forget, make_cells
-from napari_impa.cells.overlap import read_ahead
 from napari_impa.cells.parts import write_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cells.writer import CellsWriter

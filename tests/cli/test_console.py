@@ -28,5 +28,6 @@ def test_a_bar_shows_what_is_reported(
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["--help"])
     listed = {line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("│ ")}
-    assert {"crop", "demo", "evaluate", "look", "models", "predict", "runs", "train"} <= listed
-    assert len(main.COMMANDS) == 8
+    commands = {"crop", "demo", "evaluate", "look", "models", "plate", "predict", "runs", "simulate-plate", "train"}
+    assert commands <= listed
+    assert len(main.COMMANDS) == len(commands)

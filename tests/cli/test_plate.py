@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from stub_plates import stub_plate, write_plates
 
+from napari_impa.cells.folder import crop_source
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.simulated.screen import CONDITIONS, CONTROL
 from napari_impa.cells.store import open_cells
@@ -43,8 +44,8 @@ def test_the_table_is_written_and_is_a_source_of_the_same_cells(
     assert "Label compound (guessed), control DMSO." in shown
     assert " A  *  b  .\n B  *  ? (a)\n" in shown
     assert f"Saved {out} (16 images in 48 files)." in shown
-    main.main(["crop", str(folder), "--plate-map", str(layout), "--out", str(tmp_path / "a.cells")])
-    main.main(["crop", str(out), "--out", str(tmp_path / "b.cells")])
+    crop_source(folder, tmp_path / "a.cells", kind="crops", plate_map=layout)
+    crop_source(out, tmp_path / "b.cells", kind="crops")
     first, second = open_cells(tmp_path / "a.cells"), open_cells(tmp_path / "b.cells")
     assert np.array_equal(first.pixels[:], second.pixels[:])
     assert first.table.equals(second.table)
@@ -69,7 +70,7 @@ def test_look_shows_the_join_and_the_plates(
     assert "compound writes the control as DMSO and dmso; all are taken for DMSO (guessed)." in shown
     assert "Plate BR2 (2 × 3 wells)\n    1  2  3\n A  *  b  .\n B  *  ? (a)\n" in shown
     assert "* DMSO (control)  a nocodazole  b taxol  ? nothing says what  ( ) no images" in shown
-    assert "Warning: 4 cells have no label (compound is empty) and are left out" in shown
+    assert "Warning: 4 images have no label (compound is empty) and are left out" in shown
     found = json.loads((tmp_path / "look.json").read_text())
     assert [row["condition"] for row in found["conditions"]] == ["DMSO", "taxol"]
     assert found["plate_map"]["without_images"] == [["BR1", "B03"], ["BR2", "B03"]]
@@ -89,11 +90,14 @@ def test_a_faulty_map_is_one_sentence(
 def test_predict_and_train_take_a_plate_map(
     model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = stub_plate("BR1", ("A01", "A02"), size=48)
-    slope = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)
-    folder = write_plates(
-        tmp_path / "screen", "imagexpress", replace(images, pixels=lambda *at: images.pixels(*at) + slope)
-    )
+    folder = tmp_path / "screen"
+    folder.mkdir()
+    for number in range(4):
+        crop = np.arange(3 * 48 * 48, dtype=np.uint16).reshape(48, 48, 3) + number
+        np.save(folder / f"{number}.npy", crop)
+    wells = ("A01", "A01", "A02", "A02")
+    rows = "".join(f"{number}.npy,BR1,{well}\n" for number, well in enumerate(wells))
+    (folder / "metadata.csv").write_text(f"file,plate,well\n{rows}")
     layout = tmp_path / "layout.csv"
     layout.write_text(f"well,drug\nA1,{CONTROL}\nA2,x\n")
     out = tmp_path / "after.cells"

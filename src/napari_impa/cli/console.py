@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
-from napari_impa.cells.layouts import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.segmenters import SEGMENTERS, Nuclei, Segmenter, Setting, segmenter
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ImpaError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cells.choice import AS_FOUND
 from napari_impa.cli.console import (
     HowRead,
     Segment,

@@ -10,7 +10,7 @@ from napari_impa.cli.console import progress_watch
 from napari_impa.errors import ImpaError
 
 if TYPE_CHECKING:
-    from napari_impa.cells.layouts.choice import LayoutChoice
+    from napari_impa.cells.choice import LayoutChoice
 
 TAKEN = ("label", "control", "description", "smiles", "start_from")
 """Options of `train` that say something here, besides where things are."""

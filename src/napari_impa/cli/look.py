@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cells.choice import AS_FOUND
 from napari_impa.cli.console import HowRead, Segment, SegmentOption, Several, columns_of, save_json, segmenter_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cells.choice import AS_FOUND
 from napari_impa.cli.console import HowRead, Several
 
 

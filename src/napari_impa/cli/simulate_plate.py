@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from napari_impa.cells.simulated.plate_writers import PLATE_WRITERS
 from napari_impa.cli.console import progress_watch
-
-if TYPE_CHECKING:
-    PlateLayout = str
-else:
-    PlateLayout = Literal[tuple(writer.name for writer in PLATE_WRITERS)]
 
 
 def simulate_plate(
     *,
-    layout: PlateLayout,
+    layout: str,
     out: Path,
     wells: int = 24,
     sites: int = 1,
@@ -31,7 +24,8 @@ def simulate_plate(
     Parameters
     ----------
     layout
-        Whose files they are.
+        Whose files they are: imagexpress, phenix, cellvoyager, incell, load_data, ome-zarr, …; another name has all
+        listed.
     out
         The folder to make.
     wells

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cells.choice import AS_FOUND
 from napari_impa.cli.console import (
     HowRead,
     Segment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
+from napari_impa.cells.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.numbered_wells import wells_by_number
 from napari_impa.errors import SourceError
 

@@ -39,16 +39,17 @@ def test_a_plate_map_says_what_is_in_the_wells(plate: Path, tmp_path: Path) -> N
 
 
 def test_images_of_wells_without_a_row_are_left_out_and_counted(plate: Path, tmp_path: Path) -> None:
-    cells = crop_source(plate, tmp_path / "x.cells", plate_map=given(tmp_path))
+    cells = crop_source(plate, tmp_path / "x.cells", kind="crops", plate_map=given(tmp_path))
     assert sorted(set(cells.conditions)) == ["DMSO", "taxol"]
     assert cells.control == "DMSO"
     assert cells.history["left_out_without_label"] == 2
     assert "2 images without a label left out" in crop_summary(cells)
-    kept = read_cells(plate, plate_map=tmp_path / "layout.csv", unlabelled="keep")
+    kept = read_cells(plate, kind="crops", plate_map=tmp_path / "layout.csv", unlabelled="keep")
     assert sorted(set(kept.conditions)) == ["", "DMSO", "taxol"]
     assert np.array_equal(kept.pixels[kept.conditions != ""], cells.pixels[:])
+    unknown = given(tmp_path, text="well,compound\nH12,DMSO\nC1,x\n")
     with pytest.raises(ConditionError, match=r"No image of screen has a label \(compound is empty\)"):
-        read_cells(plate, plate_map=given(tmp_path, text="well,compound\nH12,DMSO\nC1,x\n"), label="compound")
+        read_cells(plate, kind="crops", plate_map=unknown, label="compound")
 
 
 def test_the_only_table_that_fits_is_found_and_said(plate: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_map_that_is_given_has_to_fit(tmp_path: Path, plate: Path) -> None:
 
 
 def test_cells_that_were_cut_before_take_a_plate_map_too(plate: Path, tmp_path: Path) -> None:
-    crop_source(plate, tmp_path / "x.cells")
+    crop_source(plate, tmp_path / "x.cells", kind="crops")
     cells = read_cells(tmp_path / "x.cells", plate_map=given(tmp_path), label="compound")
     assert len(cells) == 8
     assert cells.control == "DMSO"

@@ -37,10 +37,10 @@ def test_it_gives_the_same_cells(tmp_path: Path, plate_map: Path, depth: int, ch
     source = open_source(folder, choice=choice, plate_map=plate_map)
     out = tmp_path / "elsewhere" / "metadata.csv"
     source.save_table(out)
-    expected = crop_source(source)
+    expected = crop_source(replace(source, kind="crops"))
     edited = pd.read_csv(out, dtype=str, keep_default_na=False)
     edited.sample(frac=1, random_state=0).sort_values(["well", "site", "channel"]).to_csv(out, index=False)
-    cells = crop_source(out, choice=LayoutChoice(z=choice.z) if choice.z == "sharpest" else AS_FOUND)
+    cells = crop_source(out, kind="crops", choice=LayoutChoice(z=choice.z) if choice.z == "sharpest" else AS_FOUND)
     assert np.array_equal(cells.pixels, expected.pixels)
     assert cells.conditions.tolist() == expected.conditions.tolist()
     assert sorted(set(cells.conditions)) == ["001 2", "0E8 0.5", "1E3 1e-05", "DMSO"]
@@ -79,7 +79,7 @@ def test_nothing_known_leaves_a_column_to_fill_in_and_nothing_is_overwritten(tmp
     assert out.read_text() == "edited"
     source.save_table(out, overwrite=True)
     assert len(open_source(out)) == len(source)
-    crop_source(plate, tmp_path / "x.cells")
+    crop_source(plate, tmp_path / "x.cells", kind="crops")
     with pytest.raises(SourceError, match="is cells already"):
         open_source(tmp_path / "x.cells").save_table(tmp_path / "other.csv")
 

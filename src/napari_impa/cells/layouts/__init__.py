@@ -31,8 +31,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_impa.cells.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.additions.masks_beside import with_masks_beside
-from napari_impa.cells.layouts.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.layouts.entry import GIVEN, Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.load_data import LOAD_DATA
 from napari_impa.cells.layouts.impa_index import IMPA_INDEX

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles, walk
 from napari_impa.cells.tables import read_table

@@ -9,8 +9,8 @@ from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.additions.masks_beside import NamedMask, named_masks
-from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.readers import is_image
 from napari_impa.cells.readers.ome_zarr import is_store

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
 from napari_impa.cells.layouts.impa_index import is_index
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles

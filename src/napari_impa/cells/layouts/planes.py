@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import NO_IMAGE, NOT_NAMED_SO, Listing
 from napari_impa.cells.layouts.layout import APPLE_DOUBLE, SourceFiles
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.readers import holds_scenes, is_image

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.channel_files import joined_channels
-from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, passed_over
 from napari_impa.cells.layouts.layout import APPLE_DOUBLE, Fit, FolderLayout, SourceFiles
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from napari_impa.cells.centres import CellTable, read_cell_table
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.readers import Image
 from napari_impa.cells.tables import shortest

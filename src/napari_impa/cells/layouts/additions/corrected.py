@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.illumination import MOST_FIELDS, FlatField, divided, estimated_functions
-from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.readers import Image
 from napari_impa.cells.words import PLATE

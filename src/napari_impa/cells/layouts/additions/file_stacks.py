@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.plate_field import PlateField
 from napari_impa.cells.readers.stacks import StackChoice, StackError

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.illumination import FlatField, FunctionFile, NoFunction
-from napari_impa.cells.layouts.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.file_tables.found_files import FileFinder
 from napari_impa.cells.layouts.file_tables.image_sets import (

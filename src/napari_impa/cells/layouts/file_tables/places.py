@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.file_tables.image_sets import ImageSets, without_marks
 from napari_impa.cells.wells import Well, is_well, well_name
 from napari_impa.cells.words import COLUMN, DOSE, PLATE, ROW, SITE, TIME, WELL, Word

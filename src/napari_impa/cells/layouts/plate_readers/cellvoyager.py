@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PROJECTION, PlatePlanes, plate_listing

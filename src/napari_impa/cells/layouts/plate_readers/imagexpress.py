@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from napari_impa.cells.layouts.choice import LayoutChoice
+from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PROJECTION, PlatePlanes, plate_listing
