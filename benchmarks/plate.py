@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from napari_impa.overlap import read_ahead
 
 from benchmarks.measure import Options, Row, alternately, row_against, row_of, timed
 from benchmarks.prediction import random_model
@@ -22,6 +21,7 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.passes import PlainPass, ReplayedPass
 from napari_impa.engine.model.prediction import DEFAULT_BATCH, GPU_BATCH
 from napari_impa.engine.one_launch import recorder_for
+from napari_impa.overlap import read_ahead
 from napari_impa.work.predict_into import predict_into
 
 
