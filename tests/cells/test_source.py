@@ -81,6 +81,38 @@ def test_channels_are_put_in_the_order_of_the_first_file(tmp_path: Path) -> None
         assert field.channels == ("x", "y")
 
 
+def test_channels_of_other_names_are_refused_and_named(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 300, 300), np.uint8)
+    ome(tmp_path / "DMSO" / "a.ome.tif", pixels, "DAPI", "GFP")
+    ome(tmp_path / "taxol" / "a.ome.tif", pixels, "GFP", "RFP")
+    with pytest.raises(SourceError, match=r"DMSO.a\.ome\.tif has the channels DAPI, GFP and .*taxol.* has GFP, RFP; "):
+        open_source(tmp_path)
+    assert open_source(tmp_path, channels=["nuclei", "other"]).channels == ("nuclei", "other")  # by place, as asked
+
+
+def test_channels_of_other_names_are_refused_in_whichever_file(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 40, 50), np.uint8)
+    for number in range(40):  # not all of which are looked at when the folder is opened
+        ome(tmp_path / f"{number:02}.ome.tif", pixels, "DAPI", "GFP")
+    source = open_source(tmp_path)
+    ome(tmp_path / "07.ome.tif", pixels, "GFP", "RFP")
+    with pytest.raises(SourceError, match=r"07\.ome\.tif has GFP, RFP"):
+        source.field(7)
+
+
+def test_pages_that_nobody_names_are_said_to_be_guessed(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 99, (5, 300, 300), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "plain.tif", stack, metadata=None, photometric="minisblack")
+    (note,) = open_source(tmp_path).notes
+    assert note.startswith(
+        "plain.tif has 5 pages and does not say what they are; they were taken for channels (guessed)"
+    )
+    assert not open_source(tmp_path, channels=list("abcde")).notes
+    (tmp_path / "plain.tif").unlink()
+    ome(tmp_path / "named.ome.tif", stack, *"abcde")
+    assert not open_source(tmp_path).notes
+
+
 def test_one_file_a_channel(tmp_path: Path) -> None:
     for name, value in (("d", 1), ("g", 2)):
         np.save(tmp_path / f"{name}.npy", np.full((40, 50), value, np.uint8))

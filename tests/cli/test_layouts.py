@@ -66,7 +66,7 @@ def test_a_simulated_plate_is_written_and_read(tmp_path: Path, capsys: pytest.Ca
     assert run("look", out) == 0
     said = capsys.readouterr().out
     assert "found by ImageXpress (1 plate, 2 wells)" in said
-    assert "Plate map plate_map.csv found in the folder (guessed; --plate-map none leaves it out)." in said
+    assert "Plate map plate_map.csv found in the folder (guessed; another one, or none, can be chosen)." in said
 
 
 @pytest.mark.parametrize("command", ["look", "train"])

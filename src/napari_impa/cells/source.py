@@ -185,6 +185,8 @@ class Source:
             raise SourceError(_other_channels(first, len(order), path, len(image.pixels)))
         if image.pixels.dtype != self.dtype:
             raise SourceError(_other_type(first, self.dtype, path, image.pixels.dtype))
+        if self.channels == order and _are_others(order, image.channels):
+            raise SourceError(_other_names(first, order, path, image.channels))
         pixels = image.pixels
         if image.channels != order and all(order) and sorted(image.channels) == sorted(order):
             pixels = np.ascontiguousarray(pixels[[image.channels.index(name) for name in order]])
@@ -343,10 +345,15 @@ def open_source(
         if image.pixels.dtype != first.pixels.dtype:
             one, other = listing.entries[0].files[0], listing.entries[row].files[0]
             raise SourceError(_other_type(one, first.pixels.dtype, other, image.pixels.dtype))
+        if channels is None and listing.channels is None and _are_others(first.channels, image.channels):
+            one, other = listing.entries[0].files[0], listing.entries[row].files[0]
+            raise SourceError(_other_names(one, first.channels, other, image.channels))
     names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
     height, width = first.pixels.shape[1:]
     listing = with_centres(with_illumination(listing, choice), choice)
     notes = listing.notes
+    if first.bare_pages and channels is None and listing.channels is None:
+        notes = (*notes, _of_pages(listing.entries[0].files[0], len(first.pixels)))
     if kind is None:
         alike = all(image.pixels.shape[1:] == (height, height) for image in images)
         masked = any(entry.masks for entry in listing.entries)
@@ -357,6 +364,25 @@ def open_source(
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
         notes if kind == "crops" else (*notes, *_other_sizes(images)), choice, report,
     )  # fmt: skip
+
+
+def _are_others(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether images name their channels, all of them, and not the same ones."""
+    return all(ours) and all(theirs) and sorted(ours) != sorted(theirs)
+
+
+def _other_names(one: Path, ours: Sequence[str], other: Path, theirs: Sequence[str]) -> str:
+    return (
+        f"{one} has the channels {', '.join(ours)} and {other} has {', '.join(theirs)}; a source needs images of the "
+        "same channels: give those of one kind, or name them alike."
+    )
+
+
+def _of_pages(file: Path, count: int) -> str:
+    return (
+        f"{file.name} has {count} pages and does not say what they are; they were taken for channels (guessed). Where "
+        "they are Z planes or times, project or split them first."
+    )
 
 
 def _sampled(count: int) -> NDArray[np.intp]:

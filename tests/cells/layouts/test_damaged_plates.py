@@ -169,3 +169,14 @@ def test_a_name_for_several_plates_is_refused(tmp_path: Path) -> None:
         list_source(tmp_path, LayoutChoice(plate="X"))
     assert set(list_source(tmp_path / "BR1", LayoutChoice(plate="X")).table["plate"]) == {"X"}
     assert set(list_source(tmp_path / "BR1" / "TimePoint_1").table["plate"]) == {"BR1"}
+
+
+def test_a_site_that_lacks_the_chosen_time_is_named(tmp_path: Path) -> None:
+    plate = write_plates(tmp_path / "plates", "cellvoyager", stub_plate("BR1", ["A01", "B02"], sites=1, times=2))
+    for file in plate.rglob("*B02_T0001*"):
+        file.unlink()
+    for beside in plate.rglob("*.mlf"):
+        beside.unlink()
+    source = open_source(plate, kind="fields", choice=LayoutChoice(time=1))
+    assert source.table["well"].tolist() == ["A01"]
+    assert any(note == "1 site left out for want of time 1: BR1 B02 site 1." for note in source.notes)

@@ -58,7 +58,9 @@ def test_the_only_table_that_fits_is_found_and_said(plate: Path) -> None:
     given(plate, "other.csv", "well,compound\nG1,x\nG2,y\n")
     source = open_source(plate)
     assert source.table["drug"].tolist() == ["DMSO", "DMSO", "a", "a", "b", "b", "c", "c"]
-    assert any("Plate map layout.xlsx found in the folder (guessed; --plate-map none" in note for note in source.notes)
+    assert any(
+        "Plate map layout.xlsx found in the folder (guessed; another one, or none" in note for note in source.notes
+    )
     tables = sorted(path.name for path in source.skipped if path.suffix != ".TIF" and path.suffix != ".HTD")
     assert tables == ["notes.txt", "other.csv"]
     without = open_source(plate, plate_map=NO_PLATE_MAP)

@@ -112,7 +112,7 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     places = _by_place(source, found.planes, conditions, choice)
     if not places:
         raise SourceError(f"{source.path} holds no image that {title} names so; choose the folder of a plate.")
-    places, said_of_time = _of_time(source, places, choice)
+    places, said_of_time = _of_time(source, places, choice, notes)
     channels = _channels(places, found.channels, why)
     complete = _complete(source, places, channels, why, notes)
     fields, said_of_z = _of_z(source, complete, channels, choice, why, notes)
@@ -171,9 +171,9 @@ def _by_place(
 
 
 def _of_time(
-    source: SourceFiles, places: dict[_Place, _Planes], choice: LayoutChoice
+    source: SourceFiles, places: dict[_Place, _Planes], choice: LayoutChoice, notes: list[str]
 ) -> tuple[dict[_Place, _Planes], str]:
-    """Keep the time that is chosen, and say so where there are several."""
+    """Keep the time that is chosen, and say so where there are several, and which sites lack it."""
     times = sorted({place.time for place in places})
     if choice.time == "all":
         return places, f"{len(times)} times" if len(times) > 1 else ""
@@ -183,6 +183,10 @@ def _of_time(
     if wanted not in times:
         return places, ""  # the files may hold times, which is seen when they are opened
     kept = {place: planes for place, planes in places.items() if place.time == wanted}
+    there = {place._replace(time=wanted) for place in places}
+    without = sorted(str(place) for place in there - kept.keys())
+    if without:
+        notes.append(f"{_count(len(without), 'site')} left out for want of time {wanted}: {_some(without)}.")
     which = "the first" if choice.time == "first" else f"time {wanted}"
     return kept, f"{which} of {len(times)} times" if len(times) > 1 else ""
 

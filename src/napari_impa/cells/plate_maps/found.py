@@ -71,7 +71,7 @@ def _joined(listing: Listing, path: Path, plate_map: PlateMap, found: str | None
     notes = [*listing.notes, *report.sentences()]
     if found is not None:
         notes.insert(
-            len(listing.notes), f"Plate map {found} found in the folder (guessed; --plate-map none leaves it out)."
+            len(listing.notes), f"Plate map {found} found in the folder (guessed; another one, or none, can be chosen)."
         )
     skipped = {file: why for file, why in listing.skipped.items() if file.name != path.name or not _same(file, path)}
     return replace(listing, table=table, notes=tuple(notes), skipped=skipped), report

@@ -6,6 +6,7 @@ A new image format is a file with its `ImageReader`, and its line in `READERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,7 +84,7 @@ def read_image(path: str | Path, stack: StackChoice | None = None) -> Image:
         is said of what is read of it.
     """
     image = _read(Path(path), stack=stack)
-    return Image(as_camera(image.pixels), image.channels, image.pixel_size)
+    return replace(image, pixels=as_camera(image.pixels))
 
 
 def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
@@ -95,7 +96,8 @@ def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
         As `read_image`, as far as the file's header tells.
     """
     image = _read(Path(path), header_only=True, stack=stack)
-    return blank_image(image.pixels.shape, image.pixels.dtype, image.channels, image.pixel_size)
+    blank = blank_image(image.pixels.shape, image.pixels.dtype, image.channels, image.pixel_size)
+    return replace(blank, bare_pages=image.bare_pages)
 
 
 def read_masks(path: str | Path) -> Image:

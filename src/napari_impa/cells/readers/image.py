@@ -19,11 +19,15 @@ MAX_CHANNELS = 16
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One image file: pixels (C, H, W), channel names ("" where the file gives none), pixel size in µm or None."""
+    """One image file: pixels (C, H, W), channel names ("" where the file gives none), pixel size in µm or None.
+
+    `bare_pages` says that the channels are pages of which the file does not say what they are.
+    """
 
     pixels: NDArray[Any]
     channels: tuple[str, ...]
     pixel_size: float | None = None
+    bare_pages: bool = False
 
 
 def as_camera(pixels: NDArray[Any]) -> NDArray[Any]:

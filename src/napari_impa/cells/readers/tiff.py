@@ -49,7 +49,8 @@ def _read_tiff(path: Path, header_only: bool, stack: StackChoice | None = None) 
         # 16-bit stacks of three channels are mostly written as RGB by accident
         if page.photometric == tifffile.PHOTOMETRIC.RGB and pixels.dtype == np.uint8 and not any(names):
             names = ("red", "green", "blue")[: len(pixels)]
-        return Image(pixels, names[: len(pixels)], pixel_size)
+        bare = len(pixels) > 1 and not any(names) and not set(series.axes).isdisjoint("IQ")
+        return Image(pixels, names[: len(pixels)], pixel_size, bare)
 
 
 @contextmanager
