@@ -130,8 +130,8 @@ class PlateGrid(QWidget):
         painter.drawEllipse(square)
         if one is not None and one.well.name == self._current:
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(self.palette().highlight().color(), 3))
-            painter.drawEllipse(square.adjusted(-1, -1, 1, 1))
+            painter.setPen(QPen(text, 3))
+            painter.drawEllipse(square.adjusted(-2, -2, 2, 2))
 
     def _side(self, width: int) -> float:
         columns = 1 if self._picture is None else self._picture.columns
