@@ -143,17 +143,17 @@ class _Waiting:
 def _submit_again(pool: _Processes | _Scheduler, function: Callable[..., Any], waiting: Iterable[_Waiting]) -> None:
     """Give tasks anew whose process was lost, the first of them among these."""
     pool.renew()
-    for number, one in enumerate(waiting):
-        if one.is_there:
-            continue
-        one.losses += number == 0
+    lost = [(place, one) for place, one in enumerate(waiting) if not one.is_there]
+    for place, one in lost:
+        one.losses += place == 0
         if one.losses == LOSSES:
             raise WorkersError(
                 f"The process that worked on part {one.number} was lost {LOSSES} times; it may need more memory than "
                 "there is: let fewer processes work at a time."
             )
-        logger.warning("The process that worked on part %d was lost; it is computed again.", one.number)
         one.future = pool.submit(function, one.task)
+    parts = ", ".join(str(one.number) for _, one in lost)
+    logger.warning("A process was lost; what was not done yet is computed again (part %s).", parts)
 
 
 # ---- processes of this machine --------------------------------------------------------------------------------------

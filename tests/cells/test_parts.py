@@ -11,11 +11,13 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
+from worker_tasks import cut_and_tell
 
 from napari_impa.cells import blocks as cutting
-from napari_impa.cells.blocks import workers_for
+from napari_impa.cells.blocks import Cutting, workers_for
 from napari_impa.cells.folder import crop_source, crop_summary
 from napari_impa.cells.parts import Share
+from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import concatenate
@@ -121,6 +123,15 @@ def test_fields_that_several_processes_cut_are_the_same_to_the_bit(tmp_path: Pat
     assert files(tmp_path / "shared.cells") == files(tmp_path / "alone.cells")
     assert len(alone.history["blank_fields"]) == 1
     assert shared.history["left_out_at_border"] > 0
+
+
+def test_who_cuts_fields_imports_no_more_than_that_takes(tmp_path: Path) -> None:
+    source = open_source(
+        write_simulated_screen(tmp_path / "screen", size=96, batches=1, conditions=("DMSO",)), kind="fields"
+    )
+    (packages,) = Workers(2).in_order(cut_and_tell, [(source.alone(0), 0, Cutting(32, Nuclei()))])
+    assert {"napari_impa", "skimage"} <= packages
+    assert not packages & {"torch", "napari", "qtpy", "dask", "sklearn", "matplotlib"}
 
 
 def test_a_damaged_field_is_named_by_whoever_cuts_it(tmp_path: Path) -> None:
