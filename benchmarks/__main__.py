@@ -32,6 +32,7 @@ ROWS = {
     "replayed": "training:replayed_rows",
     "training": "training:training_rows",
     "runaway": "runaway:rows",
+    "crop": "crop:rows",
     "viewer": "viewer:rows",
     "train-dock": "train_dock:rows",
 }

@@ -110,15 +110,20 @@ def bandwidth(device: torch.device, *, quick: bool) -> float:
     return 2 * a.numel() / min(timed(lambda: b.copy_(a), device) for _ in range(5))
 
 
-def memory() -> tuple[int, int]:
-    """Bytes of this process in memory now, and the most there have been.
+def memory(process: int | str = "self") -> tuple[int, int]:
+    """Bytes of this process, or of the one with a number, in memory now, and the most there have been.
 
     From the kernel's own account of this program where there is one: `ru_maxrss` starts at what the parent had.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return tuple(int(lines[key].split()[0]) << 10 for key in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+    if process != "self":
+        import psutil
+
+        now = int(psutil.Process(int(process)).memory_info().rss)
+        return now, now
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -76,13 +76,17 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     names = {row["name"] for row in figures["rows"]}
     expected = {"predict", "read batches", "open", "memory of many cells", "waiting for data", "step, batch 2"}
-    expected |= {"plate", "folded"}
+    expected |= {"plate", "folded", "crop", "crop, one killed", "crop, memory"}
     assert expected | {"memory, batch 2"} <= names
     assert all(f"| {name} |" in done.stdout for name in names)
     assert figures["machine"]["threads"] == 1
     assert figures["limits"]["matrix_flop_per_second"] > 1e8
     (predict,) = (row for row in figures["rows"] if row["name"] == "predict")
     assert predict["extra"]["largest_difference"] <= 1e-5
+    (killed,) = (row for row in figures["rows"] if row["name"] == "crop, one killed")
+    assert "A process was lost" in killed["floor"]
+    (other,) = (row for row in figures["rows"] if row["name"] == "crop, other cells")
+    assert other["ratio"] == 0
 
 
 @pytest.mark.slow
@@ -94,6 +98,18 @@ def test_trainings_that_are_made_to_run_away_go_back_and_stop(measure: ModuleTyp
     assert "again, with lower learning rates since step" in again.floor
     assert again.floor.endswith("train anew with another seed, a larger batch size or another recipe.")
     assert [row.verdict for row in (once, again)] == ["≤ 1: yes"] * 2
+
+
+def test_what_two_cores_could_do_is_told_by_seconds_of_cpu(measure: ModuleType, tmp_path: Path) -> None:
+    crop = importlib.import_module("benchmarks.crop")
+    one, two = crop.Run(own=101, others=0), crop.Run(before=1, own=3, others=100)
+    assert crop.by_cpu(one, two).endswith("1.94 times as fast at best")  # 1 s alone, and 102 s on two cores
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pixels.npy").write_bytes(b"same")
+    assert crop.same(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "pixels.npy").write_bytes(b"sane")
+    assert not crop.same(tmp_path / "a", tmp_path / "b")
 
 
 def test_a_slider_whose_first_update_comes_late_still_has_a_rate(measure: ModuleType) -> None:
