@@ -23,6 +23,31 @@ def tif(tmp_path: Path) -> Path:
     return tmp_path / "image.tif"
 
 
+@pytest.mark.parametrize("state", ["on", "off"])
+@pytest.mark.parametrize(
+    "before", ["", "<Description>Exposure: 100 ms</Description>", '<prop id="Description" type="string" value="x"/>']
+)
+def test_what_metaxpress_writes_of_a_plane(tif: Path, before: str, state: str) -> None:
+    properties = {
+        "spatial-calibration-state": state,
+        "spatial-calibration-x": "0.656",
+        "spatial-calibration-units": "um",
+    }
+    written = "".join(f'<prop id="{name}" type="string" value="{value}"/>' for name, value in properties.items())
+    written += '<custom-prop id="_IllumSetting_" type="string" value="Hoechst"/>'
+    about = f"<MetaData>{before}<PlaneInfo>{written}</PlaneInfo></MetaData>"
+    tifffile.imwrite(tif, ramp(4, 6), description=about, software="MetaSeries", metadata=None)
+    image = read_image(tif)
+    assert (image.channels, image.pixel_size) == (("Hoechst",), 0.656 if state == "on" else None)
+
+
+def test_a_plane_of_metaxpress_without_a_description_that_can_be_read(tif: Path) -> None:
+    about = "<MetaData><PlaneInfo><prop id=</MetaData>"
+    tifffile.imwrite(tif, ramp(4, 6), description=about, software="MetaSeries", metadata=None)
+    image = read_image(tif)
+    assert (image.pixels.shape, image.channels, image.pixel_size) == ((1, 4, 6), ("",), None)
+
+
 def test_ome_tiff_gives_channels_and_pixel_size(tif: Path) -> None:
     path = tif.with_suffix(".ome.tif")
     metadata = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,7 +23,7 @@ def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple
     if tiff.is_ome and tiff.ome_metadata:
         return _ome_metadata(tiff.ome_metadata, count)
     if tiff.is_metaseries and count == 1:
-        return _metaseries_metadata(tiff.metaseries_metadata or {})
+        return _metaseries_metadata(page.description)
     resolution = _tag(page, "XResolution")
     per_unit = resolution[0] / resolution[1] if resolution and resolution[1] else 0.0
     if tiff.is_imagej:
@@ -37,14 +37,20 @@ def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple
     return ("",) * count, size if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1] else None
 
 
-def _metaseries_metadata(metadata: Mapping[str, Any]) -> tuple[tuple[str, ...], float | None]:
+def _metaseries_metadata(description: str) -> tuple[tuple[str, ...], float | None]:
     """What MetaXpress and MetaMorph write of a plane: the name of its illumination, and its calibration."""
-    plane = metadata.get("PlaneInfo", {})
-    unit = _MICROMETRES.get(str(plane.get("spatial-calibration-units", "")).strip().lower())
-    size = plane.get("spatial-calibration-x")
-    calibrated = unit and isinstance(size, int | float) and plane.get("spatial-calibration-state", True)
-    name = str(plane.get("_IllumSetting_") or "")
-    return (name,), float(f"{size * unit:.6g}") if calibrated and size > 0 else None
+    try:  # by hand: tifffile refuses the whole file where a text stands beside the properties
+        properties = ElementTree.fromstring(description).findall("PlaneInfo/*[@id]")
+    except ElementTree.ParseError:
+        return ("",), None
+    plane = {entry.get("id"): entry.get("value", "").strip() for entry in properties}
+    unit = _MICROMETRES.get(plane.get("spatial-calibration-units", "").lower())
+    try:
+        size = float(plane.get("spatial-calibration-x", ""))
+    except ValueError:
+        size = 0.0
+    calibrated = unit and np.isfinite(size) and size > 0 and plane.get("spatial-calibration-state", "on") != "off"
+    return (plane.get("_IllumSetting_", ""),), float(f"{size * unit:.6g}") if unit and calibrated else None
 
 
 def _tag(page: Any, name: str) -> Any:
