@@ -100,6 +100,7 @@ def test_projections_are_read_in_place_of_planes_unless_a_plane_is_chosen(tmp_pa
     assert "the microscope's own projection" in listing.layout
     assert {file.parent.name for entry in listing.entries for file in entry.files} == {"Projection"}
     assert list(listing.skipped.values()) == ["another Z plane"] * 18
+    assert not any("guessed" in note for note in listing.notes)  # the list of the planes says which well a number is
     assert {file.name[15:19] for file in list_source(root, LayoutChoice(z=2)).entries[0].files} == {"Z002"}
     projections = list_source(root / "BR1" / "Projection", LayoutChoice(wells=96))
     assert (len(projections.entries), set(projections.table["plate"])) == (2, {"BR1"})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from stub_plates import stub_plate, write_plates
 
 from napari_impa.cells.layouts import LayoutChoice, list_source
@@ -117,3 +119,13 @@ def test_a_damaged_description_is_one_sentence(plate: Path, old: str, new: str, 
     description(plate).write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(SourceError, match=said):
         list_source(plate)
+
+
+@pytest.mark.parametrize(("label", "well"), [("Well A2", "A02"), ("siRNA5", "A05"), ("ctrl_1", "A05")])
+def test_older_names_may_begin_with_any_label(tmp_path: Path, label: str, well: str) -> None:
+    for channel in ("Cy5", "DAPI"):
+        name = f"{label}--W00005--P00001--Z00000--T00000--{channel}.tif"
+        tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint16))
+    listing = list_source(tmp_path)
+    assert listing.layout.startswith("ScanR")
+    assert (listing.channels, listing.table["well"].tolist()) == (("Cy5", "DAPI"), [well])

@@ -44,6 +44,9 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     records = {file: measurements.of(source.folder(file)).images.get(file.stem) for file in files}
     told = {file: said[0] if (said := described.of(file)) else None for file in files}
     wells = {file: _well(records[file], told[file]) for file in files}
+    numbered = {(plate_of(file), found["well"]): wells[file] for file, found in named if wells[file]}
+    for file, found in named:  # a projection is not among the records, but its number is
+        wells[file] = wells[file] or numbered.get((plate_of(file), found["well"]), "")
     by_number, guessed = wells_by_number((int(m["well"]) for file, m in named if not wells[file]), choice, CQ1.title)
     planes: list[PlaneFile] = []
     sites: dict[tuple[str, str, int | str], dict[str, object]] = {}

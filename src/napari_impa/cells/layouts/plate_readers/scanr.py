@@ -18,13 +18,13 @@ from napari_impa.cells.layouts.planes import PlatePlanes, plate_listing
 from napari_impa.cells.layouts.plate_field import PlaneFile
 from napari_impa.cells.layouts.plate_folders import plate_names
 from napari_impa.cells.layouts.plate_readers.ome_description import OmeDescriptions, OmeField, OmePlane
-from napari_impa.cells.wells import well_name
+from napari_impa.cells.wells import is_well, well_name
 from napari_impa.errors import SourceError
 
 DESCRIPTION = "metadata.ome.xml"
 _NAME = re.compile(
-    r"(?P<well>[A-Z]{1,2}\d{1,2})?(?:--)?W(?P<number>\d{5})--P(?P<site>\d{5})--Z(?P<z>\d{5})--T(?P<time>\d{5})"
-    r"--(?P<channel>.+?)(?:\.ome)?\.tiff?",
+    r"(?:(?:well[ _-]*)?(?P<well>[A-Z]{1,2}\d{1,2})(?:--)?|.*--)?W(?P<number>\d{5})--P(?P<site>\d{5})--Z(?P<z>\d{5})"
+    r"--T(?P<time>\d{5})--(?P<channel>.+?)(?:\.ome)?\.tiff?",
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"W(\d+)P(\d+)", re.IGNORECASE)
@@ -73,7 +73,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
 def _seen(file: Path, told: tuple[OmeField, OmePlane] | None) -> _Seen | None:
     """What the description says of an image, else its name; None where neither says anything."""
     named = _NAME.fullmatch(file.name)
-    well = well_name(named["well"]) if named and named["well"] else ""
+    well = well_name(named["well"]) if named and is_well(named["well"] or "") else ""
     if told is None:
         if named is None:
             return None
