@@ -130,6 +130,13 @@ def test_plates_whose_names_begin_alike_are_called_after_their_folders(plate: Pa
     )
 
 
+@pytest.mark.parametrize("folder", ["20210614T091326_BR1", "20210614_091326_BR1", "20210614-BR1"])
+def test_a_folder_called_by_date_and_plate_is_that_plate(plate: Path, folder: str) -> None:
+    plate.rename(plate.with_name(folder))
+    assert set(list_source(plate.with_name(folder)).table["plate"]) == {"BR1"}
+    assert set(list_source(plate.parent).table["plate"]) == {"BR1"}
+
+
 @pytest.mark.parametrize("name", ["MeasurementData.mlf", "MeasurementDetail.mrf", "BR1.mes"])
 def test_a_half_written_file_is_one_sentence_that_names_it(plate: Path, name: str) -> None:
     text = (plate / name).read_bytes()

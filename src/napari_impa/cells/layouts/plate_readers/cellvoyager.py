@@ -42,7 +42,9 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     sites: dict[tuple[str, str, int | str], dict[str, object]] = {}
     for file, found in named:
         folder = source.folder(file)
-        plate = found["plate"] if folder in several and found["plate"] else plate_of(file)
+        plate = plate_of(file)
+        if found["plate"] and (folder in several or _is_dated(plate, found["plate"])):
+            plate = found["plate"]
         well, site, number = well_name(found["well"]), int(found["site"]), int(found["channel"])
         measurement = measurements.of(folder)
         record = measurement.images.get(file.stem)
@@ -60,6 +62,11 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         planes, measurements.channels, min(sizes) if len(sizes) == 1 else None, sites, skipped,
         (*measurements.notes(source, (file for file, _ in named)), *timelines), plates_by_folder=not several,
     ), choice)  # fmt: skip
+
+
+def _is_dated(folder: str, plate: str) -> bool:
+    """Whether a folder is called by the date and time of a plate's measurement: `20210614T091326_BR1`."""
+    return re.fullmatch(rf"\d{{8}}([T_]?\d{{4,6}})?[-_ ]{re.escape(plate)}", folder, re.IGNORECASE) is not None
 
 
 def _counted_anew(planes: list[PlaneFile]) -> tuple[list[PlaneFile], tuple[str, ...]]:
