@@ -98,6 +98,7 @@ def test_of_several_times_one_or_all_are_read(tmp_path: Path, layout: PlateWrite
     source = open_source(tmp_path, kind="fields")
     assert values(source) == expected(["A01", "H12"], 2)
     assert "the first of 2 times" in source.layout
+    assert list(source.skipped.values()).count("not named as the images of this layout are") == 0
     source = open_source(tmp_path, kind="fields", choice=LayoutChoice(time="all"))
     assert len(source) == 8
     times = sorted(set(source.table["time"]))

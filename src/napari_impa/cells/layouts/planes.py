@@ -20,6 +20,7 @@ from napari_impa.cells.layouts.entry import NO_IMAGE, NOT_NAMED_SO, Listing
 from napari_impa.cells.layouts.layout import APPLE_DOUBLE, SourceFiles
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.cells.layouts.plate_folders import are_conditions
+from napari_impa.cells.layouts.plate_parts import put_together
 from napari_impa.cells.readers import is_image
 from napari_impa.cells.wells import Well, is_well
 from napari_impa.errors import SourceError
@@ -109,10 +110,14 @@ def plate_listing(source: SourceFiles, title: str, found: PlatePlanes, choice: L
     """
     notes, why = list(found.notes), dict(found.skipped)
     conditions = are_conditions(source, choice, (plane.file for plane in found.planes))
-    places = _by_place(source, found.planes, conditions, choice)
+    planes: Sequence[PlaneFile] = found.planes
+    if found.plates_by_folder and not conditions:
+        planes, parts = put_together(planes)
+        notes += parts
+    places = _by_place(source, planes, conditions, choice)
     if not places:
         raise SourceError(f"{source.path} holds no image that {title} names so; choose the folder of a plate.")
-    places, said_of_time = _of_time(source, places, choice, notes)
+    places, said_of_time = _of_time(source, places, choice, why, notes)
     channels = _channels(places, found.channels, why)
     complete = _complete(source, places, channels, why, notes)
     fields, said_of_z = _of_z(source, complete, channels, choice, why, notes)
@@ -171,7 +176,7 @@ def _by_place(
 
 
 def _of_time(
-    source: SourceFiles, places: dict[_Place, _Planes], choice: LayoutChoice, notes: list[str]
+    source: SourceFiles, places: dict[_Place, _Planes], choice: LayoutChoice, why: dict[Path, str], notes: list[str]
 ) -> tuple[dict[_Place, _Planes], str]:
     """Keep the time that is chosen, and say so where there are several, and which sites lack it."""
     times = sorted({place.time for place in places})
@@ -183,6 +188,9 @@ def _of_time(
     if wanted not in times:
         return places, ""  # the files may hold times, which is seen when they are opened
     kept = {place: planes for place, planes in places.items() if place.time == wanted}
+    for place, planes in places.items():
+        if place not in kept:
+            why |= {plane.file: "another time" for by_z in planes.values() for plane in by_z.values()}
     there = {place._replace(time=wanted) for place in places}
     without = sorted(str(place) for place in there - kept.keys())
     if without:
