@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.checks import plate_column
 from napari_impa.cells.store import Cells, condition_names, shortest
+from napari_impa.cells.tables import columns_named, where_in_words
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 
@@ -100,7 +101,7 @@ def select_cells(
     cells = cells.take(cells.mask_where(about)) if about else cells  # what the training was about, nothing else
     control = None if control is None else shortest(control)
     names, held = cells.conditions, _held_out(cells, model.hold_out)
-    words = _in_words(where or model.hold_out)
+    words = where_in_words(where or model.hold_out)
     scored = cells.mask_where(where) if where else held if model.hold_out else np.ones(len(cells), bool)
     if control is not None and scored.any() and not (scored & (names == control)).any():
         # chosen, or held out, by a label, which no control has: the controls of the same plates, or all
@@ -145,8 +146,9 @@ def _held_out(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_]:
     """(N,) whether the training held a cell out; what these cells have no column for holds nothing out."""
     held = np.zeros(len(cells), bool)
     for column, values in hold_out.items():
-        if column in cells.table.columns:
-            held |= np.isin(condition_names(cells.table, [column]), [shortest(value) for value in values])
+        columns = columns_named(cells.table, column)
+        if set(columns) <= set(cells.table.columns):
+            held |= np.isin(condition_names(cells.table, columns), [shortest(value) for value in values])
     return held
 
 
@@ -166,9 +168,3 @@ def _plates(cells: Cells) -> NDArray[np.object_]:
     """(N,) what tells cells apart that were not treated and imaged together."""
     column = plate_column(cells.table, cells.label)
     return np.full(len(cells), "", object) if column is None else condition_names(cells.table, [column])
-
-
-def _in_words(where: Mapping[str, Any]) -> str:
-    """`plate = A or B, well = C`."""
-    values = {column: [v] if isinstance(v, (str, int, float)) else list(v) for column, v in where.items()}
-    return ", ".join(f"{column} = {' or '.join(map(shortest, some))}" for column, some in values.items())

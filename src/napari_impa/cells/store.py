@@ -14,7 +14,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from napari_impa.cells.reading import read_pixels
-from napari_impa.cells.tables import condition_names, read_table, shortest
+from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter
 from napari_impa.errors import CellsError, ConditionError, SourceError
@@ -143,6 +143,8 @@ class Cells:
     def mask_where(self, where: Mapping[str, Any]) -> NDArray[np.bool_]:
         """(N,) whether each row has, in every column named, one of the values given (a value or several).
 
+        A name may join columns by `+`, whose values are then joined by a space: `{"plate+well": ["P1 A01"]}`.
+
         Raises
         ------
         ConditionError
@@ -150,12 +152,13 @@ class Cells:
         """
         mask = np.ones(len(self), bool)
         for column, values in where.items():
-            if column not in self.table.columns:
+            columns = columns_named(self.table, column)
+            if not set(columns) <= set(self.table.columns):
                 raise ConditionError(
                     f"The table has no column {column!r}; its columns are: {', '.join(map(str, self.table.columns))}."
                 )
             wanted = [values] if np.isscalar(values) else list(values)
-            texts = condition_names(self.table, [column])
+            texts = condition_names(self.table, columns)
             present = set(texts)
             for value in wanted:
                 if shortest(value) not in present:

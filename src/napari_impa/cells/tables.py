@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,12 @@ from napari_impa.cells.words import (
     Task,
 )
 from napari_impa.errors import ConditionError, SourceError
+
+JOINED_BY = "+"
+"""Between the names of columns whose values are joined: `plate+well`."""
+
+MOST_SAID = 12
+"""Values that are all named where it is said which rows are chosen."""
 
 # Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
 _WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)
@@ -102,6 +109,26 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
         for column in named or columns:
             names[column == shortest(control)] = shortest(control)
     return names
+
+
+def columns_named(table: pd.DataFrame, name: str) -> list[str]:
+    """The column of a name, or the columns that it joins by `+`, as `plate+well`: their values are joined by a space.
+
+    >>> columns_named(pd.DataFrame(columns=["plate", "well"]), "plate+well")
+    ['plate', 'well']
+    """
+    parts = name.split(JOINED_BY)
+    return parts if name not in table.columns and set(parts) <= set(table.columns) else [name]
+
+
+def where_in_words(where: Mapping[str, Any]) -> str:
+    """Say which rows columns and values choose: `plate = A or B, well = C`; of many values, some."""
+    said = []
+    for column, values in where.items():
+        names = [shortest(v) for v in ([values] if isinstance(values, (str, int, float)) else values)]
+        some = names if len(names) <= MOST_SAID else [*names[:3], f"one of {len(names) - 3:,} more"]
+        said.append(f"{column} = {' or '.join(some)}")
+    return ", ".join(said)
 
 
 def no_conditions(table: pd.DataFrame) -> str:

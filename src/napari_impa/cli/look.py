@@ -39,7 +39,7 @@ def look(
     control
         Label value of the untreated control; guessed where not given.
     hold_out
-        COLUMN=VALUE of cells to keep out of the training; proposed where not given.
+        COLUMN=VALUE of cells to keep out of the training, or wells=half, as for `train`; proposed where not given.
     segment
         How nuclei of whole fields are found, as for `crop`.
     nuclei_channel

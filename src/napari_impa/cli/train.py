@@ -68,7 +68,8 @@ def train(
     control
         Label value of the untreated control; guessed where not given.
     hold_out
-        COLUMN=VALUE of cells to keep out of the training; several are possible.
+        COLUMN=VALUE of cells to keep out of the training; several are possible, and a column may be several joined by
+        +, as in plate+well="P1 A01". wells=half keeps back half of the wells of each condition, drawn by the seed.
     where
         COLUMN=VALUE of the cells that the training is about, say the controls alone to correct batches; else all.
     segment
@@ -92,7 +93,7 @@ def train(
     from napari_impa.engine.distributed import processes
     from napari_impa.work.source_survey import concerns_of
     from napari_impa.work.training import Training
-    from napari_impa.work.training_plan import cells_of
+    from napari_impa.work.training_plan import cells_of, with_drawn_wells
 
     given = {
         "label": label, "control": control, "hold_out": columns_of(hold_out), "where": columns_of(where),
@@ -116,6 +117,9 @@ def train(
         with progress_watch("images", group.rank) as watch:
             cells = cells_of(plan, reuse=resume, watch=watch)
         say(crop_summary(cells))
+        plan, drawn = with_drawn_wells(plan, cells)
+        if drawn:
+            say(drawn)
         for concern in concerns_of(cells, plan.settings) if group.is_first else ():
             print(f"Warning: {concern.message}", file=sys.stderr)
         if dry_run:

@@ -28,6 +28,7 @@ from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
 from napari_impa.work.survey import finished, look, look_closer
 from napari_impa.work.tables.conditions_table import conditions_table, default_hold_out, held_rows, values_of
+from napari_impa.work.tables.replicate_wells import HeldWells, settled
 from napari_impa.work.tables.text_table import aligned
 
 MOST_NAMED = 12
@@ -61,6 +62,8 @@ class Survey:
         Columns and values that would be held out.
     proposed
         Whether that is a proposal, and was not asked for.
+    drawn
+        The wells among it that were drawn, where half of the replicate wells was asked for.
     concerns
         What is doubtful, the gravest first.
     """
@@ -76,6 +79,7 @@ class Survey:
     plates: tuple[str, ...]
     hold_out: Mapping[str, tuple[str, ...]]
     proposed: bool
+    drawn: HeldWells | None
     concerns: tuple[Concern, ...]
 
     def text(self) -> str:
@@ -107,8 +111,9 @@ class Survey:
             facts.append(("Control", known if self.control is None else self.control + self._mark("control")))
         by = f"{len(self.plates)} by {self.plate} ({_some(self.plates)})" if self.plate else "none known"
         facts.append(("Plates", by))
-        held = ", ".join(f"{column}={value}" for column, values in self.hold_out.items() for value in values)
+        held = _some([f"{column}={value}" for column, values in self.hold_out.items() for value in values])
         facts.append(("Hold out", f"{held}{' (proposed)' * self.proposed}" if held else "nothing"))
+        facts += [("", self.drawn.in_words())] if self.drawn is not None else []
         if source.skipped:
             facts += [("Passed over", line) for line in self._passed_over()]
         return facts
@@ -191,7 +196,8 @@ def survey_source(
     label, control
         Columns that name conditions, and the control's name; guessed where not given.
     hold_out
-        Columns and values to hold out; proposed where None.
+        Columns and values to hold out; proposed where None. `{"wells": ["half"]}` draws half of the wells of each
+        condition, as a training with the seed 0 would.
     segment, nuclei_channel
         How nuclei of whole fields are found; `segment` makes every image a whole field.
     choice
@@ -222,6 +228,7 @@ def survey_source(
     if hold_out is None:
         held_by, values = default_hold_out(table, columns, control) if columns else ("", ())
         hold_out = {held_by: values} if values else {}
+    hold_out, drawn = settled(hold_out, table, columns, control, seed=0)
     concerns: tuple[Concern, ...] = ()
     if columns:
         conditions = conditions_table(table, columns, control, hold_out)
@@ -232,7 +239,7 @@ def survey_source(
     held = {column: tuple(map(shortest, values)) for column, values in hold_out.items()}
     return Survey(
         source, task, columns, control, frozenset(guessed), looked.columns, conditions, plate, plates, held, proposed,
-        concerns,
+        drawn, concerns,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, CancelledError, Watch
 from napari_impa.work.catalog import load_model
 from napari_impa.work.training_outcome import Trained, TrainingStart
-from napari_impa.work.training_plan import Plan, cells_of, files_in_words
+from napari_impa.work.training_plan import Plan, cells_of, files_in_words, with_drawn_wells
 
 SELDOM = 1.25
 """Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
@@ -60,7 +60,9 @@ def train(
     folder
         The run folder.
     hold_out
-        Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`.
+        Columns and values of cells to keep out of the training, e.g. `{"plate": ["Week4_27861"]}`; a name may join
+        columns, `{"plate+well": ["P1 A01"]}`. `{"wells": "half"}` draws half of the wells of each condition by the
+        seed, and the run keeps which they are.
     resume
         Go on where the folder's training stopped.
     start_from
@@ -141,15 +143,16 @@ class Training:
             resume = run.exists if resume is None else resume
             self.cells = cells_of(plan, reuse=resume, watch=watch) if cells is None else cells
             watch.check()
+            self.plan, held = with_drawn_wells(plan, self.cells)
             self.trainer, kept = make_trainer(
-                self.cells, plan.settings, plan.folder, resume=resume, group=group,
+                self.cells, self.plan.settings, plan.folder, resume=resume, group=group,
                 start_from=self._model(plan.start_from), steering=self._steering,
             )  # fmt: skip
             if self._steering.abandoned:
                 raise CancelledError
             if self.trainer.group.is_first:
                 self._keep_source(run)
-        self.start = self._start(kept)
+        self.start = self._start(f"{held} {kept}".strip())
 
     def _model(self, given: IMPA | str | Path | None) -> IMPA | None:
         model = load_model(given, self.plan.cache) if isinstance(given, str | Path) else given

@@ -19,6 +19,7 @@ from napari_impa.cells.tables import condition_names, guess_labels
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, TrainingError
 from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.work.tables.replicate_wells import asks_for_half, settled
 
 if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
@@ -124,6 +125,8 @@ def with_changes(plan: Plan, changes: Mapping[str, Any]) -> Plan:
     changed = replace(plan, settings=replace(plan.settings, **{**budget, **changes}))
     old, new = plan.settings, changed.settings
     fixed = [name for name in changes if name not in MAY_CHANGE and getattr(new, name) != getattr(old, name)]
+    if "hold_out" in fixed and asks_for_half(new.hold_out):
+        fixed.remove("hold_out")  # which wells that are is known with the cells, and compared then
     if fixed:
         raise TrainingError(
             f"{plan.folder.name} goes on with the {', '.join(fixed)} that it was begun with; "
@@ -225,6 +228,30 @@ def _require_ours(path: Path, source: Source) -> None:
     """Check that cells which would be replaced were cut from the same source, and are not the user's own."""
     if (path / "meta.json").is_file() and open_cells(path).history.get("source") != source.name:
         raise TrainingError(f"{path} holds cells of something else, which would be lost; choose another run folder.")
+
+
+def with_drawn_wells(plan: Plan, cells: Cells) -> tuple[Plan, str]:
+    """Put the wells that are drawn in the place of `wells=half` (`tables.replicate_wells`), where that is held out.
+
+    Returns
+    -------
+    The plan, and a sentence that names what was drawn; empty where nothing was.
+
+    Raises
+    ------
+    ConditionError
+        If wells are not known, or no condition has two.
+    """
+    asked = plan.settings
+    if not asks_for_half(asked.hold_out):
+        return plan, ""
+    control = None if asked.task == "batch" else cells.control
+    hold_out, drawn = settled(
+        asked.hold_out, cells.table, cells.label, control, seed=asked.seed, where=asked.where
+    )  # fmt: skip
+    if drawn is None:
+        return plan, ""
+    return replace(plan, settings=replace(asked, hold_out=hold_out)), drawn.in_words()
 
 
 # ---- errors of files ------------------------------------------------------------------------------------------------

@@ -71,9 +71,9 @@ def _print_model(chosen: IMPA) -> None:
     for name in chosen.unseen:
         print(f"  {name}: not trained on, known by its description")
     if chosen.hold_out:
-        print(
-            "Held out: " + ", ".join(f"{column} = {' or '.join(values)}" for column, values in chosen.hold_out.items())
-        )
+        from napari_impa.cells.tables import where_in_words
+
+        print(f"Held out: {where_in_words(chosen.hold_out)}")
     if "steps" in chosen.history:
         facts = chosen.history
         minutes = facts["seconds"] / 60

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.checks import plate_column
-from napari_impa.cells.tables import condition_names, shortest
+from napari_impa.cells.tables import columns_named, condition_names, shortest
 from napari_impa.cells.words import IMAGED_TOGETHER
 
 MOST_VALUES = 200
@@ -18,10 +18,11 @@ MOST_VALUES = 200
 
 
 def held_rows(table: pd.DataFrame, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-    """(N,) whether each row has one of the values held out, in any of the columns."""
+    """(N,) whether each row has one of the values held out, in any of the columns, or columns joined by `+`."""
     held = np.zeros(len(table), bool)
     for column, values in hold_out.items():
-        held |= np.isin(condition_names(table, [column]).astype(str), [shortest(value) for value in values])
+        names = condition_names(table, columns_named(table, column))
+        held |= np.isin(names.astype(str), [shortest(value) for value in values])
     return held
 
 
@@ -51,7 +52,8 @@ def conditions_table(
     Columns condition, count, plates (0 where no plate is known), control, held (rows held out) and training.
     """
     column = plate_column(table, label)
-    table, counts = distinct(table, [*label, *(hold_out or {}), *([] if column is None else [column])])
+    held_by = [name for joined in hold_out or {} for name in columns_named(table, joined)]
+    table, counts = distinct(table, [*label, *held_by, *([] if column is None else [column])])
     names = pd.Series(condition_names(table, label, control), name="condition")
     rows = pd.DataFrame({"count": counts, "held": np.where(held_rows(table, hold_out or {}), counts, 0)})
     found = rows.groupby(names).sum()
@@ -114,5 +116,6 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
 
 
 def values_of(table: pd.DataFrame, column: str) -> list[str]:
-    """The different values of a column, as `hold_out` takes them."""
-    return sorted(set(map(str, condition_names(distinct(table, [column])[0], [column]))))
+    """The different values of a column, or of columns joined by `+`, as `hold_out` takes them."""
+    columns = columns_named(table, column)
+    return sorted(set(map(str, condition_names(distinct(table, columns)[0], columns))))
