@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari_impa.viewer.kit.forms import Page
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.work.survey import Looked, look
+from napari_impa.work.tables.replicate_wells import half_of_wells
 
 Settle = Callable[..., None]
 
@@ -83,7 +85,9 @@ def test_without_a_label_there_are_no_conditions(form: ConditionsForm) -> None:
         form.label.item(row).setCheckState(form.label.item(row).checkState().__class__.Unchecked)
     assert form.label.ticked == ()
     assert names(form) == []
-    assert form.panel.warnings.texts == ()
+    (said,) = form.panel.warnings.texts
+    assert said.startswith("⚠ No label column was chosen; choose one or more of: field, y, x")
+    assert form.panel.table.isHidden()
     assert form.panel.summary.text().startswith("24 cells")
 
 
@@ -113,3 +117,57 @@ def test_cleared_form_shows_nothing(form: ConditionsForm) -> None:
     assert form.looked is None
     assert form.panel.isHidden()
     assert form.hold_out == {}
+
+
+# ---- wells that are held out ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wells(page: Page, settle: Settle, tmp_path: Path) -> Any:
+    """The form over cells of three wells a condition, on each of two plates."""
+    cells = simulated_cells(12, size=32, plates=2, conditions=("DMSO", "shrinkage"))
+    number = cells.table.groupby(["plate", "compound"]).cumcount() % 3 + 1
+    well = cells.table["compound"].map({"DMSO": "A", "shrinkage": "B"}) + "0" + number.astype(str)
+    path = replace(cells, table=cells.table.assign(well=well)).save(tmp_path / "wells.cells")
+    form = ConditionsForm(page)
+    form.fill(look(path, "perturbation"))
+    settle(lambda: not form.busy)
+    yield form
+    form.stop()
+    settle(lambda: not form.busy)
+
+
+def test_plates_wells_or_half_of_the_wells_can_be_held_out(wells: ConditionsForm, settle: Settle) -> None:
+    offered = [wells.column.itemText(row) for row in range(wells.column.count())]
+    first = ["nothing", "plate", "batch", "well", "plate and well", "half of the replicate wells"]
+    assert [name for name in offered if name in first] == offered[: len(set(first) & set(offered))]
+    assert set(first) - {"batch"} <= set(offered)
+    wells.column.setCurrentIndex(offered.index("plate"))
+    assert wells.hold_out == {"plate": ("sim-B",)}  # the last one is proposed
+    wells.column.setCurrentIndex(offered.index("well"))
+    assert wells.hold_out == {}
+    assert wells.held.count() == 6
+    wells.column.setCurrentIndex(offered.index("half of the replicate wells"))
+    assert wells.hold_out == {"wells": ("half",)}
+    drawn = half_of_wells(wells.looked.source.table, ["compound"], "DMSO", 0)
+    assert wells.held_out == {"plate+well": drawn.wells}
+    assert wells.drawn.text() == drawn.in_words()
+    assert not wells.drawn.isHidden()
+    assert wells.held.isHidden()
+    assert wells.panel.table.item(0, 3).text() == "6"
+    wells.draw_by(4)
+    other = half_of_wells(wells.looked.source.table, ["compound"], "DMSO", 4)
+    assert wells.held_out == {"plate+well": other.wells} != {"plate+well": drawn.wells}
+    wells.column.setCurrentIndex(0)
+    assert wells.drawn.isHidden()
+    assert wells.held_out == {}
+
+
+def test_the_wells_of_another_run_are_taken_as_they_were_drawn(wells: ConditionsForm) -> None:
+    before = {"plate+well": ("sim-A A01", "sim-B B02")}
+    wells.draw_by(9)
+    wells.take(["compound"], "DMSO", before)
+    assert wells.column.currentText() == "plate and well"
+    assert wells.hold_out == wells.held_out == before
+    wells.take(["compound"], "DMSO", {"wells": ("half",)})  # as when the folder is looked at again
+    assert wells.hold_out == {"wells": ("half",)}

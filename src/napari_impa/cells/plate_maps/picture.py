@@ -11,6 +11,7 @@ from string import ascii_letters
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.tables import condition_names, shortest
@@ -37,12 +38,15 @@ class PictureWell:
         Whether it is an untreated control.
     images
         How many fields or crops it has; 0 where only the plate map knows of it.
+    held
+        Whether all of them are held out of a training.
     """
 
     well: Well
     condition: str
     control: bool
     images: int
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,11 @@ def letters_of(conditions: Iterable[str]) -> dict[str, str]:
 
 
 def plate_pictures(
-    table: pd.DataFrame, label: Sequence[str] = (), control: str | None = None, report: JoinReport | None = None
+    table: pd.DataFrame,
+    label: Sequence[str] = (),
+    control: str | None = None,
+    report: JoinReport | None = None,
+    held: NDArray[np.bool_] | None = None,
 ) -> tuple[PlatePicture, ...]:
     """Make a picture of each plate of a table; none where it names no wells.
 
@@ -125,6 +133,8 @@ def plate_pictures(
         Columns that name conditions, and the control's name.
     report
         Of the plate map, which knows wells without images.
+    held
+        (N,) whether each row is held out of a training; none where None.
     """
     well_column, plate_column = WELL.find(table), PLATE.find(table)
     if well_column is None:
@@ -134,12 +144,16 @@ def plate_pictures(
     texts = pd.Series([shortest(value) for value in table[well_column]], dtype=object)
     known = {text: Well.parse(text) for text in texts.unique() if is_well(text)}
     kept = texts.isin(list(known)).to_numpy(bool)
-    rows = pd.DataFrame({"plate": whose[kept], "well": texts[kept].map(known), "name": names[kept]}, dtype=object)
+    out = np.zeros(len(table), bool) if held is None else held
+    columns = {"plate": whose[kept], "well": texts[kept].map(known), "name": names[kept], "held": out[kept]}
+    rows = pd.DataFrame(columns, dtype=object)
     found: dict[str, dict[Well, PictureWell]] = {}
     for (plate, well), of_well in rows.groupby(["plate", "well"], sort=True):
         several = sorted(set(of_well["name"]) - {""})
         is_control = control is not None and several == [shortest(control)]
-        found.setdefault(plate, {})[well] = PictureWell(well, " / ".join(several), is_control, len(of_well))
+        found.setdefault(plate, {})[well] = PictureWell(
+            well, " / ".join(several), is_control, len(of_well), bool(of_well["held"].all())
+        )  # fmt: skip
     for plate, text, condition in _without_images(report, label, control):
         well, is_control = Well.parse(text), control is not None and condition == shortest(control)
         found.setdefault(plate, {}).setdefault(well, PictureWell(well, condition, is_control, 0))

@@ -87,6 +87,8 @@ class PlateDock(Dock):
         """Show the first field of a well of the plate that is chosen, or the same site where the well has it."""
         if well in self.well.values:
             self.well.setCurrentIndex(self.well.values.index(well))
+        else:
+            self.status.say(f"{well} has no images.")
 
     def _on_open(self) -> None:
         start = "" if self.fields is None else str(self.fields.source.path.parent)

@@ -9,7 +9,7 @@ from qtpy.QtGui import QBrush, QColor, QHelpEvent, QMouseEvent, QPainter, QPaint
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_impa.cells.plate_maps.picture import PictureWell, PlatePicture
-from napari_impa.cells.wells import row_letters
+from napari_impa.cells.wells import Well, row_letters
 
 _LEFT, _TOP = 18, 14  # pixels for the letters of rows and the numbers of columns
 _LIGHT, _SATURATION = 0.55, 0.6
@@ -17,7 +17,13 @@ _TURN = 0.381966  # of the colour circle, so that the colours of neighbours in t
 
 
 class PlateGrid(QWidget):
-    """Draws the wells of a plate, and tells which one is clicked."""
+    """Draws the wells of a plate, and tells which one is clicked.
+
+    Signals
+    -------
+    well_chosen
+        Name of the well that was clicked, whether anything is known of it or not.
+    """
 
     well_chosen = Signal(str)
 
@@ -69,20 +75,23 @@ class PlateGrid(QWidget):
 
     def well_at(self, point: QPointF) -> PictureWell | None:
         """The well under a point, where the picture has one there."""
+        return self._wells.get(self._place(point))
+
+    def _place(self, point: QPointF) -> tuple[int, int]:
+        """Row and column under a point, from 0, which may lie outside of the plate."""
         side = self._side(self.width())
-        column, row = (point.x() - _LEFT) // side, (point.y() - _TOP) // side
-        return self._wells.get((int(row), int(column)))
+        return int((point.y() - _TOP) // side), int((point.x() - _LEFT) // side)
 
     def centre_of(self, well: str) -> QPointF:
-        """The middle of a well that the picture has."""
-        at = next(one.well for one in self._wells.values() if one.well.name == well)
+        """The middle of a well of the plate."""
+        at = Well.parse(well)
         return self._square(at.row, at.column).center()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Tell which well is clicked; those without images do nothing."""
-        one = self.well_at(event.position())
-        if one is not None and one.images:
-            self.well_chosen.emit(one.well.name)
+        """Tell which well is clicked."""
+        row, column = self._place(event.position())
+        if self._picture is not None and 0 <= row < self._picture.rows and 0 <= column < self._picture.columns:
+            self.well_chosen.emit(Well(row, column).name)
 
     def event(self, event: QEvent) -> bool:
         """Say what is in the well under the mouse."""
@@ -128,6 +137,11 @@ class PlateGrid(QWidget):
         elif one is not None:
             painter.setBrush(QBrush(self._colours.get(one.condition, faint), Qt.BrushStyle.BDiagPattern))
         painter.drawEllipse(square)
+        if one is not None and one.held:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.palette().window())
+            dot = square.width() / 6
+            painter.drawEllipse(square.center(), dot, dot)
         if one is not None and one.well.name == self._current:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(text, 3))
@@ -151,4 +165,4 @@ def colours_of(conditions: Sequence[str]) -> dict[str, QColor]:
 def _said(one: PictureWell) -> str:
     what = f": {one.condition}{', control' * one.control}" if one.condition else ""
     images = f"{one.images} field{'s' * (one.images != 1)}" if one.images else "no images"
-    return f"{one.well.name}{what} ({images})"
+    return f"{one.well.name}{what} ({images}{', held out' * one.held})"

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QObject, QSize, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QLabel, QListWidget, QListWidgetItem
 from superqt.utils import signals_blocked
 
+from napari_impa.cells.checks import Concern
 from napari_impa.cells.segmenters import Segmenter
-from napari_impa.cells.tables import shortest
-from napari_impa.cells.words import IMAGED_TOGETHER
+from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.forms import Options, Page
+from napari_impa.viewer.kit.forms import Options, Page, breakable
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.found_panel import FoundPanel
 from napari_impa.work.survey import Looked, guess, look_closer
-from napari_impa.work.tables.conditions_table import conditions_table, default_hold_out, label_columns, values_of
+from napari_impa.work.tables.conditions_table import (
+    conditions_table,
+    default_hold_out,
+    label_columns,
+    proposed_values,
+    values_of,
+)
+from napari_impa.work.tables.replicate_wells import ASKED, HALF_OF_WELLS, asks_for_half, settled, ways_to_hold_out
 
 TASKS = (("turn control into treated cells", "perturbation"), ("correct between batches", "batch"))
-
 
 _ROW = 20  # pixels
 
@@ -66,6 +72,11 @@ class ConditionsForm(QObject):
         `Looked` with its examples and concerns.
     failed
         `Failure` of looking closer.
+
+    Attributes
+    ----------
+    held_out
+        `hold_out` with the wells that are drawn in the place of half of the replicate wells.
     """
 
     changed = Signal()
@@ -78,6 +89,8 @@ class ConditionsForm(QObject):
         self._resting = self._unseen = False
         self._segment: Segmenter | None = None
         self._nuclei: str | None = None
+        self._seed = 0
+        self.held_out: dict[str, tuple[str, ...]] = {}
         self._closer = Latest(self)
         self._closer.reported.connect(self._on_closer)
         self._closer.succeeded.connect(self._on_closer)
@@ -90,12 +103,15 @@ class ConditionsForm(QObject):
             tip="Cells kept out of the training, to judge the model by: hold out by plate, never by cell."
         )
         self.held = CheckList(tip="Values of that column whose cells the training never sees.")
+        self.drawn = QLabel()
+        self.drawn.setWordWrap(True)
         page.form.addRow(self.panel)
         page.row("Task", self.task, tip=self.task.toolTip())
         page.row("Label", self.label, tip=self.label.toolTip())
         self._control_name = page.row("Control", self.control, tip=self.control.toolTip())
         page.row("Hold out", self.column, tip=self.column.toolTip())
         self._held_name = page.row("", self.held)
+        self._drawn_name = page.row("", self.drawn)
         self.task.currentIndexChanged.connect(self._guess_again)
         self.label.changed.connect(self._on_label)
         self.control.currentIndexChanged.connect(self._count)
@@ -104,6 +120,7 @@ class ConditionsForm(QObject):
         page.destroyed.connect(self._closer.cancel)
         self.label.fill([], [])
         self._show_held(False)
+        self._show_drawn("")
 
     def fill(self, looked: Looked) -> None:
         """Take what was found, with the labels that were guessed."""
@@ -120,6 +137,12 @@ class ConditionsForm(QObject):
         if self.looked is not None and self.looked.source.kind == "fields":
             self._look_closer()
 
+    def draw_by(self, seed: int) -> None:
+        """Take another seed, by which half of the replicate wells is drawn."""
+        before, self._seed = self._seed, seed
+        if seed != before and self.column.value == HALF_OF_WELLS:
+            self._count()
+
     def take(self, label: Sequence[str], control: str | None, hold_out: Mapping[str, Sequence[str]]) -> None:
         """Choose what another training was given, as far as it is here; of several columns held out, the first."""
         assert self.looked is not None
@@ -130,6 +153,8 @@ class ConditionsForm(QObject):
         with signals_blocked(self):  # counted once, below
             self._on_label(control=control)
             column = next((name for name in hold_out if name in self.column.values), "")
+            if asks_for_half(hold_out) and HALF_OF_WELLS in self.column.values:
+                column = HALF_OF_WELLS
             self.column.choose(column)
             self._offer_values([shortest(value) for value in hold_out.get(column, ())])
         self._count()
@@ -159,7 +184,9 @@ class ConditionsForm(QObject):
         self.label.fill([], [])
         self.control.refill([])
         self.column.refill([])
+        self.held_out = {}
         self._show_held(False)
+        self._show_drawn("")
 
     @property
     def busy(self) -> bool:
@@ -169,6 +196,8 @@ class ConditionsForm(QObject):
     @property
     def hold_out(self) -> dict[str, tuple[str, ...]]:
         """Columns and values held out, as `TrainingSettings` takes them."""
+        if self.column.value == HALF_OF_WELLS:
+            return dict(ASKED)
         return {self.column.value: self.held.ticked} if self.column.value and self.held.ticked else {}
 
     @property
@@ -198,30 +227,30 @@ class ConditionsForm(QObject):
         names = sorted({name for column in label for name in values_of(table, column)})
         self.control.refill([(name, name) for name in names])
         self.control.choose(before if before in names else guess(table, self.task.value)[1])
-        together = IMAGED_TOGETHER.all(table)
-        columns = sorted(
-            label_columns(table),
-            key=lambda name: (name in label, together.index(name) if name in together else len(together)),
-        )
         column, values = default_hold_out(table, label, self.chosen_control)
-        self.column.refill([("nothing", ""), *((name, name) for name in columns)])
+        self.column.refill([("nothing", ""), *ways_to_hold_out(table, label, self.chosen_control)])
         self.column.choose(column)
         self._offer_values(values)
         self._count()
 
     def _on_column(self) -> None:
-        self._offer_values(())
+        self._offer_values(() if self.looked is None else proposed_values(self.looked.source.table, self.column.value))
         self._count()
 
     def _offer_values(self, ticked: Sequence[str]) -> None:
         column = self.column.value
-        self._show_held(bool(column))
-        if column and self.looked is not None:
+        self._show_held(bool(column) and column != HALF_OF_WELLS)
+        if column and column != HALF_OF_WELLS and self.looked is not None:
             self.held.fill(values_of(self.looked.source.table, column), ticked)
 
     def _show_held(self, shown: bool) -> None:
         self.held.setVisible(shown)
         self._held_name.setVisible(shown)
+
+    def _show_drawn(self, text: str) -> None:
+        self.drawn.setText(breakable(text))
+        for widget in (self.drawn, self._drawn_name):
+            widget.setVisible(bool(text))
 
     def _count(self) -> None:
         """Count the conditions of the present choice at once, then look at them more closely."""
@@ -229,11 +258,18 @@ class ConditionsForm(QObject):
             return
         source = self.looked.source
         try:
-            table = conditions_table(source.table, self.label.ticked, self.chosen_control, self.hold_out)
-        except ImpaError:  # no label is ticked: there are no conditions
+            condition_names(source.table.iloc[:0], self.label.ticked)
+            self.held_out, drawn = settled(
+                self.hold_out, source.table, self.label.ticked, self.chosen_control, seed=self._seed
+            )
+            self._show_drawn("" if drawn is None else drawn.in_words())
+            table = conditions_table(source.table, self.label.ticked, self.chosen_control, self.held_out)
+        except ImpaError as error:  # no label is ticked: there are no conditions
             self._closer.cancel()
+            self.held_out = {}
+            self._show_drawn("")
             self.panel.show_found(source, conditions_table(source.table.iloc[:0].assign(_=""), ("_",), None))
-            self.panel.warnings.fill(())
+            self.panel.warnings.fill((Concern("unlabelled", str(error)),))
         else:
             self.panel.show_found(source, table)
             self._look_closer()
@@ -242,10 +278,10 @@ class ConditionsForm(QObject):
     def _look_closer(self) -> None:
         assert self.looked is not None
         self._unseen = self._resting
-        if self._resting:
+        if self._resting or not self.label.ticked:  # which is said already
             return
         self._closer.submit(
-            as_job(look_closer), self.looked, self.label.ticked, self.chosen_control, self.hold_out, self._segment,
+            as_job(look_closer), self.looked, self.label.ticked, self.chosen_control, self.held_out, self._segment,
             self._nuclei,
         )  # fmt: skip
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 from qtpy.QtCore import QBuffer, QEvent, QIODevice, QPoint, QRect, Qt
-from qtpy.QtGui import QHelpEvent, QImage, QPainter, QPaintEvent, QPixmap
+from qtpy.QtGui import QHelpEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -26,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_impa.analysis.pictures.composite import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
+from napari_impa.viewer.kit.crop_strip import Colours, crop_strip, rgba_image
 from napari_impa.viewer.kit.forms import breakable, section
 from napari_impa.work.survey import Looked
 
@@ -48,8 +46,6 @@ _COLUMNS = (
     ("held", "Held out: kept out of the training, to judge the model by."),
     ("train", "What the model learns from."),
 )
-
-Colours = NDArray[np.uint8]
 
 
 class FoundPanel(QWidget):
@@ -82,6 +78,7 @@ class FoundPanel(QWidget):
         self.summary.setText(breakable("\n".join((summary(source), *source.notes))))
         self.summary.setToolTip(source.describe())
         self.table.fill(table, source.kind)
+        self.table.setVisible(len(table) > 0)
 
     def show_closer(self, looked: Looked) -> None:
         """Show the pictures that have come so far, and what is doubtful."""
@@ -203,8 +200,8 @@ class ConditionsTable(QTableWidget):
             return None
         if name not in self._strips:
             ratio = self.devicePixelRatioF()
-            strip = _strip(self._pictures[name], round(PICTURE * ratio), round(_GAP * ratio))
-            pixmap = QPixmap.fromImage(_image(strip))
+            strip = crop_strip(self._pictures[name], round(PICTURE * ratio), round(_GAP * ratio))
+            pixmap = QPixmap.fromImage(rgba_image(strip))
             pixmap.setDevicePixelRatio(ratio)
             self._strips[name] = pixmap
         return self._strips[name]
@@ -227,10 +224,10 @@ class ConditionsTable(QTableWidget):
 
     def large(self, row: int) -> str:
         """The pictures of a row, large, as the text of a tooltip."""
-        strip = _strip(self._pictures[self._names[row]], _LARGE, 4, columns=3)
+        strip = crop_strip(self._pictures[self._names[row]], _LARGE, 4, columns=3)
         buffer = QBuffer()
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        _image(strip).save(buffer, "PNG")
+        rgba_image(strip).save(buffer, "PNG")
         picture = base64.b64encode(bytes(buffer.data())).decode()
         return f'<b>{self.item(row, 0).text()}</b><br><img src="data:image/png;base64,{picture}"><br>{self._legend}'
 
@@ -272,25 +269,6 @@ def _wrapped(text: str) -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
-
-
-def _strip(crops: Colours, side: int, gap: int, *, columns: int | None = None) -> Colours:
-    """Crops (n, S, S, 3) in a row, or in rows of so many, each resized to a side; gaps are transparent: (h, w, 4)."""
-    columns = columns or len(crops)
-    rows = -(-len(crops) // columns)
-    height, width = (count * (side + gap) - gap for count in (rows, min(columns, len(crops))))
-    strip = np.zeros((height, width, 4), np.uint8)
-    for number, crop in enumerate(crops):
-        top, left = (place * (side + gap) for place in divmod(number, columns))
-        resized = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
-        strip[top : top + side, left : left + side] = np.dstack([resized, np.full((side, side), 255, np.uint8)])
-    return strip
-
-
-def _image(pixels: Colours) -> QImage:
-    pixels = np.ascontiguousarray(pixels)
-    height, width = pixels.shape[:2]
-    return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
 
 
 __all__ = ["ConditionsTable", "FoundPanel", "WarningsList", "summary"]

@@ -26,6 +26,7 @@ from napari_impa.viewer.train.plate.plate_box import PlateBox
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
+from napari_impa.work.tables.conditions_table import held_rows
 from napari_impa.work.training_plan import Plan, free_folder, plan_of, settings_to_share, with_changes
 
 if TYPE_CHECKING:
@@ -76,10 +77,11 @@ class SetupPage(Page):
         self.settings = SettingsForm(self)
         self._build_model_and_folder()
         self.stops: list[Callable[[], None]] = [
-            self.estimator.abandon, self.cells.stop, self.settings.stop, self._reading.cancel,
+            self.estimator.abandon, self.cells.stop, self.settings.stop, self._reading.cancel, self.plate.stop,
         ]  # fmt: skip
         self.cells.changed.connect(self._on_cells)
         self.cells.failed.connect(self.failed)
+        self.cells.looked_closer.connect(lambda looked: self.plate.take_limits(looked.limits))
         self.cells.task.currentIndexChanged.connect(self._on_task)
         self.settings.changed.connect(self._on_settings_changed)
         self.estimator.said.connect(self.settings.show_estimate)
@@ -233,7 +235,8 @@ class SetupPage(Page):
     def _fit(self) -> None:
         if self.cells.looked is not None:
             self.settings.fit(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control)
-            self.plate.show_conditions(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control)
+            held = held_rows(self.cells.looked.source.table, self.cells.held_out)
+            self.plate.show_conditions(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control, held)
 
     def _on_task(self) -> None:
         self.layers.set_task(self.cells.task.value)
@@ -241,6 +244,8 @@ class SetupPage(Page):
 
     def _on_settings_changed(self) -> None:
         self.cells.find_nuclei_by(self.settings.segmenter.segmenter, self.settings.nuclei.value)
+        self.plate.find_nuclei_by(self.settings.segmenter.segmenter, self.settings.nuclei.value)
+        self.cells.draw_by(self.settings.seed.value())
         self.estimate()
 
     def estimate(self) -> None:
@@ -392,6 +397,7 @@ class SetupPage(Page):
         if not enabled:
             self.estimator.stop()
             self.cells.rest()
+            self.plate.stop()
             self._note("settings", "")
         elif not was:
             self.cells.go_on()

@@ -98,7 +98,7 @@ class WatchPage(Page):
     def _label_gaps(self, report: TrainingStart) -> None:
         self.gaps.set_floor(report.floor)
         if not report.scored:
-            self.gaps.explain("The gap closed is not measured, as is said above.")
+            self.gaps.explain("Not measured, as is said above.")
 
     def _show_past(self, past: Past) -> None:
         self.curves.show_past(past)

@@ -115,6 +115,12 @@ def default_hold_out(table: pd.DataFrame, label: tuple[str, ...], control: str |
     return "", ()
 
 
+def proposed_values(table: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """What to hold out by a column that was chosen: the last of several plates or batches, by other columns nothing."""
+    values = values_of(table, column) if IMAGED_TOGETHER.fits(column) and column in table.columns else []
+    return (values[-1],) if len(values) > 1 else ()
+
+
 def values_of(table: pd.DataFrame, column: str) -> list[str]:
     """The different values of a column, or of columns joined by `+`, as `hold_out` takes them."""
     columns = columns_named(table, column)

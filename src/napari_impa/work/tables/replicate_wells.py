@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.tables import JOINED_BY, columns_named, condition_names, shortest
 from napari_impa.cells.wells import is_well, well_name
-from napari_impa.cells.words import PLATE, WELL
+from napari_impa.cells.words import IMAGED_TOGETHER, PLATE, WELL
 from napari_impa.errors import ConditionError
-from napari_impa.work.tables.conditions_table import distinct, held_rows
+from napari_impa.work.tables.conditions_table import distinct, held_rows, label_columns
 
 WELLS, HALF = "wells", "half"
 """What is asked for as if it were a column and its value: `--hold-out wells=half`, `hold_out={"wells": "half"}`."""
 
 ASKED = {WELLS: (HALF,)}
 """The same, as `hold_out` takes it."""
+
+HALF_OF_WELLS = "wells=half"
+"""Stands for it among the columns that a user chooses from."""
 
 _MOST_NAMED = 8
 
@@ -73,6 +76,15 @@ def asks_for_half(hold_out: Mapping[str, Sequence[str]], table: pd.DataFrame | N
     return table is None or WELLS not in table.columns or HALF not in set(map(shortest, table[WELLS].unique()))
 
 
+def well_columns(table: pd.DataFrame) -> tuple[str, ...]:
+    """What wells are held out by: their column, the same well of all plates, and plate and well joined by `+`."""
+    well, plate = WELL.find(table), PLATE.find(table)
+    if well is None:
+        return ()
+    several = plate is not None and table[plate].nunique(dropna=False) > 1
+    return (well, JOINED_BY.join([str(plate), well])) if several else (well,)
+
+
 def can_be_halved(table: pd.DataFrame, label: Sequence[str], control: str | None) -> bool:
     """Whether any condition of a table has two wells or more."""
     return (
@@ -80,6 +92,21 @@ def can_be_halved(table: pd.DataFrame, label: Sequence[str], control: str | None
         and bool(label)
         and any(len(wells) > 1 for wells in _wells_of(table, label, control, None)[1].values())
     )
+
+
+def ways_to_hold_out(table: pd.DataFrame, label: Sequence[str], control: str | None) -> list[tuple[str, str]]:
+    """What cells can be held out by, the best first: a title, and a column, columns joined by `+`, or `HALF_OF_WELLS`.
+
+    Plates and the like come first, then wells, half of the replicate wells, other columns, and the labels at last.
+    """
+    together, wells = IMAGED_TOGETHER.all(table, but=label), well_columns(table)
+    others = [name for name in label_columns(table) if name not in (*together, *wells)]
+    others.sort(key=lambda name: name in label)
+    known = [name for name in together if name in label_columns(table)]
+    titled = [(name.replace(JOINED_BY, " and "), name) for name in (*known, *wells)]
+    if can_be_halved(table, label, control):
+        titled.append(("half of the replicate wells", HALF_OF_WELLS))
+    return titled + [(name, name) for name in others]
 
 
 def half_of_wells(
@@ -171,8 +198,8 @@ def _wells_of(
             "No column names the wells, so that half of them could be held out; hold out by another column "
             f"(there are: {', '.join(map(str, table.columns))}), or nothing."
         )
-    several = plate is not None and table[plate].nunique(dropna=False) > 1
-    column = JOINED_BY.join([plate, well]) if several and plate is not None else well
+    column = well_columns(table)[-1]
+    several = column != well
     table = table if among is None else table[among]
     few, _ = distinct(table, [*label, *columns_named(table, column)])
     names = condition_names(few, label, control)

@@ -1,4 +1,4 @@
-"""Which plate map says what is in the wells, what of it did not fit, and a picture of each plate."""
+"""Which plate map says what is in the wells, what of it did not fit, and a picture of each plate to click on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
 from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
+from napari_impa.cells.segmenters import Segmenter
+from napari_impa.cells.wells import Well
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
 from napari_impa.viewer.kit.forms import Options, breakable
+from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
+from napari_impa.viewer.train.plate.well_view import WellView
 from napari_impa.work.survey import Looked
+from napari_impa.work.well_cells import well_cells
 
 MOST = 12
 """Conditions that the legend names."""
@@ -49,13 +56,22 @@ class PlateBox(QWidget):
         line.addWidget(self.leave_out)
         column.addLayout(line)
         self.plate = Options(tip="The plate that is shown.")
-        self.plate.currentIndexChanged.connect(self._show_plate)
+        self.plate.currentIndexChanged.connect(self._on_plate)
         self.view, self.legend = PlateGrid(), QLabel()
+        self.view.well_chosen.connect(self.look_at)
+        self.well = WellView()
         self.legend.setWordWrap(True)
-        for widget in (self.plate, self.view, self.legend):
+        for widget in (self.plate, self.view, self.legend, self.well):
             column.addWidget(widget)
         self.folder = Path()
+        self._looked: Looked | None = None
         self._pictures: tuple[PlatePicture, ...] = ()
+        self._limits: NDArray[np.float64] | None = None
+        self._nuclei: tuple[Segmenter | None, str | None] = (None, None)
+        self._reading = Latest(self)
+        self._reading.succeeded.connect(self.well.show_cells)
+        self._reading.failed.connect(lambda failure: self.well.say(f"⚠ {failure.message}"))
+        self.stop = self._reading.cancel
 
     def fill(self, looked: Looked) -> bool:
         """Say which plate map is used for a source; returns whether it has wells at all."""
@@ -72,9 +88,15 @@ class PlateBox(QWidget):
         self.leave_out.setVisible(report is not None)
         return WELL.find(source.table) is not None
 
-    def show_conditions(self, looked: Looked, label: Sequence[str], control: str | None) -> None:
-        """Draw the plates with the conditions that these columns name."""
-        self._pictures = plate_pictures(looked.source.table, label, control, looked.source.plate_map)
+    def show_conditions(
+        self, looked: Looked, label: Sequence[str], control: str | None, held: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Draw the plates with the conditions that these columns name, and which rows are held out."""
+        if self._looked is None or self._looked.source.path != looked.source.path:
+            self._limits = None
+            self._forget_well()
+        self._looked = looked
+        self._pictures = plate_pictures(looked.source.table, label, control, looked.source.plate_map, held)
         before = self.plate.value
         names = [one.plate for one in self._pictures]
         self.plate.refill([(name or "plate", name) for name in names])
@@ -83,9 +105,49 @@ class PlateBox(QWidget):
         self.plate.setVisible(len(names) > 1)
         self._show_plate()
 
+    def find_nuclei_by(self, segment: Segmenter | None, nuclei_channel: str | None) -> None:
+        """Take how nuclei are found in the fields of a well."""
+        self._nuclei = (segment, nuclei_channel)
+
+    def take_limits(self, limits: NDArray[np.float64] | None) -> None:
+        """Take the contrast (C, 2) that the other pictures have."""
+        self._limits = limits
+
+    def look_at(self, well: str) -> None:
+        """Show some cells of a well of the plate that is shown, or say why there are none."""
+        shown = self._shown
+        if shown is None or self._looked is None:
+            return
+        at = Well.parse(well)
+        one = shown.at(at.row, at.column)
+        self._reading.cancel()
+        self.view.show_well(well)
+        if one is None or not one.images:
+            by_map = "" if self._looked.source.plate_map is None else ", and the plate map says nothing of it"
+            what = f", though the plate map says {one.condition}" if one is not None and one.condition else by_map
+            self.well.say(f"{well} has no images in this folder{what}.")
+            return
+        named = f"{shown.plate} {well}".strip()
+        what = f"{one.condition}{', control' * one.control}" if one.condition else "nothing says what is in it"
+        self.well.ask(f"<b>{escape(named)}</b> · {escape(what)}{' · held out' * one.held}")
+        self._reading.submit(as_job(well_cells), self._looked, shown.plate, well, self._limits, *self._nuclei)
+
+    @property
+    def _shown(self) -> PlatePicture | None:
+        chosen = next((one for one in self._pictures if one.plate == self.plate.value), None)
+        return chosen or (self._pictures[0] if self._pictures else None)
+
+    def _forget_well(self) -> None:
+        self._reading.cancel()
+        self.view.show_well("")
+        self.well.say("")
+
+    def _on_plate(self) -> None:
+        self._forget_well()
+        self._show_plate()
+
     def _show_plate(self) -> None:
-        shown = next((one for one in self._pictures if one.plate == self.plate.value), None)
-        shown = shown or (self._pictures[0] if self._pictures else None)
+        shown = self._shown
         names = sorted({name for one in self._pictures for name in one.conditions})
         colours = colours_of(names)
         self.view.show_plate(shown, names)
@@ -95,6 +157,8 @@ class PlateBox(QWidget):
         signs += [f"and {len(names) - MOST} more"] if len(names) > MOST else []
         if shown is not None and any(not one.images for one in shown.wells):
             signs.append("hatched: no images")
+        if shown is not None and any(one.held for one in shown.wells):
+            signs.append("dot: held out")
         self.legend.setText("&nbsp; ".join(signs))
         self.legend.setVisible(bool(signs))
 
