@@ -22,8 +22,8 @@ class Date(float):
     """A day as a spreadsheet keeps it: days since 1899-12-30."""
 
 
-def write_xlsx(path: Path, sheets: Mapping[str, Rows]) -> Path:
-    """Write sheets of texts, numbers and dates; None is an empty cell."""
+def write_xlsx(path: Path, sheets: Mapping[str, Rows], merged: Sequence[str] = ()) -> Path:
+    """Write sheets of texts, numbers and dates; None is an empty cell, and `merged` are ranges such as B2:C4."""
     main = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     numbers = range(1, len(sheets) + 1)
     parts = "".join(
@@ -62,6 +62,8 @@ def write_xlsx(path: Path, sheets: Mapping[str, Rows]) -> Path:
             f'{_HEAD}<styleSheet xmlns="{_MAIN}"><cellXfs count="2"><xf numFmtId="0"/>'
             '<xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>',
         )
+        ranges = "".join(f'<mergeCell ref="{one}"/>' for one in merged)
+        ranges = f'<mergeCells count="{len(merged)}">{ranges}</mergeCells>' if merged else ""
         for number, rows in zip(numbers, sheets.values(), strict=True):
             body = "".join(
                 f'<row r="{r}">{"".join(_xlsx_cell(f"{column_letters(c)}{r}", value) for c, value in enumerate(row))}'
@@ -70,7 +72,7 @@ def write_xlsx(path: Path, sheets: Mapping[str, Rows]) -> Path:
             )
             file.writestr(
                 f"xl/worksheets/sheet{number}.xml",
-                f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>',
+                f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData>{ranges}</worksheet>',
             )
     return path
 

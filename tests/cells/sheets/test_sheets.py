@@ -198,3 +198,26 @@ def test_ids_that_look_like_powers_of_ten_stay_names(tmp_path: Path) -> None:
     assert table["compound"].tolist() == ["0E8", "1E3"]
     assert table["barcode"].tolist() == ["12345678901234567", "00000000000000001"]
     assert table["dose"].tolist() == [1e-05, 2500.0]
+
+
+def test_merged_cells_say_the_same_in_each_of_them_and_titles_once(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["Screen of May", None, None, None],
+        ["well", "compound", None, None],
+        ["A1", "DMSO", None, None],
+        ["A2", None, None, None],
+        [None, 1, 2, 3],
+        ["A", "taxol", None, "x"],
+        ["B", None, None, "y"],
+    ]
+    path = write_xlsx(tmp_path / "map.xlsx", {"s": rows}, ["A1:D1", "B3:B4", "B6:C7"])
+    (sheet,) = read_sheets(path)
+    assert sheet.texts.tolist() == [
+        ["Screen of May", "", "", ""],
+        ["well", "compound", "", ""],
+        ["A1", "DMSO", "", ""],
+        ["A2", "DMSO", "", ""],
+        ["", "1", "2", "3"],
+        ["A", "taxol", "taxol", "x"],
+        ["B", "taxol", "taxol", "y"],
+    ]
