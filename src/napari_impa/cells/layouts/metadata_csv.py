@@ -19,7 +19,7 @@ from napari_impa.cells.layouts.impa_index import is_index
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.cells.tables import read_table, shortest
-from napari_impa.cells.words import ONE_FIELD
+from napari_impa.cells.words import ACQUISITION, CROP, ONE_FIELD, SITE, WELL
 from napari_impa.errors import SourceError
 
 _HOW_READ = ("file", "channel", "mask_file", "z", "field_name", "pixel_size_um")
@@ -79,12 +79,25 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         if "field_name" in table.columns:
             names = [shortest(value) or file for value, file in zip(table["field_name"], names, strict=True)]
         entries = [SourceEntry(name, (file,), mask) for name, file, mask in zip(names, files, masks, strict=True)]
-        return Listing(told_apart(entries), rest, passed_over(found, entries, path), path.name, pixel_size=pixel_size)
+        return Listing(
+            told_apart(entries), rest, passed_over(found, entries, path), path.name, pixel_size=pixel_size,
+            whole_fields=_one_a_site(rest),
+        )  # fmt: skip
     entries, rows, channels = _group(path, table, files, masks, rest, choice)
     skipped = passed_over(found, entries, path)
     if any(isinstance(entry, PlateField) for entry in entries):
         rest = rest.drop(columns="z")
-    return Listing(entries, rest.iloc[rows].reset_index(drop=True), skipped, path.name, channels, pixel_size)
+    rest = rest.iloc[rows].reset_index(drop=True)
+    whole = _one_a_site(rest)
+    return Listing(entries, rest, skipped, path.name, channels, pixel_size, whole_fields=whole)
+
+
+def _one_a_site(table: pd.DataFrame) -> bool:
+    """Whether wells and sites are given and no site has two images, as fields have it and ready crops rarely."""
+    if WELL.find(table) is None or SITE.find(table) is None:
+        return False
+    place = [name for name in table.columns if ONE_FIELD.fits(name) or ACQUISITION.fits(name)]
+    return not any(map(CROP.fits, place)) and not table.duplicated(place).any()
 
 
 def _pixel_size(path: Path, table: pd.DataFrame) -> float | None:

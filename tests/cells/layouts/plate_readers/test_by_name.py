@@ -137,3 +137,10 @@ def test_a_layout_may_be_forced_on_other_names(tmp_path: Path) -> None:
     assert said(listing)[0] == "wells in the names of files"
     with pytest.raises(SourceError, match=r"holds no image that Cellomics names so; choose the folder of a plate"):
         list_source(tmp_path, LayoutChoice(layout="cellomics"))
+
+
+@pytest.mark.parametrize(("site", "kind"), [("s1", "fields"), ("1", "crops")])
+def test_what_is_called_a_site_is_a_field_however_small(tmp_path: Path, site: str, kind: str) -> None:
+    for channel in ("DNA", "Actin"):
+        tifffile.imwrite(tmp_path / f"A01_{site}_{channel}.tif", np.zeros((8, 8), np.uint16))
+    assert open_source(tmp_path).kind == kind

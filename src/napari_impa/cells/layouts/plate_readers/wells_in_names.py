@@ -47,6 +47,7 @@ class _Name(NamedTuple):
     time: int
     channel: str
     words: str
+    lettered: bool  # whether its number is said to be that of a site
 
 
 def _named(file: str) -> _Name | None:
@@ -56,10 +57,12 @@ def _named(file: str) -> _Name | None:
         return None
     numbers: dict[str, int] = {}
     words: list[str] = []
+    lettered = False
     for part in parts[at + 1 :]:
         for what, pattern in _PARTS.items():
             if what not in numbers and (found := pattern.fullmatch(part)):
                 numbers[what] = int(found[1])
+                lettered |= what == "site"
                 break
         else:
             if part.isdecimal() and "site" not in numbers and len(part) < 5:
@@ -69,7 +72,14 @@ def _named(file: str) -> _Name | None:
     channel = str(numbers["channel"]) if "channel" in numbers else ""
     before, well = "_".join(parts[:at]), well_name(parts[at])
     return _Name(
-        before, well, numbers.get("site", 1), numbers.get("z", 1), numbers.get("time", 1), channel, " ".join(words)
+        before,
+        well,
+        numbers.get("site", 1),
+        numbers.get("z", 1),
+        numbers.get("time", 1),
+        channel,
+        " ".join(words),
+        lettered,
     )
 
 
@@ -114,7 +124,10 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
             f"Wells and sites were read from names (guessed): {first.file.name} is well {first.well}, site "
             f"{first.site}{channel}."
         )
-    listed = PlatePlanes(planes, notes=tuple(notes), plates_by_folder=not several, whole_fields=False)
+    # a bare number may be that of a cell
+    listed = PlatePlanes(
+        planes, notes=tuple(notes), plates_by_folder=not several, whole_fields=all(name.lettered for _, name in named)
+    )
     return plate_listing(source, WELLS_IN_NAMES.title, listed, choice)
 
 
