@@ -145,6 +145,19 @@ def test_a_dose_that_only_tells_control_from_treated_is_no_label() -> None:
     assert guess_labels(table) == ["compound"]
 
 
+def test_a_column_of_another_name_is_a_label_where_a_control_stands_in_it() -> None:
+    wells = {"well": ["A01", "A02", "A03"], "solvent": ["DMSO", "DMSO", "water"], "Remark": ["", "none", "late"]}
+    table = pd.DataFrame({**wells, "Content of well": ["dmso ", "taxol", "taxol"], "dose": [0, 1, 2]})
+    assert (guess_labels(table), guess_control(table, "Content of well")) == (["Content of well", "dose"], "dmso")
+    assert guess_labels(pd.DataFrame({**wells, "Content": ["a", "b", "c"]})) == []
+
+
+def test_an_empty_column_is_no_label_while_another_says_more() -> None:
+    table = pd.DataFrame({"compound": ["", None, ""], "Sample Name": ["DMSO", "a", "b"], "dose": [0, 1, 2]})
+    assert guess_labels(table) == ["Sample Name", "dose"]
+    assert guess_labels(table.drop(columns="Sample Name")) == ["compound"]  # to be filled in, not conditions of doses
+
+
 def test_the_batch_is_guessed() -> None:
     assert guess_labels(pd.DataFrame({"Plate": [1], "compound": ["a"]}), task="batch") == ["Plate"]
 

@@ -124,3 +124,12 @@ def test_a_plate_map_is_found_again_from_another_folder(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert LayoutChoice(plate_map="layout.csv").changed == {"plate_map": str(tmp_path / "layout.csv")}
     assert LayoutChoice(plate_map="none").changed == {"plate_map": "none"}
+
+
+def test_a_map_whose_columns_are_not_known_asks_for_the_label(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = tmp_path / "other.csv"
+    layout.write_text("well,Foo,Vol\nA1,a,1\nA2,b,2\nB1,a,1\nB2,b,2\n")
+    main.main(["plate", str(screen[0]), "--plate-map", str(layout), "--out", str(tmp_path / "metadata.csv")])
+    assert "name it with --label, of: Foo, Vol." in capsys.readouterr().out

@@ -21,7 +21,13 @@ from napari_impa.cells.words import (
     CONTROL_MARKS,
     CONTROLS,
     DOSE,
+    IMAGED_TOGETHER,
     LESSER_MARKS,
+    MECHANISM,
+    MODALITY,
+    PLATE_MAP,
+    SMILES,
+    SOLVENT,
     TREATMENT,
     WHERE_IMAGED,
     Task,
@@ -42,6 +48,8 @@ _NUMBER = re.compile(
     r"|(?:0|[1-9]\d{0,14})(?:[eE][+-]\d{1,2})?)\n)*+",
     re.ASCII,
 )
+_SURE_CONTROLS = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "control", "ctrl", "wt"}
+_NO_LABELS = (WHERE_IMAGED, IMAGED_TOGETHER, DOSE, CONTROL_MARK, SOLVENT, SMILES, MECHANISM, MODALITY, PLATE_MAP)
 _NAME = re.compile(r"[+-]?(?:0\d|\d+[eE]\d|\d{16,}\s*$)", re.ASCII)
 
 
@@ -222,8 +230,9 @@ def _one_line(error: BaseException) -> str:
 def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     """Guess the columns that name conditions; empty where nothing looks like one.
 
-    For the task `perturbation`: `condition`, else a compound, drug, gene or the like, and a dose column where the
-    treated have more than one dose.  For the task `batch`: `batch`, `plate`, `week`, …
+    For the task `perturbation`: `condition`, else a compound, drug, gene or the like, else a column of names among
+    which a control such as DMSO is; and a dose column where the treated have more than one dose.  For the task `batch`:
+    `batch`, `plate`, `week`, …
     """
     if task == "batch":
         found = BATCH_LABEL.find(table)
@@ -232,8 +241,10 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     if found:
         return [found]
     treatments = TREATMENT.all(table)
-    if not treatments:
-        return []
+    filled = [name for name in treatments if (_texts(table[name]) != "").any()] or _with_a_control(table)
+    if not filled:
+        return treatments[:1]  # to be filled in
+    treatments = filled
     # a name that is there for every row says more than one that is preferred: JUMP's genes have no compound
     found = next((name for name in treatments if (_texts(table[name]) != "").all()), treatments[0])
     control = guess_control(table, found)
@@ -242,6 +253,18 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
         if len(set(_texts(treated[column])) - {""}) > 1:
             return [found, column]
     return [found]
+
+
+def _with_a_control(table: pd.DataFrame) -> list[str]:
+    """Columns of names, whatever they are called, in which the usual name of a control stands beside others."""
+    found = []
+    for name in table.columns:
+        if any(word.fits(name) for word in _NO_LABELS) or pd.api.types.is_numeric_dtype(table[name]):
+            continue
+        texts = {text.casefold() for text in map(shortest, table[name].unique())} - {""}
+        if len(texts) > 1 and not texts.isdisjoint(_SURE_CONTROLS):
+            found.append(str(name))
+    return found
 
 
 def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None:

@@ -155,12 +155,18 @@ CONDITION = Word(("condition",))
 TREATMENT = Word((
     "compound", "drug", "perturbation", "treatment", "gene", "cpd_name", "compound_name", "drug_name",
     "perturbation_name", "gene_name", "molecule", "sirna", "guide", "label_given", "pert_iname", "broad_sample",
-    "gene_symbol", "symbol", "jcp2022",
+    "gene_symbol", "symbol", "jcp2022", "compounds", "drugs", "perturbations", "treatments", "genes", "molecules",
+    "sirnas", "guides", "sgrna", "sgrnas", "cpd", "cmpd", "compound_id", "drug_id", "treatment_name", "chemical",
+    "chemicals", "reagent", "reagents", "substance", "inhibitor", "inhibitors", "agent", "stimulus", "sample_name",
+    "well_content", "well_contents", "contents",
 ))  # fmt: skip
 """What was done to a cell: a compound, a gene or the like."""
 
-DOSE = Word((), re.compile(r"(dose|dosage|conc|concentration)(?![a-z])|m{1,2}oles_per_liter$"))
-"""How much of it: `dose`, `dose_um`, `Concentration (µM)`, `Metadata_mmoles_per_liter`."""
+DOSE = Word((), re.compile(
+    r"(?:(?!stock|source|cell|dmso|solvent|vehicle|serum|[dr]na|protein|max|min)[a-z]+_)?"
+    r"(?:dose|dosage|conc|concentration)(?![a-z])|m{1,2}oles_per_liter$"
+))  # fmt: skip
+"""How much of it: `dose`, `dose_um`, `Final conc`, `Concentration (µM)`, `Metadata_mmoles_per_liter`."""
 
 MECHANISM = Word(("moa", "mechanism", "mechanism_of_action"))
 """How a compound acts."""

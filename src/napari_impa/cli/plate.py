@@ -39,6 +39,7 @@ def plate(
     from napari_impa.cells.plate_maps.table_of_files import FILL_IN
     from napari_impa.cells.source import open_source
     from napari_impa.cells.tables import guess_control, guess_labels
+    from napari_impa.cells.words import WHERE_IMAGED
 
     opened = open_source(source, choice=choice)
     print(opened.describe())
@@ -46,11 +47,14 @@ def plate(
     if control is None and columns:
         control = guess_control(opened.table, columns)
     if columns:
-        said = f"Label {', '.join(columns)}{'' if label else ' (guessed)'}"
-        print(f"{said}, control {control or 'unknown'}.")
+        guessed = "" if label else " (guessed)"
+        print(f"Label {', '.join(columns)}{guessed}, control {control or 'unknown'}.")
     for line in pictures_text(plate_pictures(opened.table, columns, control, opened.plate_map)):
         print(line)
     table = opened.save_table(out, overwrite=overwrite)
     print(f"Saved {out} ({len(opened):,} images in {len(table):,} files).")
-    if not columns:
+    said = [] if opened.plate_map is None else [str(name) for name in opened.table if not WHERE_IMAGED.fits(name)]
+    if not columns and said:
+        print(f"No column is known to say what was done to the cells; name it with --label, of: {', '.join(said)}.")
+    elif not columns:
         print(f"Nothing says what is in the wells: fill in the column {FILL_IN}, or give --plate-map FILE.")

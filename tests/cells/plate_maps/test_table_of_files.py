@@ -94,3 +94,21 @@ def test_pixel_sizes_and_planes_that_make_no_sense(tmp_path: Path, plate: Path) 
     table["pixel_size_um"], table["z"] = 0.5, np.tile([1, 2, 3], len(table) // 3)
     table.to_csv(out, index=False)
     assert open_source(out).table["z"].tolist() == [1] * 8  # one plane a channel: it is a position, and no stack
+
+
+def test_small_fields_stay_fields(tmp_path: Path, plate: Path) -> None:
+    open_source(plate).save_table(tmp_path / "metadata.csv")
+    again = open_source(tmp_path / "metadata.csv")
+    assert (again.kind, again.shape) == ("fields", (8, 8))
+    table = (
+        pd.read_csv(tmp_path / "metadata.csv").drop(columns=["field_name", "site"]).drop_duplicates(["well", "channel"])
+    )
+    table.to_csv(tmp_path / "crops.csv", index=False)
+    assert open_source(tmp_path / "crops.csv").kind == "crops"
+
+
+def test_no_column_to_fill_in_beside_what_a_map_says(tmp_path: Path, plate: Path) -> None:
+    layout = tmp_path / "layout.csv"
+    layout.write_text("Treatments,1,2\nA,DMSO,taxol\nB,DMSO,x\n\nConcentration (nM)\n,1,2\nA,0,10\nB,0,1\n")
+    table = open_source(plate, plate_map=layout).save_table(tmp_path / "metadata.csv")
+    assert table.columns.tolist()[-2:] == ["Treatments", "Concentration (nM)"]

@@ -12,7 +12,7 @@ import pandas as pd
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.layouts import GIVEN, SourceEntry
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
-from napari_impa.cells.words import CONDITION, TREATMENT
+from napari_impa.cells.tables import guess_labels
 from napari_impa.errors import CellsError, SourceError
 
 FILL_IN = "compound"
@@ -72,7 +72,7 @@ def table_of_files(fields: FieldFiles, folder: Path) -> pd.DataFrame:
     if fields.pixel_size is not None:
         table["pixel_size_um"] = fields.pixel_size
     table = table.merge(known.rename_axis("row").reset_index(), how="left", on="row").drop(columns="row")
-    if (CONDITION + TREATMENT).find(table) is None:
+    if not guess_labels(known):
         table[FILL_IN] = ""
     return table
 
