@@ -10,15 +10,18 @@ from typing import Any
 import napari_builtins
 import numpy as np
 import pytest
+import tifffile
 from napari.settings import get_settings
 from npe2 import PluginManifest
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from stub_plates import stub_plate, write_plates
 
 import napari_impa
 from napari_impa.cells.store import open_cells
-from napari_impa.viewer.entry.activation import OURS, PERTURB_LAYERS, add_context_entry, prefer_our_reader
+from napari_impa.viewer.entry.activation import FOLDERS, OURS, PERTURB_LAYERS, add_context_entry, prefer_our_reader
 from napari_impa.viewer.perturb.dock import PerturbDock
+from napari_impa.viewer.plate.dock import PlateDock
 
 MANIFEST = PluginManifest.from_file(Path(napari_impa.__file__).parent / "napari.yaml")
 
@@ -82,7 +85,57 @@ def test_a_model_dropped_on_the_viewer_opens_the_dock_with_it(
 def test_the_users_own_choice_of_a_reader_stays(plugin: Any) -> None:
     get_settings().plugins.extension2reader = {OURS[0]: "napari"}
     prefer_our_reader()
-    assert get_settings().plugins.extension2reader == {OURS[0]: "napari", OURS[1]: "napari-impa"}
+    ours = {OURS[0]: "napari", OURS[1]: "napari-impa", FOLDERS: "napari-impa"}
+    assert get_settings().plugins.extension2reader == ours
+    get_settings().plugins.extension2reader = {FOLDERS: "napari"}
+    prefer_our_reader()
+    assert get_settings().plugins.extension2reader[FOLDERS] == "napari"
+
+
+@pytest.fixture
+def no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let napari's question who is to open a path fail."""
+    asked = "napari._qt.dialogs.qt_reader_dialog.QtReaderDialog.get_user_choices"
+    monkeypatch.setattr(asked, lambda self: pytest.fail("napari asked who opens it"))
+
+
+@pytest.mark.usefixtures("no_question")
+def test_folders_that_are_not_ours_are_opened_by_napari_without_asking(
+    make_napari_viewer: Callable[..., Any], plugin: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number in range(3):
+        tifffile.imwrite(folder / f"{number}.tif", np.full((6, 6), number, np.uint8))
+    viewer = make_napari_viewer()
+    plugin.activate("napari-impa")
+    drop(viewer, folder)
+    assert [layer.data.shape for layer in viewer.layers] == [(3, 6, 6)]
+    assert not viewer.window.dock_widgets
+
+
+@pytest.mark.usefixtures("no_question")
+def test_a_plate_dropped_on_the_viewer_opens_its_dock(
+    make_napari_viewer: Callable[..., Any], plugin: Any, tmp_path: Path, settle: Callable[..., None]
+) -> None:
+    plate = write_plates(tmp_path / "plate", "imagexpress", stub_plate("BR1", ["A01", "B02"], size=16))
+    viewer = make_napari_viewer()
+    plugin.activate("napari-impa")
+    drop(viewer, plate)
+    dock = PlateDock.open_in(viewer)
+    settle(lambda: dock.row is not None and not dock._reading.busy)
+    assert dock.well.values == ["A01", "B02"]
+    assert len(viewer.layers) == 3
+
+
+def test_where_another_plugin_reads_folders_napari_asks(plugin: Any) -> None:
+    prefer_our_reader()
+    assert get_settings().plugins.extension2reader[FOLDERS] == "napari-impa"
+    other = {"command": "other.read", "accepts_directories": True, "filename_patterns": ["*.zarr"]}
+    commands = [{"id": "other.read", "title": "Read zarr", "python_name": "other:read"}]
+    plugin.register(PluginManifest(name="other", contributions={"commands": commands, "readers": [other]}))
+    prefer_our_reader()
+    assert FOLDERS not in get_settings().plugins.extension2reader
 
 
 def test_menus_and_the_context_menu(make_napari_viewer: Callable[..., Any], plugin: Any) -> None:

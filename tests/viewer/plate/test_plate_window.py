@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,11 +15,13 @@ import pytest
 from qtpy.QtCore import Qt
 from stub_plates import CHANNELS, stub_plate, value, write_large_plate, write_plates
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.cells.source import open_source
 from napari_impa.cells.wells import Well
 from napari_impa.errors import SourceError
 from napari_impa.viewer.entry.reader import NOTHING, get_plate_reader, open_plate
+from napari_impa.viewer.plate import places
 from napari_impa.viewer.plate.dock import PlateDock
 from napari_impa.viewer.plate.places import plate_choice, read_plate
 
@@ -180,6 +183,27 @@ def test_folders_of_plain_images_are_no_plates(tmp_path: Path) -> None:
     assert plate_choice(tmp_path / "holiday.tif") is None
     shutil.rmtree(tmp_path)
     assert plate_choice(tmp_path) is None
+
+
+def test_a_huge_folder_is_not_walked_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        (tmp_path / f"{number:02d}").mkdir()
+        for name in ("a.txt", "b.txt", "c.txt"):
+            (tmp_path / f"{number:02d}" / name).touch()
+    opened: list[str] = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *a, **k: (opened.append(found[0]) or found for found in walk(*a, **k)))
+    monkeypatch.setattr(places, "MOST_NAMES", 30)
+    assert plate_choice(tmp_path) is None
+    assert len(opened) < 12
+
+
+def test_a_plate_of_very_many_files_is_one_by_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plates: Path
+) -> None:
+    assert plate_choice(plates) == LayoutChoice(layout="imagexpress")
+    monkeypatch.setattr(places, "MOST_NAMES", 10)
+    assert plate_choice(plates) == LayoutChoice()  # the layout is found when all files are
 
 
 def test_cells_are_no_fields(cells_path: Path) -> None:

@@ -45,9 +45,12 @@ class SourceFiles:
     ----------
     path
         A folder or a file.
+    most
+        How many files and folders are looked at before the rest is left alone; all where None.
     """
 
     path: Path
+    most: int | None = None
 
     @cached_property
     def root(self) -> Path:
@@ -56,7 +59,7 @@ class SourceFiles:
 
     @cached_property
     def _walked(self) -> tuple[list[Path], list[Path], list[Path]]:
-        return _walk(self.root)
+        return _walk(self.root, self.most)
 
     @property
     def files(self) -> list[Path]:
@@ -162,8 +165,8 @@ def walk(folder: Path) -> list[Path]:
     return _walk(folder)[0]
 
 
-def _walk(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Files, `._` files, and zarr stores."""
+def _walk(folder: Path, most: int | None = None) -> tuple[list[Path], list[Path], list[Path]]:
+    """Files, `._` files, and zarr stores; of a folder with more than `most` files and folders, the first."""
     found: list[Path] = []
     apple: list[Path] = []
     stores: list[Path] = []
@@ -174,6 +177,8 @@ def _walk(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
             folders.clear()
             continue
         seen.add(real)
+        if most is not None and len(found) + len(seen) > most:
+            return found[:most], apple, stores
         inside = Path(here)
         if is_store(here, files):
             folders.clear()

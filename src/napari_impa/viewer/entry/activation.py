@@ -9,8 +9,13 @@ from app_model import Application
 from app_model.expressions import Expr
 from app_model.types import Action, MenuRule
 
+PLUGIN = "napari-impa"
+
 OURS = (f"*.cells{os.sep}", "*.impa.ome.tif")
 """Paths, as napari's preferences write them, that no other reader opens as they were meant."""
+
+FOLDERS = f"*{os.sep}"
+"""Any folder: napari asks who opens it wherever a plugin opens some; ours hands what is no plate to napari's own."""
 
 PERTURB_LAYERS = "napari-impa.perturb_layers"
 _CONTEXT = "napari/layers/context"
@@ -52,10 +57,28 @@ def perturb_layers() -> None:
 
 
 def prefer_our_reader() -> None:
-    """Let napari open what is ours alone without asking, unless the user chose otherwise."""
+    """Let napari open what is ours, and folders that only we and napari read, without asking.
+
+    What the user chose otherwise stays; where another plugin reads folders too, napari asks.
+    """
     from napari.settings import get_settings
 
     plugins = get_settings().plugins
-    missing = {pattern: "napari-impa" for pattern in OURS if pattern not in plugins.extension2reader}
-    if missing:
-        plugins.extension2reader = {**plugins.extension2reader, **missing}
+    before = plugins.extension2reader
+    wanted = {pattern: PLUGIN for pattern in OURS if pattern not in before}
+    if others_read_folders():
+        wanted = {**before, **wanted}
+        if wanted.get(FOLDERS) == PLUGIN:
+            del wanted[FOLDERS]
+    else:
+        wanted = {FOLDERS: PLUGIN, **before, **wanted}
+    if wanted != before:
+        plugins.extension2reader = wanted
+
+
+def others_read_folders() -> bool:
+    """Whether a plugin besides this one and napari itself reads folders."""
+    from npe2 import PluginManager
+
+    readers = PluginManager.instance().iter_compatible_readers([os.getcwd()])
+    return bool({reader.plugin_name for reader in readers} - {PLUGIN, "napari"})

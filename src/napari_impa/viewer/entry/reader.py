@@ -53,6 +53,14 @@ def open_plate(path: str | Sequence[str], choice: LayoutChoice | None = None) ->
     return NOTHING
 
 
+def get_folder_reader(path: str | Sequence[str]) -> Callable[[Any], list[Any]] | None:
+    """Return napari's own reader of a folder that is none of ours, so that napari need not ask who opens it."""
+    from napari_builtins.io import napari_get_reader
+
+    (one, *others) = _paths(path)
+    return None if others or not Path(one).is_dir() else napari_get_reader(path)
+
+
 def get_placed_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]]:
     """Return the reader of OME-TIFF files that were saved from the Perturb dock."""
     return read_placed

@@ -19,6 +19,9 @@ from napari_impa.cells.wells import is_well, well_name
 from napari_impa.cells.words import PLATE, SITE, WELL
 from napari_impa.errors import SourceError
 
+MOST_NAMES = 4000
+"""Files whose names say whether a folder that is opened in napari is a plate; the window waits for that."""
+
 _PLACE = ("acquisition", "time")
 """Columns that tell fields of one well apart, besides the site."""
 
@@ -105,17 +108,18 @@ def rows_of(table: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
 def plate_choice(path: Path) -> LayoutChoice | None:
     """How a folder is read that only a plate, or a described source, looks like; None for any other.
 
-    Names are looked at, and no pixels.
+    Names are looked at, and no pixels; of a folder with very many files, the first, as it may be any folder.
     """
-    files = SourceFiles(path)
     if not path.is_dir():
         return None
+    files = SourceFiles(path, most=MOST_NAMES)
     fits = {layout.name: layout.fits(files) for layout in LAYOUTS}
     best = max(fits.values())
     names = [name for name, fit in fits.items() if fit is best]
     if best < Fit.LOOSELY:
         return None
-    return LayoutChoice(layout=names[0]) if len(names) == 1 else AS_FOUND
+    known = len(names) == 1 and len(files.files) < MOST_NAMES
+    return LayoutChoice(layout=names[0]) if known else AS_FOUND  # which is found out in the background
 
 
 def _texts(table: pd.DataFrame, column: str | None) -> list[str]:
