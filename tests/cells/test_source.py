@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError, SourceError
@@ -186,3 +187,21 @@ def test_real_sources(shared: Path) -> None:
     assert source.pixel_size == pytest.approx(0.656)
     fields = map(source.field, range(len(source)))
     assert [len(np.unique(field.labels)) - 1 for field in fields] == source.table["n_cells_in_mask"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (LayoutChoice(z=3), "has no Z plane 3: its images have one plane each"),
+        (LayoutChoice(time=2), "has no time 2: its images have one plane each"),
+    ],
+)
+def test_a_plane_or_time_of_a_folder_without_any_is_refused(tmp_path: Path, choice: LayoutChoice, said: str) -> None:
+    for condition in ("DMSO", "taxol"):
+        (tmp_path / condition).mkdir()
+        tifffile.imwrite(tmp_path / condition / "a.tif", np.zeros((8, 8), np.uint16))
+    with pytest.raises(SourceError, match=said):
+        open_source(tmp_path, choice=choice)
+    with pytest.raises(SourceError, match=said):
+        open_source(tmp_path / "DMSO" / "a.tif", choice=choice)
+    assert len(open_source(tmp_path, choice=LayoutChoice(z=1, time=1))) == 2

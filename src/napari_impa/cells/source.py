@@ -17,12 +17,13 @@ from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, SourceEnt
 from napari_impa.cells.layouts.additions.centred import with_centres
 from napari_impa.cells.layouts.additions.corrected import with_illumination
 from napari_impa.cells.layouts.additions.file_stacks import unstacked
+from napari_impa.cells.layouts.plate_field import PlateField
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files
 from napari_impa.cells.readers import Image, StackError
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.cells.words import guess_nuclei_channel
+from napari_impa.cells.words import guess_nuclei_channel, guess_nuclei_masks
 from napari_impa.errors import CellsError, SourceError
 
 SourceKind = Literal["fields", "crops", "cells"]
@@ -254,11 +255,8 @@ def _nucleus_plane(
         raise SourceError(f"{path} has no plane {wanted!r}; its planes are: {names}.")
     if len(planes) == 1:
         return 0
-    named = [
-        i for i, name in enumerate(masks.channels) if any(word in name.casefold() for word in ("nuclei", "nucleus"))
-    ]
-    if len(named) == 1:
-        return named[0]
+    if (named := guess_nuclei_masks(masks.channels)) is not None:
+        return named
     nuclei = pixels[source.nuclei_channel(nuclei_channel)].astype(float)
     likeness = [_correlation(plane > 0, nuclei) for plane in planes]
     return int(np.argmax(likeness))
@@ -321,16 +319,18 @@ def open_source(
         size = (cells.size, cells.size)
         source = Source(
             path, name, "cells", cells.table, names, size, cells.pixels.dtype, cells.pixel_size, {}, ".cells", [],
-            choice=choice,
+            notes=tuple(filter(None, [_not_there(path, choice, "these cells are cut already")])), choice=choice,
         )  # fmt: skip
         if choice.plate_map in (None, NO_PLATE_MAP):
             return source
         listing, report = with_plate_map(Listing([], cells.table, {}, ".cells"), path.parent, choice)
-        return replace(source, table=listing.table, notes=listing.notes, plate_map=report)
+        return replace(source, table=listing.table, notes=(*source.notes, *listing.notes), plate_map=report)
     listing, report = with_plate_map(list_source(path, choice), path if path.is_dir() else path.parent, choice)
     rows = _sampled(len(listing.entries))
     try:
         images = [listing.entries[row].probe() for row in rows]
+        if not any(isinstance(entry, PlateField) for entry in listing.entries):
+            listing = replace(listing, refusal=_not_there(path, choice, "its images have one plane each"))
         if listing.refusal:
             raise SourceError(listing.refusal)
     except StackError as stack:
@@ -364,6 +364,14 @@ def open_source(
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
         notes if kind == "crops" else (*notes, *_other_sizes(images)), choice, report,
     )  # fmt: skip
+
+
+def _not_there(path: Path, choice: LayoutChoice, why: str) -> str:
+    """Say that a Z plane or a time was asked for of what has none; empty where it was not."""
+    for what, number in (("Z plane", choice.z), ("time", choice.time)):
+        if isinstance(number, int) and number != 1:
+            return f"{path} has no {what} {number}: {why}."
+    return ""
 
 
 def _are_others(ours: Sequence[str], theirs: Sequence[str]) -> bool:
