@@ -222,3 +222,9 @@ def guess_nuclei_channel(channels: Sequence[str]) -> int | None:
             if re.search(rf"(?<![a-z])(?:{names})(?![a-z])", channel, re.IGNORECASE):
                 return index
     return None
+
+
+def guess_nuclei_masks(names: Sequence[str]) -> int | None:
+    """Number of the masks that by their name are of nuclei; None where no name says so, or several do."""
+    named = [index for index, name in enumerate(names) if re.search(r"nuc(?!leol)", name, re.IGNORECASE)]
+    return named[0] if len(named) == 1 else None

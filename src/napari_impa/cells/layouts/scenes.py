@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_impa.cells.choice import LayoutChoice
+from napari_impa.cells.layouts.additions.stored_labels import with_stored_labels
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PlatePlanes, plate_listing
@@ -66,7 +67,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     )
     listing = plate_listing(source, SCENES.title, found, choice)
     entries = [replace(entry, name=_name(entry, choice)) for entry in listing.entries if isinstance(entry, PlateField)]
-    return replace(listing, entries=entries, table=listing.table.drop(columns="site"))
+    return with_stored_labels(replace(listing, entries=entries, table=listing.table.drop(columns="site")))
 
 
 def _name(entry: PlateField, choice: LayoutChoice) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_impa.cells.readers.czi import CZI
@@ -24,8 +25,8 @@ from napari_impa.cells.readers.tiff import TIFF
 from napari_impa.errors import ImpaError, SourceError
 
 __all__ = [
-    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StackChoice", "StackError", "StoredImage", "formats",
-    "holds_scenes", "is_image", "probe_image", "read_image", "read_masks", "read_scenes",
+    "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StackChoice", "StackError", "StoredImage", "as_labels",
+    "formats", "holds_scenes", "is_image", "probe_image", "read_image", "read_masks", "read_scenes",
 ]  # fmt: skip
 
 _Read = TypeVar("_Read")
@@ -111,7 +112,11 @@ def read_masks(path: str | Path) -> Image:
         As `read_image`, or if the values are no whole numbers from 0.
     """
     image = _read(Path(path))
-    pixels = image.pixels
+    return Image(as_labels(image.pixels, path), image.channels, image.pixel_size)
+
+
+def as_labels(pixels: NDArray[Any], path: str | Path) -> NDArray[np.int32]:
+    """Take pixels (C, H, W) for labels; errors as `read_masks`, of what `path` names."""
     if pixels.dtype.kind not in "bui" and not (np.isfinite(pixels).all() and (pixels == np.floor(pixels)).all()):
         raise SourceError(f"{path} is no label image: its values are not whole numbers.")
     if pixels.size and (pixels.min() < 0 or pixels.max() > np.iinfo(np.int32).max):
@@ -120,7 +125,7 @@ def read_masks(path: str | Path) -> Image:
     for plane in labels:
         if plane.max(initial=0) and len(np.unique(plane)) <= 2:
             plane[:] = ndimage.label(plane)[0]
-    return Image(labels, image.channels, image.pixel_size)
+    return labels
 
 
 def _reader(path: Path) -> ImageReader | None:

@@ -123,9 +123,12 @@ class ZarrImage(StoredImage):
     ----------
     axes
         Of its array, in order: `tczyx`; `?` for one that has no other name and a single position.
+    group
+        The group that describes it, beside whose array its labels are.
     """
 
     axes: str = ""
+    group: Path | None = None
 
     @classmethod
     def of(cls, group: Path) -> Self | None:
@@ -160,8 +163,18 @@ class ZarrImage(StoredImage):
             raise _not_so(group) from error
         return cls(
             array, names, (sizes["y"], sizes["x"]), dtype, float(f"{size:.6g}") if size > 0 else None,
-            sizes.get("z", 1), sizes.get("t", 1), axes=axes,
+            sizes.get("z", 1), sizes.get("t", 1), axes=axes, group=group,
         )  # fmt: skip
+
+    def labels(self) -> list[Self]:
+        """The label images of its group `labels`, each with its name; errors as `of`."""
+        listed = described(self.group / "labels").get("labels", ()) if self.group is not None else ()
+        if self.group is None or not listed:
+            return []
+        if not isinstance(listed, list):
+            raise _not_so(self.group / "labels")
+        images = [(str(name), type(self).of(self.group / "labels" / str(name))) for name in listed]
+        return [replace(image, name=name) for name, image in images if image is not None]
 
     def read(self, z: int, time: int) -> NDArray[Any]:
         """Read a plane of all channels; what was never written has the array's fill value."""

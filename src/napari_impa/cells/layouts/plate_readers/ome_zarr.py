@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from napari_impa.cells.choice import LayoutChoice
+from napari_impa.cells.layouts.additions.stored_labels import with_stored_labels
 from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import NAMED, PlatePlanes, plate_listing
@@ -71,7 +72,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     if source.root in source.stores:
         choice = replace(choice, folders=None)  # the folders in a store are rows and columns
     found = PlatePlanes(planes, skipped=skipped, notes=(*notes, *said))
-    return plate_listing(source, OME_ZARR.title, found, choice)
+    return with_stored_labels(plate_listing(source, OME_ZARR.title, found, choice))
 
 
 def _stored(image: _PlateImage) -> ZarrImage | None:
