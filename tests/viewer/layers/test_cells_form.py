@@ -376,3 +376,21 @@ def test_outlines_of_a_series_with_channels_behind_its_steps(viewer: Any, form: 
     mine = find(form)
     assert np.array_equal(mine.labels, FIELD.labels[::-1])
     assert len(mine.cells) > 5
+
+
+def test_another_model_finds_nuclei_in_the_channel_that_shows_them(viewer: Any, form: CellsForm) -> None:
+    """The first of its channels shows something else, so that the number of the old choice would be wrong."""
+    add_field(viewer)
+    assert form.method.currentText() == "nuclei in DNA"
+    form.set_model(("NFκB", "DNA"), SIZE)
+    assert form.method.currentText() == "nuclei in DNA"
+    assert form.method.value == ("nuclei", "DNA", None)
+
+
+def test_a_choice_is_kept_by_the_name_of_its_channel(viewer: Any, form: CellsForm) -> None:
+    add_field(viewer)
+    choose(form.method, f"nuclei in {CHANNELS[1]}")
+    form.set_model((CHANNELS[1], CHANNELS[0]), SIZE)
+    assert form.method.currentText() == f"nuclei in {CHANNELS[1]}"
+    form.set_model(("NFκB", "DAPI"), SIZE)  # shows no such channel
+    assert form.method.currentText() == "nuclei in DAPI"

@@ -170,11 +170,11 @@ class CellsForm(QWidget):
         """Where the cells are to come from, or None where something is `missing`."""
         if self._model is None or self.missing or self.method.value is None:
             return None
-        name, nuclei_channel, mask = self.method.value
+        name, nuclei, mask = self.method.value
         return CellChoice(
             tuple(box.value for box in self.channels),
             name,
-            nuclei_channel,
+            self._model[0].index(nuclei),
             mask,
             None if name == CROPS else self.region.value,
             self._steps(),
@@ -280,7 +280,7 @@ class CellsForm(QWidget):
         chosen = [box.value for box in self.channels]
         guess = guess_nuclei_channel(channels) or 0
         order = [guess] + [number for number in range(len(channels)) if number != guess]
-        crops = (CROPS, 0, None)
+        crops = (CROPS, channels[0], None)
         items: list[tuple[str, Any]] = []
         are_stacks = None not in chosen and are_crops(chosen, size)
         if are_stacks:
@@ -288,15 +288,20 @@ class CellsForm(QWidget):
         for name, segmenter in self._segmenters.items():
             for number in order if name == "nuclei" else order[:1]:
                 text = f"nuclei in {channels[number]}"
-                items.append((text if name == "nuclei" else f"{segmenter.title}: {text}", (name, number, None)))
+                text = text if name == "nuclei" else f"{segmenter.title}: {text}"
+                items.append((text, (name, channels[number], None)))  # by name: another model counts otherwise
         for layer in self.viewer.layers:
             if is_mask(layer):
                 kind = (LABELS, "Labels") if isinstance(layer, Labels) else (POINTS, "Points")
-                items.append((f"{kind[1]}: {layer.name}", (kind[0], guess, layer)))
-        were_stacks = crops in self.method.values
+                items.append((f"{kind[1]}: {layer.name}", (kind[0], channels[guess], layer)))
+        before, were_stacks = self.method.value, any(kind == CROPS for kind, _, _ in self.method.values)
         self.method.refill(items)
         if are_stacks and not were_stacks:
             self.method.choose(crops)
+        elif before is not None and before not in self.method.values:  # the same way, with what this model shows
+            same = [value for value in self.method.values if (value[0], value[2]) == (before[0], before[2])]
+            if same:
+                self.method.choose(same[0])
 
     def _fill_axes(self) -> None:
         """A row for each axis before rows and columns that has more than one step."""
