@@ -13,12 +13,32 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from napari_impa.engine.model.model import IMPA
 
-settings.register_profile("no deadline", deadline=None)  # a busy machine is no fault
-settings.load_profile("no deadline")
+# No deadlines, as a busy machine is no fault; `--slow` draws as many examples as Hypothesis does by itself.
+settings.register_profile("usual", deadline=None, max_examples=30)
+settings.register_profile("slow", deadline=None)
 
 
-settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
-settings.load_profile("no deadline")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer `--slow`."""
+    parser.addoption(
+        "--slow", action="store_true",
+        help="run the tests marked `slow` too, and more examples of each property (nightly; see CONTRIBUTING.md)",
+    )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples of a property are tried."""
+    settings.load_profile("slow" if config.getoption("--slow") else "usual")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `slow` unless `--slow`, or `-m` with their name, asks for them."""
+    if config.getoption("--slow") or "slow" in config.getoption("markexpr"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,9 @@
 """Install napari-impa with what its tests need into .venv-test, and run them: `python3 tests/run.py [pytest options]`.
 
+By default everything that the plugin does is tested, on few cases: about ten minutes on two cores. `--slow` adds the
+tests marked `slow`, which repeat a proof on more cases (all presets, more processes, more kills, a whole plate in the
+window), and draws more examples of each property: half an hour more, for the night.
+
 Needs Python 3.11 or later with pip, nothing else. On Debian and Ubuntu the tests of the viewer draw into a virtual
 display; the system packages for that are installed where this runs as root, otherwise the line that installs them is
 printed.
@@ -26,6 +30,9 @@ def main() -> int:
     """Do everything; the exit code is pytest's."""
     if sys.version_info < (3, 11):  # noqa: UP036  (this script is run by whatever Python there is)
         sys.exit(f"napari-impa needs Python 3.11 or later; this is {sys.version.split()[0]}.")
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        return 0
     advice = install_system_packages()
     run(sys.executable, "-m", "venv", str(ENVIRONMENT))
     pip("pip>=25.1")  # the first that reads dependency groups

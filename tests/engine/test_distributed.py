@@ -1,4 +1,4 @@
-"""Several processes train one model; with real torchrun.  `pytest -s -m slow` prints the differences."""
+"""Several processes train one model; with real torchrun.  `pytest -s --slow` prints the differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.errors import ModelError, TrainingError
 
 SCRIPT = str(Path(__file__).with_name("train_in_double.py"))
-IMPA_COMMAND = ("-m", "napari_impa")
+IMPA_COMMAND = (str(Path(__file__).with_name("narrow.py")),)
 QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
@@ -93,17 +93,21 @@ def difference(one: Path, two: Path, step: int) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("batch", "count"), [(16, 2), (5, 3)])  # two halves; and shares of different sizes
-@pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_several_processes_follow_one(source: Path, tmp_path: Path, recipe: str, batch: int, count: int) -> None:
+@pytest.mark.parametrize(
+    ("batch", "count"),  # shares of different sizes; and two halves
+    [(5, 3), pytest.param(16, 2, marks=pytest.mark.slow)],
+)
+def test_several_processes_follow_one(source: Path, tmp_path: Path, batch: int, count: int) -> None:
+    recipes = ("default", "paper")
     for number, folder in ((1, tmp_path / "one"), (count, tmp_path / "several")):
-        code, _, err = run(number, SCRIPT, source, folder, recipe, batch)
+        code, _, err = run(number, SCRIPT, source, folder, ",".join(recipes), batch)
         assert code == 0, err
-    first, last = (difference(tmp_path / "one", tmp_path / "several", step) for step in (1, 20))
-    print(f"\n{recipe}, {batch} cells a step, {count} processes: {first:.1e} after 1 step, {last:.1e} after 20")
-    assert first < 1e-9
-    assert last < 1e-4
+    for recipe in recipes:
+        one, several = tmp_path / "one" / recipe, tmp_path / "several" / recipe
+        first, last = (difference(one, several, step) for step in (1, 20))
+        print(f"\n{recipe}, {batch} cells a step, {count} processes: {first:.1e} after 1 step, {last:.1e} after 20")
+        assert first < 1e-9
+        assert last < 1e-4
 
 
 @pytest.mark.slow
@@ -114,12 +118,11 @@ def test_in_single_precision_they_follow_as_near_as_one_follows_itself(
     for name, count, threads in (("one", 1, 1), ("threads", 1, 2), ("two", 2, 1)):
         code, _, err = run(count, SCRIPT, source, tmp_path / name, recipe, 8, "single", threads)
         assert code == 0, err
-    itself, other = (difference(tmp_path / "one", tmp_path / name, 20) for name in ("threads", "two"))
+    itself, other = (difference(tmp_path / "one" / recipe, tmp_path / name / recipe, 20) for name in ("threads", "two"))
     print(f"\n{recipe}, single precision, 20 steps: {other:.1e} with two processes, {itself:.1e} with two threads")
     assert other < 3 * itself
 
 
-@pytest.mark.slow
 def test_all_go_back_where_losses_run_away(source: Path, tmp_path: Path) -> None:
     code, _, err = run(2, SCRIPT.replace("in_double", "until_lost"), source, tmp_path, 50)
     assert code == 0, err
@@ -133,7 +136,6 @@ def test_all_go_back_where_losses_run_away(source: Path, tmp_path: Path) -> None
     assert Run(tmp_path / "run").history["step"].tolist() == list(range(1, 41))
 
 
-@pytest.mark.slow
 def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = ["--size", 24, "--batch-size", 3, "--device", "cpu", "--checkpoint-seconds", 0]
@@ -147,6 +149,13 @@ def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
     assert Run(folder).history["step"].tolist() == [1, 2, 3, 4, 5]
     assert IMPA.load(Run(folder).last_path).history["steps"] == 5
 
+
+@pytest.mark.slow
+def test_the_command_line_refuses_under_torchrun_what_it_refuses_alone(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    options = ["--size", 24, "--batch-size", 3, "--device", "cpu"]
     code, _, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 5, *options)
     assert code != 0
     assert err.count("napari-impa: ") == 1
@@ -157,7 +166,6 @@ def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
     assert "take a batch size of at least 2" in err
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_all_stop_where_one_is_asked_to(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -174,7 +182,6 @@ def test_all_stop_where_one_is_asked_to(source: Path, tmp_path: Path) -> None:
     assert steps.tolist() == list(range(1, len(steps) + 1))
 
 
-@pytest.mark.slow
 def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_path: Path) -> None:
     script = tmp_path / "fail.py"
     script.write_text(
@@ -199,8 +206,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
     assert time.monotonic() - began < 60  # nobody waited for a time-out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_predict_and_crop_together_write_what_one_writes(tmp_path: Path, count: int) -> None:
     cells = simulated_cells(30, size=64, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
     table = cells.table.assign(note=np.where(cells.table.index % 7 == 0, "a, b", ""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,15 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_is_imported_is_no_garbage() -> None:
+    """Napari looks for garbage several times a test, which would go through all modules of torch and Qt each time."""
+    for name in ("napari.viewer", "torch", "napari_impa.viewer.perturb.dock", "napari_impa.viewer.train.dock"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

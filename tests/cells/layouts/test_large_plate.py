@@ -18,7 +18,6 @@ def large_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_large_plate(tmp_path_factory.mktemp("plate"))
 
 
-@pytest.mark.slow
 def test_it_is_listed_in_under_five_seconds_and_its_pixels_are_not_read(large_plate: Path) -> None:
     started = time.process_time()
     source = open_source(large_plate)

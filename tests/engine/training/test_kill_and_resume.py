@@ -1,6 +1,6 @@
 """A training killed with SIGKILL again and again, and resumed, ends with the weights of one that was never killed.
 
-`KILLS=20 pytest -s -m slow tests/engine/training/test_kill_and_resume.py` prints how many kills hit, and what they hit.
+`KILLS=20 pytest -s --slow tests/engine/training/test_kill_and_resume.py` prints how many kills hit, and what they hit.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.training.run_folder.run import Run
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 """Each takes a start of the program."""
 
 STEPS = 20 * KILLS
+
+NARROW = Path(__file__).parents[1] / "narrow.py"
 
 
 def start(source: Path, folder: Path, recipe: str) -> subprocess.Popen[str]:
@@ -32,7 +34,7 @@ def start(source: Path, folder: Path, recipe: str) -> subprocess.Popen[str]:
         "--out": folder, "--recipe": recipe, "--steps": STEPS, "--size": 24, "--batch-size": 2, "--device": "cpu",
         "--threads": 1, "--checkpoint-seconds": 0.2, "--hold-out": "plate=sim-B",
     }  # fmt: skip
-    command = [sys.executable, "-m", "napari_impa", "train", source, "--resume"]
+    command = [sys.executable, NARROW, "train", source, "--resume"]
     command += [word for pair in options.items() for word in pair]
     return subprocess.Popen(
         list(map(str, command)),
@@ -54,9 +56,8 @@ def wait_until(process: subprocess.Popen[str], run: Run, step: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-@pytest.mark.parametrize("recipe", ["default", "paper"])
+@pytest.mark.parametrize("recipe", ["default", pytest.param("paper", marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path: Path, recipe: str) -> None:
     cells = simulated_cells(44, size=24, seed=3, plates=2, conditions=("DMSO", "shrinkage"))
     source = cells.save(tmp_path / "screen.cells")

@@ -65,9 +65,14 @@ def test_the_optimiser_is_left_between_two_products() -> None:
     assert all(bool((kernel == 1).all()) for kernel in kernels)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="the system does not say what a thread took")
-@pytest.mark.parametrize("moment", ["_teach_discriminator", "_teach_generator", "orthogonalised"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "_teach_generator",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("_teach_discriminator", "orthogonalised")),
+    ],
+)
 def test_a_step_of_seconds_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """The work that the thread still does is measured, which others who use the machine do not make more."""
     begun, seen = threading.Event(), []

@@ -246,7 +246,6 @@ def test_a_whole_plate_is_open_in_three_seconds(
     assert time.process_time() - started < 0.5
 
 
-@pytest.mark.slow
 def test_the_perturb_dock_goes_along(
     make_napari_viewer: Callable[..., Any], settle: Callable[..., None], tmp_path: Path, model_path: Path
 ) -> None:
