@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
+from stub_plates import stub_plate, write_plates
 from workbooks import write_xlsx
 
 from napari_impa.cells.simulated.plate import write_simulated_plate
@@ -146,3 +150,112 @@ def test_seven_clicks_from_a_folder_and_a_workbook_to_a_training(hand: Hand, tmp
     cells = open_cells(plan.cells_path)
     assert (cells.label, cells.control) == (("compound",), "DMSO")
     assert set(cells.conditions) == set(COMPOUNDS)
+
+
+# ---- wrong turns ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    """One ImageXpress plate of four wells; its channels are DNA, actin and tubulin."""
+    wells = ["A01", "A02", "B01", "B02"]
+    return write_plates(tmp_path / "BR1", "imagexpress", stub_plate("BR1", wells, size=32))
+
+
+def table(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def said(hand: Hand, settle: Settle) -> str:
+    """The sentence that the dock ends with, whole and without what lets it break."""
+    settle(lambda: not hand.dock.session._looking.busy)
+    settle(lambda: not hand.dock.setup.cells.busy)
+    problem = hand.dock.problem
+    return "" if problem.isHidden() else problem.message.text().replace("\u200b", "")
+
+
+@pytest.mark.slow
+def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate: Path, settle: Settle) -> None:
+    setup = hand.dock.setup
+
+    def folder(path: Path) -> str:
+        hand.choose_file(setup.choose, path, path.name)
+        text = said(hand, settle)
+        hand.picture(f"wrong {path.name}")
+        return text
+
+    empty, documents, jpegs = (tmp_path / name for name in ("empty", "documents", "jpegs"))
+    for one in (empty, documents, jpegs):
+        one.mkdir()
+    (documents / "letter.docx").touch()
+    for number in range(3):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(jpegs / f"{number}.jpg")
+    assert "it is empty: choose the folder that has them" in folder(empty)
+    assert setup.cells.looked is None
+    assert "it has other files (1 .docx): choose the folder that has them" in folder(documents)
+    assert "3 JPEG files, of which the intensities are lost: export the images as TIFF" in folder(jpegs)
+    both = tmp_path / "both"
+    shutil.copytree(plate, both / "one")
+    shutil.copytree(write_plates(tmp_path / "P", "phenix", stub_plate("P", ["A01"], size=16)), both / "two")
+    text = folder(both)
+    assert "can be read as Opera Phenix or Operetta or ImageXpress; choose one by Layout (How the folder is" in text
+    section = setup._reading_section
+    hand.click(section.toggleButton(), "How the folder is read")
+    assert all(row.height() >= 18 for row in setup.reading.rows.values())
+    hand.choose(setup.reading.rows["layout"], "ImageXpress", "Layout")
+    assert said(hand, settle) == ""
+    hand.picture("wrong both, chosen")
+    assert setup.cells.looked.source.layout.startswith("ImageXpress (1 plate")
+    assert "--" not in folder(plate)
+    (warning,) = setup.cells.panel.warnings.texts
+    assert warning.startswith("⚠ What was done to the cells is not known: ")
+    assert "give a plate map (Plate map, Choose …) or a metadata.csv" in warning
+    lacking = next(plate.rglob("*A02_s1_w2*"))
+    lacking.unlink()
+    folder(plate)
+    assert "1 site left out for want of a channel file: " in setup.cells.panel.summary.text().replace("\u200b", "")
+    assert "A02 site 1 lacks channel actin" in setup.cells.panel.summary.text().replace("\u200b", "")
+    hand.click(hand.dock.start, "Start")
+    assert "give a plate map (Plate map, Choose …)" in said(hand, settle)
+    assert hand.dock.state == READY
+
+
+@pytest.mark.slow
+def test_each_wrong_plate_map_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate: Path, settle: Settle) -> None:
+    setup = hand.dock.setup
+    hand.choose_file(setup.choose, plate, "Folder")
+    said(hand, settle)
+
+    def by_map(name: str, text: str) -> str:
+        hand.choose_file(setup.plate.choose, table(tmp_path / name, text), name)
+        found = said(hand, settle)
+        hand.picture(f"map {name}")
+        return found
+
+    good = "well,compound\nA1,DMSO\nA2,taxol\nB1,DMSO\nB2,taxol\n"
+    assert by_map("good.csv", good) == ""
+    assert setup.plate.used.text() == "good.csv"
+    other = by_map("other wells.csv", "well,compound\nH11,DMSO\nH12,taxol\n")
+    assert "other wells.csv fits none of the wells that have images: these are A01, A02, B01" in other
+    assert setup.plate.used.text() == "good.csv"  # what fitted stays, and another can be chosen
+    assert setup.cells.label.ticked == ("compound",)
+    assert setup.plan().choice.plate_map == str(tmp_path / "good.csv")
+    assert "names no wells" in by_map("list.csv", "name,price\ntaxol,12\n")
+    assert "is empty" in by_map("nothing.csv", "")
+    two = by_map("two plates.csv", "plate,well,compound\nX1,A1,DMSO\nX2,A1,taxol\n")
+    assert "two plates.csv is of the plates X1, X2, and " in two
+    assert "--" not in two
+    assert by_map("guessed.csv", "plate,well,compound\nX1,A1,DMSO\nX1,A2,taxol\nX1,B1,DMSO\nX1,B2,taxol\n") == ""
+    assert "was taken for X1 of the map (guessed)" in setup.cells.panel.summary.text()
+    assert by_map("one.csv", "well,compound\nA1,taxol\nA2,taxol\nB1,taxol\nB2,taxol\n") == ""
+    assert "Everything is 'taxol' by 'compound', and a training needs two" in setup.cells.panel.warnings.texts[0]
+    hand.click(hand.dock.start, "Start")
+    assert "No control is chosen; choose the untreated control." in said(hand, settle)
+    assert by_map("no control.csv", good.replace("DMSO", "nocodazole")) == ""
+    hand.click(hand.dock.start, "Start")
+    assert "No control is chosen; choose the untreated control." in said(hand, settle)
+    hand.choose(setup.cells.control, "nocodazole", "Control")
+    assert setup.plan().control == "nocodazole"
+    assert said(hand, settle) == ""
+    hand.picture("map control chosen")

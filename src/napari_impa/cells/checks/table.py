@@ -63,6 +63,8 @@ def table_concerns(
         rows = np.flatnonzero(~blank)
         table, names, held = table.iloc[rows].reset_index(drop=True), names[rows].reset_index(drop=True), held[rows]
         plates = None if plates is None else plates[rows].reset_index(drop=True)
+    if len(names) and names.nunique() == 1:
+        found.append(_one_condition(str(names.iloc[0]), label))
     found += _spelled(names.value_counts(), own)
     found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
     if plates is not None and plates.nunique() > 1:
@@ -72,6 +74,15 @@ def table_concerns(
     if not held.any():
         found.append(_nothing_held(plates, str(plate)))
     return ranked(found)
+
+
+def _one_condition(name: str, label: Sequence[str]) -> Concern:
+    by = " and ".join(map(repr, label))
+    return Concern(
+        "untrained",
+        f"Everything is {name!r} by {by}, and a training needs two conditions or more: choose another label, a plate "
+        "map that names them, or a folder with others.",
+    )
 
 
 def _spelled(counts: pd.Series, control: str | None) -> list[Concern]:

@@ -29,6 +29,7 @@ knows) by themselves, as `subfolders.py` does.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from napari_impa.cells.choice import AS_FOUND, LayoutChoice
@@ -110,13 +111,28 @@ def _layout_of(source: SourceFiles, choice: LayoutChoice) -> FolderLayout:
     surest = max(fits.values())
     if surest is Fit.NO:
         if path.is_dir():
-            raise SourceError(f"{path} holds no images ({formats()}); choose the folder that has them.")
+            raise SourceError(f"{path} holds no images ({formats()}){_instead(source)}.")
         raise SourceError(f"{path} is no source; give a folder of images, a metadata.csv, a .cells folder or an image.")
     taken = [layout for layout, fit in fits.items() if fit is surest]
     if len(taken) > 1:
         names = " or ".join(f"{layout.title} (--layout {layout.name})" for layout in taken)
         raise SourceError(f"{path} can be read as {names}; choose one of them.")
     return taken[0]
+
+
+def _instead(source: SourceFiles) -> str:
+    """What a folder without images holds, and what to do about it."""
+    endings = Counter(file.suffix.lower() for file in source.files)
+    if not endings:
+        return "; it is empty: choose the folder that has them"
+    jpeg = endings[".jpg"] + endings[".jpeg"]
+    if jpeg:
+        return (
+            f", but {jpeg:,} JPEG file{'s' * (jpeg != 1)}, of which the intensities are lost: export the images as "
+            "TIFF from the microscope's program"
+        )
+    common = ", ".join(f"{number:,} {ending or 'without an ending'}" for ending, number in endings.most_common(3))
+    return f"; it has other files ({common}): choose the folder that has them"
 
 
 def layout_names() -> tuple[str, ...]:

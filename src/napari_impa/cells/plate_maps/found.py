@@ -8,11 +8,12 @@ from pathlib import Path
 from napari_impa.cells.layouts import LayoutChoice, Listing
 from napari_impa.cells.plate_maps.barcodes import BARCODES
 from napari_impa.cells.plate_maps.join import JoinReport, join_plate_map
+from napari_impa.cells.plate_maps.map_file import some
 from napari_impa.cells.plate_maps.plate_map import PlateMap, read_plate_map
 from napari_impa.cells.sheets import is_table_file
 from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import CONDITION, PLATE, SAID_OF_WELLS, TREATMENT, WELL
-from napari_impa.errors import ImpaError, MissingDependencyError
+from napari_impa.errors import ImpaError, MissingDependencyError, SourceError
 
 NO_PLATE_MAP = "none"
 """Given for a plate map, it says that what lies in the folder is not to be taken for one."""
@@ -46,7 +47,10 @@ def with_plate_map(listing: Listing, root: Path, choice: LayoutChoice) -> tuple[
     if choice.plate_map is not None:
         path = Path(choice.plate_map)
         path = path if path.exists() or not (root / path).exists() else root / path
-        return _joined(listing, path, read_plate_map(path, _plates(listing)))
+        joined, report = _joined(listing, path, read_plate_map(path, _plates(listing)))
+        if report is not None and not report.wells:
+            raise SourceError(_no_well_fits(report))
+        return joined, report
     if WELL.find(listing.table) is None or (CONDITION + TREATMENT).find(listing.table) is not None:
         return listing, None
     fitting, unread = _fitting(listing, root)
@@ -75,6 +79,16 @@ def _joined(listing: Listing, path: Path, plate_map: PlateMap, found: str | None
         )
     skipped = {file: why for file, why in listing.skipped.items() if file.name != path.name or not _same(file, path)}
     return replace(listing, table=table, notes=tuple(notes), skipped=skipped), report
+
+
+def _no_well_fits(report: JoinReport) -> str:
+    """Say that a plate map speaks of none of the wells that have images."""
+    ours = some([well for _, well in report.without_row], 4)
+    theirs = some([well for _, well in report.without_images], 4) or "none of this plate"
+    return (
+        f"{report.name} fits none of the wells that have images: these are {ours}, and those of the map {theirs}; give "
+        "the map of this plate."
+    )
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from napari_impa.viewer.layers.as_layers import cells_layers
 from napari_impa.viewer.layers.sources import is_source
 from napari_impa.viewer.library.models import remember
 from napari_impa.viewer.train.close_guard import CloseGuard
+from napari_impa.viewer.train.plate.reading_box import in_dock
 from napari_impa.viewer.train.runs_page import RunsList
 from napari_impa.viewer.train.session import PAUSED, READY, STOPPING, TRAINING, Advance, TrainingSession
 from napari_impa.viewer.train.setup_page import FOLDER, SetupPage
@@ -50,6 +52,7 @@ class TrainDock(Dock):
         self._trained: Trained | None = None
         self._closed = False
         self._estimate = ""
+        self._missing: Failure | None = None
         self._build()
         self._guard = CloseGuard(napari_viewer, self, session)
         self._stops += [self.setup.stops, self.watch.stops, [self.runs.close_jobs]]
@@ -79,6 +82,7 @@ class TrainDock(Dock):
         self.layout().addWidget(self.pages, 1)
         self.layout().addWidget(self._foot())
         self.setup.changed.connect(self._follow_state)
+        self.setup.changed.connect(self._forget_what_was_missing)
         self.setup.look_asked.connect(self._look)
         self.setup.estimator.said.connect(self._on_estimate)
         self.setup.failed.connect(self._on_failed)
@@ -155,8 +159,15 @@ class TrainDock(Dock):
             plan = self.setup.plan()
         except ImpaError as error:
             self._on_failed(Failure(str(error), ""))
+            self._missing = self.problem.failure
             return
         self.begin(plan)
+
+    def _forget_what_was_missing(self) -> None:
+        """Take away what a start that could not be made was refused for, as another choice is made now."""
+        if self._missing is not None and self.problem.failure is self._missing:
+            self.problem.clear()
+        self._missing = None
 
     def begin(self, plan: Plan) -> None:
         """Start a training, or go on with the one in the plan's folder, and watch it."""
@@ -242,6 +253,7 @@ class TrainDock(Dock):
             self.runs.refresh()
 
     def _on_failed(self, failure: Failure) -> None:
+        failure = replace(failure, message=in_dock(failure.message))
         notify(failure)
         self.status.busy("")
         self.status.say("")

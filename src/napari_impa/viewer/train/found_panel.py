@@ -25,6 +25,7 @@ from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
 from napari_impa.viewer.kit.crop_strip import Colours, crop_strip, rgba_image
 from napari_impa.viewer.kit.forms import breakable, section
+from napari_impa.viewer.train.plate.reading_box import in_dock
 from napari_impa.work.survey import Looked
 
 LINE = 22
@@ -75,7 +76,7 @@ class FoundPanel(QWidget):
     def show_found(self, source: Source, table: pd.DataFrame) -> None:
         """Say what was found, with a table of `conditions_table`; pictures of conditions that stay are kept."""
         self.setVisible(True)
-        self.summary.setText(breakable("\n".join((summary(source), *source.notes))))
+        self.summary.setText(breakable("\n".join((summary(source), *map(in_dock, source.notes)))))
         self.summary.setToolTip(source.describe())
         self.table.fill(table, source.kind)
         self.table.setVisible(len(table) > 0)
@@ -244,7 +245,7 @@ class WarningsList(QWidget):
 
     def fill(self, concerns: Sequence[Concern]) -> None:
         """Show concerns, the gravest first."""
-        texts = tuple(f"⚠ {concern.message}" for concern in concerns)
+        texts = tuple(f"⚠ {in_dock(concern.message)}" for concern in concerns)
         if texts == self.texts:
             return
         self.texts = texts

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
-from napari_impa.cells.layouts import AS_FOUND
+from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import available_segmenters
 from napari_impa.cells.tables import no_conditions
 from napari_impa.cells.words import WHERE_IMAGED
 from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
-from napari_impa.viewer.kit.forms import Options, Page, breakable
+from napari_impa.viewer.kit.forms import Options, Page, breakable, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.open_layers.layers_box import LayersBox
 from napari_impa.viewer.train.plate.plate_box import PlateBox
+from napari_impa.viewer.train.plate.reading_box import TITLE, ReadingBox, in_dock
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
 from napari_impa.work.survey import Looked
@@ -67,6 +68,7 @@ class SetupPage(Page):
         self._named_after: Path | None = None
         self._like: Plan | None = None
         self._choice = AS_FOUND
+        self._worked: LayoutChoice | None = None
         self._notes = {"settings": "", "run": ""}
         self._reading = Latest()
         self._reading.succeeded.connect(self._on_settings)
@@ -114,6 +116,10 @@ class SetupPage(Page):
         self.plate = PlateBox()
         self.plate.chosen.connect(self._on_plate_map)
         self._plate_row = self.row("Plate map", self.plate, tip="What is in the wells of the plate.")
+        self.reading = ReadingBox()
+        self.reading.changed.connect(self._on_reading)
+        self._reading_section = section(TITLE, self.reading)
+        self.form.addRow(self._reading_section)
         self.origin.currentIndexChanged.connect(self._on_origin)
 
     def _build_model_and_folder(self) -> None:
@@ -139,7 +145,8 @@ class SetupPage(Page):
             self.origin.choose(FOLDER)
             self._show_rows()
         self._source = Path(path).expanduser()
-        self._like, self._choice = None, AS_FOUND
+        self._like, self._worked = None, None
+        self._take_choice(AS_FOUND)
         self._note("settings", "")
         self.source.setText(str(self._source))
         self.kind.refill([])
@@ -154,6 +161,15 @@ class SetupPage(Page):
         self._choice = replace(self._choice, plate_map=plate_map)
         self.look()
 
+    def _on_reading(self) -> None:
+        self._choice = self.reading.chosen(self._choice)
+        self.kind.refill([])
+        self.look()
+
+    def _take_choice(self, choice: LayoutChoice) -> None:
+        self._choice = choice
+        self.reading.show_choice(choice)
+
     def fill(self, engine: Engine) -> None:
         """Take what can be chosen, which is known when torch has been imported."""
         self._engine = engine
@@ -163,14 +179,17 @@ class SetupPage(Page):
 
     def show_looked(self, looked: Looked | None) -> None:
         """Show what a folder or layers hold; None where nothing does."""
-        if looked is None:
+        if looked is None and self._worked is not None and self._choice != self._worked:
+            self._take_choice(self._worked)  # what was chosen last did not fit, which is said; what there was stays
+            if self.cells.looked is not None:
+                self._show_kind(self.cells.looked.source.kind)
+        elif looked is None:
             self.cells.clear()
             self.estimator.stop()
             self.settings.show_estimate("")
         else:
-            ready = looked.source.kind == "cells"
-            self.kind.refill([] if ready else [("whole fields", "fields"), ("ready crops", "crops")])
-            self.kind.choose(looked.source.kind)
+            self._worked = self._choice
+            self._show_kind(looked.source.kind)
             before, chosen = (
                 self.cells.looked,
                 (self.cells.label.ticked, self.cells.chosen_control, self.cells.hold_out),
@@ -185,6 +204,10 @@ class SetupPage(Page):
                 self.choose_free_folder()
         self._show_rows()
         self.changed.emit()
+
+    def _show_kind(self, kind: str) -> None:
+        self.kind.refill([] if kind == "cells" else [("whole fields", "fields"), ("ready crops", "crops")])
+        self.kind.choose(kind)
 
     def _take_choices(self, looked: Looked) -> None:
         """Choose what the run chose whose settings are shown, once its cells are found."""
@@ -224,6 +247,8 @@ class SetupPage(Page):
         self.form.setRowVisible(self.hint, folder and self.cells.looked is None)
         self.form.setRowVisible(self.layers, not folder)
         self.form.setRowVisible(self._kind_row, folder and bool(self.kind.values))
+        stored = self.cells.looked is not None and self.cells.looked.source.kind == "cells"
+        self.form.setRowVisible(self._reading_section, folder and self._source is not None and not stored)
         self.form.setRowVisible(self._plate_row, folder and self.cells.looked is not None and self._has_wells)
 
     # ---- labels and settings ----------------------------------------------------------------------------------------
@@ -312,7 +337,7 @@ class SetupPage(Page):
             self.start_from.refill([NEW_NETWORKS])
             self._named_after = None
             self.set_source(found.source)
-            self._choice = found.choice
+            self._take_choice(found.choice)
             self.look()
             self._note("settings", f"Settings of {found.folder.name}: change some, then start a new run.")
             self._like = found
@@ -378,7 +403,7 @@ class SetupPage(Page):
             raise ConditionError("The crops are too small for the networks, which take 24 px and more.")
         if not self.cells.label.ticked:
             if all(map(WHERE_IMAGED.fits, looked.source.table.columns)):
-                raise ConditionError(no_conditions(looked.source.table))
+                raise ConditionError(in_dock(no_conditions(looked.source.table)))
             raise ConditionError("No label column is ticked; tick those whose values name the condition of a cell.")
         task = self.cells.task.value
         if task == "perturbation" and self.cells.chosen_control is None:
