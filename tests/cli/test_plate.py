@@ -133,3 +133,14 @@ def test_a_map_whose_columns_are_not_known_asks_for_the_label(
     layout.write_text("well,Foo,Vol\nA1,a,1\nA2,b,2\nB1,a,1\nB2,b,2\n")
     main.main(["plate", str(screen[0]), "--plate-map", str(layout), "--out", str(tmp_path / "metadata.csv")])
     assert "name it with --label, of: Foo, Vol." in capsys.readouterr().out
+
+
+def test_illumination_and_centres_are_said_to_be_given_again(
+    screen: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, layout = screen
+    (tmp_path / "cells.csv").write_text("plate,well,site,x,y\nBR1,A01,1,4,5\n")
+    options = ["--plate-map", str(layout), "--illumination", "estimate", "--centres", str(tmp_path / "cells.csv")]
+    main.main(["plate", str(folder), *options, "--out", str(tmp_path / "metadata.csv")])
+    assert "give --illumination and --centres again where it is read." in capsys.readouterr().out
+    assert "mask_file" not in (tmp_path / "metadata.csv").read_text(encoding="utf-8-sig").splitlines()[0]

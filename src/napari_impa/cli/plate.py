@@ -53,6 +53,10 @@ def plate(
         print(line)
     table = opened.save_table(out, overwrite=overwrite)
     print(f"Saved {out} ({len(opened):,} images in {len(table):,} files).")
+    again = [name for name in ("illumination", "centres") if name in choice.changed]
+    if again:
+        options = " and ".join(f"--{name}" for name in again)
+        print(f"The table names the files as they are; give {options} again where it is read.")
     said = [] if opened.plate_map is None else [str(name) for name in opened.table if not WHERE_IMAGED.fits(name)]
     if not columns and said:
         print(f"No column is known to say what was done to the cells; name it with --label, of: {', '.join(said)}.")

@@ -22,7 +22,7 @@ from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, guess_control, no_conditions, shortest
-from napari_impa.cells.words import WHERE_IMAGED
+from napari_impa.cells.words import WELL, WHERE_IMAGED
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
@@ -105,7 +105,9 @@ class Survey:
         elif self.task == "perturbation" and all(map(WHERE_IMAGED.fits, source.table.columns)):
             facts.append(("Label", f"none known. {no_conditions(source.table)}"))
         else:
-            facts.append(("Label", f"none known; name one with --label: {_some(self.columns) or 'there is no column'}"))
+            known = f"none known; name one with --label: {_some(self.columns) or 'there is no column'}"
+            maps = self.task == "perturbation" and source.plate_map is None and WELL.find(source.table) is not None
+            facts.append(("Label", f"{known}; or give a plate map (--plate-map FILE)" if maps else known))
         if self.task == "perturbation":
             known = "none known; name it with --control"
             facts.append(("Control", known if self.control is None else self.control + self._mark("control")))

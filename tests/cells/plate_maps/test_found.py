@@ -130,3 +130,16 @@ def test_a_workbook_that_nothing_can_read_is_said(plate: Path, monkeypatch: pyte
         "layout.xlsx may be a plate map: layout.xlsx is a workbook, which python-calamine reads: pip install" in note
         for note in open_source(plate).notes
     )
+
+
+def test_the_table_of_plates_of_a_project_is_found_however_deep_it_lies(plate: Path) -> None:
+    deep = plate / "workspace" / "metadata" / "platemaps" / "2021_04_26_Batch1"
+    (deep / "platemap").mkdir(parents=True)
+    given(deep / "platemap", "map_1.txt", MAP.replace(",", "\t"))
+    given(deep, "barcode_platemap.csv", "Assay_Plate_Barcode,Plate_Map_Name\nBR1,map_1\n")
+    source = open_source(plate)
+    assert source.plate_map is not None
+    assert (
+        "workspace/metadata/platemaps/2021_04_26_Batch1/barcode_platemap.csv found in the folder (guessed"
+        in " ".join(source.notes)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ NO_PLATE_MAP = "none"
 
 _LARGEST = 30_000_000  # bytes of a table that is looked into without having been asked for
 _MOST = 40  # tables that are looked into
+_OF_PLATES = re.compile(r"barcode_?plate_?map", re.IGNORECASE)  # deep in a project of the Cell Painting Gallery
 _DEPTH = 3  # folders below the source in which a plate map may lie
 _FITS = 0.5  # of the imaged wells have a row where a table that lies there is their plate map
 
@@ -103,7 +105,7 @@ def _fitting(listing: Listing, root: Path) -> tuple[dict[Path, PlateMap], list[s
     plates, fitting = _plates(listing), {}
     missing: list[str] = []
     tables = [file for file in listing.skipped if is_table_file(file)]
-    near = [file for file in tables if _depth(file, root) <= _DEPTH]
+    near = [file for file in tables if _depth(file, root) <= _DEPTH or _OF_PLATES.match(file.name)]
     for file in sorted(near, key=lambda file: (_depth(file, root), file))[:_MOST]:
         try:
             if file.stat().st_size > _LARGEST:

@@ -11,6 +11,8 @@ import pandas as pd
 
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.layouts import GIVEN, SourceEntry
+from napari_impa.cells.layouts.additions.centred import CentredEntry
+from napari_impa.cells.layouts.additions.corrected import CorrectedEntry
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
 from napari_impa.cells.tables import guess_labels
 from napari_impa.errors import CellsError, SourceError
@@ -64,7 +66,7 @@ def table_of_files(fields: FieldFiles, folder: Path) -> pd.DataFrame:
         raise SourceError(f"{fields.name} is cells already; give the folder of their images.")
     known = fields.table.rename(columns={name: str(name).removesuffix(GIVEN) for name in fields.table.columns})
     rows: list[dict[str, object]] = []
-    for number, entry in enumerate(fields.entries):
+    for number, entry in enumerate(map(_as_it_lies, fields.entries)):
         rows += [{"row": number, "field_name": entry.name, **one} for one in _files(fields, entry, folder)]
     table = pd.DataFrame(rows)
     if "z" in table.columns and table["z"].nunique() == 1 and not table.duplicated(["field_name", "channel"]).any():
@@ -94,6 +96,13 @@ def write_table_of_files(fields: FieldFiles, out: Path, *, overwrite: bool = Fal
         # Excel takes a file for UTF-8 by this mark alone
         table.to_csv(partial, index=False, encoding="utf-8-sig")
     return table
+
+
+def _as_it_lies(entry: SourceEntry) -> SourceEntry:
+    """An entry without what is made of its files as they are read: corrected illumination, centres of another table."""
+    while isinstance(entry, CorrectedEntry | CentredEntry) and entry.entry is not None:
+        entry = entry.entry
+    return entry
 
 
 def _files(fields: FieldFiles, entry: SourceEntry, folder: Path) -> list[dict[str, object]]:
