@@ -94,6 +94,11 @@ def well_name(text: str) -> str:
 
 def is_well(text: object) -> bool:
     """Whether this is the name of a well."""
+    return _is_well(str(text))
+
+
+@lru_cache(maxsize=8192)
+def _is_well(text: str) -> bool:
     try:
         Well.parse(text)
     except WellError:

@@ -61,6 +61,11 @@ class SourceFiles:
     def _walked(self) -> tuple[list[Path], list[Path], list[Path]]:
         return _walk(self.root, self.most)
 
+    @cached_property
+    def _named(self) -> list[tuple[Path, str]]:
+        """All files with their names in lower case, which are asked for again and again."""
+        return [(file, file.name.lower()) for file in self.files]
+
     @property
     def files(self) -> list[Path]:
         """All files below `root`, as `walk` gives them."""
@@ -79,14 +84,16 @@ class SourceFiles:
     @cached_property
     def tables(self) -> list[Path]:
         """The CSV tables: the file itself where it is one, else those below the folder."""
-        tables = [self.path] if self.path.is_file() else self.files
-        return [file for file in tables if file.suffix.lower() == ".csv"]
+        tables = [(self.path, self.path.name.lower())] if self.path.is_file() else self._named
+        return [file for file, name in tables if name.endswith(".csv")]
 
     @cached_property
     def readable(self) -> list[Path]:
         """The images below a folder, in all formats that can be read, without the masks of others."""
+        if not self.path.is_dir():
+            return []
         masks = {one.file for one in self.masks}
-        return [file for file in self._images if file not in masks] if self.path.is_dir() else []
+        return [file for file in self._images if file not in masks] if masks else self._images
 
     @cached_property
     def masks(self) -> list[NamedMask]:
@@ -95,12 +102,13 @@ class SourceFiles:
 
     @cached_property
     def _images(self) -> list[Path]:
-        return list(filter(is_image, self.files))
+        return [file for file, name in self._named if is_image(name)]
 
     @cached_property
     def images(self) -> list[Path]:
         """The images below a folder that a microscope may have written: all that can be read but arrays (.npy)."""
-        return [file for file in self.readable if not file.name.lower().endswith(".npy")]
+        arrays = {file for file, name in self._named if name.endswith(".npy")}
+        return [file for file in self.readable if file not in arrays] if arrays else self.readable
 
     def below(self, file: Path) -> str:
         """A file's path from `root`, with `/` between folders; the whole path of a file that is not below it."""
@@ -109,7 +117,8 @@ class SourceFiles:
 
     def folder(self, file: Path) -> tuple[str, ...]:
         """The folders between `root` and a file; all of its own where it is not below, as a table may name it."""
-        here = os.path.dirname(file)  # a tenth of the time of what `Path` has for it, and plates have many files
+        text = str(file)  # a tenth of the time of what `Path` has for it, and plates have many files
+        here = text[: text.rfind(os.sep) + 1]
         if here not in self._folders:
             inside = Path(here).is_relative_to(self.root)
             self._folders[here] = Path(here).relative_to(self.root).parts if inside else Path(here).absolute().parts
@@ -131,8 +140,7 @@ class SourceFiles:
         plain, endings = {name for name in wanted if name[0] != "."}, tuple(n for n in wanted if n[0] == ".")
         if not self.path.is_dir():
             return []
-        named = ((file, file.name.lower()) for file in self.files)
-        return [file for file, name in named if name in plain or (endings and name.endswith(endings))]
+        return [file for file, name in self._named if name in plain or (endings and name.endswith(endings))]
 
 
 @dataclass(frozen=True)
@@ -187,6 +195,7 @@ def _walk(folder: Path, most: int | None = None) -> tuple[list[Path], list[Path]
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".cells"))
         files.sort()
-        found += [inside / name for name in files if not name.startswith(".")]
+        plain = [name for name in files if not name.startswith(".")]
+        found += [inside / name for name in (plain if most is None else plain[: most - len(found)])]
         apple += [inside / name for name in files if name.startswith("._")]
     return found, apple, stores

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -352,13 +353,19 @@ def _passed_over(source: SourceFiles, entries: Iterable[PlateField], why: Mappin
 
 
 def _reading_order(place: _Place) -> tuple[object, ...]:
-    well = (Well.parse(place.well), "") if is_well(place.well) else (Well(0, 0), place.well)
-    return (place.condition, place.plate, place.acquisition, well, _natural(str(place.site)), place.time)
+    site = _natural(str(place.site))
+    return (place.condition, place.plate, place.acquisition, _well_order(place.well), site, place.time)
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+@lru_cache(maxsize=8192)
+def _well_order(well: str) -> tuple[Well, str]:
+    return (Well.parse(well), "") if is_well(well) else (Well(0, 0), well)
+
+
+@lru_cache(maxsize=8192)
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
     """A key by which w2 comes before w10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name)]
+    return tuple((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name))
 
 
 def _of_channel(name: str) -> str:

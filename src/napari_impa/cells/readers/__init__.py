@@ -34,6 +34,8 @@ _Read = TypeVar("_Read")
 READERS: tuple[ImageReader, ...] = (TIFF, PNG, NPY, ND2, CZI, LIF)
 """All image formats that can be read, the commonest first."""
 
+_BY_SUFFIX = {suffix: reader for reader in reversed(READERS) for suffix in reader.suffixes}
+
 
 def formats() -> str:
     """Name the formats in words: `TIFF, PNG, … or LIF`."""
@@ -41,8 +43,8 @@ def formats() -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def is_image(path: Path) -> bool:
-    """Whether a file's name ends as that of an image that can be read."""
+def is_image(path: Path | str) -> bool:
+    """Whether a file's name, or that of a path, ends as that of an image that can be read."""
     return _reader(path) is not None
 
 
@@ -128,9 +130,9 @@ def as_labels(pixels: NDArray[Any], path: str | Path) -> NDArray[np.int32]:
     return labels
 
 
-def _reader(path: Path) -> ImageReader | None:
-    suffix = path.suffix.lower()
-    return next((reader for reader in READERS if suffix in reader.suffixes), None)
+def _reader(path: Path | str) -> ImageReader | None:
+    before, _, suffix = (path if isinstance(path, str) else path.name).rpartition(".")
+    return _BY_SUFFIX.get(f".{suffix.lower()}") if before else None
 
 
 def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = None) -> Image:

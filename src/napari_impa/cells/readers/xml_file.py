@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 from napari_impa.errors import SourceError
@@ -39,19 +40,24 @@ def xml_elements(path: Path, root: str | None, without: str) -> Iterator[Element
     SourceError
         If it is damaged, half written, another kind of file, or defines a document type.
     """
-    target = _Finished()
-    parser = ElementTree.XMLParser(target=target)
     try:
         with open(path, "rb") as file:
+            outermost = _outermost(file)
+            if root is not None and outermost not in (None, root):
+                raise SourceError(
+                    f"{path} is another kind of file than its name says (it holds {outermost}, not {root}); put the "
+                    f"microscope's own in its place, or remove it ({without})."
+                )
+            file.seek(0)
+            parser = ElementTree.XMLPullParser(("end",))  # all in C: an index has a million elements
             while block := file.read(_BLOCK):
                 parser.feed(block)
-                if root is not None and target.outermost not in (None, root):
-                    raise SourceError(
-                        f"{path} is another kind of file than its name says (it holds {target.outermost}, not "
-                        f"{root}); put the microscope's own in its place, or remove it ({without})."
-                    )
-                finished, target.finished = target.finished, []
-                yield from finished
+                for _, element in parser.read_events():
+                    element.tag = _plain(element.tag)
+                    for key in element.keys():  # noqa: SIM118 - an element is no dictionary
+                        if key[0] == "{":
+                            element.set(_plain(key), element.attrib.pop(key))
+                    yield element
         parser.close()
     except _DocumentTypeError:
         raise SourceError(
@@ -71,26 +77,26 @@ class _DocumentTypeError(Exception):
     """A document type, by which entities could grow without end or bring in other files of the computer."""
 
 
-class _Finished(ElementTree.TreeBuilder):
-    """Gathers elements as they end, without the namespaces before their names."""
+class _Prolog:
+    """What comes before the first element."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.outermost: str | None = None
-        self.finished: list[ElementTree.Element] = []
 
-    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
-        name = _plain(tag)
-        self.outermost = self.outermost or name
-        return super().start(name, {_plain(key): value for key, value in attrs.items()})
-
-    def end(self, tag: str, /) -> ElementTree.Element:
-        element = super().end(_plain(tag))
-        self.finished.append(element)
-        return element
+    def start(self, tag: str, attrs: dict[str, str], /) -> None:
+        self.outermost = self.outermost or _plain(tag)
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         raise _DocumentTypeError
+
+
+def _outermost(file: BinaryIO) -> str | None:
+    """The name of the first element, by as little of the file as tells it; None where there is none."""
+    prolog = _Prolog()
+    parser = ElementTree.XMLParser(target=prolog)
+    while prolog.outermost is None and (block := file.read(_BLOCK)):
+        parser.feed(block)
+    return prolog.outermost
 
 
 @lru_cache(maxsize=1024)

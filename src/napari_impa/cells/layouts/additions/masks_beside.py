@@ -53,8 +53,10 @@ class NamedMask:
 
 def named_masks(images: Sequence[Path]) -> list[NamedMask]:
     """Those of some image files that are masks of others, by their names."""
-    named = [_of_name(file) for file in images if any(word in str(file).casefold() for word in _WORDS)]
-    possible = [one for one in named if one is not None]
+    texts = zip(images, (str(file).casefold() for file in images), strict=True)
+    first, second, third = _WORDS  # written out: a plate has many files
+    told = (file for file, text in texts if first in text or second in text or third in text)
+    possible = [one for file in told if (one := _of_name(file)) is not None]
     if not possible:
         return []
     masks = {one.file for one in possible}
