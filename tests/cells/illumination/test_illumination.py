@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -179,3 +180,29 @@ def test_an_estimate_is_made_a_plate_and_said(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "only.tif", np.ones((8, 8), np.uint16))
     with pytest.raises(SourceError, match="no table names illumination functions"):
         open_source(tmp_path / "only.tif", choice=LayoutChoice(illumination="table"))
+
+
+def test_corners_become_as_bright_as_the_middle_plate_by_plate_and_channel_by_channel(tmp_path: Path) -> None:
+    """Two plates whose light is known, that of each channel another; the truth under it is even."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:SIDE, :SIDE] / (SIDE - 1) - 0.5
+    falls = {"P1": (0.8, 0.2), "P2": (0.1, 0.6)}  # how much darker a corner is, of each channel
+    for plate, of_channels in falls.items():
+        (tmp_path / plate).mkdir()
+        for number in range(1, 25):
+            even = rng.uniform(900, 1100, (SIDE, SIDE))
+            for channel, fall in enumerate(of_channels, 1):
+                pixels = (even * (1 - 2 * fall * (x**2 + y**2) * 0.8)).astype(np.uint16)
+                tifffile.imwrite(tmp_path / plate / f"{plate}_A{number:02d}_s1_w{channel}.tif", pixels)
+
+    def corner_to_centre(illumination: Literal["none", "estimate"]) -> NDArray[np.float64]:
+        cells = crop_source(tmp_path, size=SIDE, kind="crops", choice=LayoutChoice(illumination=illumination))
+        assert cells.history.get("read_with", {}) == ({} if illumination == "none" else {"illumination": "estimate"})
+        mean = np.stack([cells.pixels[cells.table["plate"] == plate].mean(0) for plate in falls])
+        corners = np.stack([mean[..., a, b] for a in (slice(6), slice(-6, None)) for b in (slice(6), slice(-6, None))])
+        return np.asarray(corners.mean((0, -1, -2)) / mean[..., 26:38, 26:38].mean((-1, -2)))
+
+    before, after = corner_to_centre("none"), corner_to_centre("estimate")
+    assert before[0, 0] < 0.6
+    assert before[1, 0] > 0.9
+    assert np.abs(after - 1).max() < 0.05
