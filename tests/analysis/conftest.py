@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -60,9 +61,14 @@ def unchanged(cells, condition):
     return cells.pixels
 
 
+@cache
+def others() -> Cells:
+    return screen(seed=9)
+
+
 def oracle(cells, condition):
     """Other real cells of the condition."""
-    pool = screen(seed=9)
+    pool = others()
     pool = pool.pixels[pool.conditions == condition]
     return pool[np.arange(len(cells)) % len(pool)]
 
@@ -81,6 +87,16 @@ def double():
 
     make.oracle, make.unchanged = oracle, unchanged
     return make
+
+
+@pytest.fixture(scope="module")
+def without_replicates() -> Iterator[None]:
+    """Leave out how well replicates find each other, a fifth of an evaluation; tests/analysis/metrics is about it."""
+    from napari_impa.analysis import evaluation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "METRICS", tuple(one for one in evaluation.METRICS if one.name != "replicates"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ def screen() -> Screen:
 
 
 @pytest.fixture(scope="module")
-def judged(screen: Screen, double) -> dict[str, Evaluation]:
+def judged(screen: Screen, double, without_replicates: None) -> dict[str, Evaluation]:
     """Evaluations of good and of faulty models."""
     seen, rng = screen.seen, np.random.default_rng(3)
     control = seen.pixels[seen.is_control]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import pytest
 
+from napari_impa.analysis.evaluation import Evaluation, evaluation
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cli import evaluate as command
 from napari_impa.cli import main
@@ -23,6 +25,14 @@ def arguments(tmp_path: Path) -> list[str]:
 def test_a_report_is_written_and_opened(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    scored: list[Evaluation] = []
+
+    def score_once(*args: Any, **how: Any) -> Evaluation:
+        if not scored:
+            scored.append(evaluation(*args, **how))
+        return scored[0]
+
+    monkeypatch.setattr("napari_impa.analysis.evaluation.evaluation", score_once)
     opened: list[str] = []
     monkeypatch.setattr(command.webbrowser, "open", lambda address: opened.append(address) is not None)
     folder = tmp_path / "my report"
