@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
@@ -35,6 +36,10 @@ class LeftOut:
     left_out_blank: int = 0
     blank_fields: list[str] = field(default_factory=list)
     fields_without_cells: list[str] = field(default_factory=list)
+
+    def so_far(self, done: int) -> dict[str, Any]:
+        """What one that goes on behind so many fields or crops has to know."""
+        return {"done": done, "left_out": json.loads(json.dumps(vars(self)))}
 
     def add(self, other: dict[str, Any]) -> None:
         """Add what another process left out."""
@@ -115,8 +120,9 @@ def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def blocks_of_fields(
-    source: Source, rows: range, cutting: Cutting, tally: LeftOut, watch: Watch, workers: Workers
-) -> Iterator[CellsBlock]:
+    source: Source, rows: range, cutting: Cutting, tally: LeftOut, watch: Watch, workers: Workers,
+    before: tuple[int, int] = (0, 0),
+) -> Iterator[CellsBlock]:  # fmt: skip
     """Cut crops around the nuclei of some fields, a block each; a field is a task.
 
     Parameters
@@ -129,6 +135,8 @@ def blocks_of_fields(
         Counts what is left out.
     workers
         Who does it; the blocks are the same.
+    before
+        Fields and cells that were done before these.
 
     Raises
     ------
@@ -137,15 +145,16 @@ def blocks_of_fields(
     WorkersError
         As `Workers.in_order`.
     """
-    found = 0
+    earlier, found = before
+    of = earlier + len(rows)
     # Others are sent what they need of the source, not its table of perhaps thousands of fields.
     tasks = ((source.alone(row), 0, cutting) if workers.are_others else (source, row, cutting) for row in rows)
-    for done, (block, left_out) in enumerate(workers.in_order(cut_field, tasks, watch=watch), 1):
+    for done, (block, left_out) in enumerate(workers.in_order(cut_field, tasks, watch=watch), earlier + 1):
         tally.add(vars(left_out))
         if block is not None:
-            found += len(block[1])
-            yield block
-        watch.report(done, len(rows), f"{found:,} cells")
+            found += len(block.table)
+            yield block._replace(so_far=tally.so_far(done))
+        watch.report(done, of, f"{found:,} cells")
 
 
 def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | None, LeftOut]:
@@ -172,11 +181,16 @@ def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | 
             for name in known.columns
             if name not in site.table
         }
-    return (crops.pixels[good], pd.DataFrame({**columns, **site.table}).reset_index(drop=True)), left_out
+    rows = pd.DataFrame({**columns, **site.table}).reset_index(drop=True)
+    return CellsBlock(crops.pixels[good], rows), left_out
 
 
-def blocks_of_crops(source: Source, share: range, size: int, tally: LeftOut, watch: Watch) -> Iterator[CellsBlock]:
+def blocks_of_crops(
+    source: Source, share: range, size: int, tally: LeftOut, watch: Watch, before: int = 0
+) -> Iterator[CellsBlock]:
     """Read a share of ready crops, cut to a side around their centres; what shows nothing is left out and counted.
+
+    `before` of them were read before these.
 
     Raises
     ------
@@ -202,21 +216,22 @@ def blocks_of_crops(source: Source, share: range, size: int, tally: LeftOut, wat
         table = pd.concat([table, source.table.iloc[rows].reset_index(drop=True)], axis=1)
         good = _good(pixels)
         tally.left_out_blank += int((~good).sum())
+        done = before + int(rows[-1]) + 1 - share.start
         if good.any():
-            yield pixels[good], table[good].reset_index(drop=True)
-        done = int(rows[-1]) + 1 - share.start
+            yield CellsBlock(pixels[good], table[good].reset_index(drop=True), tally.so_far(done))
         watch.check()
-        watch.report(done, len(share), f"{done:,} crops")
+        watch.report(done, before + len(share), f"{done:,} crops")
 
 
-def blocks_of_cells(cells: Cells, share: range, size: int, watch: Watch) -> Iterator[CellsBlock]:
-    """Read a share of stored cells, cut to a side around their centres."""
+def blocks_of_cells(cells: Cells, share: range, size: int, watch: Watch, before: int = 0) -> Iterator[CellsBlock]:
+    """Read a share of stored cells, cut to a side around their centres; `before` of them were read before these."""
     for start in range(share.start, share.stop, BLOCK):
         block = slice(start, min(start + BLOCK, share.stop))
-        yield np.ascontiguousarray(_centre(cells.pixels[block], size)), cells.table.iloc[block].reset_index(drop=True)
-        done = block.stop - share.start
+        done = before + block.stop - share.start
+        pixels, table = _centre(cells.pixels[block], size), cells.table.iloc[block].reset_index(drop=True)
+        yield CellsBlock(np.ascontiguousarray(pixels), table, LeftOut().so_far(done))
         watch.check()
-        watch.report(done, len(share), f"{done:,} cells")
+        watch.report(done, before + len(share), f"{done:,} cells")
 
 
 def _centre(pixels: NDArray[Any], size: int) -> NDArray[Any]:

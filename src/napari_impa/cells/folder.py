@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from napari_impa.cells.blocks import (
     no_cells,
 )
 from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
-from napari_impa.cells.parts import Share, write_cells
+from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
@@ -62,6 +62,7 @@ def crop_source(
     plate_map: str | Path | None = None,
     unlabelled: Literal["skip", "keep"] = "skip",
     overwrite: bool = False,
+    keep: bool = False,
     share: Share | None = None,
     workers: Workers = ALONE,
     progress: Callable[[int, int, str], object] | None = None,
@@ -96,6 +97,9 @@ def crop_source(
         them out, and counts them.
     overwrite
         Replace `out` where it is a `.cells` folder already.
+    keep
+        Keep what is cut, hidden beside `out`, where the work is left, fails or is killed, and go on with what was kept
+        so of the same images; the cells are the same to the bit. Work that is shared is not kept.
     share
         The part of the images that this process takes, where several write `out` together; None: all.
     workers
@@ -121,7 +125,7 @@ def crop_source(
     )
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
-    tally, mine = LeftOut(), share or Share()
+    mine = share or Share()
     history: dict[str, Any] = {"source": source.name, "kind": source.kind}
     if unlabelled == "skip" and source.kind != "cells":
         labelled = _labelled_rows(source, columns)
@@ -130,6 +134,7 @@ def crop_source(
             source = source.of_rows(labelled)
     if source.choice.changed:
         history["read_with"] = source.choice.changed
+    cutting: Cutting | None = None
     if source.kind == "fields":
         method = as_segmenter(segment or ("labels" if source.has_masks else "nuclei"))
         history |= {"fields": len(source), "segmenter": method.name, "border": border}
@@ -137,23 +142,21 @@ def crop_source(
             history["segmenter_settings"] = method.changed
         cutting = Cutting(size, method, nuclei_channel, border)
         cutting.check(source)
-        blocks = blocks_of_fields(source, mine.rows(len(source)), cutting, tally, watch, workers)
-    elif source.kind == "crops":
-        blocks = blocks_of_crops(source, mine.rows(len(source), block=BLOCK), size, tally, watch)
-    else:
-        cells = source.stored_cells()
-        history = {**cells.history, "source": source.name}
-        blocks = blocks_of_cells(cells, mine.rows(len(cells), block=BLOCK), size, watch)
+    elif source.kind == "cells":
+        history = {**source.stored_cells().history, "source": source.name}
     if out is None:
-        parts = list(blocks)
-        pixels = np.concatenate([part for part, _ in parts]) if parts else no_cells(source, tally)
-        table = pd.concat([rows for _, rows in parts], ignore_index=True)
+        tally = LeftOut()
+        parts = list(_blocks(source, size, cutting, mine, tally, {}, watch, workers))
+        pixels = np.concatenate([part.pixels for part in parts]) if parts else no_cells(source, tally)
+        table = pd.concat([part.table for part in parts], ignore_index=True)
         tally.note(history)
         return Cells(pixels, table, source.channels, source.pixel_size, columns, control, history)
+    kept = {"images": source.fingerprint, "nuclei": nuclei_channel} if keep and mine.count == 1 else None
     writer = CellsWriter(
         out, source.channels, size, source.dtype, pixel_size=source.pixel_size, label=columns, control=control,
-        history=history, overwrite=overwrite,
+        history=history, overwrite=overwrite, keep=kept,
     )  # fmt: skip
+    tally = LeftOut(**writer.so_far.get("left_out", {}))
 
     def finish(tallies: Sequence[dict[str, Any]]) -> None:
         whole = LeftOut()
@@ -163,8 +166,24 @@ def crop_source(
             no_cells(source, whole)
         whole.note(writer.meta["history"])
 
+    blocks = _blocks(source, size, cutting, mine, tally, writer.so_far, watch, workers, count=writer.kept)
     write_cells(writer, blocks, share, facts=lambda: vars(tally), finish=finish)
     return open_cells(writer.path)
+
+
+def _blocks(
+    source: Source, size: int, cutting: Cutting | None, mine: Share, tally: LeftOut, so_far: Mapping[str, Any],
+    watch: Watch, workers: Workers, *, count: int = 0,
+) -> Iterator[CellsBlock]:  # fmt: skip
+    """The blocks of a share of the source, but for what was done before, which gave so many cells."""
+    before = so_far.get("done", 0)
+    if cutting is not None:
+        rows = mine.rows(len(source))[before:]
+        return blocks_of_fields(source, rows, cutting, tally, watch, workers, (before, count))
+    rows = mine.rows(len(source), block=BLOCK)[before:]
+    if source.kind == "crops":
+        return blocks_of_crops(source, rows, size, tally, watch, before)
+    return blocks_of_cells(source.stored_cells(), rows, size, watch, before)
 
 
 def read_cells(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from napari_impa.cells.writer import CellsWriter
 from napari_impa.overlap import Behind
 
-CellsBlock = tuple[NDArray[Any], pd.DataFrame]
+
+class CellsBlock(NamedTuple):
+    """Pixels (n, C, S, S) of some cells, their n table rows, and how far the work is with them: for `append`."""
+
+    pixels: NDArray[Any]
+    table: pd.DataFrame
+    so_far: dict[str, Any] | None = None
+
 
 FACTS = "facts"
 """Key of a part's `meta.json` under which it tells the first process what it found."""
@@ -60,7 +67,7 @@ def write_cells(
     writer
         Of the folder to make, not entered yet.
     blocks
-        Pixels (n, C, S, S) and their n table rows, those of this process.
+        Those of this process; of a writer that goes on, those behind its `so_far`.
     share
         Which part this process does; None: all.
     facts
@@ -96,5 +103,5 @@ def write_cells(
 
 def _append(writer: CellsWriter, blocks: Iterable[CellsBlock]) -> None:
     with Behind(writer.append) as append:
-        for pixels, table in blocks:
-            append(pixels, table)
+        for block in blocks:
+            append(*block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,6 +93,14 @@ class Source:
     def has_masks(self) -> bool:
         """Whether every field comes with a file of masks."""
         return bool(self.entries) and all(entry.masks is not None for entry in self.entries)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of its fields or cells by name and of what is known of them, to know the same source again."""
+        digest = hashlib.sha256(f"{self.mask_channel}\n{self.table.to_csv(index=False)}".encode())
+        for entry in self.entries:
+            digest.update(f"{entry.name}\0".encode())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def _file_channels(self) -> tuple[str, ...]:

@@ -1,4 +1,8 @@
-"""Writing a `.cells` folder block by block in bounded memory; a full disk leaves nothing half-written."""
+"""Writing a `.cells` folder block by block in bounded memory; a full disk leaves nothing half-written.
+
+Where it is asked to, a writer keeps what it has written when the work is left or killed, hidden beside the folder to
+be, and the next one of the same goes on from there: the folder is the same to the bit.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,12 @@ FORMAT = 1
 
 _LEFT_OVER = 24 * 3600  # seconds after which a folder that is no longer written to was left by a killed process
 
+_NOTES = "unfinished.json"
+"""File of what was left unfinished: how far it is, and how long each file was then."""
+
+NOTE_EVERY = 2.0
+"""Seconds between two notes of how far it is; that much is done again where the process was killed."""
+
 
 class CellsWriter:
     """Write a `.cells` folder block by block in bounded memory; a context manager.
@@ -44,6 +54,16 @@ class CellsWriter:
         As those of `Cells`, for the folder's `meta.json`.
     overwrite
         Replace a `.cells` folder that exists; otherwise that is an error.
+    keep
+        What the work depends on beside all this, JSON-able: what is written then stays where the work is left, fails or
+        is killed, and a writer that is given the same goes on. None: nothing stays.
+
+    Attributes
+    ----------
+    so_far
+        How far what was kept is: the last of what `append` was told.
+    kept
+        Cells that were kept.
     """
 
     def __init__(
@@ -58,6 +78,7 @@ class CellsWriter:
         control: str | None = None,
         history: Mapping[str, Any] | None = None,
         overwrite: bool = False,
+        keep: Mapping[str, Any] | None = None,
     ) -> None:
         path = Path(path)
         self.path = path if path.suffix == ".cells" else path.with_name(path.name + ".cells")
@@ -74,6 +95,16 @@ class CellsWriter:
         self.count = 0
         self._columns: list[str] | None = None
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._same: dict[str, Any] | None = None
+        self._notes: dict[str, Any] = {}
+        self._noted = 0.0
+        if keep is not None:
+            self._partial = self.path.with_name(f".{self.path.name}.unfinished")
+            same = {"of": dict(keep), "meta": self.meta, "size": self.size, "dtype": self.dtype.str}
+            self._same = json.loads(json.dumps(same, default=str))
+            self._notes = self._kept()
+        self.so_far: dict[str, Any] = self._notes.get("so_far", {})
+        self.kept: int = self._notes.get("count", 0)
 
     def check(self) -> None:
         """Refuse a folder that may not be written.
@@ -99,6 +130,9 @@ class CellsWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._remove_left_over()
+            if self._notes:
+                self._go_on()
+                return self
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
             self._pixels = open(self._partial / "pixels.npy", "wb")
@@ -108,7 +142,8 @@ class CellsWriter:
                 self._discard()
                 raise
         except OSError as error:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            if not self._notes:
+                shutil.rmtree(self._partial, ignore_errors=True)
             raise self._failed(error) from error
         return self
 
@@ -127,8 +162,52 @@ class CellsWriter:
             self._pixels, {"descr": npy_format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         )
 
-    def append(self, pixels: NDArray[Any], table: pd.DataFrame) -> None:
+    # ---- what was left unfinished -----------------------------------------------------------------------------------
+
+    def _kept(self) -> dict[str, Any]:
+        """The notes of what was left, where it is of the same work and whole as far as they go; else nothing."""
+        try:
+            notes: dict[str, Any] = json.loads((self._partial / _NOTES).read_text(encoding="utf-8"))
+            whole = all((self._partial / name).stat().st_size >= size for name, size in notes["sizes"].items())
+            return notes if notes["same"] == self._same and whole else {}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+
+    def _go_on(self) -> None:
+        """Cut off what was written after the last note."""
+        for name, size in self._notes["sizes"].items():
+            os.truncate(self._partial / name, size)
+        self._pixels = open(self._partial / "pixels.npy", "r+b")  # noqa: SIM115
+        self._pixels.seek(0, os.SEEK_END)
+        self.count, self._columns = self._notes["count"], self._notes["columns"]
+
+    def _reached(self, so_far: Mapping[str, Any]) -> None:
+        """Know how far it is now, and note it from time to time."""
+        self.so_far = dict(so_far)
+        table = self._partial / "table.csv"
+        sizes = {"pixels.npy": self._pixels.tell(), "table.csv": table.stat().st_size if table.exists() else 0}
+        self._notes = {
+            "same": self._same, "so_far": self.so_far, "count": self.count, "columns": self._columns, "sizes": sizes,
+        }  # fmt: skip
+        if not self._noted or time.monotonic() - self._noted > NOTE_EVERY:
+            self._note()
+
+    def _note(self) -> None:
+        self._pixels.flush()
+        new = self._partial / f"{_NOTES}.new"
+        new.write_text(json.dumps(self._notes), encoding="utf-8")
+        new.replace(self._partial / _NOTES)
+        self._noted = time.monotonic()
+
+    # ---- blocks -----------------------------------------------------------------------------------------------------
+
+    def append(self, pixels: NDArray[Any], table: pd.DataFrame, so_far: Mapping[str, Any] | None = None) -> None:
         """Add cells: pixels (n, C, S, S) and their n table rows.
+
+        Parameters
+        ----------
+        so_far
+            JSON-able: how far the work is when these are written, where one that goes on could begin behind them.
 
         Raises
         ------
@@ -150,9 +229,11 @@ class CellsWriter:
         try:
             self._pixels.write(np.ascontiguousarray(pixels).data if pixels.size else b"")
             table.to_csv(self._partial / "table.csv", mode="a", index=False, header=first)
+            self.count += len(table)
+            if so_far is not None and self._same is not None:
+                self._reached(so_far)
         except OSError as error:
             raise self._failed(error) from error
-        self.count += len(table)
 
     def append_part(self, path: Path) -> dict[str, Any]:
         """Add all cells of a part, byte by byte, and return its `meta.json`.
@@ -192,16 +273,27 @@ class CellsWriter:
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
-            self._discard()
+            if kind is None or not self._notes:
+                self._discard()
+            else:
+                self._leave()
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError):  # a full disk reports again what is already being raised
             self._pixels.close()
         shutil.rmtree(self._partial, ignore_errors=True)
 
+    def _leave(self) -> None:
+        """Keep what was written, up to where one that goes on can begin."""
+        with contextlib.suppress(OSError):  # the notes before are good still
+            self._note()
+        with contextlib.suppress(OSError):
+            self._pixels.close()
+
     def _failed(self, error: OSError) -> CellsError:
         reason = error.strerror or error
-        return CellsError(f"{self.path} cannot be written ({reason}); nothing was kept, mend that and try again.")
+        kept = "what was written before is kept" if self._notes else "nothing was kept"
+        return CellsError(f"{self.path} cannot be written ({reason}); {kept}, mend that and try again.")
 
     def _finish(self) -> None:
         if self._columns is None:
@@ -209,6 +301,7 @@ class CellsWriter:
         self._header(self.count)
         self._pixels.close()
         (self._partial / "meta.json").write_text(json.dumps(self.meta, indent=1, default=str), encoding="utf-8")
+        (self._partial / _NOTES).unlink(missing_ok=True)
         if not self.path.exists():
             self._partial.rename(self.path)
             return
