@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,23 @@ def write_large_plate(folder: Path) -> Path:
                 os.link(file, large / file.name.replace("A01", well.name))
     shutil.copy(small / "BR1" / "BR1.HTD", large.parent)
     return large.parent.parent
+
+
+def spotted_plate(folder: Path, wells: int = 24, size: int = 160) -> Path:
+    """A plate of ImageXpress with two nuclei a field, and its plate map: conditions take turns, DMSO first."""
+    names = [well.name for well in islice(wells_of(24), wells)]
+    rows, columns = np.mgrid[:size, :size]
+
+    def pixels(well: Well, site: int, z: int, time: int) -> NDArray[np.uint16]:
+        draw = np.random.default_rng([well.row, well.column])
+        planes = draw.integers(100, 130, (len(CHANNELS), size, size)).astype(float)
+        for x in (size // 4, 3 * size // 4):
+            spot = np.exp(-((rows - size // 2) ** 2 + (columns - x) ** 2) / (2 * draw.uniform(6, 8) ** 2))
+            planes += np.array([2000, 900, 600])[:, None, None] * spot
+        return planes.astype(np.uint16)
+
+    write_plates(folder / "BR1", "imagexpress", PlateImages("BR1", tuple(map(Well.parse, names)), CHANNELS, pixels, 1))
+    conditions = ("DMSO", "shrinkage", "mitotic arrest")
+    lines = [f"{name},{conditions[number % 3]}" for number, name in enumerate(names)]
+    (folder / "BR1" / "layout.csv").write_text("\n".join(["well,compound", *lines]))
+    return folder / "BR1"

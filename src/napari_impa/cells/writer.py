@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,7 @@ class CellsWriter:
                 return self
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
-            self._pixels = open(self._partial / "pixels.npy", "wb")
+            self._pixels: IO[bytes] = open(self._partial / "pixels.npy", "wb")
             try:
                 self._header(0)
             except OSError:

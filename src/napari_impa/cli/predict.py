@@ -28,6 +28,10 @@ def predict(
     device: str = "auto",
     batch_size: int | None = None,
     overwrite: bool = False,
+    table: Path | None = None,
+    resume: bool = False,
+    jobs: int | None = None,
+    dask: str | None = None,
 ) -> None:
     """Turn control cells into what they would be under each condition, into a `.cells` folder.
 
@@ -63,14 +67,26 @@ def predict(
         Cells at a time.
     overwrite
         Replace `out` where it exists.
+    table
+        Write a CSV too: a row a cell before and after, with where it was, what was done to it, and measurements.
+    resume
+        Go on with what an earlier prediction into `out` left unfinished; where there is none, begin.
+    jobs
+        Processes that cut the cells of whole fields, predict on a CPU, and measure; by default cells are cut with one a
+        core and the rest is done by this one. A GPU predicts in one process. The cells are the same.
+    dask
+        Address of a dask scheduler whose workers do it instead (`tcp://host:8786`); they need the same paths.
     """
+    from napari_impa.cells.blocks import workers_for
     from napari_impa.cells.parts import Share
     from napari_impa.cells.source import open_source
-    from napari_impa.cells.store import shortest
     from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.engine.distributed import processes
     from napari_impa.work.catalog import load_model
-    from napari_impa.work.predict_into import cells_for, predict_into, rows_to_turn, targets_of
+    from napari_impa.work.predict_into import targets_of
+    from napari_impa.work.predicting.folder import predict_folder
+    from napari_impa.work.predicting.plan import PredictionPlan
+    from napari_impa.workers import Workers
 
     find = segmenter_of(segment, segment_option)
     with processes() as group:
@@ -79,17 +95,22 @@ def predict(
         targets = targets_of(chosen, to or (), smiles=smiles, dose=dose, new=new)
         opened = open_source(source, kind="fields" if find else None, choice=choice)
         say(opened.describe())
-        with progress_watch("images", group.rank) as watch:
-            cells = cells_for(chosen, opened, segment=find, watch=watch)
-        count = len(rows_to_turn(chosen, cells, all_cells=all_cells))
-        if chosen.task == "perturbation" and not all_cells and cells.control is not None:
-            say(f"{count:,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
-        with progress_watch("cells", group.rank) as watch:
-            path = predict_into(
-                out, chosen, cells, targets, strength=strength, variability=variability, seed=seed,
-                all_cells=all_cells, batch_size=batch_size, overwrite=overwrite,
-                share=Share(group.rank, group.count, group.agree), watch=watch,
+        alone = group.count == 1
+        workers = Workers(jobs or 1, dask) if alone else Workers()
+        if workers.are_others and chosen.device.type != "cpu":
+            say(f"The {chosen.device.type.upper()} predicts in this process; the others cut and measure.")
+        plan = PredictionPlan(
+            model=model, source=str(source), to=tuple(targets), strength=strength, variability=variability, seed=seed,
+            segment=find, choice=choice, all_cells=all_cells, batch_size=batch_size,
+        )  # fmt: skip
+        with progress_watch("parts", group.rank) as watch:
+            made = predict_folder(
+                plan, out, model=chosen, opened=opened, table=table, overwrite=overwrite, resume=resume,
+                share=Share(group.rank, group.count, group.agree), workers=workers,
+                cutters=workers_for(opened, jobs if alone else 1, dask if alone else None), watch=watch, say=say,
             )  # fmt: skip
         for precision in chosen.precisions.values():
             say(f"The GPU predicted in {precision.reason}.")
-        say(f"{count:,} cells turned into {', '.join(map(name_of, targets))}; saved {path}.")
+        say(f"{made.turned:,} cells turned into {', '.join(map(name_of, targets))}; saved {made.cells}.")
+        if table is not None:
+            say(f"Saved {table}.")

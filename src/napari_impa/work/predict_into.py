@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.cells.folder import read_cells
-from napari_impa.cells.parts import Share, write_cells
+from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, CellsWriter, shortest
@@ -18,6 +21,8 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.work.predicted_elsewhere import predict_elsewhere
+from napari_impa.workers import ALONE, Workers
 
 
 def cells_for(
@@ -37,12 +42,17 @@ def cells_for(
     """
     kind: SourceKind | None = "fields" if segment else None
     opened = source if isinstance(source, Source) else open_source(source, kind=kind)
-    labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
-    label, control = (list(model.label), model.control) if labelled else (None, None)
+    label, control = labelling_of(model, opened)
     return read_cells(
         opened if kind in (None, opened.kind) else opened.path, size=model.size, segment=segment, label=label,
         control=control, kind=kind, choice=opened.choice, unlabelled="keep", watch=watch,
     )  # fmt: skip
+
+
+def labelling_of(model: IMPA, opened: Source) -> tuple[list[str] | None, str | None]:
+    """Label columns and control of the model where the source has those columns; else they are guessed (None)."""
+    labelled = bool(model.label) and set(model.label) <= set(opened.table.columns)
+    return (list(model.label), model.control) if labelled else (None, None)
 
 
 def targets_of(
@@ -102,7 +112,9 @@ def predict_into(
     all_cells: bool = False,
     batch_size: int | None = None,
     overwrite: bool = False,
+    keep: Mapping[str, Any] | None = None,
     share: Share | None = None,
+    workers: Workers = ALONE,
     watch: Watch = UNWATCHED,
 ) -> Path:
     """Turn cells into each condition, batch by batch into a `.cells` folder: more of them than memory holds.
@@ -126,8 +138,14 @@ def predict_into(
         Cells at a time.
     overwrite
         Replace `out` where it exists.
+    keep
+        What the cells are known again by, JSON-able: what is predicted then stays, hidden beside `out`, where the work
+        is left, fails or is killed, and the next prediction of the same goes on from there. Not of shared work.
     share
         Which part this process does, where several write one folder together; None: all.
+    workers
+        Who predicts, some cells at a time each, where the model is on the CPU; on a GPU it is this process alone. The
+        cells are the same to the bit.
 
     Returns
     -------
@@ -148,15 +166,29 @@ def predict_into(
     writer = CellsWriter(
         out, like.channels, like.size, like.pixels.dtype, pixel_size=cells.pixel_size, label=cells.label,
         control=cells.control, history=history, overwrite=overwrite,
+        keep=None if keep is None or (share or Share()).count > 1 else {**keep, "batch_size": batch_size},
     )  # fmt: skip
-    blocks = predict_blocks(
-        model, cells, targets, strength=strength, variability=variability, seed=seed, batch_size=batch_size, rows=rows,
-        share=share, watch=watch,
-    )  # fmt: skip
-    turned = (
-        (pixels, cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}))
-        for part, images in blocks
-        for name, pixels in zip(names, images, strict=True)
-    )
-    write_cells(writer, turned, share)
+    how: dict[str, Any] = {
+        "strength": strength, "variability": variability, "seed": seed, "batch_size": batch_size, "rows": rows,
+        "begin": writer.so_far.get("rows", 0), "watch": watch,
+    }  # fmt: skip
+    with ExitStack() as last:
+        if workers.are_others and model.device.type == "cpu" and (share or Share()).count == 1:
+            writer.check()
+            writer.path.parent.mkdir(parents=True, exist_ok=True)
+            file = model.save(writer.path.with_name(f".{writer.path.stem}.{os.getpid()}.impa"), compact=True)
+            last.callback(file.unlink, missing_ok=True)
+            blocks = predict_elsewhere(model, file, cells, targets, workers, **how)
+        else:
+            blocks = predict_blocks(model, cells, targets, share=share, **how)
+        turned = (
+            CellsBlock(
+                pixels,
+                cells.table.iloc[rows[part]].assign(**{TURNED_INTO: name}),
+                {"rows": part.stop} if number == len(names) else None,
+            )
+            for part, images in blocks
+            for number, (name, pixels) in enumerate(zip(names, images, strict=True), 1)
+        )
+        write_cells(writer, turned, share)
     return writer.path

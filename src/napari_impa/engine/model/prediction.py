@@ -53,6 +53,7 @@ def predict_blocks(
     seed: int = 0,
     batch_size: int | None = None,
     rows: NDArray[np.integer] | None = None,
+    begin: int = 0,
     share: Share | None = None,
     watch: Watch = UNWATCHED,
 ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
@@ -61,7 +62,7 @@ def predict_blocks(
     `IMPA.predict` for more cells than memory holds: cells in a file are read batch by batch too, each while the one
     before is turned. Where the device's memory does not suffice, the batch is halved and the work goes on. Where
     several processes `share` the cells, this one takes its own batches, of which each is what a single process would
-    make of it.
+    make of it. Those of the rows that come before the place `begin` are left out, as they were done before.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def predict_blocks(
     turn = pass_for(model, targets, strength=strength)
     batch = batch_size or (GPU_BATCH if turn.behind else DEFAULT_BATCH)
     mine = (share or Share()).rows(len(rows), block=batch)
+    todo = range(max(mine.start, begin), mine.stop)
     waiting: deque[tuple[slice, Fetch]] = deque()
 
     def made(behind: int) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
@@ -89,7 +91,7 @@ def predict_blocks(
             yield part, fetch()
             watch.report(part.stop - mine.start, len(mine))
 
-    with closing(_read(model, cells, rows, mine, batch, watch)) as blocks:
+    with closing(_read(model, cells, rows, todo, batch, watch)) as blocks:
         for whole, pixels in blocks:
             start = whole.start
             while start < whole.stop:

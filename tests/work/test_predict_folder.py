@@ -1,0 +1,160 @@
+"""A whole folder predicted: left and gone on with, by one process or several, as the command line: the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from stub_plates import spotted_plate
+
+from napari_impa.cells.source import open_source
+from napari_impa.cells.store import open_cells
+from napari_impa.cli import main
+from napari_impa.engine.model.model import IMPA
+from napari_impa.errors import CellsError
+from napari_impa.watch import CancelledError, Watch
+from napari_impa.work.predict_into import cells_for, predict_into
+from napari_impa.work.predicting.folder import predict_folder, unfinished_prediction
+from napari_impa.work.predicting.plan import PredictionPlan
+
+TO = ("shrinkage", "mitotic arrest")
+SETTINGS = ["--batch-size", "8", "--jobs", "1"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
+class LeftAt(Watch):
+    """Stops when a step of some words is so far."""
+
+    def __init__(self, what: str, done: int) -> None:
+        self._at, self._left = (what, done), False
+        self.seen: list[tuple[int, int, str]] = []
+
+    def report(self, done: int, of: int, what: str = "") -> None:
+        self.seen.append((done, of, what))
+        self._left = self._left or (self._at[0] == what.strip("0123456789,. ") and done >= self._at[1])
+
+    def check(self) -> None:
+        if self._left:
+            raise CancelledError
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return spotted_plate(tmp_path_factory.mktemp("plate"), wells=24)
+
+
+@pytest.fixture(scope="module")
+def whole(plate: Path, model: IMPA, model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line writes."""
+    folder = tmp_path_factory.mktemp("command line")
+    table = ["--table", str(folder / "measurements.csv")]
+    main.main(["predict", str(model_path), str(plate), "--to", *TO, "--out", str(folder / "y"), *SETTINGS, *table])
+    return folder
+
+
+def plan_for(plate: Path, model_path: Path, **other: object) -> PredictionPlan:
+    return PredictionPlan(model=str(model_path), source=str(plate), to=TO, batch_size=8, **other)
+
+
+def test_the_command_line_writes_what_was_predicted_before(whole: Path, plate: Path, model: IMPA) -> None:
+    """As it was when all cells were cut into memory."""
+    cells = cells_for(model, plate)
+    alone = predict_into(whole.parent / "memory", model, cells, TO, batch_size=8)
+    assert files(alone) == files(whole / "y.cells")
+    made = open_cells(alone)
+    assert made.table["well"].nunique() == 8  # the controls' wells
+    assert sorted(one.name for one in whole.iterdir()) == ["measurements.csv", "y.cells"]
+
+
+@pytest.mark.parametrize("at", [("cells", 9), ("", 8), ("measuring cells", 1)])
+def test_it_is_left_and_gone_on_with(
+    at: tuple[str, int], whole: Path, plate: Path, model: IMPA, model_path: Path, tmp_path: Path
+) -> None:
+    plan, table = plan_for(plate, model_path), tmp_path / "measurements.csv"
+    with pytest.raises(CancelledError):
+        predict_folder(plan, tmp_path / "y", model=model, table=table, watch=LeftAt(*at))
+    assert [one.name for one in tmp_path.iterdir()] == [".y.unfinished"]
+    left = unfinished_prediction(tmp_path / "y")
+    assert left is not None
+    assert (left.plan, left.table, left.report) == (plan, table, None)
+    watch = LeftAt("never", 0)
+    predict_folder(left.plan, tmp_path / "y", model=model, table=table, resume=True, watch=watch)
+    assert files(tmp_path) == files(whole)
+    if at[0] == "cells":
+        assert watch.seen[0][:2] == (10, 24)
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["measurements.csv", "y.cells"]
+
+
+def test_several_processes_write_the_same(whole: Path, plate: Path, model_path: Path, tmp_path: Path) -> None:
+    options = [
+        "--out",
+        str(tmp_path / "y"),
+        "--table",
+        str(tmp_path / "measurements.csv"),
+        "--batch-size",
+        "8",
+        "--jobs",
+        "2",
+    ]
+    main.main(["predict", str(model_path), str(plate), "--to", *TO, *options])
+    assert files(tmp_path) == files(whole)
+
+
+def test_other_settings_are_no_going_on(plate: Path, model: IMPA, model_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(CancelledError):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model, watch=LeftAt("cells", 2))
+    other = plan_for(plate, model_path, strength=2.0, seed=3)
+    with pytest.raises(CellsError, match=r"of other settings \(strength, seed\); give the same"):
+        predict_folder(other, tmp_path / "y", model=model, resume=True)
+    fewer = open_source(plate).of_rows(np.arange(3))
+    with pytest.raises(CellsError, match=r"\(the images\)"):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model, opened=fewer, resume=True)
+    watch = LeftAt("cells", 1)  # without resuming it begins anew
+    with pytest.raises(CancelledError):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model, watch=watch)
+    assert watch.seen[0][:2] == (1, 24)
+
+
+def test_where_nothing_is_done_nothing_stays(plate: Path, model: IMPA, model_path: Path, tmp_path: Path) -> None:
+    class AtOnce(Watch):
+        def check(self) -> None:
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model, watch=AtOnce())
+    assert list(tmp_path.iterdir()) == []
+    assert unfinished_prediction(tmp_path / "y") is None
+
+
+def test_the_table_has_each_cell_before_and_after(whole: Path) -> None:
+    table, cells = pd.read_csv(whole / "measurements.csv"), open_cells(whole / "y.cells")
+    assert table["condition"].value_counts().to_dict() == dict.fromkeys(("control", *TO), len(cells) // 2)
+    assert list(table.columns[:6]) == ["cell", "condition", "field", "y", "x", "label"]
+    for name in TO:
+        rows = (cells.table["predicted"] == name).to_numpy()
+        said = table[table["condition"] == name]
+        assert said[["field", "y", "x"]].values.tolist() == cells.table[rows][["field", "y", "x"]].values.tolist()
+        assert said["cell"].tolist() == list(range(len(said)))
+    assert table.filter(like="mean intensity").notna().all().all()
+
+
+def test_the_plan_says_its_commands(plate: Path, model_path: Path, tmp_path: Path) -> None:
+    plan = plan_for(plate, model_path, all_cells=True)
+    assert PredictionPlan.of(plan.to_json()) == plan
+    lines = plan.commands(tmp_path / "y.cells", tmp_path / "m.csv", tmp_path / "report").splitlines()
+    assert lines[0].startswith(f"napari-impa predict {model_path} {plate} --to shrinkage 'mitotic arrest' --out ")
+    assert lines[0].endswith(f"--all-cells --table {tmp_path / 'm.csv'}")
+    assert lines[1].startswith("napari-impa evaluate ")
+
+
+def test_lock_of_another_process(plate: Path, model: IMPA, model_path: Path, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    (tmp_path / ".y.unfinished").mkdir()
+    with FileLock(tmp_path / ".y.unfinished" / "lock"), pytest.raises(CellsError, match="Another process"):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model)
