@@ -68,6 +68,11 @@ class JobButton(QWidget):
         self._allowed = allowed
         self._follow()
 
+    def say(self, text: str) -> None:
+        """What the button says while nothing runs."""
+        self._texts = (text, self._texts[1])
+        self._follow()
+
     def start(self, function: Callable[..., Any], *args: Any) -> None:
         """Run `function(token, *args)` in the background."""
         self._stopping = False

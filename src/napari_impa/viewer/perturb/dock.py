@@ -31,6 +31,7 @@ from napari_impa.viewer.perturb.request import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.targets_form import TurnInto
 from napari_impa.viewer.perturb.views import VIEWS, View
+from napari_impa.viewer.perturb.whole_folder import RunningPrediction, WholeFolder
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -55,14 +56,16 @@ class PerturbDock(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
         self.session = PerturbSession(napari_viewer)
-        session, running = self.session, Running()
+        session, running, at_work = self.session, Running(), RunningPrediction()
 
         def abandon() -> None:
             session.abandon()
             running.cancel()
+            at_work.cancel()
 
         super().__init__(on_close=self._close, on_viewer_closed=abandon)
         self.fetch = FetchRow(running)
+        self.whole = WholeFolder(at_work, self._whole_request)
         self._build()
         self._connect()
         self._wanted: str | None = None
@@ -124,6 +127,8 @@ class PerturbDock(Dock):
         self.keep = Keep()
         self.keep.looks_now = self.session.looks_now
         self.page.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
+        self.whole_folder = section("A whole folder", self.whole)
+        self.page.form.addRow(self.whole_folder)
         self.page.form.addRow(self.status)
 
     def _slider(self, most: float, value: float, tip: str) -> QLabeledDoubleSlider:
@@ -290,6 +295,14 @@ class PerturbDock(Dock):
             values = round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
             self.session.set_request(Request(targets, *values))
 
+    def _whole_request(self) -> tuple[Loaded, Request, Segmenter | None] | None:
+        """What a whole folder is turned into: as the form says."""
+        loaded, targets = self.session.loaded, self.turn_into.targets
+        if loaded is None or not targets:
+            return None
+        values = round(self.strength.value(), 2), round(self.variability.value(), 2), self.seed.value()
+        return loaded, Request(targets, *values), self.cells.segmenter.segmenter
+
     def _on_predicted(self, predicted: Predicted) -> None:
         loaded = self.session.loaded
         self.keep.set_result(self.session.found, predicted, loaded)
@@ -325,6 +338,7 @@ class PerturbDock(Dock):
     def _close(self) -> None:
         self.cells.close_form()
         self.fetch.close_row()
+        self.whole.close_form()
         self._listing.cancel()
         self._preparing.cancel()
         self.turn_into.set_model(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QBrush, QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import QBrush, QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_impa.cells.plate_maps.picture import PictureWell, PlatePicture
@@ -51,6 +51,7 @@ class PlateGrid(QWidget):
         names = conditions if conditions is not None else () if picture is None else picture.conditions
         self._colours = colours_of(names)
         self.setVisible(picture is not None)
+        self.setMinimumHeight(self.heightForWidth(self.width()))
         self.updateGeometry()
         self.update()
 
@@ -62,6 +63,11 @@ class PlateGrid(QWidget):
     def sizeHint(self) -> QSize:
         """As wide as the dock, with square wells."""
         return QSize(320, self.heightForWidth(320))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Never be cut off, whatever lies around."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self.heightForWidth(self.width()))
 
     def hasHeightForWidth(self) -> bool:
         """Wells are square."""

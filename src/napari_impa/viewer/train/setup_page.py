@@ -19,10 +19,10 @@ from napari_impa.errors import ConditionError, ImpaError
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
 from napari_impa.viewer.kit.forms import Options, Page, breakable, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
+from napari_impa.viewer.plate.plate_box import PlateBox
 from napari_impa.viewer.train.conditions_form import ConditionsForm
 from napari_impa.viewer.train.estimator import Estimator
 from napari_impa.viewer.train.open_layers.layers_box import LayersBox
-from napari_impa.viewer.train.plate.plate_box import PlateBox
 from napari_impa.viewer.train.plate.reading_box import TITLE, ReadingBox, in_dock
 from napari_impa.viewer.train.settings_form import SettingsForm
 from napari_impa.work.engine_choices import Engine
@@ -197,7 +197,7 @@ class SetupPage(Page):
             self.cells.fill(looked)
             if before is not None and looked.cells is None and before.source.path == looked.source.path:
                 self.cells.take(*chosen)
-            self._has_wells = self.plate.fill(looked)
+            self._has_wells = self.plate.fill(looked.source)
             self._take_choices(looked)
             self._fit()
             if looked.source.path != self._named_after:  # else the user may have chosen another
@@ -260,8 +260,9 @@ class SetupPage(Page):
     def _fit(self) -> None:
         if self.cells.looked is not None:
             self.settings.fit(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control)
-            held = held_rows(self.cells.looked.source.table, self.cells.held_out)
-            self.plate.show_conditions(self.cells.looked, self.cells.label.ticked, self.cells.chosen_control, held)
+            looked, label, control = self.cells.looked, self.cells.label.ticked, self.cells.chosen_control
+            held = held_rows(looked.source.table, self.cells.held_out)
+            self.plate.show_conditions(looked.source, label, control, held, looked)
 
     def _on_task(self) -> None:
         self.layers.set_task(self.cells.task.value)

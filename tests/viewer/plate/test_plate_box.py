@@ -14,7 +14,7 @@ from qtpy.QtGui import QColor
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.viewer.plate.grid import colours_of
-from napari_impa.viewer.train.plate.plate_box import PlateBox
+from napari_impa.viewer.plate.plate_box import PlateBox
 from napari_impa.work.survey import Looked, look
 
 Settle = Callable[..., None]
@@ -37,9 +37,9 @@ def box(qtbot: Any, looked: Looked) -> Any:
     qtbot.addWidget(box)
     box.resize(270, 500)
     box.show()
-    assert box.fill(looked)
+    assert box.fill(looked.source)
     held = (looked.source.table["well"] == "A02").to_numpy()
-    box.show_conditions(looked, ["compound"], "DMSO", held)
+    box.show_conditions(looked.source, ["compound"], "DMSO", held, looked)
     yield box
     box.stop()
 
@@ -98,8 +98,8 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, qtbot: Any, settl
     bad.write_bytes(bad.read_bytes()[:60])
     box = PlateBox()
     qtbot.addWidget(box)
-    box.fill(looked)
-    box.show_conditions(looked, looked.labels, looked.control)
+    box.fill(looked.source)
+    box.show_conditions(looked.source, looked.labels, looked.control, looked=looked)
     box.look_at("A01")
     settle(lambda: not box._reading.busy)
     assert bad.name in box.well.text.text().replace("\u200b", "")

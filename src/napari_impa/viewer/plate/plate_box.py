@@ -14,13 +14,14 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidge
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
 from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
 from napari_impa.cells.segmenters import Segmenter
+from napari_impa.cells.source import Source
 from napari_impa.cells.wells import Well
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
 from napari_impa.viewer.kit.forms import Options, breakable
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
-from napari_impa.viewer.train.plate.well_view import WellView
+from napari_impa.viewer.plate.well_view import WellView
 from napari_impa.work.survey import Looked
 from napari_impa.work.well_cells import well_cells
 
@@ -73,9 +74,8 @@ class PlateBox(QWidget):
         self._reading.failed.connect(lambda failure: self.well.say(f"⚠ {failure.message}"))
         self.stop = self._reading.cancel
 
-    def fill(self, looked: Looked) -> bool:
+    def fill(self, source: Source) -> bool:
         """Say which plate map is used for a source; returns whether it has wells at all."""
-        source = looked.source
         self.folder = source.path
         report, asked = source.plate_map, source.choice.plate_map
         if report is not None:
@@ -89,14 +89,22 @@ class PlateBox(QWidget):
         return WELL.find(source.table) is not None
 
     def show_conditions(
-        self, looked: Looked, label: Sequence[str], control: str | None, held: NDArray[np.bool_] | None = None
+        self,
+        source: Source,
+        label: Sequence[str],
+        control: str | None,
+        held: NDArray[np.bool_] | None = None,
+        looked: Looked | None = None,
     ) -> None:
-        """Draw the plates with the conditions that these columns name, and which rows are held out."""
-        if self._looked is None or self._looked.source.path != looked.source.path:
+        """Draw the plates with the conditions that these columns name, and which rows are held out.
+
+        Cells of a well that is clicked are shown where it is given what was `looked` at.
+        """
+        if self._looked is None or looked is None or self._looked.source.path != source.path:
             self._limits = None
             self._forget_well()
         self._looked = looked
-        self._pictures = plate_pictures(looked.source.table, label, control, looked.source.plate_map, held)
+        self._pictures = plate_pictures(source.table, label, control, source.plate_map, held)
         before = self.plate.value
         names = [one.plate for one in self._pictures]
         self.plate.refill([(name or "plate", name) for name in names])
