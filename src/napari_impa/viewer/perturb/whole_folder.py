@@ -274,6 +274,8 @@ class WholeFolder(QWidget):
 
 
 def _opened(path: Path, choice: LayoutChoice) -> Source:
+    import napari_impa.work.predicting.folder  # noqa: F401  # which takes a while the first time: not in the window
+
     return open_source(path, choice=choice)
 
 
