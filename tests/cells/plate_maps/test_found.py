@@ -50,7 +50,7 @@ def test_images_of_wells_without_a_row_are_left_out_and_counted(plate: Path, tmp
     other = given(tmp_path, text="well,compound\nH12,DMSO\nC1,x\n")
     with pytest.raises(SourceError, match=r"layout.csv fits none of the wells .* are A01, A02, B01, B02, .* C01, H12;"):
         read_cells(plate, kind="crops", plate_map=other, label="compound")
-    unknown = given(tmp_path, text="well,compound,dose\nA1,,1\nA2,,2\n")
+    unknown = given(tmp_path, text="well,compound,dose\nA1,,1\nH12,DMSO,2\n")
     with pytest.raises(ConditionError, match=r"No image of screen has a label \(compound is empty\)"):
         read_cells(plate, kind="crops", plate_map=unknown, label="compound")
 
