@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 from napari_impa.errors import SourceError
@@ -49,7 +49,7 @@ def xml_elements(path: Path, root: str | None, without: str) -> Iterator[Element
                     f"microscope's own in its place, or remove it ({without})."
                 )
             file.seek(0)
-            parser = ElementTree.XMLPullParser(("end",))  # all in C: an index has a million elements
+            parser: Any = ElementTree.XMLPullParser(("end",))  # all in C: an index has a million elements
             while block := file.read(_BLOCK):
                 parser.feed(block)
                 for _, element in parser.read_events():
