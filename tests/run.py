@@ -1,6 +1,6 @@
 """Install napari-impa with what its tests need into .venv-test, and run them: `python3 tests/run.py [pytest options]`.
 
-By default everything that the plugin does is tested, on few cases: about ten minutes on two cores. `--slow` adds the
+By default everything that the plugin does is tested, on few cases. `--slow` adds the
 tests marked `slow`, which repeat a proof on more cases (all presets, more processes, more kills, a whole plate in the
 window), and draws more examples of each property: half an hour more, for the night.
 
