@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
 from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
@@ -18,7 +18,7 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.wells import Well
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
-from napari_impa.viewer.kit.forms import Options, breakable
+from napari_impa.viewer.kit.forms import Options, Wrapped, breakable
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
 from napari_impa.viewer.plate.well_view import WellView
@@ -48,8 +48,7 @@ class PlateBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         line = QHBoxLayout()
-        self.used = QLabel()
-        self.used.setWordWrap(True)
+        self.used = Wrapped()
         self.choose = tool_button("Choose …", self._choose, "A table, workbook or grid that says what is in the wells.")
         self.leave_out = tool_button("Leave out", lambda: self.chosen.emit(NO_PLATE_MAP), "Use no plate map.")
         line.addWidget(self.used, 1)
@@ -58,10 +57,9 @@ class PlateBox(QWidget):
         column.addLayout(line)
         self.plate = Options(tip="The plate that is shown.")
         self.plate.currentIndexChanged.connect(self._on_plate)
-        self.view, self.legend = PlateGrid(), QLabel()
+        self.view, self.legend = PlateGrid(), Wrapped()
         self.view.well_chosen.connect(self.look_at)
         self.well = WellView()
-        self.legend.setWordWrap(True)
         for widget in (self.plate, self.view, self.legend, self.well):
             column.addWidget(widget)
         self.folder = Path()
