@@ -239,8 +239,8 @@ def test_a_damaged_image_on_the_way_leaves_nothing(screen: Path, tmp_path: Path)
 def test_a_full_disk_on_the_way_leaves_nothing(screen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = CellsWriter.append
 
-    def append(self: CellsWriter, pixels: Any, table: pd.DataFrame) -> None:
-        real(self, pixels, table)
+    def append(self: CellsWriter, *block: Any) -> None:
+        real(self, *block)
         if self.count > 10:
             self._pixels.close()  # what is written after this fails as on a full disk
             raise self._failed(OSError(errno.ENOSPC, "No space left on device"))

@@ -56,7 +56,7 @@ def test_a_plate_is_read_as_it_was_written(tmp_path: Path, layout: PlateWriter) 
     assert values(source) == expected(["A01", "B02", "C03"], 2)
     assert source.image(3).channels == source.channels
     assert all("guessed" in note for note in source.notes)
-    assert open_source(tmp_path).kind == ("crops" if layout.name == "names" else "fields")
+    assert open_source(tmp_path).kind == "fields"
 
 
 @every_layout

@@ -114,7 +114,7 @@ def test_what_was_left_for_a_training_is_looked_at_after_it(
     settle(lambda: dock.state == READY)
     settle(lambda: dock.setup.cells.panel.table._pictures and dock.setup.settings.estimate.text())
     assert "finished after 2 steps" in dock.status.text()
-    assert "not measured" in dock.watch.gaps._note.toPlainText()
+    assert "Not measured" in dock.watch.gaps._note.toPlainText()
 
 
 def test_another_kind_of_images_keeps_what_was_chosen(dock: TrainDock, cells_path: Path, settle: Settle) -> None:

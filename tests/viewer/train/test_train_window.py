@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from napari.layers import Layer
@@ -172,6 +173,8 @@ def test_small_square_fields_can_be_said_to_be_fields(
     make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: Settle
 ) -> None:
     screen = write_simulated_screen(tmp_path / "screen", size=128, batches=1, conditions=("DMSO", "shrinkage"))
+    table = pd.read_csv(screen / "metadata.csv")
+    table.drop(columns=["well", "site"]).to_csv(screen / "metadata.csv", index=False)  # which would say that they are
     dock = open_train(make_napari_viewer(), screen, tmp_path / "run", settle, steps=2)
     assert dock.setup.kind.value == "crops"
     assert not dock.setup.settings.segment.isEnabled()
