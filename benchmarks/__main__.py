@@ -73,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{limits['bytes_per_second'] / 1e9:.3g} GB/s of memory\n", flush=True)
     print("| row | ratio | lowest–highest | of | against | floor | wanted |\n|---|---|---|---|---|---|---|", flush=True)
     measured: list[Row] = []
+    if given.folder:
+        Path(given.folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         options = Options(given.quick, 2 if given.quick else given.repeats, device, Path(folder))
         for name in given.rows or ROWS:
