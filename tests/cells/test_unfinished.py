@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -179,3 +180,23 @@ def test_other_images_are_cut_anew(screen: Path, tmp_path: Path) -> None:
     assert watch.seen[0][:2] == (1, 3)
     meta = json.loads((tmp_path / "x.cells" / "meta.json").read_text())
     assert meta["history"]["fields"] == 3
+
+
+def test_images_exchanged_under_their_names_are_cut_anew(screen: Path, tmp_path: Path) -> None:
+    """Half of the cells would be of what lay there before; a folder that lies elsewhere now is the same."""
+    plate = shutil.copytree(screen, tmp_path / "there" / screen.name)  # with the times of the files
+    with pytest.raises(CancelledError):
+        crop_source(screen, tmp_path / "x", size=48, kind="fields", keep=True, watch=LeftAfter(1))
+    watch = LeftAfter(1)
+    with pytest.raises(CancelledError):
+        crop_source(plate, tmp_path / "x", size=48, kind="fields", keep=True, watch=watch)
+    assert watch.seen[0][0] == 2
+    first, second, *_ = open_source(plate, kind="fields").entries
+    one, other = first.files[0].read_bytes(), second.files[0].read_bytes()
+    first.files[0].write_bytes(other)
+    second.files[0].write_bytes(one)
+    watch = LeftAfter(99)
+    made = crop_source(plate, tmp_path / "x", size=48, kind="fields", keep=True, watch=watch)
+    assert watch.seen[0][0] == 1
+    whole = crop_source(plate, tmp_path / "whole", size=48, kind="fields")
+    assert np.array_equal(made.pixels, whole.pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -96,10 +97,19 @@ class Source:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of its fields or cells by name and of what is known of them, to know the same source again."""
+        """A digest of its fields or cells by name, of what is known of them, and of how long and of when files are.
+
+        So the same source is known again, also where the folder lies elsewhere now, and images that were exchanged under
+        the same names are not taken for it.
+        """
         digest = hashlib.sha256(f"{self.mask_channel}\n{self.table.to_csv(index=False)}".encode())
-        for entry in self.entries:
-            digest.update(f"{entry.name}\0".encode())
+        beside = [] if self.choice.centres is None else [Path(self.choice.centres)]
+        for name, files in [*((entry.name, (*entry.files, entry.masks)) for entry in self.entries), ("", beside)]:
+            digest.update(f"{name}\0".encode())
+            for file in files:
+                with suppress(OSError):  # what reads it says so
+                    about = None if file is None else file.stat()
+                    digest.update(f"{about and (about.st_size, about.st_mtime_ns)}\0".encode())
         return digest.hexdigest()[:16]
 
     @cached_property

@@ -110,7 +110,7 @@ class WholeFolder(QWidget):
         self.anew.setToolTip("Throw away what is half done, and begin with what the form says now.")
         self.anew.clicked.connect(lambda: self.start(resume=False))
         self.copy = QPushButton("Copy the command")
-        self.copy.setToolTip("The commands that write the same files, to the bit.")
+        self.copy.setToolTip("The commands that write the same cells and table, to the bit, and a report of them.")
         self.copy.clicked.connect(self._copy)
         self.note = Wrapped()
         self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
