@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from stub_plates import spotted_plate
 
 from napari_impa.cells.source import open_source
@@ -16,8 +18,10 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError
 from napari_impa.watch import CancelledError, Watch
 from napari_impa.work.predict_into import cells_for, predict_into
+from napari_impa.work.predicting import folder
 from napari_impa.work.predicting.folder import predict_folder, unfinished_prediction
 from napari_impa.work.predicting.plan import PredictionPlan
+from napari_impa.workers import Workers
 
 TO = ("shrinkage", "mitotic arrest")
 SETTINGS = ["--batch-size", "8", "--jobs", "1"]
@@ -90,19 +94,38 @@ def test_it_is_left_and_gone_on_with(
     assert [one.name for one in sorted(tmp_path.iterdir())] == ["measurements.csv", "y.cells"]
 
 
-def test_several_processes_write_the_same(whole: Path, plate: Path, model_path: Path, tmp_path: Path) -> None:
-    options = [
-        "--out",
-        str(tmp_path / "y"),
-        "--table",
-        str(tmp_path / "measurements.csv"),
-        "--batch-size",
-        "8",
-        "--jobs",
-        "2",
-    ]
-    main.main(["predict", str(model_path), str(plate), "--to", *TO, *options])
+@pytest.mark.parametrize("jobs", [["--jobs", "2"], []])
+def test_several_processes_write_the_same(
+    jobs: list[str], whole: Path, plate: Path, model_path: Path, tmp_path: Path
+) -> None:
+    """Also where torch has more threads: in which order they sum floats depends on how many they are."""
+    options = ["--out", str(tmp_path / "y"), "--table", str(tmp_path / "measurements.csv"), "--batch-size", "8"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        main.main(["predict", str(model_path), str(plate), "--to", *TO, *options, *jobs])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     assert files(tmp_path) == files(whole)
+
+
+def test_there_is_a_process_a_core_where_there_is_enough_to_do(
+    plate: Path, model: IMPA, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Workers] = []
+
+    def told(*_: Any, workers: Workers, **__: Any) -> None:
+        asked.append(workers)
+        raise CancelledError
+
+    monkeypatch.setattr(folder, "cores", lambda: 6)
+    monkeypatch.setattr(folder, "predict_into", told)
+    for number, few in enumerate((32, 33)):  # 16 controls, twice
+        monkeypatch.setattr(folder, "FEW_CELLS", few)
+        with pytest.raises(CancelledError):
+            predict_folder(plan_for(plate, model_path), tmp_path / str(number), model=model, resume=True)
+    assert asked == [Workers(6), Workers(1)]
 
 
 def test_other_settings_are_no_going_on(plate: Path, model: IMPA, model_path: Path, tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ class Source:
     def fingerprint(self) -> str:
         """A digest of its fields or cells by name, of what is known of them, and of how long and of when files are.
 
-        So the same source is known again, also where the folder lies elsewhere now, and images that were exchanged under
-        the same names are not taken for it.
+        So the same source is known again, also where the folder lies elsewhere now, and images that were exchanged
+        under the same names are not taken for it.
         """
         digest = hashlib.sha256(f"{self.mask_channel}\n{self.table.to_csv(index=False)}".encode())
         beside = [] if self.choice.centres is None else [Path(self.choice.centres)]

@@ -72,12 +72,11 @@ def predict(
     resume
         Go on with what an earlier prediction into `out` left unfinished; where there is none, begin.
     jobs
-        Processes that cut the cells of whole fields, predict on a CPU, and measure; by default cells are cut with one a
-        core and the rest is done by this one. A GPU predicts in one process. The cells are the same.
+        Processes that cut the cells of whole fields, predict on a CPU, and measure; by default one a core, where there
+        is enough to do. A GPU predicts in one process. The cells are the same.
     dask
         Address of a dask scheduler whose workers do it instead (`tcp://host:8786`); they need the same paths.
     """
-    from napari_impa.cells.blocks import workers_for
     from napari_impa.cells.parts import Share
     from napari_impa.cells.source import open_source
     from napari_impa.engine.describing.new_condition import name_of
@@ -96,8 +95,9 @@ def predict(
         opened = open_source(source, kind="fields" if find else None, choice=choice)
         say(opened.describe())
         alone = group.count == 1
-        workers = Workers(jobs or 1, dask) if alone else Workers()
-        if workers.are_others and chosen.device.type != "cpu":
+        asked = Workers(jobs or 1, dask) if jobs or dask else None
+        workers = asked if alone else Workers()
+        if workers is not None and workers.are_others and chosen.device.type != "cpu":
             say(f"The {chosen.device.type.upper()} predicts in this process; the others cut and measure.")
         plan = PredictionPlan(
             model=model, source=str(source), to=tuple(targets), strength=strength, variability=variability, seed=seed,
@@ -107,7 +107,7 @@ def predict(
             made = predict_folder(
                 plan, out, model=chosen, opened=opened, table=table, overwrite=overwrite, resume=resume,
                 share=Share(group.rank, group.count, group.agree), workers=workers,
-                cutters=workers_for(opened, jobs if alone else 1, dask if alone else None), watch=watch, say=say,
+                watch=watch, say=say,
             )  # fmt: skip
         for precision in chosen.precisions.values():
             say(f"The GPU predicted in {precision.reason}.")

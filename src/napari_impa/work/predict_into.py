@@ -17,6 +17,7 @@ from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, CellsWriter, shortest
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of, read_new_conditions
+from napari_impa.engine.device import one_thread
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
 from napari_impa.errors import ConditionError
@@ -145,7 +146,7 @@ def predict_into(
         Which part this process does, where several write one folder together; None: all.
     workers
         Who predicts, some cells at a time each, where the model is on the CPU; on a GPU it is this process alone. The
-        cells are the same to the bit.
+        cells are the same to the bit, for which a process takes one CPU thread.
 
     Returns
     -------
@@ -180,6 +181,8 @@ def predict_into(
             last.callback(file.unlink, missing_ok=True)
             blocks = predict_elsewhere(model, file, cells, targets, workers, **how)
         else:
+            if model.device.type == "cpu":
+                last.enter_context(one_thread())
             blocks = predict_blocks(model, cells, targets, share=share, **how)
         turned = (
             CellsBlock(

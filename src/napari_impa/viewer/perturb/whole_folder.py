@@ -284,7 +284,6 @@ def predict_whole(
     table: Path | None, report: Path | None, resume: bool,
 ) -> PredictedFolder:  # fmt: skip
     """Predict a whole folder as the command line does; errors as `predict_folder`."""
-    from napari_impa.cells.blocks import workers_for
     from napari_impa.viewer.library.models import load
     from napari_impa.work.predicting.folder import predict_folder
 
@@ -292,6 +291,5 @@ def predict_whole(
     model = (load(token, plan.model) if loaded is None else loaded).model
     opened = open_source(plan.source, kind="fields" if plan.segment else None, choice=plan.choice)
     return predict_folder(
-        plan, out, model=model, opened=opened, table=table, report=report, resume=resume, cutters=workers_for(opened),
-        watch=token,
+        plan, out, model=model, opened=opened, table=table, report=report, resume=resume, watch=token,
     )  # fmt: skip

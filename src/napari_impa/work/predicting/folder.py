@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from napari_impa.cells.blocks import workers_for
 from napari_impa.cells.folder import crop_source
 from napari_impa.cells.parts import Share
 from napari_impa.cells.source import Source, open_source
@@ -26,9 +27,12 @@ from napari_impa.watch import UNWATCHED, Watch
 from napari_impa.work.predict_into import labelling_of, predict_into, rows_to_turn
 from napari_impa.work.predicting.measured_table import write_measured_table
 from napari_impa.work.predicting.plan import PredictionPlan
-from napari_impa.workers import ALONE, Workers
+from napari_impa.workers import Workers, cores
 
 _ASKED, _CUT, _PREDICTED, _TABLE = "asked.json", "cut.cells", "predicted.cells", "measurements.csv"
+
+FEW_CELLS = 1000
+"""Predicted cells that one process has made before others would have started."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,7 @@ def predict_folder(
     overwrite: bool = False,
     resume: bool = False,
     share: Share | None = None,
-    workers: Workers = ALONE,
-    cutters: Workers | None = None,
+    workers: Workers | None = None,
     watch: Watch = UNWATCHED,
     say: Callable[[str], object] = lambda line: None,
 ) -> PredictedFolder:
@@ -110,9 +113,8 @@ def predict_folder(
     share
         Which part this process does, where several write one folder together.
     workers
-        Who predicts, where the model is on the CPU, and measures; the same to the bit whoever does.
-    cutters
-        Who cuts the cells of whole fields; the same as `workers` where None.
+        Who cuts the cells of whole fields, predicts, where the model is on the CPU, and measures; the same to the bit
+        whoever does. None: a process a core, where there is enough to do.
     say
         Is told in a line what was found.
 
@@ -139,23 +141,24 @@ def predict_folder(
     try:
         if share.rank == 0:
             _take(lock, out)
-        cells = _cut(model, opened, folder, plan, share, cutters or workers, watch)
+        cells = _cut(model, opened, folder, plan, share, workers or workers_for(opened), watch)
         rows = rows_to_turn(model, cells, all_cells=plan.all_cells)
         if model.task == "perturbation" and not plan.all_cells and cells.control is not None:
             say(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
+        others = workers or Workers(cores() if len(rows) * len(plan.to) >= FEW_CELLS else 1)
         predicted = folder / _PREDICTED
         if not predicted.exists():
             predict_into(
                 predicted, model, cells, plan.to, strength=plan.strength, variability=plan.variability, seed=plan.seed,
                 all_cells=plan.all_cells, batch_size=plan.batch_size, keep={"images": opened.fingerprint}, share=share,
-                workers=workers, watch=watch,
+                workers=others, watch=watch,
             )  # fmt: skip
         share.wait()
         without = ""
         if share.rank == 0:
             if table is not None and not (folder / _TABLE).exists():
                 turned = open_cells(predicted)
-                write_measured_table(folder / _TABLE, model, cells, rows, turned, workers=workers, watch=watch)
+                write_measured_table(folder / _TABLE, model, cells, rows, turned, workers=others, watch=watch)
             if report is not None:
                 without = _report(plan, model, cells, report, watch)
             del cells  # which a system may hold as open files
