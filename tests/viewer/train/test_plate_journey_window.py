@@ -34,6 +34,18 @@ class Hand:
     def __init__(self, qtbot: Any, viewer: Any, dock: TrainDock) -> None:
         self.qtbot, self.viewer, self.dock = qtbot, viewer, dock
         self.clicks: list[str] = []
+        self.looks = 0
+        dock.session._looking.idle.connect(self._on_looked)
+
+    def _on_looked(self) -> None:
+        self.looks += 1
+
+    def look_at(self, button: QAbstractButton, path: Path, settle: Settle) -> str:
+        """Choose a file or folder, and wait until it was looked at; the sentence that the dock then ends with."""
+        before = self.looks
+        self.choose_file(button, path, path.name)
+        settle(lambda: self.looks > before)
+        return said(self, settle)
 
     def click(self, widget: QWidget, what: str, at: QPoint | None = None) -> None:
         self.dock.setup.ensureWidgetVisible(widget)  # the wheel
@@ -180,8 +192,7 @@ def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate:
     setup = hand.dock.setup
 
     def folder(path: Path) -> str:
-        hand.choose_file(setup.choose, path, path.name)
-        text = said(hand, settle)
+        text = hand.look_at(setup.choose, path, settle)
         hand.picture(f"wrong {path.name}")
         return text
 
@@ -224,12 +235,10 @@ def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate:
 @pytest.mark.slow
 def test_each_wrong_plate_map_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate: Path, settle: Settle) -> None:
     setup = hand.dock.setup
-    hand.choose_file(setup.choose, plate, "Folder")
-    said(hand, settle)
+    hand.look_at(setup.choose, plate, settle)
 
     def by_map(name: str, text: str) -> str:
-        hand.choose_file(setup.plate.choose, table(tmp_path / name, text), name)
-        found = said(hand, settle)
+        found = hand.look_at(setup.plate.choose, table(tmp_path / name, text), settle)
         hand.picture(f"map {name}")
         return found
 

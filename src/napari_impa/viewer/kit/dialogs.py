@@ -12,7 +12,8 @@ def ask_for_folder(parent: QWidget, title: str, start: str, use: Callable[[str],
     dialog = QFileDialog(parent, title, start)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-    dialog.fileSelected.connect(use)
+    # Qt may mark a folder of the list beside the one that is written, and then tells of no single one
+    dialog.filesSelected.connect(lambda chosen: use(chosen[0]))
     open_dialog(dialog)
 
 
