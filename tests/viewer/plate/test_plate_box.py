@@ -62,7 +62,7 @@ def test_cells_of_the_well_that_is_clicked_are_seen(box: PlateBox, click: Callab
     text = click("A02")
     assert text.endswith("<b>A02</b> · taxol · held out · 1 whole field") or "A02</b> · taxol · held out · 1" in text
     pixmap = box.well.cells.pixmap()
-    assert pixmap.width() == 3 * 80 + 2 * 2
+    assert pixmap.width() == 3 * 72 + 2 * 2
     assert pixmap.width() <= box.width()
     image = pixmap.toImage()
     assert len({image.pixel(x, 40) for x in range(0, 80, 4)}) > 5  # a cell, no plain ground
@@ -118,3 +118,14 @@ def test_the_contrast_is_that_of_the_conditions(box: PlateBox, click: Callable[[
     box.take_limits(np.array([[0.0, 60000.0]] * 3))
     click("A01")
     assert box.well.cells.pixmap().toImage() != own
+
+
+def test_a_map_of_a_long_name_makes_no_dock_wider(qtbot: Any, looked: Looked) -> None:
+    """What stands right of it would be cut off; cells of a well are no wider than the row either."""
+    box = PlateBox()
+    qtbot.addWidget(box)
+    box.fill(looked.source)
+    box.show()
+    box.used.setText("CompoundsOfTheSecondScreenInTheirFinalLayout.xlsx")
+    box.layout().activate()
+    assert box.minimumSizeHint().width() < 240

@@ -49,9 +49,9 @@ class Page(QScrollArea):
         return name
 
 
-def breakable(text: str) -> str:
+def breakable(text: str, long: int = 30) -> str:
     """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are."""
-    return re.sub(r"\S{30,}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
+    return re.sub(rf"\S{{{long},}}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
 
 
 def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:

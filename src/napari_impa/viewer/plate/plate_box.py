@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
 from napari_impa.cells.plate_maps.picture import PlatePicture, plate_pictures
@@ -49,6 +49,7 @@ class PlateBox(QWidget):
         column.setSpacing(4)
         line = QHBoxLayout()
         self.used = Wrapped()
+        self.used.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # what is left
         self.choose = tool_button("Choose …", self._choose, "A table, workbook or grid that says what is in the wells.")
         self.leave_out = tool_button("Leave out", lambda: self.chosen.emit(NO_PLATE_MAP), "Use no plate map.")
         line.addWidget(self.used, 1)
@@ -77,9 +78,9 @@ class PlateBox(QWidget):
         self.folder = source.path
         report, asked = source.plate_map, source.choice.plate_map
         if report is not None:
-            self.used.setText(breakable(report.name + ("" if asked else " (guessed)")))
+            self.used.setText(breakable(report.name + ("" if asked else " (guessed)"), 12))
             found = [] if asked else ["Found in the folder, as the only table that fits."]
-            self.used.setToolTip("\n".join([*found, *report.sentences()]))
+            self.used.setToolTip("\n".join([report.name, *found, *report.sentences()]))
         else:
             self.used.setText("left out" if asked == NO_PLATE_MAP else "none found")
             self.used.setToolTip("Choose a table that says what is in each well.")

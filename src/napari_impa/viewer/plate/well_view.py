@@ -12,7 +12,7 @@ from napari_impa.viewer.kit.crop_strip import crop_strip, rgba_image
 from napari_impa.viewer.kit.forms import breakable
 from napari_impa.work.well_cells import WellCells
 
-_SIDE = 80  # of a cell, in pixels
+_SIDE = 72  # of a cell, in pixels: three beside each other are as wide as a row of the dock
 
 
 class WellView(QWidget):
