@@ -141,6 +141,17 @@ def test_grey_png(tmp_path: Path, dtype: str) -> None:
     assert np.array_equal(image.pixels, pixels[None])
 
 
+def test_labels_with_a_table_of_colours_are_its_numbers(tmp_path: Path) -> None:
+    """As VOC, GIMP and ImageJ write them: several labels share a red value, which would make one object of them."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[2:6, 2:6], labels[2:6, 12:16], labels[12:16, 2:6] = 1, 3, 200
+    picture = PIL.Image.fromarray(labels).convert("P")
+    picture.putpalette([value for number in range(256) for value in (128 * (number & 1), number // 2, 7)])
+    picture.save(tmp_path / "mask.png")
+    assert np.array_equal(read_masks(tmp_path / "mask.png").pixels, labels[None])
+    assert read_image(tmp_path / "mask.png").channels == ("red", "green", "blue")
+
+
 def test_pages_without_names_are_channels(tif: Path) -> None:
     with tifffile.TiffWriter(tif) as writer:
         for plane in ramp(3, 20, 30):

@@ -113,7 +113,7 @@ def read_masks(path: str | Path) -> Image:
     SourceError
         As `read_image`, or if the values are no whole numbers from 0.
     """
-    image = _read(Path(path))
+    image = _read(Path(path), labels=True)
     return Image(as_labels(image.pixels, path), image.channels, image.pixel_size)
 
 
@@ -135,7 +135,7 @@ def _reader(path: Path | str) -> ImageReader | None:
     return _BY_SUFFIX.get(f".{suffix.lower()}") if before else None
 
 
-def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = None) -> Image:
+def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = None, labels: bool = False) -> Image:
     if not path.is_file():
         raise SourceError(f"There is no image {path}.")
     reader = _reader(path)
@@ -143,7 +143,8 @@ def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = 
         raise SourceError(f"{path} is no image that can be read; use {formats()}.")
     read_stack = reader.read_stack
     if stack is None or read_stack is None:
-        image = _said_if_damaged(path, lambda: reader.read(path, header_only))
+        read = reader.read_labels if labels and reader.read_labels is not None else reader.read
+        image = _said_if_damaged(path, lambda: read(path, header_only))
     else:
         image = _said_if_damaged(path, lambda: read_stack(path, header_only, stack))
     if image.pixels.dtype.kind not in "buif":

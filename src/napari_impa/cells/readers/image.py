@@ -127,6 +127,8 @@ class ImageReader:
         Of a format that may hold several images or stacks: lists them all; errors as `read`.
     read_stack
         Of a format whose single images may be stacks: `read` with what is taken of one.
+    read_labels
+        Of a format whose numbers may be shown by colours of a table: `read` with the numbers, as labels are kept so.
     """
 
     name: str
@@ -134,6 +136,7 @@ class ImageReader:
     read: Callable[[Path, bool], Image]
     scenes: Callable[[Path], Sequence[StoredImage]] | None = None
     read_stack: Callable[[Path, bool, StackChoice], Image] | None = None
+    read_labels: Callable[[Path, bool], Image] | None = None
 
 
 def only_image(scenes: Callable[[Path], Sequence[StoredImage]]) -> Callable[[Path, bool], Image]:

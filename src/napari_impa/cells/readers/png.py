@@ -1,7 +1,8 @@
-"""PNG: grey or colour, without its alpha channel."""
+"""PNG: grey or colour, without its alpha channel; of labels with a table of colours the numbers."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from napari_impa.cells.readers.image import Image, ImageReader
 from napari_impa.errors import SourceError
 
 
-def _read_png(path: Path, header_only: bool) -> Image:
+def _read_png(path: Path, header_only: bool, *, numbers: bool = False) -> Image:
     with open(path, "rb") as file:
         header = file.read(26)
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
@@ -20,7 +21,7 @@ def _read_png(path: Path, header_only: bool) -> Image:
     if depth == 16 and colour != 0:
         raise SourceError(f"{path} is a 16-bit colour PNG, which cannot be read without loss; save it as TIFF.")
     with PIL.Image.open(path) as image:
-        mode = {"LA": "L", "RGBA": "RGB", "P": "RGB"}.get(image.mode)
+        mode = {"LA": "L", "RGBA": "RGB", "P": None if numbers else "RGB"}.get(image.mode)
         if header_only:
             dtype = np.dtype(np.uint16 if depth == 16 else np.uint8)
             bands = 3 if (mode or image.mode) == "RGB" else 1
@@ -32,4 +33,4 @@ def _read_png(path: Path, header_only: bool) -> Image:
     return Image(pixels, ("red", "green", "blue") if len(pixels) == 3 else ("",))
 
 
-PNG = ImageReader("PNG", (".png",), _read_png)
+PNG = ImageReader("PNG", (".png",), _read_png, read_labels=partial(_read_png, numbers=True))
