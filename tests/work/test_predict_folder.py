@@ -181,3 +181,13 @@ def test_lock_of_another_process(plate: Path, model: IMPA, model_path: Path, tmp
     (tmp_path / ".y.unfinished").mkdir()
     with FileLock(tmp_path / ".y.unfinished" / "lock"), pytest.raises(CellsError, match="Another process"):
         predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model)
+
+
+def test_cells_unlike_the_models_own_are_said_before_they_are_turned(
+    plate: Path, model: IMPA, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "pixel_size", 6.5)
+    said: list[str] = []
+    with pytest.raises(CancelledError):
+        predict_folder(plan_for(plate, model_path), tmp_path / "y", model=model, say=said.append, watch=LeftAt("", 8))
+    assert any(line.startswith("Warning: Pixels are 0.65 µm") and "10 times as large" in line for line in said)

@@ -86,6 +86,7 @@ def evaluate(
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
     from napari_impa.cells.source import open_source
+    from napari_impa.engine.model.misfits import misfits
     from napari_impa.work.catalog import load_model
     from napari_impa.work.fetched.feature_weights import fetch_feature_weights
     from napari_impa.work.predict_into import cells_for
@@ -98,6 +99,8 @@ def evaluate(
     print(opened.describe())
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)
+    for line in misfits(chosen, cells):
+        print(f"Warning: {line}")
     scored = columns_of(where) or None
     for space in FEATURE_SPACES:
         if space.name in (features or ()) and space.weights is not None:

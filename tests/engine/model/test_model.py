@@ -12,9 +12,7 @@ import torch
 from napari_impa.cells import store
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.model.model import IMPA
-from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.prediction import batches_of, predict_blocks
-from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.model.tensor_file import write_tensors
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError, ModelError
@@ -22,14 +20,9 @@ from napari_impa.watch import CancelledError, Token
 from napari_impa.work.catalog import load_model
 
 
-@pytest.fixture(scope="module")
-def model() -> IMPA:
-    shape = Shape(24, channels=2, width=4, style_dim=8, noise_dim=3, embedding_dims=(5,), conditions=(2,))
-    networks = Networks(shape).initialize(torch.Generator().manual_seed(0))
-    limits = np.array([[0.0, 4000.0], [100.0, 5000.0]])
-    return IMPA(
-        networks, channels=("DNA", "actin"), conditions=("high", "low"), limits=limits, control="DMSO", label=("drug",)
-    )
+@pytest.fixture
+def model(two_channels: IMPA) -> IMPA:
+    return two_channels
 
 
 def test_predicted_cells_are_cells(model: IMPA, cells: Cells) -> None:

@@ -174,10 +174,14 @@ class Encoder:
     def fit(self, cells: Cells) -> Cells:
         """Return the cells as the model takes them: its channels in its order, its crop side (cut at the centre).
 
+        Channels are put in order by their names. One that alone is left over stands for the one that is missing; where
+        no name is known, all are taken as they come.
+
         Raises
         ------
         ModelError
-            If the channels differ in number, or the crops are smaller than the model's.
+            If the channels differ in number, some are known by name and two or more of the others are not, or the crops
+            are smaller than the model's.
         """
         if len(cells.channels) != len(self.channels):
             raise ModelError(
@@ -191,13 +195,30 @@ class Encoder:
                 f"crop the images again with a side of {self.size}."
             )
         pixels = cells.pixels
-        if cells.channels != self.channels and sorted(cells.channels) == sorted(self.channels):
-            pixels = pixels[:, [cells.channels.index(name) for name in self.channels]]
-            cells = replace(cells, pixels=pixels, channels=self.channels)
+        order = self._order(cells.channels)
+        if order != list(range(len(order))):
+            pixels = pixels[:, order]
+            cells = replace(cells, pixels=pixels, channels=tuple(cells.channels[number] for number in order))
         if cells.size > self.size:
             start = (cells.size - self.size) // 2
             cells = replace(cells, pixels=pixels[..., start : start + self.size, start : start + self.size])
         return cells
+
+    def _order(self, channels: tuple[str, ...]) -> list[int]:
+        """Which of some channels stands for each of the model's."""
+        known = set(channels) & set(self.channels)
+        others = [number for number, name in enumerate(channels) if name not in known]
+        missing = [name for name in self.channels if name not in known]
+        if not known or len(set(channels)) < len(channels) or len(set(self.channels)) < len(channels):
+            return list(range(len(channels)))
+        if len(others) > 1 and any(channels.index(name) != self.channels.index(name) for name in known):
+            raise ModelError(
+                f"The model {self.name!r} takes the channels {', '.join(self.channels)}, and the cells have "
+                f"{', '.join(channels)}: which of {', '.join(channels[number] for number in others)} shows "
+                f"{', '.join(missing)} no name says; name them as the model does."
+            )
+        left = iter(others)
+        return [channels.index(name) if name in known else next(left) for name in self.channels]
 
     def noise(self, count: int, *, variability: float = 0.1, seed: int = 0) -> Tensor:
         """(count, n) noise of `variability` · N(0, 1); the first rows do not depend on `count`."""

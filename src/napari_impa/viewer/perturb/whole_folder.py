@@ -212,7 +212,8 @@ class WholeFolder(QWidget):
         parts = [made.cells.name, *(one.name for one in (made.table, made.report) if one is not None)]
         text = f'{made.turned:,} cells turned; saved {", ".join(parts)} in <a href="{escape(str(folder))}">'
         text += f"{escape(breakable(folder.name))}</a>."
-        self._say(text + (f" No report: {escape(made.without_report)}" if made.without_report else ""))
+        text += f" No report: {escape(made.without_report)}" if made.without_report else ""
+        self._say("<br>".join([text, *(f"⚠ {escape(line)}" for line in made.doubts)]))
         self._follow()
         self.finished.emit(made)
 

@@ -21,6 +21,7 @@ from napari_impa.cells.folder import crop_source
 from napari_impa.cells.parts import Share
 from napari_impa.cells.source import Source, open_source
 from napari_impa.cells.store import Cells, open_cells, shortest
+from napari_impa.engine.model.misfits import misfits
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import UNWATCHED, Watch
@@ -47,6 +48,8 @@ class PredictedFolder:
         Cells that were turned into each condition.
     without_report
         Why there is no report that was asked for.
+    doubts
+        In what the cells are unlike those that the model learned from.
     """
 
     cells: Path
@@ -54,6 +57,7 @@ class PredictedFolder:
     report: Path | None
     turned: int
     without_report: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,9 @@ def predict_folder(
         if model.task == "perturbation" and not plan.all_cells and cells.control is not None:
             say(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
         others = workers or Workers(cores() if len(rows) * len(plan.to) >= FEW_CELLS else 1)
+        doubts = misfits(model, cells, rows)
+        for line in doubts:
+            say(f"Warning: {line}")
         predicted = folder / _PREDICTED
         if not predicted.exists():
             predict_into(
@@ -173,7 +180,7 @@ def predict_folder(
         if share.rank == 0 and not any(folder.glob("*.cells")) and not any(folder.glob(".*.unfinished")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return PredictedFolder(out, table, None if without else report, len(rows), without)
+    return PredictedFolder(out, table, None if without else report, len(rows), without, doubts)
 
 
 def _cells_path(out: str | Path) -> Path:

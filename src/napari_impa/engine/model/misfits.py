@@ -1,0 +1,60 @@
+"""In what cells are unlike those that a model learned from, in sentences: what it makes of such cells may be wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_impa.cells.store import Cells
+from napari_impa.engine.model.model import IMPA
+
+LOOKED_AT = 200
+"""Cells whose pixels are looked at."""
+
+ANOTHER_SIZE = 0.05
+"""Share by which pixels may be larger or smaller than the model's."""
+
+OUTSIDE = 0.5
+"""Share of a channel's pixels above the model's limits, or of its cells that nothing rises from the ground in."""
+
+
+def misfits(model: IMPA, cells: Cells, rows: NDArray[np.integer] | None = None) -> tuple[str, ...]:
+    """Say what of channels, pixel size and intensities is other than in the cells that a model learned from.
+
+    Parameters
+    ----------
+    rows
+        Of the cells that are meant; all where None.
+
+    Raises
+    ------
+    ModelError
+        As `model.fit`.
+    """
+    said, rows = [], np.arange(len(cells)) if rows is None else rows
+    some = np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))
+    fitted = model.fit(cells.take(rows[some]))
+    if sorted(fitted.channels) != sorted(model.channels):
+        pairs = ", ".join(
+            f"{name} for {other}" for name, other in zip(fitted.channels, model.channels, strict=True) if name != other
+        )
+        said.append(f"Channels are taken {pairs} (guessed); where that is wrong, name them as the model does.")
+    if model.pixel_size and cells.pixel_size and abs(cells.pixel_size / model.pixel_size - 1) > ANOTHER_SIZE:
+        factor = model.pixel_size / cells.pixel_size
+        much = f"{factor:.3g} times as large" if factor > 1 else f"{1 / factor:.3g} times as small"
+        said.append(
+            f"Pixels are {cells.pixel_size:g} µm, and those that the model learned from {model.pixel_size:g} µm: to it "
+            f"these cells are {much}; resample the images to {model.pixel_size:g} µm a pixel."
+        )
+    for name, pixels, (low, high) in zip(fitted.channels, np.moveaxis(fitted.pixels, 1, 0), model.limits, strict=True):
+        if not len(pixels):
+            break
+        dark = float((pixels.max(axis=(1, 2)) <= low + 0.02 * (high - low)).mean())
+        bright = float((pixels >= high).mean())
+        if dark > OUTSIDE or bright > OUTSIDE:
+            what = "black" if dark > OUTSIDE else "white"
+            said.append(
+                f"Channel {name} is {what} to the model, whose cells go from {low:g} to {high:g} where these go from "
+                f"{pixels.min():g} to {pixels.max():g}; give images of the same bit depth and exposure."
+            )
+    return tuple(said)
