@@ -104,6 +104,18 @@ def test_a_side_that_does_not_fit_a_field_is_said_before_anything_is_read(screen
         crop_source(screen, size=size)
 
 
+def test_a_field_smaller_than_a_crop_is_left_out_and_named(screen: Path) -> None:
+    """It would end the work on a whole plate, after hours."""
+    pixels, labels = field()
+    np.save(screen / "f2.npy", pixels[:, :, 10:30])
+    np.save(screen / "m2.npy", labels[:, 10:30])
+    cells = read_cells(screen, size=24, channels=NAMES)
+    assert set(cells.table["field"]) == {"f0.npy", "f1.npy", "f3.npy"}
+    assert crop_summary(cells).endswith("; 1 field smaller than a crop left out (f2.npy).")
+    padded = crop_source(screen, size=24, channels=NAMES, border="pad")
+    assert padded.table["field"].nunique() == 4
+
+
 def test_crops_are_read_and_cut_around_their_centre(crops: Path) -> None:
     cells = read_cells(crops)
     assert cells.pixels.shape == (30, 3, 20, 20)

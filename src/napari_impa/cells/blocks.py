@@ -36,6 +36,7 @@ class LeftOut:
     left_out_blank: int = 0
     blank_fields: list[str] = field(default_factory=list)
     fields_without_cells: list[str] = field(default_factory=list)
+    fields_smaller_than_crops: list[str] = field(default_factory=list)
 
     def so_far(self, done: int) -> dict[str, Any]:
         """What one that goes on behind so many fields or crops has to know."""
@@ -162,6 +163,8 @@ def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | 
     from napari_impa.cells.crops import cut
 
     site = source.field(row, nuclei_channel=cutting.nuclei_channel, masks=cutting.method.takes_masks)
+    if min(site.pixels.shape[1:]) < cutting.size and cutting.border == "skip":
+        return None, LeftOut(fields_smaller_than_crops=[site.name])
     labels = cutting.nuclei(site, source)
     if labels is None:
         return None, LeftOut(blank_fields=[site.name])

@@ -251,6 +251,9 @@ def crop_summary(cells: Cells) -> str:
     ):
         if facts.get(key):
             text += f"; {facts[key]:,} {what}"
+    small = facts.get("fields_smaller_than_crops", ())
+    if small:
+        text += f"; {len(small):,} field{'s' * (len(small) != 1)} smaller than a crop left out ({small[0]})"
     empty = len(facts.get("blank_fields", ())) + len(facts.get("fields_without_cells", ()))
     return text + (f"; {empty:,} field{'s' * (empty != 1)} gave no cell" if empty else "") + "."
 
