@@ -58,6 +58,8 @@ def test_a_word_is_found_in_any_case_and_with_what_is_put_around_it(word: Word, 
         (WELL, "wells"),
         (DOSE, "concerning"),
         (DOSE, "overdose"),
+        (DOSE, "DMSO conc"),  # the same in all wells, and no dose
+        (DOSE, "stock_concentration"),
         (TREATMENT, "compound_count"),
         (SITE, 3),
     ],

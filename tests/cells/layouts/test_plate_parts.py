@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
+from napari_impa.errors import SourceError
 
 
 def write(root: Path, folder: str, name: str, value: int) -> None:
@@ -41,6 +43,18 @@ def test_a_folder_for_each_z_plane_is_one_plate(tmp_path: Path) -> None:
     assert "maximum projection of 2 Z planes" in source.layout
     assert source.field(0).pixels[:, 0, 0].tolist() == [26, 36]
     assert open_source(tmp_path, choice=LayoutChoice(z=15)).field(0).pixels[:, 0, 0].tolist() == [25, 35]
+
+
+def test_folders_beside_a_plate_of_their_name_stay_plates(tmp_path: Path) -> None:
+    """Put together they would be laid over the plate that is called so."""
+    for folder, channel in (("P", 3), ("Pw1", 1), ("Pw2", 2)):
+        write(tmp_path, folder, f"P_A01_s1_w{channel}.tif", channel)
+    with pytest.raises(SourceError, match="channel"):
+        open_source(tmp_path)
+    for folder in ("P", "Pw1", "Pw2"):
+        for channel in (1, 2, 3):
+            write(tmp_path, folder, f"P_A01_s1_w{channel}.tif", channel)
+    assert open_source(tmp_path).table["plate"].tolist() == ["P", "Pw1", "Pw2"]
 
 
 def test_plates_that_only_end_in_a_number_stay_plates(tmp_path: Path) -> None:

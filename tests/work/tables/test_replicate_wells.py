@@ -88,6 +88,9 @@ def test_what_else_is_held_out_or_left_out_is_not_drawn_from() -> None:
     assert drawn is not None
     assert hold_out == {"plate": ("P2",), "plate+well": drawn.wells}
     assert set(drawn.wells) < {"P1 A01", "P1 A02"}
+    for seed in range(8):
+        hold_out, _ = settled({**ASKED, "plate": ("P2",)}, TWO, ["compound"], "DMSO", seed=seed)
+        assert all(well.startswith("P1 ") for well in hold_out["plate+well"])
     assert settled({"plate": ["P2"]}, TWO, ["compound"], "DMSO", seed=0) == ({"plate": ("P2",)}, None)
 
 

@@ -11,6 +11,7 @@ from zarr_stores import write_group, write_image
 from napari_impa.cells.folder import crop_source
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
+from napari_impa.cells.words import guess_nuclei_masks
 from napari_impa.errors import SourceError
 
 IMAGE = np.arange(2 * 12 * 12, dtype=np.uint16).reshape(2, 12, 12)
@@ -80,3 +81,18 @@ def test_labels_that_are_not_whole_numbers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b").rename(store / "labels" / "nuclei")
     with pytest.raises(SourceError, match=r"nuclei.* is no label image: its values are not whole numbers"):
         open_source(store).field(0)
+
+
+def test_labels_of_two_sizes_are_refused_by_name(tmp_path: Path) -> None:
+    store = labelled(tmp_path / "a.zarr", "cells")
+    write_image(store / "labels" / "nuclei", NUCLEI[:10], "yx", version="0.5")
+    write_group(store / "labels", "0.5", {"labels": ["cells", "nuclei"]})
+    with pytest.raises(SourceError, match=r"The labels nuclei and cells of .* differ in size; remove one"):
+        open_source(store).field(0)
+
+
+def test_where_several_are_called_nuclei_none_is_by_its_name() -> None:
+    assert guess_nuclei_masks(["cells", "nuclei"]) == 1
+    assert guess_nuclei_masks(["nuclei", "nuclei 2", "cells"]) is None
+    assert guess_nuclei_masks(["nucleoli", "Nucleus"]) == 1
+    assert guess_nuclei_masks(["cells"]) is None

@@ -106,6 +106,16 @@ def test_projections_are_read_in_place_of_planes_unless_a_plane_is_chosen(tmp_pa
     assert (len(projections.entries), set(projections.table["plate"])) == (2, {"BR1"})
 
 
+def test_projections_are_of_the_wells_that_the_records_of_their_planes_say(tmp_path: Path) -> None:
+    """By number alone well 73 would be G01 of 96 wells; it is D01 of 384."""
+    stub = stub_plate("BR1", ["A24", "D01"], sites=1, z=2)
+    root = write_plates(tmp_path, "cq1", stub)
+    write_projections(root, stub)
+    listing = list_source(root)
+    assert {file.parent.name for entry in listing.entries for file in entry.files} == {"Projection"}
+    assert listing.table["well"].tolist() == ["A24", "D01"]
+
+
 def test_a_half_written_ome_file_is_one_sentence(plate: Path) -> None:
     text = ome(plate)
     path = plate / "MeasurementResult.ome.xml"
