@@ -394,3 +394,17 @@ def test_a_choice_is_kept_by_the_name_of_its_channel(viewer: Any, form: CellsFor
     assert form.method.currentText() == f"nuclei in {CHANNELS[1]}"
     form.set_model(("NFκB", "DAPI"), SIZE)  # shows no such channel
     assert form.method.currentText() == "nuclei in DAPI"
+
+
+class OtherNuclei(Nuclei):
+    """Finds them in another way."""
+
+    name, title = "other", "Other"
+
+
+def test_the_way_that_nuclei_are_found_stays(viewer: Any, form: CellsForm) -> None:
+    form.set_segmenters([Nuclei, OtherNuclei])
+    add_field(viewer)
+    choose(form.method, f"Other: nuclei in {CHANNELS[0]}")
+    form.set_model(("NFκB", "DAPI"), SIZE)  # shows no such channel
+    assert form.method.currentText() == "Other: nuclei in DAPI"

@@ -111,6 +111,10 @@ def test_projections_are_of_the_wells_that_the_records_of_their_planes_say(tmp_p
     stub = stub_plate("BR1", ["A24", "D01"], sites=1, z=2)
     root = write_plates(tmp_path, "cq1", stub)
     write_projections(root, stub)
+    for file in root.rglob("*.ome.xml"):  # which not all versions write
+        file.unlink()
+    for file in root.rglob("Projection/*Z001*"):
+        file.rename(file.with_name(file.name.replace("Z001", "Z000")))  # as others number what is of no plane
     listing = list_source(root)
     assert {file.parent.name for entry in listing.entries for file in entry.files} == {"Projection"}
     assert listing.table["well"].tolist() == ["A24", "D01"]
