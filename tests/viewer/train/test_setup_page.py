@@ -161,7 +161,7 @@ def test_a_folder_is_asked_for_without_holding_the_window(qtbot: Any, page: Setu
     ask_for_folder(page, "Choose", str(tmp_path), chosen.append)
     (dialog,) = page.findChildren(QFileDialog)
     assert dialog.isVisible()
-    dialog.fileSelected.emit(str(tmp_path))
+    dialog.filesSelected.emit([str(tmp_path)])
     dialog.reject()
     assert chosen == [str(tmp_path)]
     qtbot.waitUntil(lambda: not page.findChildren(QFileDialog))
