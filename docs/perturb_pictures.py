@@ -132,16 +132,16 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
 
 def real_layers(data: Path, row: int) -> list[tuple[Any, dict[str, Any], str]]:
     """Layers of one field, the first channel on top."""
-    from napari_impa.analysis.pictures.composite import channel_colours
     from napari_impa.cells.source import open_source
     from napari_impa.viewer.layers.as_layers import limits_to_show
+    from napari_impa.viewer.layers.sources import channel_colormaps
 
     field = open_source(data).field(row, masks=False)
     size, layers = field.pixel_size or 1.0, []
-    for plane, name, colour in zip(field.pixels, field.channels, channel_colours(field.channels), strict=True):
+    for plane, name, colour in zip(field.pixels, field.channels, channel_colormaps(field.channels), strict=True):
         options = {
             "name": name, "scale": (size, size), "units": ("um", "um") if field.pixel_size else None,
-            "colormap": "gray" if colour == "grey" else colour, "contrast_limits": limits_to_show(plane),
+            "colormap": colour, "contrast_limits": limits_to_show(plane),
             "blending": "additive",
         }  # fmt: skip
         layers.append((plane, options, "image"))

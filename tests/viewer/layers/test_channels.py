@@ -73,11 +73,6 @@ def test_nanometres_are_converted_and_pixels_are_no_length() -> None:
     assert channel_layers([plane()]).place.pixel_size is None
 
 
-def test_channels_of_one_colour_are_told_apart() -> None:
-    looks = channel_layers([plane("a"), plane("b")]).looks
-    assert looks[0].colormap != looks[1].colormap
-
-
 def test_steps_of_a_series() -> None:
     movie = plane(shape=(5, 20, 30))
     assert np.array_equal(channel_layers([movie], steps=(3,)).read()[0], movie.data[3])

@@ -11,21 +11,24 @@ from numpy.typing import NDArray
 from napari_impa.cells.words import guess_nuclei_channel
 
 COLOURS = {
-    "blue": (0.25, 0.4, 1.0),
-    "green": (0.1, 1.0, 0.2),
-    "red": (1.0, 0.2, 0.15),
-    "magenta": (1.0, 0.2, 1.0),
-    "yellow": (1.0, 0.9, 0.1),
-    "cyan": (0.1, 0.9, 1.0),
+    "blue": (0.15, 0.35, 1.0),
+    "orange": (1.0, 0.6, 0.0),
+    "mint": (0.45, 1.0, 0.75),
+    "magenta": (0.85, 0.2, 0.6),
+    "yellow": (1.0, 1.0, 0.3),
+    "cyan": (0.35, 0.75, 1.0),
     "grey": (1.0, 1.0, 1.0),
 }
-"""Colours of channels, (red, green, blue) at full intensity."""
+"""Colours of channels, (red, green, blue) at full intensity; the first stay apart best, for colour-blind eyes too."""
 
-_OTHERS = ("red", "green", "yellow", "magenta", "cyan", "grey")
+_OTHERS = tuple(name for name in COLOURS if name != "blue")
+
+_BRIGHTEST = 2.0
+"""What all channels at full intensity may add up to, of red, green or blue, where they are added up by a viewer."""
 
 
 def channel_colours(channels: Sequence[str]) -> list[str]:
-    """Name a colour for each channel: that of nuclei blue, the others red, green, yellow …; one channel alone grey.
+    """Name a colour for each channel: that of nuclei blue, the others orange, mint, magenta …; one channel alone grey.
 
     Where no name is that of a nuclear stain (`guess_nuclei_channel`), the first channel is blue.
     """
@@ -36,6 +39,12 @@ def channel_colours(channels: Sequence[str]) -> list[str]:
     return ["blue" if number == nuclei else next(others) for number in range(len(channels))]
 
 
+def colours_to_add(colours: Sequence[str]) -> NDArray[np.float64]:
+    """(C, 3) colours for what simply adds channels up, as a viewer's layers do: darker, where many would make white."""
+    rgb = np.array([COLOURS[name] for name in colours])
+    return np.asarray(rgb * min(1.0, _BRIGHTEST / rgb.sum(axis=0).max()))
+
+
 def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:
     """(C, 2) intensities shown as black and as full colour: the 1 % and 99.7 % quantiles of each channel."""
     values = np.moveaxis(np.asarray(pixels, np.float64), 1, 0).reshape(pixels.shape[1], -1)
@@ -44,9 +53,21 @@ def display_limits(pixels: NDArray[Any]) -> NDArray[np.float64]:
     return limits
 
 
+def shown_between(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """How bright pixels (..., C, S, S) are shown between limits (C, 2): 0 to 1, what is missing 0."""
+    lower, upper = np.asarray(limits, np.float32).T[:, :, None, None]
+    shown = (np.nan_to_num(np.asarray(pixels, np.float32)) - lower) / (upper - lower)
+    return np.asarray(np.clip(shown, 0, 1), np.float32)
+
+
 def composite(pixels: NDArray[Any], limits: NDArray[np.float64], colours: Sequence[str]) -> NDArray[np.uint8]:
-    """Add up the channels of cells (n, C, S, S) in their colours: (n, S, S, 3) uint8."""
-    lower, upper = np.asarray(limits, np.float64).T[:, :, None, None]
-    shown = np.clip((np.nan_to_num(np.asarray(pixels, np.float64)) - lower) / (upper - lower), 0, 1)
-    mixed = np.einsum("ncyx,cr->nyxr", shown, np.array([COLOURS[name] for name in colours]))
-    return np.asarray((np.clip(mixed, 0, 1) * 255).round(), np.uint8)
+    """Mix the channels of cells (n, C, S, S) in their colours: (n, S, S, 3) uint8.
+
+    Each channel colours a pixel by its share of the sum of all, and the pixel is as bright as its brightest channel:
+    where many channels are bright at once, the pixel takes their mean colour instead of burning out to white.
+    """
+    shown = shown_between(pixels, limits)
+    mixed = np.einsum("ncyx,cr->nyxr", shown, np.array([COLOURS[name] for name in colours], np.float32))
+    total, brightest = shown.sum(axis=1), shown.max(axis=1)
+    mixed *= np.divide(brightest, total, out=np.zeros_like(total), where=total > 0)[..., None]
+    return np.asarray(np.rint(mixed * 255), np.uint8)

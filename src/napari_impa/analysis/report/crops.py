@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
+from napari_impa.analysis.pictures.composite import shown_between
+
 OUTLINE = (255, 255, 255)
 """Colour of the outline of what mattered."""
 
@@ -47,8 +49,6 @@ def outlined(pictures: NDArray[np.uint8], masks: NDArray[np.bool_]) -> NDArray[n
 
 def channel_strip(pixels: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Channels of one cell (C, S, S) side by side in grey, (S, C · S + C − 1), on the limits (C, 2) of each."""
-    lower, upper = np.asarray(limits, np.float64).T[:, :, None, None]
-    shown = np.clip((np.nan_to_num(np.asarray(pixels, np.float64)) - lower) / (upper - lower), 0, 1)
-    grey = np.asarray((shown * 255).round(), np.uint8)
+    grey = np.asarray((shown_between(pixels, limits) * 255).round(), np.uint8)
     framed = np.pad(grey, ((0, 0), (0, 0), (0, 1)), constant_values=255)
     return np.concatenate(list(framed), axis=1)[:, :-1]

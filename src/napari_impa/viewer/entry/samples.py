@@ -7,9 +7,8 @@ from typing import Any
 
 from napari_impa.fetching.image_sets import BBBC014, BBBC022, ImageSet
 from napari_impa.viewer.layers.as_layers import LayerData, limits_to_show
+from napari_impa.viewer.layers.sources import channel_colormaps
 
-COLORMAPS = {"DNA": "bop blue", "actin": "magenta", "tubulin": "green"}
-_BBBC022_COLORMAPS = ("bop blue", "green", "yellow", "magenta", "red")
 _BBBC022_PIXEL = 0.656
 _GAP = 40
 """Pixels between two fields side by side."""
@@ -26,8 +25,9 @@ def simulated_screen(condition: str | None = None, *, seed: int = 0, size: int =
 
     field = simulated_field(condition or CONTROL, seed=seed, size=size)
     layers: list[LayerData] = []
-    for name, plane in reversed(list(zip(field.channels, field.pixels, strict=True))):
-        layers.append(_image(plane, name, COLORMAPS[name], dict(field.table), pixel_size=field.pixel_size))
+    colours = channel_colormaps(field.channels)
+    for name, colour, plane in reversed(list(zip(field.channels, colours, field.pixels, strict=True))):
+        layers.append(_image(plane, name, colour, dict(field.table), pixel_size=field.pixel_size))
     return layers
 
 
@@ -46,8 +46,9 @@ def simulated_batches(*, seed: int = 0, size: int = 512) -> list[LayerData]:
     about = {**fields[0].table, "batch": [field.table["batch"] for field in fields]}
     stacks = np.stack([field.pixels for field in fields], axis=1)
     layers: list[LayerData] = []
-    for name, stack in reversed(list(zip(fields[0].channels, stacks, strict=True))):
-        layers.append(_image(stack, name, COLORMAPS[name], about, pixel_size=fields[0].pixel_size, axis="batch"))
+    colours = channel_colormaps(fields[0].channels)
+    for name, colour, stack in reversed(list(zip(fields[0].channels, colours, stacks, strict=True))):
+        layers.append(_image(stack, name, colour, about, pixel_size=fields[0].pixel_size, axis="batch"))
     return layers
 
 
@@ -72,7 +73,7 @@ def bbbc014_layers(paths: list[Path]) -> list[LayerData]:
     layers: list[LayerData] = []
     for at, (well, compound) in enumerate((("A12", "untreated"), ("A01", "TNFα"))):
         about = {"plate": "BBBC014", "well": well, "compound": compound, "control": int(at == 0), **_terms(BBBC014)}
-        for channel, colour in ((0, "green"), (1, "bop blue")):
+        for channel, colour in enumerate(channel_colormaps(BBBC014.channels)):
             plane = planes[2 * at + channel]
             name = f"{BBBC014.channels[channel]} · {compound}"
             layers.append(_image(plane, name, colour, about, left=at * (plane.shape[1] + _GAP)))
@@ -92,7 +93,8 @@ def bbbc022_layers(paths: list[Path]) -> list[LayerData]:
     fields = [path.stem for path in paths[::2]]
     about = {"plate": "plate1", "fields": fields, "compound": "untreated", "control": 1, **_terms(BBBC022)}
     layers: list[LayerData] = []
-    for name, colour, stack in reversed(list(zip(BBBC022.channels, _BBBC022_COLORMAPS, images, strict=True))):
+    colours = channel_colormaps(BBBC022.channels)
+    for name, colour, stack in reversed(list(zip(BBBC022.channels, colours, images, strict=True))):
         layers.append(_image(stack, name, colour, about, pixel_size=_BBBC022_PIXEL, axis="field"))
     placed = {key: layers[0][1][key] for key in ("scale", "units", "axis_labels")}
     shown = {"visible": False, "metadata": about, **placed}
@@ -126,7 +128,7 @@ def _terms(images: ImageSet) -> dict[str, str]:
 def _image(
     data: Any,
     name: str,
-    colormap: str,
+    colormap: Any,
     metadata: dict[str, Any],
     *,
     pixel_size: float | None = None,

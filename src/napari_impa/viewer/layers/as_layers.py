@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_impa.viewer.layers.sources import MADE_BY
+from napari_impa.viewer.layers.sources import MADE_BY, channel_colormaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,11 +40,9 @@ def stack_layers(
     metadata: Mapping[str, Any],
 ) -> list[LayerData]:
     """Layers of (C, H, W), or (N, C, H, W) whose first axis is cells, placed as a view says."""
-    from napari_impa.analysis.pictures.composite import channel_colours
-
     size, leading = pixel_size or 1.0, pixels.ndim - 3
     units = ["um", "um"] if pixel_size else ["pixel", "pixel"]
-    colours, looks = channel_colours(channels), view.get("looks") or [{}] * len(channels)
+    colours, looks = channel_colormaps(channels), view.get("looks") or [{}] * len(channels)
     axis = "step" if "title" in view and view.get("axis") != "cell" else "cell"
     affine = None
     if view.get("affine"):
@@ -54,14 +52,13 @@ def stack_layers(
     layers: list[LayerData] = []
     for channel in reversed(range(len(channels))):
         planes, look = pixels[..., channel, :, :], looks[channel]
-        colour = "gray" if colours[channel] == "grey" else colours[channel]
         options = {
             "name": f"{prefix}{channels[channel]}",
             "scale": (1.0,) * leading + tuple(view.get("scale", (size, size))),
             "translate": (0.0,) * leading + tuple(view.get("translate", (0.0, 0.0))),
             "units": ("pixel",) * leading + tuple(view.get("units", units)),
             "axis_labels": (axis,) * leading + ("y", "x") if leading else None,
-            "colormap": _colormap(look.get("colormap", colour), channels[channel]),
+            "colormap": _colormap(look.get("colormap", colours[channel]), channels[channel]),
             "contrast_limits": tuple(look["contrast_limits"] if look else limits_to_show(planes[:200])),
             "gamma": look.get("gamma", 1.0),
             "blending": "additive",
@@ -77,7 +74,7 @@ def _colormap(colours: Any, channel: str) -> Any:
     from napari.utils import Colormap
     from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
-    if isinstance(colours, str):
+    if not isinstance(colours, Mapping):
         return colours
     saved = Colormap(**{**colours, "name": f"{channel} (saved)"})
     known = AVAILABLE_COLORMAPS.get(colours.get("name"))

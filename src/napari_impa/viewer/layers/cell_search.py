@@ -17,6 +17,7 @@ from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.layers.channels import ChannelLayers, Plane
 from napari_impa.viewer.layers.geometry import Region, Window
 from napari_impa.viewer.layers.masks import Centres
+from napari_impa.viewer.layers.sources import channel_looks
 from napari_impa.viewer.layers.thumbnail import thumbnail
 from napari_impa.watch import Token
 
@@ -177,11 +178,12 @@ def _assembled(
     for _, labels, seen in parts:
         marks.append(_marks(labels, seen, start, window.shape, size))
         start += len(seen)
+    layers = replace(_shown_as_cells(layers, cells), place=layers.place.at(window))
     whole = [labels for _, labels, _ in parts if labels is not None]
     one = layers.steps is None
     return Found(
         cells,
-        replace(layers, place=layers.place.at(window)),
+        layers,
         parts[0][0] if one else np.stack([pixels for pixels, _, _ in parts]),
         None if not whole else whole[0] if one else np.stack(whole),
         left_out,
@@ -251,7 +253,13 @@ def _crops(layers: ChannelLayers, channels: Sequence[str], size: int, task: str)
         control,
         history=_history(layers, CROPS),
     )
-    return Found(cells, layers, None, None, {}, CROPS)
+    return Found(cells, _shown_as_cells(layers, cells), None, None, {}, CROPS)
+
+
+def _shown_as_cells(layers: ChannelLayers, cells: Cells) -> ChannelLayers:
+    """Show channels in the colours that they have in all pictures, on the contrast of the cells."""
+    looks = channel_looks(cells.channels, cells.pixels, [look.gamma for look in layers.looks])
+    return replace(layers, looks=looks)
 
 
 def _history(layers: ChannelLayers, method: str, segmenter: Segmenter | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from napari_impa.errors import CellsError
 from napari_impa.viewer.layers.geometry import Matrix, Window, inside, read_on_grid, shared, whole_step
 from napari_impa.viewer.layers.sources import Channel, Look, Place, place_of, to_world
-
-_DISTINCT = ("blue", "red", "green", "yellow", "magenta", "cyan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +198,7 @@ def channel_layers(
     wanted = [*steps, None] if stacks else list(steps)
     planes = [plane_of(source, place, wanted) for source in sources]
     names = tuple(source.name for source in sources)
-    looks = _looks([source.layer for source in sources])
+    looks = tuple(look_of(source.layer) for source in sources)
     if stacks:
         return _stacks(planes, names, looks, place, sources[0].layer)
     axis = next((number for number, step in enumerate(reversed(wanted)) if step is None), None)
@@ -301,14 +299,6 @@ def _remarks(planes: Sequence[Plane], names: Sequence[str], window: Window) -> t
     if len(kinds) > 1:
         remarks.append(f"channels converted to {np.result_type(*kinds)}")
     return tuple(remarks)
-
-
-def _looks(layers: Sequence[Layer]) -> tuple[Look, ...]:
-    looks = tuple(look_of(layer) for layer in layers)
-    if len({look.colormap.name for look in looks}) == len(looks):
-        return looks
-    # several channels of one colour could not be told apart
-    return tuple(replace(look, colormap=_DISTINCT[i % len(_DISTINCT)]) for i, look in enumerate(looks))
 
 
 def look_of(layer: Layer) -> Look:

@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.utils import Colormap
+from numpy.typing import NDArray
 
+from napari_impa.analysis.pictures.composite import channel_colours, colours_to_add, display_limits
 from napari_impa.viewer.layers.geometry import Matrix, Window
 
 _MOST_CHANNELS = 8
 """An axis without a name that is longer holds time, sites or planes."""
+
+_MOST_LOOKED_AT = 300
+"""Cells from which the contrast is taken, evenly spread over all."""
 
 MADE_BY = "napari-impa"
 """Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
@@ -106,6 +112,20 @@ class Look:
     colormap: Any
     contrast_limits: tuple[float, float]
     gamma: float = 1.0
+
+
+def channel_colormaps(channels: Sequence[str]) -> list[Colormap]:
+    """From black to the colour that each channel has in all pictures (`analysis.pictures.composite`)."""
+    names = channel_colours(channels)
+    colours = zip(names, colours_to_add(names), strict=True)
+    return [Colormap([[0.0, 0.0, 0.0], colour], name=f"impa {name}") for name, colour in colours]
+
+
+def channel_looks(channels: Sequence[str], pixels: NDArray[Any], gammas: Sequence[float]) -> tuple[Look, ...]:
+    """Looks of channels in their colours, on the contrast of cells (N, C, S, S)."""
+    some = pixels[:: max(1, len(pixels) // _MOST_LOOKED_AT), :, ::2, ::2]
+    limits = zip(channel_colormaps(channels), display_limits(some).tolist(), gammas, strict=True)
+    return tuple(Look(colormap, (low, high), gamma) for colormap, (low, high), gamma in limits)
 
 
 @dataclass(frozen=True)

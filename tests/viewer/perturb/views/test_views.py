@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_impa.analysis import certainty
+from napari_impa.analysis.pictures.composite import channel_colours, display_limits
 from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
@@ -62,6 +63,12 @@ def about(model: IMPA) -> Callable[[int], dict[str, object]]:
     return lambda number: made_by(loaded(model), REQUEST, number)
 
 
+def shown_as(found: Found, channel: int) -> tuple[str, list[float]]:
+    """Colour of a channel in all pictures, and contrast of the cells."""
+    name = channel_colours(FIELD.channels)[channel]
+    return f"impa {name}", display_limits(found.cells.pixels[:, :, ::2, ::2])[channel].tolist()
+
+
 def panes_of(viewer: ViewerModel) -> list[list[str]]:
     """Names of the visible layers in each pane of the grid, from the left, from the top of the list down."""
     grid, layers = viewer.canvas.grid, viewer.layers
@@ -99,8 +106,7 @@ def test_side_by_side_keeps_what_belongs_to_the_source(viewer, found, predicted,
             assert np.array_equal(layer.scale[1:], source.scale)
             assert np.array_equal(layer.translate[1:], source.translate)
             assert layer.units[1:] == source.units
-            assert layer.colormap.name == source.colormap.name
-            assert layer.contrast_limits == source.contrast_limits
+            assert (layer.colormap.name, layer.contrast_limits) == shown_as(found, channel)
             assert layer.blending == "additive"
             assert layer.name_overlay.visible
         assert np.array_equal(control.data, found.cells.pixels[:, channel])
@@ -114,7 +120,7 @@ def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) ->
     view.show(predicted, about)
     viewer.layers["control · actin"].contrast_limits = (7, 77)
     assert viewer.layers["shrinkage ×0.7 · actin"].contrast_limits == [7, 77]
-    assert viewer.layers["shrinkage ×0.7 · DNA"].contrast_limits == [100, 2100]
+    assert viewer.layers["shrinkage ×0.7 · DNA"].contrast_limits == shown_as(found, 0)[1]
     assert viewer.layers["actin"].contrast_limits == [100, 2100]
 
 
@@ -135,7 +141,8 @@ def test_difference_is_predicted_minus_control(viewer, found, predicted, about) 
         layer = viewer.layers[f"Δ {name} · shrinkage ×0.7"]
         expected = predicted.pixels[0, :, channel].astype(int) - found.cells.pixels[:, channel]
         assert np.array_equal(layer.data, expected)
-        assert layer.contrast_limits == [-1000, 1000]  # half of the source's contrast
+        low, high = shown_as(found, channel)[1]
+        assert layer.contrast_limits == [(low - high) / 2, (high - low) / 2]
         assert np.allclose(layer.colormap.map(np.array([0.5])), (0, 0, 0, 1), atol=0.01)
 
 
