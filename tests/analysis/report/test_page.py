@@ -118,7 +118,7 @@ def test_pictures_are_those_of_the_cells_on_the_contrast_of_real_ones(contents: 
     assert len({picture.tobytes() for alt, picture in pictures.items() if "control" in str(alt)}) == 12
     assert np.ptp(pictures["worst cell 2, predicted"]) < np.ptp(pictures["worst cell 2, control"])
     assert pictures["worst cell 2, predicted"].min() >= 50
-    assert np.quantile(pictures["worst cell 2, nearest real"], 0.9) > 100  # not darkened by what was predicted
+    assert np.quantile(pictures["worst cell 2, nearest real"], 0.9) > 80  # not darkened by what was predicted
 
 
 def test_what_mattered_is_outlined(contents: Make) -> None:
