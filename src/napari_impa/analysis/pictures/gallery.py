@@ -1,0 +1,401 @@
+"""A gallery: many cells, each above what it becomes, as one picture of any size that is scrolled through.
+
+Only what is in sight is drawn, and what was drawn is kept, so that thousands of cells take no longer than a few.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite
+from napari_impa.analysis.pictures.lettering import lettering, shortened
+from napari_impa.analysis.pictures.montage import scale_bar
+
+Picture = NDArray[np.uint8]
+
+HEAD, FOOT, LEFT, RIGHT = 34, 34, 24, 14
+"""Room in pixels around the cells: for the title, the legend, what each row is, and how far it is scrolled."""
+GAP, SEAM = 10, 2
+"""Pixels between cells, and between a cell and what it becomes."""
+USUAL = 84
+"""Side in pixels of a cell where the number in a row is left open."""
+LEAST = 12
+_MOST_KEPT = 3000
+_TEXT, _SMALL = 15, 12
+_WHITE, _DIM, _EMPTY, _CHOSEN = (235, 235, 235), (150, 150, 150), (28, 28, 28), (255, 212, 59)
+
+
+@dataclass(eq=False)
+class GalleryRow:
+    """What is shown of each cell in one line: as it is, what it becomes, or a real treated cell.
+
+    Parameters
+    ----------
+    title
+        What it is.
+    pixels
+        (N, C, S, S).
+    there
+        (N,) of which cells there are pixels yet.
+    """
+
+    title: str
+    pixels: NDArray[Any]
+    there: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.there) != len(self.pixels):
+            self.there = np.ones(len(self.pixels), bool)
+
+
+@dataclass(frozen=True)
+class GalleryLayout:
+    """Where cells are: `columns` in a row, each `side` pixels wide in `parts` pictures beside each other."""
+
+    columns: int
+    side: int
+    parts: int
+    lines: int
+
+    @property
+    def width(self) -> int:
+        """Of one cell with all its parts."""
+        return self.parts * (self.side + 1) - 1
+
+    @property
+    def height(self) -> int:
+        """Of one cell with all its lines."""
+        return self.lines * (self.side + SEAM) - SEAM
+
+    @classmethod
+    def of(cls, width: int, columns: int, parts: int, lines: int) -> GalleryLayout:
+        """Fill a width; 0 columns for as many as have a usual size."""
+        room = width - LEFT - RIGHT + GAP
+        if columns < 1:
+            columns = max(1, int(room / (parts * (USUAL if parts == 1 else 0.72 * USUAL) + GAP)))
+        side = max(LEAST, int((room / columns - GAP + 1) // parts) - 1)
+        return cls(columns, side, parts, lines)
+
+
+class Gallery:
+    """Cells in a gallery, and which part of it is in sight.
+
+    Parameters
+    ----------
+    rows
+        What is shown of each cell, from the top; the first as it is.
+    channels
+        C names.
+    limits
+        (C, 2) intensities shown as black and as full colour, for all alike.
+    title
+        What the cells become.
+    pixel_size
+        µm a pixel, for the scale bar; None where it is not known.
+
+    Attributes
+    ----------
+    size
+        Height and width of the picture.
+    order
+        Rows of cells, as they stand.
+    columns
+        Cells in a row; 0 for as many as have a usual size.
+    apart
+        Whether each channel is shown in grey beside the composite.
+    offset
+        How many pixels it is scrolled down.
+    chosen
+        Row of the cell that is marked, or None.
+    ordered
+        In words, how the cells are ordered.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[GalleryRow],
+        channels: Sequence[str],
+        limits: NDArray[np.float64],
+        *,
+        title: str = "",
+        pixel_size: float | None = None,
+    ) -> None:
+        self.rows, self.channels, self.limits = list(rows), tuple(channels), np.asarray(limits, float)
+        self.title, self.pixel_size = title, pixel_size
+        self.colours = channel_colours(channels)
+        self.size = (720, 960)
+        self.order: NDArray[np.intp] = np.arange(len(self))
+        self.columns, self.apart, self.offset, self.ordered = 0, False, 0, ""
+        self.chosen: int | None = None
+        self._tiles: OrderedDict[tuple[int, int, bool], Picture] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.rows[0].pixels)
+
+    @property
+    def layout(self) -> GalleryLayout:
+        """Where cells are in a picture of this width."""
+        parts = 1 + len(self.channels) if self.apart and len(self.channels) > 1 else 1
+        return GalleryLayout.of(self.size[1], self.columns, parts, len(self.rows))
+
+    @property
+    def room(self) -> int:
+        """Pixels from the title to the legend."""
+        return max(1, self.size[0] - HEAD - FOOT)
+
+    @property
+    def end(self) -> int:
+        """How far it can be scrolled."""
+        layout = self.layout
+        return max(0, -(-len(self.order) // layout.columns) * (layout.height + GAP) - GAP - self.room)
+
+    def scroll(self, to: float) -> bool:
+        """Scroll to so many pixels from the top; whether that is elsewhere."""
+        before, self.offset = self.offset, round(min(max(to, 0), self.end))
+        return self.offset != before
+
+    def bring_up(self, row: int) -> None:
+        """Mark a cell, and scroll as little as brings it into sight."""
+        self.chosen = row
+        at = np.flatnonzero(self.order == row)
+        if len(at):
+            layout = self.layout
+            top = int(at[0]) // layout.columns * (layout.height + GAP)
+            self.scroll(min(max(self.offset, top + layout.height - self.room), top))
+
+    def in_sight(self) -> NDArray[np.intp]:
+        """Rows of the cells in sight, as they stand."""
+        layout = self.layout
+        pitch = layout.height + GAP
+        first, last = self.offset // pitch, (self.offset + self.room - 1) // pitch
+        return self.order[first * layout.columns : (last + 1) * layout.columns]
+
+    def cell_at(self, y: float, x: float) -> int | None:
+        """Row of the cell at a pixel of the picture, or None."""
+        layout = self.layout
+        if not HEAD <= y < HEAD + self.room or x < LEFT:
+            return None
+        line, down = divmod(y - HEAD + self.offset, layout.height + GAP)
+        column, right = divmod(x - LEFT, layout.width + GAP)
+        at = int(line) * layout.columns + int(column)
+        if down >= layout.height or right >= layout.width or column >= layout.columns or at >= len(self.order):
+            return None
+        return int(self.order[at])
+
+    def forget(self, rows: Any = None) -> None:
+        """Draw some cells anew, or all, since their pixels or the contrast are others."""
+        if rows is None:
+            self._tiles.clear()
+            return
+        for row in np.arange(len(self))[rows]:
+            for key in [(int(row), self.layout.side, apart) for apart in (False, True)]:
+                self._tiles.pop(key, None)
+
+    def draw(self) -> Picture:
+        """(height, width, 3): what is in sight, between title and legend."""
+        height, width = self.size
+        canvas = np.zeros((height, width, 3), np.uint8)
+        layout = self.layout
+        pitch = layout.height + GAP
+        first = self.offset // pitch
+        for number, row in enumerate(self.in_sight()):
+            line, column = divmod(number, layout.columns)
+            top, left = (first + line) * pitch - self.offset, LEFT + column * (layout.width + GAP)
+            self._paste(canvas, self._tile(int(row), layout), top, left)
+            if row == self.chosen:
+                self._frame(canvas, top, left, layout)
+            if column == 0:
+                for at, part in enumerate(self.rows):
+                    side = _upright(part.title, layout.side)
+                    middle = top + at * (layout.side + SEAM) + (layout.side - side.shape[0]) // 2
+                    self._paste(canvas, side, middle, (LEFT - side.shape[1]) // 2)
+        self._draw_bar(canvas)
+        self._draw_head(canvas)
+        self._draw_foot(canvas, layout.side / self.rows[0].pixels.shape[-1])
+        return canvas
+
+    # ---- one cell, large --------------------------------------------------------------------------------------------
+
+    def draw_large(self, row: int, field: Picture | None = None) -> Picture:
+        """(height, width, 3): one cell as it is, what it becomes, and where it lies.
+
+        Parameters
+        ----------
+        row
+            Of the cell.
+        field
+            (h, w, 3) the cell among its neighbours, where it was cut from a field.
+        """
+        height, width = self.size
+        canvas = np.zeros((height, width, 3), np.uint8)
+        lines = 1 + len(self.channels) if self.apart and len(self.channels) > 1 else 1
+        columns = [one.title for one in self.rows] + (["in the field"] if field is not None else [])
+        per_row = len(columns) if lines > 1 else _columns_for(len(columns), width - LEFT - RIGHT, self.room)
+        rows = lines if lines > 1 else -(-len(columns) // per_row)
+        across = (width - LEFT - RIGHT + GAP) // per_row - GAP
+        side = max(LEAST, min(across, (self.room + GAP) // rows - GAP - _TEXT - 6))
+        pitch = side + GAP + (_TEXT + 6 if lines == 1 else 4)
+        start = LEFT + (width - LEFT - RIGHT - per_row * (side + GAP) + GAP) // 2
+        image = Image.fromarray(canvas)
+        draw = ImageDraw.Draw(image)
+        for number, title in enumerate(columns):
+            down, right = divmod(number, per_row)
+            left, top = start + right * (side + GAP), HEAD + down * pitch
+            draw.text((left, top), shortened(title, side, _TEXT), fill=_WHITE, font=lettering(_TEXT), anchor="lt")
+            top += _TEXT + 6
+            if number == len(self.rows):
+                assert field is not None
+                image.paste(_resized(field, side), (left, top))
+                continue
+            one = self.rows[number]
+            if not one.there[row]:
+                draw.rectangle((left, top, left + side - 1, top + side - 1), fill=_EMPTY)
+                continue
+            for line, picture in enumerate(self._parts(one.pixels[row], lines)):
+                image.paste(_resized(picture, side), (left, top + line * pitch))
+        if lines > 1:
+            for line, name in enumerate(self.channels):
+                label = Image.fromarray(_upright(name, side))
+                at = HEAD + _TEXT + 6 + (line + 1) * pitch + (side - label.height) // 2
+                image.paste(label, (max(0, start - label.width - 4), at))
+        canvas = np.array(image)
+        self._draw_head(canvas, f"cell {row + 1:,} of {len(self):,}")
+        self._draw_foot(canvas, side / self.rows[0].pixels.shape[-1], "click or Esc: back to all cells")
+        return canvas
+
+    # ---- parts ------------------------------------------------------------------------------------------------------
+
+    def _parts(self, pixels: NDArray[Any], count: int) -> list[Picture]:
+        """The composite (S, S, 3), and each channel in grey where more than one part is wanted."""
+        parts = [composite(pixels[None], self.limits, self.colours)[0]]
+        if count > 1:
+            parts += [composite(pixels[None, [c]], self.limits[[c]], ["grey"])[0] for c in range(len(self.channels))]
+        return parts
+
+    def _tile(self, row: int, layout: GalleryLayout) -> Picture:
+        key = (row, layout.side, layout.parts > 1)
+        if key in self._tiles:
+            self._tiles.move_to_end(key)
+            return self._tiles[key]
+        tile = np.zeros((layout.height, layout.width, 3), np.uint8)
+        for line, one in enumerate(self.rows):
+            top = line * (layout.side + SEAM)
+            if not one.there[row]:
+                tile[top : top + layout.side] = _EMPTY
+                continue
+            for part, picture in enumerate(self._parts(one.pixels[row], layout.parts)):
+                left = part * (layout.side + 1)
+                tile[top : top + layout.side, left : left + layout.side] = np.asarray(_resized(picture, layout.side))
+        self._tiles[key] = tile
+        if len(self._tiles) > _MOST_KEPT:
+            self._tiles.popitem(last=False)
+        return tile
+
+    def _paste(self, canvas: Picture, tile: Picture, top: int, left: int) -> None:
+        """Put a tile between title and legend, so many pixels below the title."""
+        height, width = tile.shape[:2]
+        above, below = max(0, -top), max(0, top + height - self.room)
+        right = min(width, canvas.shape[1] - left)
+        if above + below < height and right > 0 and left >= 0:
+            canvas[HEAD + top + above : HEAD + top + height - below, left : left + right] = tile[
+                above : height - below, :right
+            ]
+
+    def _frame(self, canvas: Picture, top: int, left: int, layout: GalleryLayout) -> None:
+        frame = np.full((1, 1, 3), _CHOSEN, np.uint8)
+        width, height = layout.width + 6, layout.height + 6
+        for y, x, h, w in (
+            (-3, -3, 2, width),
+            (height - 5, -3, 2, width),
+            (-3, -3, height, 2),
+            (-3, width - 5, height, 2),
+        ):
+            self._paste(canvas, np.broadcast_to(frame, (h, w, 3)), top + y, left + x)
+
+    def _draw_bar(self, canvas: Picture) -> None:
+        """How far it is scrolled, at the right."""
+        end = self.end
+        if not end:
+            return
+        length = max(24, self.room * self.room // (end + self.room))
+        top = HEAD + (self.room - length) * self.offset // end
+        canvas[top : top + length, -8:-3] = 110
+
+    def _draw_head(self, canvas: Picture, about: str | None = None) -> None:
+        """Write the title, and how many cells there are."""
+        width = canvas.shape[1]
+        strip = Image.new("RGB", (width, HEAD), (0, 0, 0))
+        draw = ImageDraw.Draw(strip)
+        if about is None:
+            count = len(self.order)
+            about = " · ".join(filter(None, [f"{count:,} cell{'s' * (count != 1)}", self.ordered]))
+        about = shortened(about, width / 2, _SMALL)
+        room = width - LEFT - RIGHT - lettering(_SMALL).getlength(about) - 2 * GAP
+        middle = HEAD // 2 - 2
+        draw.text((LEFT, middle), shortened(self.title, room, _TEXT), fill=_WHITE, font=lettering(_TEXT), anchor="lm")
+        draw.text((width - RIGHT, middle), about, fill=_DIM, font=lettering(_SMALL), anchor="rm")
+        canvas[:HEAD] = np.asarray(strip)
+
+    def _draw_foot(self, canvas: Picture, zoom: float, about: str = "") -> None:
+        """Name the channels in their colours, and draw the scale bar."""
+        width = canvas.shape[1]
+        strip = Image.new("RGB", (width, FOOT), (0, 0, 0))
+        draw = ImageDraw.Draw(strip)
+        font, middle, right = lettering(_TEXT), FOOT // 2 + 2, float(width - RIGHT)
+        if self.pixel_size:
+            length, text = scale_bar(self.rows[0].pixels.shape[-1], self.pixel_size)
+            draw.text((right, middle), text, fill=_WHITE, font=lettering(_SMALL), anchor="rm")
+            right -= lettering(_SMALL).getlength(text) + 6
+            draw.rectangle((right - length * zoom, middle - 1, right, middle + 2), fill=_WHITE)
+            right -= length * zoom + 2 * GAP
+        if about:
+            draw.text((right, middle), about, fill=_DIM, font=lettering(_SMALL), anchor="rm")
+            right -= lettering(_SMALL).getlength(about) + 2 * GAP
+        room = (right - LEFT) / max(1, len(self.channels)) - 14
+        left = float(LEFT)
+        for name, colour in zip(self.channels, self.colours, strict=True):
+            text = shortened(name, room, _TEXT)
+            red, green, blue = (round(255 * (0.3 + 0.7 * part)) for part in COLOURS[colour])
+            draw.text((left, middle), text, fill=(red, green, blue), font=font, anchor="lm")
+            left += font.getlength(text) + 14
+        canvas[-FOOT:] = np.asarray(strip)
+
+
+def neighbourhood(
+    field: NDArray[Any], centre: tuple[int, int], size: int, limits: NDArray[np.float64], colours: Sequence[str]
+) -> Picture:
+    """(h, h, 3) the part of a field (C, H, W) around a cell, five crops wide or all there is, its crop framed."""
+    height, width = field.shape[1:]
+    side = min(5 * size, height, width)
+    top, left = (
+        int(min(max(at - side // 2, 0), whole - side)) for at, whole in zip(centre, (height, width), strict=True)
+    )
+    picture = composite(field[None, :, top : top + side, left : left + side], limits, colours)[0]
+    y, x = centre[0] - size // 2 - top, centre[1] - size // 2 - left
+    image = Image.fromarray(picture)
+    ImageDraw.Draw(image).rectangle((x, y, x + size - 1, y + size - 1), outline=_CHOSEN, width=max(1, side // 200))
+    return np.asarray(image)
+
+
+def _columns_for(count: int, width: int, height: int) -> int:
+    """So many squares in a row that all of them are largest."""
+    return max(range(1, count + 1), key=lambda columns: (min(width / columns, height / -(-count // columns)), columns))
+
+
+def _resized(picture: Picture, side: int) -> Image.Image:
+    return Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def _upright(text: str, room: int) -> Picture:
+    """A text that is read from below, at most so many pixels high."""
+    text = shortened(text, room, _SMALL)
+    strip = Image.new("RGB", (max(1, int(lettering(_SMALL).getlength(text)) + 1), _SMALL + 4), (0, 0, 0))
+    ImageDraw.Draw(strip).text((0, strip.height // 2), text, fill=_WHITE, font=lettering(_SMALL), anchor="lm")
+    return np.asarray(strip.transpose(Image.Transpose.ROTATE_90))
