@@ -110,6 +110,8 @@ def test_mixed_types_and_scales(viewer: Any, form: CellsForm) -> None:
 
 def test_one_layer_with_a_channel_axis(viewer: Any, form: CellsForm) -> None:
     viewer.add_image(FIELD.pixels, name="plate", **(UM | {"scale": (1, 0.65, 0.65), "units": ("pixel", "um", "um")}))
+    assert [box.currentText() for box in form.channels] == ["plate · channel 1", "", ""]
+    choose(form.channels[1], "plate · channel 2")
     assert [box.currentText() for box in form.channels] == [f"plate · channel {number}" for number in (1, 2, 3)]
     assert not form.axes
     assert np.array_equal(find(form).field, FIELD.pixels)
@@ -358,6 +360,7 @@ def test_outlines_of_a_series_with_channels_behind_its_steps(viewer: Any, form: 
     series = np.stack([FIELD.pixels, FIELD.pixels[:, ::-1]])  # (t, c, y, x)
     viewer.add_image(series, name="movie", axis_labels=("t", "c", "y", "x"), scale=(2.0, 1.0, 1.0, 1.0))
     form.set_model(CHANNELS, SIZE)
+    choose(form.channels[1], "movie · channel 2")
     form.axes[0].all.setChecked(True)
     found = find(form)
     outlines = Outlines(viewer, found, lambda row, out: None, lambda row: None)
@@ -408,3 +411,33 @@ def test_the_way_that_nuclei_are_found_stays(viewer: Any, form: CellsForm) -> No
     choose(form.method, f"Other: nuclei in {CHANNELS[0]}")
     form.set_model(("NFκB", "DAPI"), SIZE)  # shows no such channel
     assert form.method.currentText() == "Other: nuclei in DAPI"
+
+
+def marks(form: CellsForm) -> list[bool]:
+    return [not mark.isHidden() for mark in form.marks]
+
+
+def test_layers_without_names_are_guessed_by_what_they_show_and_marked(viewer: Any, form: CellsForm) -> None:
+    form.set_model(CHANNELS[:2], SIZE)
+    for number, at in enumerate((1, 0), 1):
+        viewer.add_image(FIELD.pixels[at], name=f"Channel {number}", **UM)
+    assert [box.currentText() for box in form.channels] == ["Channel 2", "Channel 1"]
+    assert marks(form) == [True, True]
+    choose(form.channels[0], "Channel 1")  # the other way round
+    assert [box.currentText() for box in form.channels] == ["Channel 1", "Channel 2"]
+    assert marks(form) == [False, False]
+    add_field(viewer)
+    assert [box.currentText() for box in form.channels] == ["Channel 1", "Channel 2"]
+
+
+def test_what_is_not_clear_is_left_empty_and_told(viewer: Any, form: CellsForm) -> None:
+    for number, plane in enumerate(FIELD.pixels, 1):
+        viewer.add_image(plane, name=f"Channel {number}", **UM)
+    assert [box.currentText() for box in form.channels] == ["Channel 1", "", ""]
+    assert marks(form) == [True, False, False]
+    assert form.choice is None
+    assert form.missing == "Choose the layer that shows actin, tubulin; neither names nor pictures tell."
+    choose(form.channels[1], "Channel 3")
+    assert [box.currentText() for box in form.channels] == ["Channel 1", "Channel 3", "Channel 2"]
+    assert marks(form) == [True, False, True]
+    assert form.choice is not None

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
+from napari_impa.cells.simulated.screen import simulated_cells, simulated_field
 from napari_impa.errors import CellsError
-from napari_impa.viewer.layers.channel_guess import guess_channels, guess_sources
+from napari_impa.viewer.layers.channel_guess import SourceGuess, guess_channels, guess_sources
 from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.geometry import Window
 from napari_impa.viewer.layers.masks import labels_plane
@@ -35,10 +36,9 @@ def test_same_name_beats_an_alike_one() -> None:
     assert guess_channels(["DNA"], ["DAPI", "DNA"]) == [1]
 
 
-def test_order_decides_where_names_say_nothing() -> None:
-    assert guess_channels(["channel 1", "channel 2"], ["a", "b"]) == [0, 1]
-    assert guess_channels(["channel 1", "channel 2"], ["a", "b", "c"]) == [None, None]
-    assert guess_channels(["DNA", "x"], ["q", "dapi"]) == [1, 0]
+def test_a_number_is_no_name() -> None:
+    assert guess_channels(["DNA", "actin"], ["Channel 1", "Channel 2"]) == [None, None]
+    assert guess_channels(["channel 1", "channel 2"], ["Channel 2", "Channel 1"]) == [1, 0]
 
 
 def test_nothing_to_guess_from() -> None:
@@ -49,6 +49,44 @@ def test_nothing_to_guess_from() -> None:
 def plane(name: str = "DNA", shape: tuple[int, ...] = (20, 30), dtype: type = np.uint16, **more: object) -> Image:
     data = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     return Image(data, name=name, **{"scale": (0.5,) * len(shape), **more})
+
+
+SCREEN = simulated_field(seed=5, size=256)
+
+
+def two_layers(order: tuple[int, int], names: tuple[str, str] = ("Channel 1", "Channel 2")) -> list[Channel]:
+    return offered_channels([Image(SCREEN.pixels[at], name=name) for at, name in zip(order, names, strict=True)])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 2), (2, 0)])
+def test_where_names_say_nothing_nuclei_are_known_by_their_look(order: tuple[int, int]) -> None:
+    offered = two_layers(order)
+    nuclei = offered[order.index(0)]
+    found = guess_sources(["DNA", "tubulin"], offered)
+    assert found[0] == SourceGuess(nuclei, by_name=False)
+    assert found[1] == SourceGuess(next(one for one in offered if one is not nuclei), by_name=False)
+
+
+def test_what_pictures_do_not_tell_stays_open() -> None:
+    offered = offered_channels([Image(SCREEN.pixels[at], name=f"C{at}") for at in (2, 0, 1)])
+    assert guess_sources(SCREEN.channels, offered) == [SourceGuess(offered[1], by_name=False), None, None]
+    assert guess_sources(["DNA", "tubulin"], two_layers((1, 2))) == [None, None]
+    assert guess_sources(["NFkB", "tubulin"], two_layers((0, 1))) == [None, None]
+    held = guess_sources(SCREEN.channels, offered, [offered[1], offered[2], None])
+    assert held == [None, None, SourceGuess(offered[0], by_name=False)]
+
+
+def test_a_layer_that_is_named_after_another_stain_is_not_guessed() -> None:
+    offered = two_layers((0, 1), ("tubulin", "x"))
+    assert guess_sources(["DNA", "actin"], offered) == [None, None]
+    assert guess_sources(["DNA"], offered[:1]) == [None]
+
+
+def test_crops_are_looked_at_too() -> None:
+    cells = simulated_cells(6, size=48, seed=1)
+    stacks = [Image(cells.pixels[:, at], name=f"C{at}") for at in (1, 0)]
+    found = guess_sources(["DNA", "actin"], offered_channels(stacks))
+    assert [one and one.channel.layer for one in found] == stacks[::-1]
 
 
 def test_pixels_place_and_looks_are_taken_over() -> None:
@@ -172,7 +210,8 @@ def test_a_layer_with_a_channel_axis_is_offered_as_channels() -> None:
     image = plane("plate", (3, 40, 50))
     offered = offered_channels([image])
     assert [one.name for one in offered] == ["plate · channel 1", "plate · channel 2", "plate · channel 3"]
-    assert guess_sources(["DNA", "actin"], offered) == offered[:2]
+    assert guess_sources(["channel 1", "channel 2"], offered) == [SourceGuess(offered[0]), SourceGuess(offered[1])]
+    assert guess_sources(["DNA", "actin"], offered) == [None, None]  # all show the same
     found = channel_layers(offered[1:])
     assert np.array_equal(found.read(), image.data[1:])
 

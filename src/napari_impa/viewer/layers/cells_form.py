@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
@@ -12,7 +13,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 from napari_impa.viewer.kit.forms import Options, below, beside, section
 from napari_impa.viewer.layers.axis_row import AxisRow
 from napari_impa.viewer.layers.cell_choice import CellChoice
-from napari_impa.viewer.layers.channel_guess import guess_sources
+from napari_impa.viewer.layers.channel_guess import SourceGuess, guess_sources
 from napari_impa.viewer.layers.found_cells import CROPS, LABELS, POINTS, Found
 from napari_impa.viewer.layers.overview import Overview
 from napari_impa.viewer.layers.segmenter_form import SegmenterForm
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 NO_IMAGE = "Open an image, or File ▸ Open Sample ▸ IMPA ▸ Simulated screen."
 WHOLE_FIELD = "whole field"
+GUESSED = "guessed"
+GUESSED_TIP = "No name says so: guessed from what the layers show, or because no other is left. Choose again if wrong."
 LEAVE_OUT = "Shift+click a cell, in the field or in the overview, to leave it out or take it in again."
 
 
@@ -59,6 +62,8 @@ class CellsForm(QWidget):
         super().__init__()
         self.viewer, self._step = viewer, step or (lambda: viewer.dims.current_step)
         self.channels: list[Options] = []
+        self.marks: list[QLabel] = []
+        self._held: list[Channel | None] = []
         self.axes: list[AxisRow] = []
         self._model: tuple[tuple[str, ...], int] | None = None
         self._segmenters: dict[str, type[Segmenter]] = {}
@@ -122,13 +127,16 @@ class CellsForm(QWidget):
         """Ask for a layer for each channel of a model whose crops have the given side."""
         self._model, self._last = (tuple(channels), size), None
         for box in self.channels:
-            self.form.removeRow(box)
-        self.channels = []
+            self.form.removeRow(box.parentWidget())
+        self.channels, self.marks, self._held = [], [], [None] * len(channels)
         for number, channel in enumerate(channels):
-            box = Options(tip=f"The layer that shows {channel}.")
-            box.currentIndexChanged.connect(self._refresh)
-            self._row(f"{channel} ←", box, at=number)
+            box, mark = Options(tip=f"The layer that shows {channel}."), QLabel(GUESSED)
+            box.currentIndexChanged.connect(partial(self._on_channel, number))
+            mark.setToolTip(GUESSED_TIP)
+            mark.hide()
+            self._row(f"{channel} ←", beside(box, mark), box.toolTip(), at=number)
             self.channels.append(box)
+            self.marks.append(mark)
         self._on_layers()
 
     def show_found(self, found: Found | None) -> None:
@@ -163,7 +171,11 @@ class CellsForm(QWidget):
             pictures = [layer.name for layer in self.viewer.layers if isinstance(layer, Image) and layer.rgb]
             return f"{pictures[0]!r} is a colour picture (RGB); split it into channels first." if pictures else NO_IMAGE
         names = [name for name, box in zip(self._model[0], self.channels, strict=True) if box.value is None]
-        return f"Choose the layer that shows {', '.join(names)}." if names else ""
+        if not names:
+            return ""
+        shows = f"Choose the layer that shows {', '.join(names)}"
+        few = len(offered_channels(list(self.viewer.layers))) < len(self.channels)
+        return f"{shows}{'' if few else '; neither names nor pictures tell'}."
 
     @property
     def choice(self) -> CellChoice | None:
@@ -205,17 +217,40 @@ class CellsForm(QWidget):
         if self._model is None:
             return
         offered = offered_channels(list(self.viewer.layers)[::-1])
-        before = [box.value for box in self.channels]
-        for box, channel in zip(self.channels, before, strict=True):
+        for box, channel in zip(self.channels, [box.value for box in self.channels], strict=True):
             box.refill([(one.name, one) for one in offered])
             box.choose(channel)
-        if any(channel not in offered for channel in before):
-            taken = [channel for channel in before if channel in offered]
-            for box, guess in zip(self.channels, guess_sources(self._model[0], offered), strict=True):
-                if box.value is None and guess is not None and guess not in taken:
-                    box.choose(guess)
+        self._guess_missing(offered)
         regions = [layer for layer in self.viewer.layers if is_region(layer)]
         self.region.refill([(WHOLE_FIELD, None), *((layer.name, layer) for layer in regions)])
+        self._refresh()
+
+    def _guess_missing(self, offered: Sequence[Channel]) -> None:
+        """Choose for channels that have no layer, as far as names or pictures tell."""
+        assert self._model is not None
+        chosen = [box.value for box in self.channels]
+        if None in chosen:
+            for number, guess in enumerate(guess_sources(self._model[0], offered, chosen)):
+                if guess is not None:
+                    self._choose(number, guess)
+        self._held = [box.value for box in self.channels]
+        for mark, channel in zip(self.marks, self._held, strict=True):
+            mark.setVisible(not mark.isHidden() and channel is not None)
+
+    def _choose(self, number: int, guess: SourceGuess) -> None:
+        self.channels[number].choose(guess.channel)
+        self.marks[number].setVisible(not guess.by_name)
+
+    def _on_channel(self, number: int, *_: Any) -> None:
+        """Follow a choice of the user's; a layer that another channel had is exchanged for the one that was here."""
+        value, before = self.channels[number].value, self._held[number]
+        self.marks[number].hide()
+        for other, held in enumerate(self._held):
+            if other != number and held is not None and held == value:
+                self.channels[other].choose(before)
+                self.marks[other].hide()
+        self._held = [box.value for box in self.channels]
+        self._guess_missing(offered_channels(list(self.viewer.layers)[::-1]))
         self._refresh()
 
     def choose_next(self, used: Sequence[Layer]) -> None:
@@ -229,8 +264,10 @@ class CellsForm(QWidget):
         free = [one for one in offered_channels(list(self.viewer.layers)[::-1]) if one.layer not in used]
         found = guess_sources(self._model[0], free)
         if None not in found:
-            for box, guess in zip(self.channels, found, strict=True):
-                box.choose(guess)
+            for number, guess in enumerate(found):
+                assert guess is not None
+                self._choose(number, guess)
+            self._held = [box.value for box in self.channels]
             self._refresh()
 
     def _refresh(self, *_: Any) -> None:
