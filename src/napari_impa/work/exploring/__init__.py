@@ -1,0 +1,1 @@
+"""Asking models of many conditions and many cells: screens, profiles, what did this."""

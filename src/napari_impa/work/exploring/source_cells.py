@@ -1,0 +1,51 @@
+"""The cells of a source on disk while they are asked about, so that a plate of any size takes no memory."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_impa.cells.blocks import workers_for
+from napari_impa.cells.folder import crop_source, read_cells
+from napari_impa.cells.segmenters import Segmenter
+from napari_impa.cells.source import Source
+from napari_impa.cells.store import Cells, open_cells
+from napari_impa.engine.model.model import IMPA
+from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.work.predict_into import labelling_of
+
+
+@contextmanager
+def cells_beside(
+    out: Path, model: IMPA, opened: Source, *, segment: Segmenter | None = None, watch: Watch = UNWATCHED
+) -> Iterator[Cells]:
+    """The cells of a source as a model takes them, cut into a hidden folder beside a file to be.
+
+    Those that were cut before are taken again, and what was left of cutting is gone on with; the folder goes when all
+    went well.
+
+    Raises
+    ------
+    SourceError, CellsError, ConditionError
+        As `crop_source`.
+    """
+    label, control = labelling_of(model, opened)
+    if opened.kind == "cells" and opened.shape[0] == model.size:
+        yield read_cells(opened, label=label, control=control)
+        return
+    if opened.kind == "cells" and label is None:  # as they say it themselves
+        stored = opened.stored_cells()
+        label, control = (list(stored.label) or None), stored.control
+    what = f"{opened.fingerprint} {model.size} {segment and (segment.name, segment.changed)} {label} {control}"
+    folder = out.with_name(f".{out.stem}.{hashlib.sha256(what.encode()).hexdigest()[:12]}.cells")
+    if folder.exists():
+        yield open_cells(folder)
+    else:
+        yield crop_source(
+            opened, folder, size=model.size, segment=segment, label=label, control=control, unlabelled="keep",
+            keep=True, workers=workers_for(opened), watch=watch,
+        )  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
