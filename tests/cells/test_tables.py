@@ -244,8 +244,38 @@ def test_a_column_is_numbers_only_where_every_value_is_written_as_one(texts: lis
         assert [text if isinstance(text, str) else "" for text in column] == texts
 
 
-@given(st.lists(st.tuples(*[st.sampled_from(["a", "b c", "1.0", "1", "", "DMSO"])] * 2), min_size=1))
-def test_names_of_two_columns_are_joined_row_by_row(rows: list[tuple[str, str]]) -> None:
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["a", "b c", "1.0", "1", "", "DMSO", "b", "c 1", "a | b"])] * 2), min_size=1)
+)
+def test_names_of_two_columns_are_joined_row_by_row_and_told_apart(rows: list[tuple[str, str]]) -> None:
     table = pd.DataFrame(rows, columns=["drug", "line"])
-    expected = ["DMSO" if "DMSO" in row else " ".join(map(shortest, row)).strip() for row in rows]
-    assert condition_names(table, ["drug", "line"], "DMSO").tolist() == expected
+    names = condition_names(table, ["drug", "line"], "DMSO").tolist()
+    pairs = ["DMSO" if "DMSO" in row else tuple(map(shortest, row)) for row in rows]
+    assert len(set(names)) == len(set(pairs)) == len(set(zip(names, pairs, strict=True)))  # a name for each, one each
+    plain = {pair: pair if pair == "DMSO" else " ".join(pair).strip() for pair in pairs}
+    for name, pair in zip(names, pairs, strict=True):
+        if list(plain.values()).count(plain[pair]) == 1:
+            assert name in (plain[pair], f"{plain[pair]} |")
+
+
+def test_joined_names_that_would_be_one_are_told_apart() -> None:
+    rows = [("DMSO", 0), ("drug 1", 0.5), ("drug", "1 0.5"), ("IL 1", None), ("IL", 1), ("x", 10)]
+    table = pd.DataFrame(rows, columns=["compound", "dose"])
+    names = ["DMSO", "drug 1 | 0.5", "drug | 1 0.5", "IL 1", "IL | 1", "x 10"]
+    assert condition_names(table, ["compound", "dose"], "DMSO").tolist() == names
+    control = condition_names(table.replace({"dose": {None: 0}}), ["compound", "dose"], "IL 1").tolist()
+    assert control[3:5] == ["IL 1", "IL 1 |"]  # the dose 1 of IL is not the control called IL 1
+
+
+def test_names_that_look_alike_are_one() -> None:
+    names = ["tax 10 \u00b5M", "tax 10 \u03bcM", "tax  10 \u00b5M ", "\uff54ax 10 \u00b5M", "t\u200bax\u00a010 \u00b5M"]
+    assert set(condition_names(pd.DataFrame({"drug": names}), ["drug"])) == {"tax 10 \u03bcM"}
+    assert shortest("10\u00b2") != shortest("102")
+    assert shortest("\u00bd") != shortest("1/2")
+
+
+def test_the_control_is_known_in_any_spelling() -> None:
+    table = pd.DataFrame({"drug": ["DMSO", "dmso", "\u200bDMSO", "Non-targeting", "nontargeting", "A-1", "A1", ""]})
+    assert condition_names(table, ["drug"], "DMSO").tolist()[:3] == ["DMSO"] * 3
+    assert condition_names(table, ["drug"], "non targeting").tolist()[3:5] == ["non targeting"] * 2
+    assert condition_names(table, ["drug"], "A-1").tolist()[5:] == ["A-1", "A1", ""]  # not a usual name: as written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.sheets.delimited import TextForm, content, lines_of, read_rows
+from napari_impa.cells.sheets.texts import loosely, tidy
 from napari_impa.cells.words import (
     BATCH_LABEL,
     CONDITION,
@@ -48,6 +50,8 @@ _NUMBER = re.compile(
     r"|(?:0|[1-9]\d{0,14})(?:[eE][+-]\d{1,2})?)\n)*+",
     re.ASCII,
 )
+_APART = " |"  # behind or between names that would be taken for another one
+_KNOWN_CONTROLS = frozenset(map(loosely, CONTROLS))
 _SURE_CONTROLS = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "control", "ctrl", "wt"}
 _NO_LABELS = (WHERE_IMAGED, IMAGED_TOGETHER, DOSE, CONTROL_MARK, SOLVENT, SMILES, MECHANISM, MODALITY, PLATE_MAP)
 _NAME = re.compile(r"[+-]?(?:0\d|\d+[eE]\d|\d{16,}\s*$)", re.ASCII)
@@ -57,13 +61,13 @@ def shortest(value: object) -> str:
     """Write a label value as conditions are named: numbers in their shortest form, the rest as text.
 
     A text with leading zeros, as plates and wells have, is a name and stays as it is, and so do `1E3` and barcodes of
-    more than 15 digits; a missing value is empty.
+    more than 15 digits; a missing value is empty. Texts that only look different are one (`sheets.texts.tidy`).
 
     >>> shortest(50.0), shortest("0.10"), shortest("DMSO "), shortest("001"), shortest("0E8"), shortest(None)
     ('50', '0.1', 'DMSO', '001', '0E8', '')
     """
     if isinstance(value, str):
-        text = value.strip()
+        text = tidy(value)
         if not text.isascii() or "_" in text or _NAME.match(text):
             return text
         try:
@@ -90,8 +94,9 @@ def shortest(value: object) -> str:
 def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | None = None) -> NDArray[np.object_]:
     """Name the condition of every row: its label values joined by a space.
 
-    A row in which a label column equals the control's name is a control, whatever its other labels say, and is
-    named `control`; beside other columns, a dose is not looked at for it.
+    A row in which a label column equals the control's name, in any spelling of it (`is_named`), is a control, whatever
+    its other labels say, and is named `control`; beside other columns, a dose is not looked at for it. Where different
+    values would give one name, as `IL 1` without a dose and `IL` at dose 1, they are joined by ` | ` instead.
 
     Raises
     ------
@@ -113,10 +118,26 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
     for column in columns[1:]:
         names = _joined(names, column)
     if control is not None:
+        own = shortest(control)
         named = [column for column, name in zip(columns, label, strict=True) if not DOSE.fits(name)]
-        for column in named or columns:
-            names[column == shortest(control)] = shortest(control)
+        is_control = np.logical_or.reduce([is_named(column, own) for column in named or columns])
+        names[~is_control & (names == own)] = f"{own}{_APART}"  # as `IL` at dose 1, where the control is `IL 1`
+        names[is_control] = own
     return names
+
+
+def is_named(texts: NDArray[np.object_], name: str) -> NDArray[np.bool_]:
+    """(N,) which texts are a control's name: in any case, and a usual name such as DMSO also with other hyphens."""
+    codes, values = pd.factorize(texts)
+    same = [_is_spelling(str(value), name) for value in values]
+    found: NDArray[np.bool_] = np.array([*same, False], bool)[codes]
+    return found
+
+
+def _is_spelling(text: str, name: str) -> bool:
+    if text.casefold() == name.casefold():
+        return bool(text) or not name
+    return loosely(name) in _KNOWN_CONTROLS and loosely(text) == loosely(name)
 
 
 def columns_named(table: pd.DataFrame, name: str) -> list[str]:
@@ -158,7 +179,12 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
 def _joined(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.object_]:
     (a, firsts), (b, seconds) = pd.factorize(first), pd.factorize(second)
     codes, pairs = pd.factorize(a * len(seconds) + b)
-    names = [f"{firsts[pair // len(seconds)]} {seconds[pair % len(seconds)]}".strip() for pair in pairs]
+    both = [(firsts[pair // len(seconds)], seconds[pair % len(seconds)]) for pair in pairs]
+    names = [" ".join(filter(None, one)) for one in both]
+    between = _APART
+    while twice := {name for name, count in Counter(names).items() if count > 1}:  # they are told apart
+        names = [f"{a}{between} {b}".strip() if b and n in twice else n for n, (a, b) in zip(names, both, strict=True)]
+        between += "|"
     return np.array(names, dtype=object)[codes] if names else first
 
 

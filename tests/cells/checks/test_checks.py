@@ -74,14 +74,12 @@ def test_cells_without_a_label_are_counted_and_are_no_condition() -> None:
 
 
 def test_conditions_that_may_be_one_are_named() -> None:
-    names = ["DMSO"] * 60 + ["dmso"] * 20 + ["tax 10 \u00b5M"] * 60 + ["tax  10 \u03bcM"] * 60
+    names = ["DMSO"] * 60 + ["dmso"] * 20 + ["tax 10 \u00b5M"] * 60 + ["tax  10 \u03bcM"] * 60 + ["Tax 10 uM"] * 5
     found = table_concerns(pd.DataFrame({"drug": names}), ["drug"], "DMSO")
     said = [concern.message for concern in found if concern.kind == "spelled"]
     assert said == [
-        "'tax  10 \u03bcM' (60) and 'tax 10 \u00b5M' (60) may be one condition in 2 spellings: write them alike if "
-        "they are.",
-        "'DMSO' (60) and 'dmso' (20) may be one condition in 2 spellings, of which 'DMSO' alone is the control: write "
-        "them alike if they are.",
+        "'DMSO' (60) and 'dmso' (20) are taken for spellings of one control: write them otherwise if they are not.",
+        "'tax 10 \u03bcM' (120) and 'Tax 10 uM' (5) may be one condition in 2 spellings: write them alike if they are.",
     ]
 
 

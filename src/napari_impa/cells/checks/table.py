@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_impa.cells.checks.concern import Concern, listed, ranked
-from napari_impa.cells.plate_maps.texts import spellings
+from napari_impa.cells.sheets.texts import spellings
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.cells.words import IMAGED_TOGETHER, SITE, WELL
 
@@ -65,7 +65,8 @@ def table_concerns(
         plates = None if plates is None else plates[rows].reset_index(drop=True)
     if len(names) and names.nunique() == 1:
         found.append(_one_condition(str(names.iloc[0]), label))
-    found += _spelled(names.value_counts(), own)
+    raw = pd.Series(condition_names(table, label))
+    found += _spelled(raw.value_counts(), set() if own is None else set(raw[names == own]))
     found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
     if plates is not None and plates.nunique() > 1:
         found += _by_plate(names, plates, str(plate), own)
@@ -85,18 +86,16 @@ def _one_condition(name: str, label: Sequence[str]) -> Concern:
     )
 
 
-def _spelled(counts: pd.Series, control: str | None) -> list[Concern]:
-    """Names that differ only in case, hyphens or what is not seen, each counted as a condition of its own."""
+def _spelled(counts: pd.Series, controls: set[str]) -> list[Concern]:
+    """Names that differ only in case or hyphens, each counted as a condition of its own, but those of the control."""
     found = []
     for one in spellings("condition", {str(name): int(count) for name, count in counts.items()}):
         ways = listed([f"{way!r} ({count:,})" for way, count in zip(one.ways, one.counts, strict=True)])
-        only = f", of which {control!r} alone is the control" if control in one.ways else ""
-        found.append(
-            Concern(
-                "spelled",
-                f"{ways} may be one condition in {len(one.ways)} spellings{only}: write them alike if they are.",
-            )
-        )
+        if controls.issuperset(one.ways):
+            text = f"{ways} are taken for spellings of one control: write them otherwise if they are not."
+        else:
+            text = f"{ways} may be one condition in {len(one.ways)} spellings: write them alike if they are."
+        found.append(Concern("spelled", text))
     return found
 
 

@@ -11,8 +11,8 @@ from napari_impa.cells.plate_maps.companions import with_companions
 from napari_impa.cells.plate_maps.grids import GRIDS
 from napari_impa.cells.plate_maps.long_form import LONG_FORM
 from napari_impa.cells.plate_maps.map_file import MapFile, MapRows, PlateMapForm, count, some
-from napari_impa.cells.plate_maps.texts import tidy
 from napari_impa.cells.sheets import is_table_file
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.cells.words import PLATE, PLATE_MAP
 from napari_impa.errors import SourceError
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.map_file import count
-from napari_impa.cells.plate_maps.texts import Spellings, loosely
+from napari_impa.cells.sheets.texts import Spellings, loosely
 from napari_impa.cells.tables import marked_controls
 from napari_impa.cells.words import CONTROL_MARK, CONTROLS, SOLVENT, TREATMENT
 

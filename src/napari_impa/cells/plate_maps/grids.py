@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.map_file import MapFile, MapRows, PlateMapForm, count, some
-from napari_impa.cells.plate_maps.texts import loosely, tidy
 from napari_impa.cells.sheets import Sheet
+from napari_impa.cells.sheets.texts import loosely, tidy
 from napari_impa.cells.wells import MOST_COLUMNS, PLATE_FORMATS, Well, row_letters
 from napari_impa.cells.words import CONDITION, SAID_OF_WELLS
 from napari_impa.errors import SourceError, WellError

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.map_file import count, some
 from napari_impa.cells.plate_maps.plate_map import PlateMap
-from napari_impa.cells.plate_maps.texts import Spellings, loosely, tidy
 from napari_impa.cells.plate_maps.units import ColumnUnit
+from napari_impa.cells.sheets.texts import Spellings, loosely, tidy
 from napari_impa.cells.tables import shortest
 from napari_impa.cells.wells import Well
 from napari_impa.cells.words import PLATE, SITE, TIME, WELL, plain_name

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.lookups import with_lookup
 from napari_impa.cells.plate_maps.map_file import MapFile, MapRows, PlateMapForm, count, some
-from napari_impa.cells.plate_maps.texts import tidy
 from napari_impa.cells.sheets import Sheet
 from napari_impa.cells.sheets.sheet import column_letters, listed_cells
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.cells.wells import Well, is_well
 from napari_impa.cells.words import COLUMN, PLATE, ROW, WELL
 from napari_impa.errors import SourceError, WellError

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.plate_maps.texts import tidy
 from napari_impa.cells.sheets import Sheet
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.cells.words import plain_name
 
 

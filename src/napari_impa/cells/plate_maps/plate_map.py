@@ -17,8 +17,8 @@ from napari_impa.cells.plate_maps.controls import with_named_controls
 from napari_impa.cells.plate_maps.grids import GRIDS
 from napari_impa.cells.plate_maps.long_form import LONG_FORM
 from napari_impa.cells.plate_maps.map_file import MapFile, PlateMapForm
-from napari_impa.cells.plate_maps.texts import Spellings, spellings, tidy
 from napari_impa.cells.plate_maps.units import ColumnUnit, with_doses
+from napari_impa.cells.sheets.texts import Spellings, spellings, tidy
 from napari_impa.cells.words import TREATMENT
 from napari_impa.errors import SourceError
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.plate_maps.texts import tidy
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.cells.words import DOSE, plain_name
 
 MICROMOLAR = "µM"

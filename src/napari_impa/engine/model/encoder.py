@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_impa.cells.store import Cells
+from napari_impa.cells.store import Cells, shortest
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.describing.learned import Learned
@@ -142,6 +142,7 @@ class Encoder:
             modality = self._modality_for(condition)
             vector = self.descriptions[modality].vector(condition, self.shape.embedding_dims[modality])
             return torch.tensor(vector, device=self.device), modality
+        condition = self.name_known(condition)
         if condition in self.conditions:
             row = self.conditions.index(condition)
             for modality, count in enumerate(self.shape.conditions):
@@ -156,6 +157,12 @@ class Encoder:
             f"The model {self.name!r} does not know {condition!r}; "
             f"it can turn cells into: {', '.join(known[:20])}{' …' if len(known) > 20 else ''}."
         )
+
+    def name_known(self, condition: str) -> str:
+        """A condition's name as the model writes it, where it knows one that only looks different (`µ` and `μ`)."""
+        known = [*self.conditions, *self.unseen]
+        alike = {shortest(name): name for name in reversed(known)}
+        return condition if condition in known else alike.get(shortest(condition), condition)
 
     def _modality_for(self, new: NewCondition) -> int:
         among = [m for m, one in enumerate(self.descriptions) if new.modality in (None, one.modality)]

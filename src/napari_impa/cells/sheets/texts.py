@@ -1,4 +1,4 @@
-"""Texts of plate maps made alike where they only look different: Unicode forms, blanks, letters that are not seen."""
+"""Texts of tables made alike where they only look different: Unicode forms, blanks, letters that are not seen."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _BLANKS = re.compile(r"\s+")
+# What stands above or below says another thing than what stands in line: 10² is not 102, and ½ not 1⁄2.
+_APART = re.compile("([" + "".join(
+    re.escape(letter) for letter in map(chr, range(0x80, 0x2200))
+    if unicodedata.decomposition(letter).startswith(("<super>", "<sub>", "<fraction>"))
+) + "]+)")  # fmt: skip
 _LOOSE = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
 
 @lru_cache(maxsize=65536)
 def tidy(text: str) -> str:
-    """The text in Unicode's form NFKC, with single blanks and nothing that is not seen.
+    """The text in Unicode's form NFKC, with single blanks and nothing that is not seen; raised numbers stay raised.
 
     >>> tidy("tax  10 \\u00b5M\\u200b") == tidy("tax 10 \\u03bcM ")
     True
+    >>> tidy("10\\u00b2 cells"), tidy("\\x1b[31mred")
+    ('10² cells', '[31mred')
     """
     if text.isascii() and text.isprintable() and "  " not in text:
         return text.strip()
-    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
-    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", seen)).strip()
+    seen = "".join(
+        letter for letter in text if letter.isspace() or unicodedata.category(letter) not in ("Cf", "Cc", "Cs")
+    )
+    parts = _APART.split(seen)
+    parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
+    return _BLANKS.sub(" ", unicodedata.normalize("NFC", "".join(parts))).strip()
 
 
 @lru_cache(maxsize=65536)
