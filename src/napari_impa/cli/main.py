@@ -15,13 +15,14 @@ from napari_impa.cli.look import look
 from napari_impa.cli.models import models_app
 from napari_impa.cli.plate import plate
 from napari_impa.cli.predict import predict
+from napari_impa.cli.profile import profile
 from napari_impa.cli.runs import runs
 from napari_impa.cli.screen import screen
 from napari_impa.cli.simulate_plate import simulate_plate
 from napari_impa.cli.train import train
 from napari_impa.errors import ImpaError, PeerError
 
-COMMANDS = (demo, look, plate, crop, train, runs, predict, screen, evaluate, models_app, simulate_plate)
+COMMANDS = (demo, look, plate, crop, train, runs, predict, screen, profile, evaluate, models_app, simulate_plate)
 """Every command; one that is added is a file of its own and its name here."""
 
 app = App(

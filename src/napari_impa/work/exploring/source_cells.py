@@ -20,32 +20,45 @@ from napari_impa.work.predict_into import labelling_of
 
 @contextmanager
 def cells_beside(
-    out: Path, model: IMPA, opened: Source, *, segment: Segmenter | None = None, watch: Watch = UNWATCHED
-) -> Iterator[Cells]:
+    out: Path, model: IMPA | None, opened: Source, *, segment: Segmenter | None = None, size: int | None = None,
+    nuclei_channel: str | None = None, watch: Watch = UNWATCHED,
+) -> Iterator[Cells]:  # fmt: skip
     """The cells of a source as a model takes them, cut into a hidden folder beside a file to be.
 
     Those that were cut before are taken again, and what was left of cutting is gone on with; the folder goes when all
     went well.
+
+    Parameters
+    ----------
+    out
+        The file to be.
+    model
+        Whose crop side and labels count; without one the side is `size`, and labels are guessed as `crop_source` does.
+    segment, nuclei_channel
+        How nuclei of whole fields are found.
 
     Raises
     ------
     SourceError, CellsError, ConditionError
         As `crop_source`.
     """
-    label, control = labelling_of(model, opened)
-    if opened.kind == "cells" and opened.shape[0] == model.size:
-        yield read_cells(opened, label=label, control=control)
-        return
-    if opened.kind == "cells" and label is None:  # as they say it themselves
-        stored = opened.stored_cells()
-        label, control = (list(stored.label) or None), stored.control
-    what = f"{opened.fingerprint} {model.size} {segment and (segment.name, segment.changed)} {label} {control}"
+    label, control = (None, None) if model is None else labelling_of(model, opened)
+    size = size if model is None else model.size
+    if opened.kind == "cells":
+        if label is None:  # as they say it themselves
+            stored = opened.stored_cells()
+            label, control = (list(stored.label) or None), stored.control
+        if size in (None, opened.shape[0]):
+            yield read_cells(opened, label=label, control=control)
+            return
+    find = segment and (segment.name, segment.changed)
+    what = f"{opened.fingerprint} {size} {find} {nuclei_channel} {label} {control}"
     folder = out.with_name(f".{out.stem}.{hashlib.sha256(what.encode()).hexdigest()[:12]}.cells")
     if folder.exists():
         yield open_cells(folder)
     else:
         yield crop_source(
-            opened, folder, size=model.size, segment=segment, label=label, control=control, unlabelled="keep",
-            keep=True, workers=workers_for(opened), watch=watch,
+            opened, folder, size=size, segment=segment, nuclei_channel=nuclei_channel, label=label, control=control,
+            unlabelled="keep", keep=True, workers=workers_for(opened), watch=watch,
         )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
