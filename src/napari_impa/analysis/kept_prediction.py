@@ -23,7 +23,6 @@ from napari_impa.watch import UNWATCHED, Watch
 VIEW = "view"
 """Key of a `.cells` folder's history: how its cells lay and looked in the viewer that they were saved from."""
 
-CONTROL = "control"
 PLACED = ".impa.ome.tif"
 """Ending of OME-TIFF files that open in the viewer where they were."""
 

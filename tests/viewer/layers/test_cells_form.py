@@ -441,3 +441,37 @@ def test_what_is_not_clear_is_left_empty_and_told(viewer: Any, form: CellsForm) 
     assert [box.currentText() for box in form.channels] == ["Channel 1", "Channel 3", "Channel 2"]
     assert marks(form) == [True, False, True]
     assert form.choice is not None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "task", "name"),
+    [
+        ({}, "perturbation", "input"),
+        ({"control": 1}, "perturbation", "control"),
+        ({"control": 0}, "perturbation", "input"),
+        ({"compound": "dmso", "dose": 0.5}, "perturbation", "control"),
+        ({"compound": "taxol"}, "perturbation", "input"),
+        ({"control": 1}, "batch", "uncorrected"),
+    ],
+)
+def test_cells_are_called_control_only_where_that_is_known(
+    viewer: Any, form: CellsForm, metadata: dict[str, Any], task: str, name: str
+) -> None:
+    add_field(viewer, metadata=metadata)
+    assert find(form, task).as_it_is == name
+
+
+def test_crops_are_controls_where_their_table_has_one(viewer: Any, form: CellsForm) -> None:
+    for data in cells_layers(simulated_cells(2, size=SIZE)):
+        viewer.add_layer(Image(data[0], **data[1]))
+    assert find(form).as_it_is == "control"
+
+
+def test_the_batch_that_cells_are_of(viewer: Any, form: CellsForm) -> None:
+    series = {"axis_labels": ("batch", "y", "x"), "metadata": {"batch": ["a", "b"]}}
+    for name, plane in zip(FIELD.channels, FIELD.pixels, strict=True):
+        viewer.add_image(np.stack([plane, plane]), name=name, **series)
+    assert find(form, "batch").said_condition(["batch"]) == "a"
+    form.axes[0].spin.setValue(1)
+    assert find(form, "batch").said_condition(["batch"]) == "b"
+    assert find(form, "batch").said_condition(["plate"]) is None

@@ -34,7 +34,8 @@ FIELD = simulated_field(seed=3, size=256)
 def viewer() -> ViewerModel:
     viewer = ViewerModel()
     for name, plane in zip(FIELD.channels, FIELD.pixels, strict=True):
-        viewer.add_image(plane, name=name, scale=(0.65, 0.65), units=("um", "um"), contrast_limits=(100, 2100))
+        options = {"scale": (0.65, 0.65), "units": ("um", "um"), "metadata": {"control": 1}}
+        viewer.add_image(plane, name=name, contrast_limits=(100, 2100), **options)
     viewer.add_labels(FIELD.labels, name="nuclei", scale=(0.65, 0.65), units=("um", "um"))
     return viewer
 

@@ -100,6 +100,21 @@ def test_batches_are_corrected_to(into: TurnInto) -> None:
     assert "batch" in into.condition.toolTip()
 
 
+def test_cells_of_a_batch_start_on_another_one(into: TurnInto) -> None:
+    changes = told(into)
+    into.set_model(loaded(["1", "2"], task="batch"))
+    into.start_elsewhere(None)
+    into.start_elsewhere("2")
+    assert (into.targets, changes) == (("1",), [])
+    into.start_elsewhere("1")
+    assert (into.targets, changes) == (("2",), [("2",)])
+    into.start_elsewhere("2")
+    assert into.targets == ("1",)
+    into.choose("2")
+    into.start_elsewhere("2")  # somebody's own choice
+    assert into.targets == ("2",)
+
+
 def test_several_at_once(into: TurnInto) -> None:
     into.set_model(loaded(["a", "b", "c"]))
     heard = told(into)

@@ -85,7 +85,8 @@ def find_cells(
         seen["reason"] = _reasons(seen, layers, window, size, region, least)
         seen.insert(0, "step", step or 0)
         parts.append((pixels, labels, seen))
-    return _assembled(parts, layers, channels, size, method, nuclei_channel, window, segmenter)
+    found = _assembled(parts, layers, channels, size, method, nuclei_channel, window, segmenter)
+    return replace(found, task=task)
 
 
 def _candidates(
@@ -253,7 +254,7 @@ def _crops(layers: ChannelLayers, channels: Sequence[str], size: int, task: str)
         control,
         history=_history(layers, CROPS),
     )
-    return Found(cells, _shown_as_cells(layers, cells), None, None, {}, CROPS)
+    return Found(cells, _shown_as_cells(layers, cells), None, None, {}, CROPS, task=task)
 
 
 def _shown_as_cells(layers: ChannelLayers, cells: Cells) -> ChannelLayers:

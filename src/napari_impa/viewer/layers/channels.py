@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from napari.layers import Layer
 from numpy.typing import NDArray
 
+from napari_impa.cells.tables import shortest
 from napari_impa.errors import CellsError
 from napari_impa.viewer.layers.geometry import Matrix, Window, inside, read_on_grid, shared, whole_step
 from napari_impa.viewer.layers.sources import Channel, Look, Place, place_of, to_world
@@ -103,6 +105,8 @@ class ChannelLayers:
         What was done to make them fit, in a few words each.
     table, label, control
         Of stacks that were opened from `.cells`: what its metadata says of the cells.
+    says
+        What the first layer's metadata, a row of a plate's table perhaps, says of the field or step.
     """
 
     planes: tuple[Plane, ...]
@@ -118,6 +122,18 @@ class ChannelLayers:
     table: pd.DataFrame | None = None
     label: tuple[str, ...] = ()
     control: str | None = None
+    says: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def of_controls(self) -> bool:
+        """Whether the layers are said to show controls."""
+        from napari_impa.cells.words import CONTROL_MARK, CONTROL_MARKS, CONTROLS, TREATMENT
+
+        for word, marks in ((CONTROL_MARK, CONTROL_MARKS), (TREATMENT, frozenset(CONTROLS))):
+            name = word.find(self.says)
+            if name is not None:
+                return self.says[name].casefold() in marks
+        return False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -210,7 +226,8 @@ def channel_layers(
     label = "" if axis is None or axis >= len(leading) else str(sources[0].layer.axis_labels[leading[-1 - axis]])
     series = () if not label else _series(sources[0], leading[-1 - (axis or 0)])
     remarks = _remarks(planes, names, window)
-    return ChannelLayers(tuple(planes), names, looks, place, window, count, label, series, remarks)
+    says = _said(sources[0], planes[0])
+    return ChannelLayers(tuple(planes), names, looks, place, window, count, label, series, remarks, says=says)
 
 
 def _series(source: Channel, first: int) -> tuple[SeriesAxis, ...]:
@@ -222,6 +239,18 @@ def _series(source: Channel, first: int) -> tuple[SeriesAxis, ...]:
         )
         for axis in axes
     )
+
+
+def _said(source: Channel, plane: Plane) -> dict[str, str]:
+    """What a layer's metadata says, as texts; of a list that has one entry a step, that of the step meant."""
+    said: dict[str, str] = {}
+    steps = {int(source.data.shape[axis]): step for axis, step in plane.fixed if axis != source.axis}
+    for name, value in source.layer.metadata.items():
+        if isinstance(value, list | tuple) and len(value) in steps:
+            value = value[steps[len(value)]]
+        if isinstance(value, str | int | float | np.generic):
+            said[str(name)] = shortest(value)
+    return said
 
 
 def _check(source: Channel, stacks: bool) -> None:

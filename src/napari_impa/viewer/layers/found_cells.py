@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LABELS = "labels"
 POINTS = "points"
 CROPS = "crops"
+
+CONTROL, INPUT, UNCORRECTED = "control", "input", "uncorrected"
+"""What cells are called as they are."""
 
 BORDER = "nearer to the border than half a crop"
 OUTSIDE = "outside the region"
@@ -58,6 +61,8 @@ class Found:
         As `labels`, but with the number of the candidate, counted from 1; disks for points.
     thumbnails
         A small colour picture (h, w, 3) of the field at each step.
+    task
+        Of the model that they are cut for.
     """
 
     cells: Cells
@@ -70,6 +75,23 @@ class Found:
     rows: NDArray[np.intp] = dataclasses.field(default_factory=lambda: np.empty(0, np.intp))
     marks: NDArray[np.int32] | None = None
     thumbnails: tuple[NDArray[np.uint8], ...] = ()
+    task: str = "perturbation"
+
+    @property
+    def as_it_is(self) -> str:
+        """What the cells are called as they are: control only where the layers say so, or else nobody knows."""
+        if self.task == "batch":
+            return UNCORRECTED
+        return CONTROL if self.layers.control is not None or self.layers.of_controls else INPUT
+
+    def said_condition(self, label: Sequence[str]) -> str | None:
+        """What most of the cells are, by the columns of a label; None where neither table nor metadata says."""
+        table = self.cells.table
+        if not set(label) <= set(table):
+            table = pd.DataFrame([self.layers.says])
+        if not label or not set(label) <= set(table):
+            return None
+        return str(pd.Series(condition_names(table, label)).mode()[0])
 
     def describe(self) -> str:
         """Say in a few words how many cells there are, and how many were left out."""

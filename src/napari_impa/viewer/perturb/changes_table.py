@@ -39,12 +39,12 @@ TIPS = {
     "total intensity": "Sum over the crop above background.",
     "texture": "Local coefficient of variation: standard deviation over mean in windows of 5×5 px.",
     "nuclear to ring": "Mean intensity in the nucleus over that in a ring around it.",
-    "control": "Median of the cells as they are.",
     "predicted": "Median of the predicted cells.",
-    "change": "Change in % of the control's value.",
-    "δ": "Cliff's delta of predicted against control cells: −1 all lower, 0 alike, 1 all higher.",
+    "change": "Change in % of the value before.",
+    "δ": "Cliff's delta of predicted cells against those as they are: −1 all lower, 0 alike, 1 all higher.",
     "real": "Median of real treated cells of this condition.",
 }
+AS_IT_IS = "Median of the cells as they are."
 SHORT = {"mean intensity": "mean", "total intensity": "total", "nuclear to ring": "nucleus / ring"}
 
 
@@ -109,6 +109,7 @@ class ChangesTable(QWidget):
         cells: Cells | None,
         predicted: Mapping[str, NDArray[Any]] | None = None,
         treated: Callable[[str], NDArray[Any] | None] = lambda name: None,
+        as_it_is: str = "control",
     ) -> None:
         """Compare other cells; None lets go of them.
 
@@ -120,7 +121,10 @@ class ChangesTable(QWidget):
             Of each condition, pixels (N, C, S, S) of the same cells under it.
         treated
             Gives pixels (n, C, S, S) of real treated cells of a condition, or None.
+        as_it_is
+            What the cells are called as they are.
         """
+        self._as_it_is = as_it_is
         if cells is None or not len(cells):
             self._measured, self._predicted = None, {}
         else:
@@ -214,13 +218,13 @@ class ChangesTable(QWidget):
         if summary is None:
             table.setRowCount(0)
             return
-        columns = {"control": "control", "predicted": "predicted", "change_percent": "change"}
+        columns = {"control": self._as_it_is, "predicted": "predicted", "change_percent": "change"}
         columns |= {"effect": "δ", "treated": "real"}
         columns = {name: title for name, title in columns.items() if name in summary}
         table.setColumnCount(1 + len(columns))
         table.setHorizontalHeaderLabels(["", *columns.values()])
         for number, title in enumerate(columns.values(), 1):
-            table.horizontalHeaderItem(number).setToolTip(TIPS[title])
+            table.horizontalHeaderItem(number).setToolTip(TIPS.get(title, AS_IT_IS))
         channels = list(dict.fromkeys(summary["channel"]))
         table.setRowCount(len(summary) + len(channels) - 1)
         row = 0

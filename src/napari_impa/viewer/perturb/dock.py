@@ -255,6 +255,9 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.cells.show_found(found)
+        loaded = self.session.loaded
+        if found is not None and loaded is not None and loaded.model.task == "batch":
+            self.turn_into.start_elsewhere(found.said_condition(loaded.model.label))
         self.cells.overview.set_cell(self.session.cell)
         self.changes.set_result(None)
         self.changes.set_cell(self.session.cell)
@@ -312,7 +315,7 @@ class PerturbDock(Dock):
         if found is not None:
             by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
             self.session.describe_cells(None)
-            self.changes.set_result(found.cells, by_name, found.treated)
+            self.changes.set_result(found.cells, by_name, found.treated, as_it_is=found.as_it_is)
         self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
 
     def _on_further(self, view: type[View]) -> None:
@@ -322,13 +325,13 @@ class PerturbDock(Dock):
 
     def _on_measured(self, changes: Changes) -> None:
         """Let the outlines' features and the saved table say what was measured."""
-        if self.session.result is None:
+        if self.session.result is None or self.session.found is None:
             return
         request, name = self.session.result.request, self.changes.target.value
         titles = {request.name(number): request.title(number) for number in range(len(request.targets))}
         if name in titles:
             self.session.describe_cells(changes, titles[name])
-            values = {"control": changes.control, titles[name]: changes.predicted}
+            values = {self.session.found.as_it_is: changes.control, titles[name]: changes.predicted}
             self.keep.set_features({title: changes.wide(measured) for title, measured in values.items()})
 
     def _on_failed(self, failure: Failure) -> None:

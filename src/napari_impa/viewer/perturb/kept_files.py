@@ -30,7 +30,7 @@ def result_of(
     found: Found, predicted: Predicted, loaded: Loaded, features: Mapping[str, pd.DataFrame] | None = None
 ) -> KeptPrediction:
     """Gather what is kept of a prediction: controls, each target's cells, and real treated cells if there are any."""
-    from napari_impa.analysis.kept_prediction import CONTROL, KeptCells, KeptPrediction
+    from napari_impa.analysis.kept_prediction import KeptCells, KeptPrediction
     from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.engine.model.prediction import TURNED_INTO
 
@@ -38,7 +38,7 @@ def result_of(
     how: dict[str, Any] = {
         "strength": request.strength, "variability": request.variability, "seed": request.seed,
     }  # fmt: skip
-    parts, treated = [KeptCells(CONTROL, CONTROL, control, features=measured.get(CONTROL))], []
+    parts, treated = [KeptCells(found.as_it_is, found.as_it_is, control, features=measured.get(found.as_it_is))], []
     for number, target in enumerate(request.targets):
         name, title = name_of(target), request.title(number)
         cells = replace(
@@ -119,11 +119,11 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     CellsError
         If they cannot be written there.
     """
-    from napari_impa.analysis.kept_prediction import CONTROL, VIEW, KeptCells, KeptPrediction
+    from napari_impa.analysis.kept_prediction import VIEW, KeptCells, KeptPrediction
 
     token.send("Saving the cells …")
     view = KeptPrediction((), {}, _place(found.layers), _looks(found.layers)).view(
-        KeptCells(CONTROL, CONTROL, found.cells)
+        KeptCells(found.as_it_is, found.as_it_is, found.cells)
     )
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
     path = path if path.suffix == ".cells" else path.with_name(f"{path.name}.cells")

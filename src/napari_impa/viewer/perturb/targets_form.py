@@ -52,6 +52,7 @@ class TurnInto(QWidget):
         self.label = "Turn into"
         self._told: tuple[Target, ...] = ()
         self._before_compound: Target = ""
+        self._by_itself = True
         self.more = QToolButton()
         self.more.setText("+")
         self.more.clicked.connect(self.add)
@@ -104,8 +105,16 @@ class TurnInto(QWidget):
             self._drop(box)
         for box, row in zip(self.boxes, [self._row_of(name) for name in known] or [0], strict=True):
             box.choose(row)
+        self._by_itself = self._by_itself or not known
         for box in self.boxes:
             box.setToolTip(tip)
+
+    def start_elsewhere(self, name: str | None) -> None:
+        """Turn cells that are of a condition already into another one, unless somebody has chosen it."""
+        if name is not None and self._by_itself and self.targets == (name,) and self.names.rowCount() > 1:
+            self.condition.choose(1 if self._row_of(name) == 0 else 0)
+            self._tell()
+            self._by_itself = True
 
     def add(self) -> None:
         """Turn cells into one more condition: the next one that is not chosen yet."""
@@ -167,6 +176,7 @@ class TurnInto(QWidget):
     def _tell(self, *_: Any) -> None:
         if self.targets != self._told and not self.signalsBlocked():
             self._told = self.targets
+            self._by_itself = False
             self.changed.emit()
 
     # ---- a new compound ---------------------------------------------------------------------------------------------

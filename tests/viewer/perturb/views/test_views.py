@@ -42,7 +42,7 @@ def viewer() -> ViewerModel:
     viewer = ViewerModel()
     for name, plane, colour in zip(FIELD.channels, FIELD.pixels, ("blue", "red", "green"), strict=True):
         options = {"scale": (0.65, 0.65), "units": ("um", "um"), "translate": (10, 20), "contrast_limits": (100, 2100)}
-        viewer.add_image(plane, name=name, colormap=colour, **options)
+        viewer.add_image(plane, name=name, colormap=colour, metadata={"control": 1}, **options)
     viewer.add_image(FIELD.pixels[0], name="something else")
     return viewer
 

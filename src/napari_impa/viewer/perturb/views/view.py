@@ -178,8 +178,9 @@ class View:
     def _control(self) -> list[Image]:
         """Layers of the cells as they are, one a channel."""
         pixels = self.found.cells.pixels
-        layers = [self._image(pixels[:, c], c, "control") for c in range(len(self._channels))]
-        self._tell(layers, "control", {"layers": list(self.found.layers.names)})
+        title = self.found.as_it_is
+        layers = [self._image(pixels[:, c], c, title) for c in range(len(self._channels))]
+        self._tell(layers, title, {"layers": list(self.found.layers.names)})
         return layers
 
     def _link(self, sets: Sequence[Sequence[Image]], attributes: Sequence[str] = LINKED) -> None:

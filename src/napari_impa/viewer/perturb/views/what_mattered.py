@@ -238,4 +238,4 @@ class WhatMattered(Stacks):
                 self._tell(self.stacks[number], text, about(number))
 
     def _layer_name(self, text: str, channel: str) -> str:
-        return f"{text} · {channel}" if text == "control" else f"{channel}: what mattered{text}"
+        return f"{text} · {channel}" if text == self.found.as_it_is else f"{channel}: what mattered{text}"
