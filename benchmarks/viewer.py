@@ -85,18 +85,21 @@ def crops(count: int) -> np.ndarray:
 
 
 @contextmanager
-def open_window(count: int) -> Iterator[Window]:
+def open_window(count: int, view: type[Any] | None = None) -> Iterator[Window]:
     """Open napari with so many crops and the dock, and wait for its first prediction; on the CPU."""
     from napari_impa.cells.simulated.screen import CHANNELS
     from napari_impa.engine.device import choose_device
     from napari_impa.viewer.perturb.dock import PerturbDock
+    from napari_impa.viewer.perturb.views import SideBySide
 
+    view = view or SideBySide
     pixels = crops(count)
     viewer = open_viewer()
     for channel, name in enumerate(CHANNELS):
         viewer.add_image(np.ascontiguousarray(pixels[:, channel]), name=name, blending="additive")
     with patch("napari_impa.viewer.library.models.chosen_device", lambda: choose_device("cpu")):
         window = Window(viewer, PerturbDock.open_in(viewer))
+        window.session.set_view(view)
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
         canvas.events.draw.connect(window.on_draw, position="last")
         until(lambda: window.session.result is not None and not window.session.busy)

@@ -30,7 +30,7 @@ from napari_impa.viewer.perturb import export
 from napari_impa.viewer.perturb.dock import PerturbDock
 from napari_impa.viewer.perturb.export import CELLS, COMMAND, FIELD, FIGURE, OME_TIFF, SCRIPT, TABLE, TIFF, Keep
 from napari_impa.viewer.perturb.request import Request
-from napari_impa.viewer.perturb.views import InPlace
+from napari_impa.viewer.perturb.views import InPlace, SideBySide
 
 Settle = Callable[..., None]
 REQUEST = Request(("shrinkage", "mitotic arrest"), 1.5, 0.3, 4)
@@ -50,6 +50,7 @@ def viewer() -> ViewerModel:
 def session(viewer: ViewerModel, model_path: Path, settle: Settle, qtbot: Any) -> Iterator[Any]:
     dock = PerturbDock(viewer)  # type: ignore[arg-type]
     qtbot.addWidget(dock)
+    dock.view.setCurrentIndex(dock.view.values.index(SideBySide))
     dock.use_model(model_path)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     dock.session.set_request(REQUEST)

@@ -42,6 +42,7 @@ def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
 def dock(viewer: Any, model_path: Path, settle: Settle) -> PerturbDock:
     dock = PerturbDock(viewer)
     viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.view.setCurrentIndex(dock.view.values.index(SideBySide))
     dock.use_model(model_path)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     return dock
@@ -300,6 +301,7 @@ def test_real_treated_cells_stand_beside(
         viewer.add_layer(Layer.create(*data))
     dock = PerturbDock(viewer)
     viewer.window.add_dock_widget(dock, name="Perturb cells")
+    dock.view.setCurrentIndex(dock.view.values.index(SideBySide))
     dock.use_model(model_path)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     stored = open_cells(cells_path)

@@ -23,7 +23,7 @@ from napari_impa.viewer.layers.sources import MADE_BY, offered_channels
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import PredictedBlock, Request
 from napari_impa.viewer.perturb.session import PerturbSession
-from napari_impa.viewer.perturb.views import VIEWS, Difference, Flicker, InPlace, Uncertainty
+from napari_impa.viewer.perturb.views import VIEWS, Difference, Flicker, InPlace, SideBySide, Uncertainty
 from napari_impa.watch import Token
 
 Settle = Callable[..., None]
@@ -48,6 +48,7 @@ def choice(viewer: ViewerModel) -> CellChoice:
 @pytest.fixture
 def session(viewer: ViewerModel, model_path: Path, settle: Settle, qapp: Any) -> Iterator[PerturbSession]:
     session = PerturbSession(viewer)
+    session.set_view(SideBySide)
     ready(session, model_path, settle)
     yield session
     session.close()

@@ -21,7 +21,7 @@ from napari_impa.engine.training.run_folder.run import Run
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb.dock import PerturbDock
-from napari_impa.viewer.perturb.views import InPlace
+from napari_impa.viewer.perturb.views import InPlace, SideBySide
 from napari_impa.viewer.train.dock import TrainDock
 from napari_impa.viewer.train.session import READY, STOPPING, Advance
 
@@ -74,6 +74,7 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
 
     train.use.click()
     perturb = next(widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, PerturbDock))
+    perturb.view.setCurrentIndex(perturb.view.values.index(SideBySide))
     settle(lambda: perturb.session.result is not None and not perturb.session.busy)
     assert perturb.model.value == str(tmp_path / "run" / "model.impa")
     perturb.condition.setCurrentIndex(perturb.condition.findData("shrinkage"))

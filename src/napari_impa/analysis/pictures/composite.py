@@ -66,8 +66,12 @@ def composite(pixels: NDArray[Any], limits: NDArray[np.float64], colours: Sequen
     Each channel colours a pixel by its share of the sum of all, and the pixel is as bright as its brightest channel:
     where many channels are bright at once, the pixel takes their mean colour instead of burning out to white.
     """
-    shown = shown_between(pixels, limits)
-    mixed = np.einsum("ncyx,cr->nyxr", shown, np.array([COLOURS[name] for name in colours], np.float32))
+    return mixed(shown_between(pixels, limits), np.array([COLOURS[name] for name in colours]))
+
+
+def mixed(shown: NDArray[np.float32], colours: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Mix channels (n, C, h, w) from 0 to 1 in colours (C, 3), as `composite` says."""
+    sums = np.einsum("ncyx,cr->nyxr", shown, colours.astype(np.float32))
     total, brightest = shown.sum(axis=1), shown.max(axis=1)
-    mixed *= np.divide(brightest, total, out=np.zeros_like(total), where=total > 0)[..., None]
-    return np.asarray(np.rint(mixed * 255), np.uint8)
+    sums *= np.divide(brightest, total, out=np.zeros_like(total), where=total > 0)[..., None]
+    return np.asarray(np.rint(sums * 255), np.uint8)

@@ -151,10 +151,15 @@ class Gallery:
         return max(1, self.size[0] - HEAD - FOOT)
 
     @property
+    def height(self) -> int:
+        """Of a picture that shows all cells."""
+        layout = self.layout
+        return HEAD + -(-len(self.order) // layout.columns) * (layout.height + GAP) - GAP + FOOT
+
+    @property
     def end(self) -> int:
         """How far it can be scrolled."""
-        layout = self.layout
-        return max(0, -(-len(self.order) // layout.columns) * (layout.height + GAP) - GAP - self.room)
+        return max(0, self.height - HEAD - FOOT - self.room)
 
     def scroll(self, to: float) -> bool:
         """Scroll to so many pixels from the top; whether that is elsewhere."""
@@ -212,7 +217,7 @@ class Gallery:
             if row == self.chosen:
                 self._frame(canvas, top, left, layout)
             if column == 0:
-                for at, part in enumerate(self.rows):
+                for at, part in enumerate(self.rows if self._labelled(layout) else ()):
                     side = _upright(part.title, layout.side)
                     middle = top + at * (layout.side + SEAM) + (layout.side - side.shape[0]) // 2
                     self._paste(canvas, side, middle, (LEFT - side.shape[1]) // 2)
@@ -298,6 +303,10 @@ class Gallery:
             self._tiles.popitem(last=False)
         return tile
 
+    def _labelled(self, layout: GalleryLayout) -> bool:
+        """Whether there is room to say beside each line what it is; where there is none, the title says it."""
+        return layout.side > lettering(_SMALL).getlength("predicted")
+
     def _paste(self, canvas: Picture, tile: Picture, top: int, left: int) -> None:
         """Put a tile between title and legend, so many pixels below the title."""
         height, width = tile.shape[:2]
@@ -338,8 +347,10 @@ class Gallery:
             about = " · ".join(filter(None, [f"{count:,} cell{'s' * (count != 1)}", self.ordered]))
         about = shortened(about, width / 2, _SMALL)
         room = width - LEFT - RIGHT - lettering(_SMALL).getlength(about) - 2 * GAP
-        middle = HEAD // 2 - 2
-        draw.text((LEFT, middle), shortened(self.title, room, _TEXT), fill=_WHITE, font=lettering(_TEXT), anchor="lm")
+        middle, title = HEAD // 2 - 2, self.title
+        if about is not None and not self._labelled(self.layout):
+            title = f"{title} (below {self.rows[0].title})"
+        draw.text((LEFT, middle), shortened(title, room, _TEXT), fill=_WHITE, font=lettering(_TEXT), anchor="lm")
         draw.text((width - RIGHT, middle), about, fill=_DIM, font=lettering(_SMALL), anchor="rm")
         canvas[:HEAD] = np.asarray(strip)
 
@@ -380,7 +391,7 @@ def neighbourhood(
     picture = composite(field[None, :, top : top + side, left : left + side], limits, colours)[0]
     y, x = centre[0] - size // 2 - top, centre[1] - size // 2 - left
     image = Image.fromarray(picture)
-    ImageDraw.Draw(image).rectangle((x, y, x + size - 1, y + size - 1), outline=_CHOSEN, width=max(1, side // 200))
+    ImageDraw.Draw(image).rectangle((x, y, x + size - 1, y + size - 1), outline=_CHOSEN, width=max(1, side // 90))
     return np.asarray(image)
 
 

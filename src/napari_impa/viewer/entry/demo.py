@@ -1,4 +1,4 @@
-"""The demo: the simulated screen, cells found, a perturbation chosen, control and predicted cells side by side."""
+"""The demo: the simulated screen, cells found, and each above what a perturbation makes of it, in the gallery."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def open_demo(viewer: napari.Viewer | None = None, *, condition: str = CONDITION
         viewer.add_layer(Layer.create(*data))
     dock = PerturbDock.open_in(viewer)
     dock.session.model_changed.connect(lambda _: _choose(dock, condition))
+    dock.session.cells_changed.connect(lambda found: _to_the_middle(dock, found))
     return viewer
 
 
@@ -61,6 +62,14 @@ def _choose(dock: Any, condition: str) -> None:
     at = dock.condition.findData(condition)
     if at >= 0:
         dock.condition.setCurrentIndex(at)
+
+
+def _to_the_middle(dock: Any, found: Any) -> None:
+    """Bring a cell in the middle of the field up, not the first one, which is at its border."""
+    if found is not None and found.field is not None and dock.session.result is None and not dock.session.cell:
+        table = found.cells.table
+        away = (table["y"] - found.field.shape[-2] / 2) ** 2 + (table["x"] - found.field.shape[-1] / 2) ** 2
+        dock.session.show_cell(int(away.to_numpy().argmin()))
 
 
 def run_demo(screenshot: Path | None = None) -> None:

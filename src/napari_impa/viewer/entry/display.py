@@ -74,8 +74,9 @@ def require_screen() -> None:
     require_viewer()
     if not has_screen():
         raise MissingDependencyError(
-            "There is no screen here (DISPLAY is not set); run this on a desktop, or take a picture of it with "
-            "`napari-impa demo --screenshot demo.png`, which needs Xvfb (sudo apt-get install xvfb libgl1-mesa-dri)."
+            "There is no screen here (DISPLAY is not set); run this on a desktop (or through `ssh -X`), or take a "
+            "picture of the window with `napari-impa demo --screenshot demo.png`, which needs Xvfb "
+            "(sudo apt-get install xvfb libgl1-mesa-dri)."
         )
     require_libraries()
 

@@ -4,18 +4,19 @@
     class Controls:
         rate: float = field(default=1.0, metadata={"title": "Turns", "low": 0, "high": 3, "step": 0.5, "unit": "/s"})
 
-`help` becomes the tooltip, and `automatic` is shown instead of the lowest number. All of them may be left out.
+`help` becomes the tooltip, `automatic` is shown instead of the lowest number, and one of `choices` is chosen. All of
+them may be left out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 from magicgui.widgets import create_widget
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
 _OPTIONS = {"title": "label", "help": "tooltip", "low": "min", "high": "max", "step": "step"}
@@ -58,6 +59,19 @@ class TypedForm(QObject):
             form.addRow(label, self.row(name))
             widget.changed.connect(self._on_changed)
 
+    def offer(self, name: str, choices: Sequence[str]) -> None:
+        """Let other values be chosen for a field with `choices`; the one chosen stays where it is among them."""
+        widget = self._widgets[name]
+        if tuple(widget.choices) != tuple(choices):
+            before = widget.value
+            with signals_blocked(self):
+                widget.choices = choices
+            if before in choices:
+                with signals_blocked(self):
+                    widget.value = before
+            else:
+                self._on_changed(None)
+
     @property
     def value(self) -> Any:
         """What is chosen, as the dataclass."""
@@ -94,9 +108,14 @@ def _widget(name: str, kind: Any, value: Any, about: Mapping[str, Any]) -> Any:
     """Make the magicgui widget of a field."""
     options = {of_magicgui: about[ours] for ours, of_magicgui in _OPTIONS.items() if ours in about}
     shown = float if kind is int else kind  # magicgui's box of whole numbers can show no unit
+    if "choices" in about:
+        options |= {"choices": tuple(about["choices"]), "widget_type": "ComboBox"}
     widget = create_widget(value=shown(value), annotation=shown, name=name, options=options)
     box = widget.native
     box.setObjectName(name)
+    box.setAccessibleName(widget.label)
+    if isinstance(box, QCheckBox):
+        box.setText("")  # the row has the label
     if isinstance(box, QDoubleSpinBox):
         box.setDecimals(0 if kind is int or about.get("step", 0.01) >= 1 else 2)
         box.setKeyboardTracking(False)

@@ -8,6 +8,7 @@ import numpy as np
 from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
+from napari_impa.analysis.pictures.composite import mixed, shown_between
 from napari_impa.viewer.layers.sources import Look
 
 SIDE = 480
@@ -15,11 +16,15 @@ SIDE = 480
 
 
 def thumbnail(field: NDArray[np.generic], looks: Sequence[Look]) -> NDArray[np.uint8]:
-    """Return (h, w, 3) colours of a field (C, H, W): every n-th pixel, as its layers show it, added up."""
+    """Return (h, w, 3) colours of a field (C, H, W): every n-th pixel, its channels mixed as in all pictures."""
     every = max(1, -(-max(field.shape[1:]) // SIDE))
-    colours = np.zeros((*field[0, ::every, ::every].shape, 3))
-    for plane, look in zip(field[:, ::every, ::every], looks, strict=True):
-        low, high = look.contrast_limits
-        shown = np.clip((np.nan_to_num(plane.astype(float)) - low) / max(high - low, 1e-12), 0, 1) ** look.gamma
-        colours += ensure_colormap(look.colormap).map(shown.ravel())[:, :3].reshape(colours.shape)
-    return np.asarray(np.rint(255 * np.clip(colours, 0, 1)), np.uint8)
+    small = field[:, ::every, ::every]
+    limits = np.array([look.contrast_limits for look in looks])
+    shown = shown_between(small, limits) ** np.array([look.gamma for look in looks], np.float32)[:, None, None]
+    picture: NDArray[np.uint8] = mixed(shown[None], np.array([_colour(look) for look in looks]))[0]
+    return picture
+
+
+def _colour(look: Look) -> NDArray[np.float64]:
+    """(3,) what full intensity looks like."""
+    return np.asarray(ensure_colormap(look.colormap).map(np.array([1.0]))[0, :3], np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from napari_impa.analysis.pictures.gallery_order import ORDERS, measurement_names
 from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, notify
@@ -31,6 +33,7 @@ from napari_impa.viewer.perturb.request import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.targets_form import TurnInto
 from napari_impa.viewer.perturb.views import VIEWS, View
+from napari_impa.viewer.perturb.views.gallery import GalleryControls
 from napari_impa.viewer.perturb.whole_folder import RunningPrediction, WholeFolder
 from napari_impa.watch import Token
 
@@ -239,6 +242,7 @@ class PerturbDock(Dock):
         model = loaded.model
         self.about.setText(model.describe())
         self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
+        self._offer_orders(model.channels)
         self.turn_into.set_model(loaded)
         self.turn_into_label.setText(self.turn_into.label)
         self._ask()
@@ -288,7 +292,14 @@ class PerturbDock(Dock):
             form.set_visible(self.view.value.controls is kind)
 
     def _on_controls(self, form: TypedForm) -> None:
-        self.session.steer_view(form.value)
+        controls = form.value
+        if isinstance(controls, GalleryControls) and controls.order not in ORDERS and self.changes.changes is None:
+            self.what_changed.expand()  # which measures the cells
+        self.session.steer_view(controls)
+
+    def _offer_orders(self, channels: Sequence[str]) -> None:
+        """Let the gallery be ordered by what cells of such channels are measured by."""
+        self.view_controls[GalleryControls].offer("order", (*ORDERS, *measurement_names(channels)))
 
     # ---- requests and results ---------------------------------------------------------------------------------------
 

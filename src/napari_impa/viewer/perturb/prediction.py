@@ -31,7 +31,8 @@ MOST_ENCODED = 2**30
 class EncodedCells:
     """Cells as a model keeps them; each is encoded when it is first needed, whatever it is turned into.
 
-    Only one job at a time may use it; `in_sight`, the row of the cell on show, may be set at any time.
+    Only one job at a time may use it; `in_sight`, the row of the cell on show, and `rows_first`, the rows of all that
+    are on show where there are more, may be set at any time.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class EncodedCells:
     def __init__(self, loaded: Loaded, found: Found, *, limit: int = MOST_ENCODED) -> None:
         self.loaded, self.found, self.limit = loaded, found, limit
         self.in_sight = 0
+        self.rows_first: tuple[int, ...] = ()
         self.real: dict[str, NDArray[Any] | None] = {}
         self._kept: Encoded | None = None
         self._has = np.zeros(0, bool)
@@ -129,6 +131,11 @@ class EncodedCells:
             token.check()
             sight = min(max(self.in_sight, 0), len(self) - 1)
             first = int(np.argmax(todo[sight:])) + sight if todo[sight:].any() else int(np.argmax(todo))
+            wanted = next((row for row in self.rows_first if row < len(self) and todo[row]), None)
+            if wanted is not None:  # these stand beside each other on the screen, but not in the stack
+                yield slice(wanted, wanted + 1)
+                todo[wanted] = False
+                continue
             run = todo[first : first + count]
             stop = first + (len(run) if run.all() else int(np.argmin(run)))
             began = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
@@ -19,7 +20,7 @@ from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request, made_by
 from napari_impa.viewer.perturb.stage import ViewStage
 from napari_impa.viewer.perturb.views import View
-from napari_impa.viewer.perturb.views.view import FurtherResult, compute_further
+from napari_impa.viewer.perturb.views.view import FurtherResult, ViewActs, compute_further
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -66,11 +67,12 @@ class PerturbSession(QObject):
         self.loaded: Loaded | None = None
         self.found: Found | None = None
         self.request: Request | None = None
-        self._stage = ViewStage(viewer)
+        self._stage = ViewStage(viewer, ViewActs(self.show_cell, self.leave_out_cell, self.undo_leaving_out))
         self.result: Predicted | None = None
         self.further: dict[type[View], Any] = {}
         self.everything: Found | None = None
         self.kept = np.zeros(0, bool)
+        self._kept_before: list[NDArray[np.bool_]] = []
         self.cell = 0
         self._choice: CellChoice | None = None
         self._encoded: EncodedCells | None = None
@@ -144,27 +146,48 @@ class PerturbSession(QObject):
 
         `candidate` is a row of `found.candidates`; one that was left out for another reason stays out.
         """
+        everything = self.everything
+        if everything is not None and len(everything.rows):
+            this = everything.rows == candidate
+            self._keep(self.kept & ~this if out else self.kept | this)
+
+    def leave_out_cell(self, row: int) -> None:
+        """Leave out the cell of a row of `found`, as `leave_out`."""
+        kept = self.kept.copy()
+        kept[np.flatnonzero(kept)[row]] = False
+        self._keep(kept)
+
+    def undo_leaving_out(self) -> None:
+        """Keep those cells again that were kept before the last was left out or taken in."""
+        if self._kept_before:
+            before = self._kept_before[:-1]
+            self._keep(self._kept_before[-1])
+            self._kept_before = before
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Keep (n,) some of all the cells."""
         everything, all_encoded = self.everything, self._all_encoded
-        if everything is None or all_encoded is None:
-            return
-        kept = self.kept & (everything.rows != candidate) if out else self.kept | (everything.rows == candidate)
-        if np.array_equal(kept, self.kept):
+        if everything is None or all_encoded is None or np.array_equal(kept, self.kept):
             return
         try:
             found = everything if kept.all() else everything.taking(kept)
         except ImpaError as error:
             self.failed.emit(Failure.of(error))
             return
-        in_sight = 0 if self.found is None else self.found.rows[min(self.cell, len(self.found.rows) - 1)]
+        history = [*self._kept_before, self.kept]
+        numbers, now = np.flatnonzero(self.kept), np.flatnonzero(kept)
+        in_sight = int(numbers[min(self.cell, len(numbers) - 1)]) if len(numbers) else 0
         self._forget_cells(tell=False)
-        self.everything, self.kept, self._all_encoded = everything, kept, all_encoded
-        self.cell = int(np.searchsorted(found.rows, in_sight))  # the same cell, or the next
-        self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, np.flatnonzero(kept)))
+        self.everything, self.kept, self._all_encoded, self._kept_before = everything, kept, all_encoded, history
+        self.cell = int(np.searchsorted(now, in_sight))  # the same cell, or the next
+        self._start_with(found, all_encoded if kept.all() else all_encoded.taking(found, now))
 
     def describe_cells(self, changes: Changes | None, condition: str = "") -> None:
         """Put what was measured of each cell under a condition into the features of the layer that outlines them."""
         if self._outlines is not None and self.found is not None:
             self._outlines.describe(self.found, changes, condition)
+        if self.view is not None:
+            self.view.show_measured(changes)
 
     def looks_now(self) -> tuple[Look, ...] | None:
         """How each channel is shown at present, which the user may have changed; None where no channel is."""
@@ -223,7 +246,7 @@ class PerturbSession(QObject):
         if self.loaded is None:
             return
         self._forget_cells(tell=False)
-        self.everything, self.kept = found, np.ones(len(found.cells), bool)
+        self.everything, self.kept, self._kept_before = found, np.ones(len(found.cells), bool), []
         self._all_encoded = EncodedCells(self.loaded, found)
         self._start_with(found, self._all_encoded)
 
@@ -247,6 +270,7 @@ class PerturbSession(QObject):
             return
         self._seen = self._waiting = False
         further = self.view_kind.further
+        self._encoded.rows_first = () if self.view is None else self.view.rows_first()
         self._doing = PREDICTING
         self._predicting.submit(predict_cells, self._encoded, self.request, further and further.in_sight)
         self._say_busy()

@@ -10,6 +10,7 @@ from napari.layers import Layer
 from napari_impa.viewer.perturb.prediction import EncodedCells
 from napari_impa.viewer.perturb.request import Request
 from napari_impa.viewer.perturb.views import VIEWS, View
+from napari_impa.viewer.perturb.views.view import ViewActs
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -22,13 +23,16 @@ class ViewStage:
     ----------
     viewer
         Where views are opened.
+    acts
+        What views may ask for.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self.viewer = viewer
+    def __init__(self, viewer: ViewerModel, acts: ViewActs | None = None) -> None:
+        self.viewer, self.acts = viewer, acts or ViewActs()
         self.wanted = VIEWS[0]
         self.view: View | None = None
         self._controls: dict[type[Any], Any] = {}
+        self._remembered: dict[type[View], Any] = {}
 
     @property
     def cell(self) -> int | None:
@@ -53,9 +57,11 @@ class ViewStage:
         return VIEWS[0] if self.wanted.missing(encoded.found, encoded.loaded) else self.wanted
 
     def show_cell(self, row: int) -> None:
-        """Bring a crop up, where crops are on show."""
+        """Bring a crop up."""
         if self.view is not None and self.view.shows_cells:
             self.viewer.dims.set_point(self.view.panes.cell_axis, row)
+        elif self.view is not None:
+            self.view.bring_up(row)
 
     def open(self, request: Request, encoded: EncodedCells, sources: Sequence[Layer], row: int) -> View:
         """Return a view that can show a request; made anew where another is wanted or a layer of it was deleted.
@@ -79,18 +85,24 @@ class ViewStage:
         with self.viewer.layers.batched_update():  # one scene to be drawn, not one a layer
             self.close()
             # In the grid everything else that is visible would make panes of its own.
-            in_grid = kind.shows_cells or len(request.targets) > 1
+            in_grid = kind.shows_cells or kind.alone or len(request.targets) > 1
             hide = list(self.viewer.layers) if in_grid else list(sources)
             self.view = kind(self.viewer, found, request, hide, real)
+        self.view.acts = self.acts
         if kind.controls in self._controls:
             self.view.steer(self._controls[kind.controls])
-        self.show_cell(row)
+        if kind in self._remembered:
+            self.view.recall(self._remembered.pop(kind))
+        if kind.shows_cells:
+            self.show_cell(row)
         return self.view
 
     def close(self) -> None:
         """Put the viewer back as it was."""
         if self.view is not None:
             view, self.view = self.view, None
+            if (remembered := view.remembered()) is not None:
+                self._remembered[type(view)] = remembered
             view.close()
 
     def abandon(self) -> None:

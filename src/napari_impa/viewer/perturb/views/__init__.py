@@ -2,12 +2,31 @@
 
 from napari_impa.viewer.perturb.views.difference import Difference
 from napari_impa.viewer.perturb.views.flicker import Flicker
+from napari_impa.viewer.perturb.views.gallery import GalleryView
 from napari_impa.viewer.perturb.views.in_place import InPlace
 from napari_impa.viewer.perturb.views.side_by_side import SideBySide
 from napari_impa.viewer.perturb.views.uncertainty import Uncertainty
 from napari_impa.viewer.perturb.views.view import View
 from napari_impa.viewer.perturb.views.what_mattered import WhatMattered
 
-VIEWS: tuple[type[View], ...] = (SideBySide, InPlace, Difference, Flicker, Uncertainty, WhatMattered)
+VIEWS: tuple[type[View], ...] = (
+    GalleryView,
+    SideBySide,
+    InPlace,
+    Difference,
+    Flicker,
+    Uncertainty,
+    WhatMattered,
+)
 
-__all__ = ["VIEWS", "Difference", "Flicker", "InPlace", "SideBySide", "Uncertainty", "View", "WhatMattered"]
+__all__ = [
+    "VIEWS",
+    "Difference",
+    "Flicker",
+    "GalleryView",
+    "InPlace",
+    "SideBySide",
+    "Uncertainty",
+    "View",
+    "WhatMattered",
+]

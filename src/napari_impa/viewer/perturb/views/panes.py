@@ -33,7 +33,13 @@ class Panes:
         viewer.layers.events.inserted.connect(self._keep_on_top)
 
     def show(
-        self, layers: Sequence[Layer], *, hide: Sequence[Layer] = (), stride: int | None = None, columns: int = 0
+        self,
+        layers: Sequence[Layer],
+        *,
+        hide: Sequence[Layer] = (),
+        stride: int | None = None,
+        columns: int = 0,
+        alone: bool = False,
     ) -> None:
         """Add layers on top and hide others.
 
@@ -47,6 +53,8 @@ class Panes:
             Layers a pane; None leaves the grid as the user has it.
         columns
             Panes beside each other; 0 for as many as let the crops be largest.
+        alone
+            Without the grid, and with a camera that the layers set themselves.
         """
         camera, dims = self.viewer.scene.camera, self.viewer.dims
         before = camera.center, camera.zoom, camera.angles
@@ -65,6 +73,10 @@ class Panes:
             dims.ndisplay = 2
             self._camera = before
             self._fit()
+        elif alone:
+            grid = self.viewer.canvas.grid
+            self._grid = grid.enabled, grid.stride, grid.shape, grid.spacing
+            grid.enabled, dims.ndisplay, self._camera = False, 2, before
 
     def restore(self) -> None:
         """Take our layers away and put grid, camera and visibility back."""
@@ -99,7 +111,7 @@ class Panes:
 
     @property
     def in_grid(self) -> bool:
-        """Whether our layers make panes of the grid."""
+        """Whether our layers make panes of the grid, or stand alone."""
         return self._grid is not None
 
     @property

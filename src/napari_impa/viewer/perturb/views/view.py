@@ -22,6 +22,8 @@ from napari_impa.watch import Token
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_impa.analysis.changes import Changes
+
 TEXT = 8  # points, so that a name fits into its pane
 LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
@@ -51,6 +53,19 @@ class Further:
     of_all: Callable[[Token, EncodedCells, Predicted], Any]
     in_sight: InSight | None = None
     busy: str = "Predicting …"
+
+
+def _nothing(*_: Any) -> None:
+    """Do nothing, where a view is used alone."""
+
+
+@dataclass(frozen=True)
+class ViewActs:
+    """What a view may ask for: a cell in sight, a cell left out, and the last one left out taken in again."""
+
+    bring_up: Callable[[int], None] = _nothing
+    leave_out: Callable[[int], None] = _nothing
+    undo: Callable[[], None] = _nothing
 
 
 class View:
@@ -84,6 +99,10 @@ class View:
     """Which blocks show the cell in sight."""
     shows_cells: ClassVar[bool] = True
     """Whether there is a cell slider."""
+    alone: ClassVar[bool] = False
+    """Whether everything else that is open is hidden."""
+    acts: ViewActs = ViewActs()
+    """What the view may ask for."""
 
     def __init__(
         self,
@@ -129,6 +148,23 @@ class View:
 
     def steer(self, controls: Any) -> None:
         """Follow `controls`, as they were set last."""
+
+    def show_measured(self, changes: Changes | None) -> None:
+        """Follow what was measured of the cells; None where that is not known any more."""
+
+    def bring_up(self, row: int) -> None:
+        """Show which cell is in sight, where there is no cell slider."""
+
+    def rows_first(self) -> tuple[int, ...]:
+        """Rows of cells that are to be predicted first, where the view has more than one in sight."""
+        return ()
+
+    def remembered(self) -> Any:
+        """What the next view of this kind is to go on with; None for nothing."""
+        return None
+
+    def recall(self, remembered: Any) -> None:
+        """Go on with what a view of this kind has `remembered`."""
 
     def close(self) -> None:
         """Take the layers away and put the viewer back as it was."""
