@@ -6,6 +6,7 @@ Touching a memory map makes its pages resident; reading the same bytes from the 
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,11 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.checksums import state_of
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 
 GAP_BYTES = 64 << 10
 """Rows no further apart than this are read in one go: passing over the gap costs less than another read."""
+
+OPENED = "opened"
+"""Attribute of a memory map of `.cells`: what its file was when it was opened (`checksums.FileState`)."""
 
 BLOCK_BYTES = 32 << 20
 """Largest part of a file that is in memory at a time."""
@@ -44,7 +49,7 @@ def read_pixels(
     Raises
     ------
     CellsError
-        If the file cannot be read any more.
+        If the file cannot be read any more, or is another one now.
     IndexError
         If there is no such row.
     """
@@ -64,7 +69,7 @@ def read_blocks(
     Raises
     ------
     CellsError
-        If the file cannot be read any more.
+        If the file cannot be read any more, or is another one now.
     """
     rows = np.asarray(rows, np.intp)
     if len(rows) and (rows.min() < 0 or rows.max() >= len(pixels)):
@@ -80,8 +85,11 @@ def read_blocks(
             yield places, pixels[rows[places]][..., inside, inside]
         return
     path, offset = where
+    opened = whole_map(pixels).__dict__.get(OPENED)
     try:
         with open(path, "rb", buffering=0) as file:
+            if opened is not None and state_of(os.fstat(file.fileno())) != opened:
+                raise CellsError(f"{path} was replaced or changed since it was opened; open it again.")
             for run in split_runs(rows[order], GAP_BYTES // cell_bytes, longest):
                 wanted = rows[order[run]]
                 first, count = wanted[0], wanted[-1] + 1 - wanted[0]
@@ -99,14 +107,20 @@ def read_blocks(
 
 def file_part(pixels: NDArray[Any]) -> tuple[Path, int] | None:
     """File and byte offset of a read-only memory map, or of a contiguous part of one; None for any other array."""
-    whole: Any = pixels
-    while not isinstance(getattr(whole, "base", None), (mmap.mmap, type(None))):
-        whole = whole.base
+    whole = whole_map(pixels)
     if not isinstance(whole, np.memmap) or whole.mode != "r" or whole.filename is None:
         return None
     if not pixels.flags.c_contiguous or not pixels.size:
         return None
     return Path(whole.filename), whole.offset + pixels.ctypes.data - whole.ctypes.data
+
+
+def whole_map(pixels: NDArray[Any]) -> Any:
+    """What an array is a part of: a memory map, or any other array."""
+    whole: Any = pixels
+    while not isinstance(getattr(whole, "base", None), (mmap.mmap, type(None))):
+        whole = whole.base
+    return whole
 
 
 def split_runs(rows: NDArray[np.integer], gap: int, longest: int) -> list[slice]:

@@ -104,6 +104,7 @@ class Source:
         """
         digest = hashlib.sha256(f"{self.mask_channel}\n{self.table.to_csv(index=False)}".encode())
         beside = [] if self.choice.centres is None else [Path(self.choice.centres)]
+        beside += [self.path / "pixels.npy"] if self.kind == "cells" else []
         for name, files in [*((entry.name, (*entry.files, entry.masks)) for entry in self.entries), ("", beside)]:
             digest.update(f"{name}\0".encode())
             for file in files:

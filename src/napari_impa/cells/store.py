@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from napari_impa.cells.reading import read_pixels
+from napari_impa.cells.checksums import check, state_of
+from napari_impa.cells.reading import OPENED, read_pixels
 from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter
@@ -226,10 +227,12 @@ def concatenate(parts: Sequence[Cells]) -> Cells:
 def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
     """Open a `.cells` folder; pixels stay on disk (memory-mapped, read only) unless `in_memory`.
 
+    Pixels on disk are those that were opened: where the folder is replaced afterwards, reading them is an error.
+
     Raises
     ------
     CellsError
-        If the folder is no `.cells` folder or its parts do not fit each other.
+        If the folder is no `.cells` folder, its parts do not fit each other, or they were changed since it was written.
     """
     path = Path(path)
     if not (path / "meta.json").is_file():
@@ -242,9 +245,12 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
             )
         with open(path / "pixels.npy", "rb") as file:
             empty = 0 in _npy_shape(file)
+        opened = state_of((path / "pixels.npy").stat())
         # an array without elements cannot be memory-mapped
         pixels = np.load(path / "pixels.npy", mmap_mode=None if in_memory or empty else "r", allow_pickle=False)
-        return Cells(
+        if isinstance(pixels, np.memmap):
+            pixels.__dict__[OPENED] = opened
+        cells = Cells(
             pixels,
             read_table(path / "table.csv"),
             tuple(meta["channels"]),
@@ -253,6 +259,8 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
             meta.get("control"),
             meta.get("history", {}),
         )
+        check(path, meta.get("checksums"))
+        return cells
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SourceError) as error:
         raise CellsError(f"{path} cannot be read as .cells ({error}); crop the images again.") from error
 

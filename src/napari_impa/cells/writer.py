@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from napari_impa.cells.checksums import BlockChecksums, checksums
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import CellsError
 
@@ -30,6 +31,8 @@ FORMAT = 1
 """Version of the `.cells` layout, written into `meta.json`."""
 
 _LEFT_OVER = 24 * 3600  # seconds after which a folder that is no longer written to was left by a killed process
+
+_COPIED = 4 << 20  # bytes of a part that are in memory at a time
 
 _NOTES = "unfinished.json"
 """File of what was left unfinished: how far it is, and how long each file was then."""
@@ -93,6 +96,7 @@ class CellsWriter:
             "history": dict(history or {}),
         }
         self.count = 0
+        self._checks = BlockChecksums()
         self._columns: list[str] | None = None
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self._same: dict[str, Any] | None = None
@@ -168,6 +172,7 @@ class CellsWriter:
         """The notes of what was left, where it is of the same work and whole as far as they go; else nothing."""
         try:
             notes: dict[str, Any] = json.loads((self._partial / _NOTES).read_text(encoding="utf-8"))
+            list(map(int, notes["checks"]))
             whole = all((self._partial / name).stat().st_size >= size for name, size in notes["sizes"].items())
             return notes if notes["same"] == self._same and whole else {}
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -180,6 +185,7 @@ class CellsWriter:
         self._pixels = open(self._partial / "pixels.npy", "r+b")  # noqa: SIM115
         self._pixels.seek(0, os.SEEK_END)
         self.count, self._columns = self._notes["count"], self._notes["columns"]
+        self._checks = BlockChecksums(self._notes["checks"])
 
     def _reached(self, so_far: Mapping[str, Any]) -> None:
         """Know how far it is now, and note it from time to time."""
@@ -188,6 +194,7 @@ class CellsWriter:
         sizes = {"pixels.npy": self._pixels.tell(), "table.csv": table.stat().st_size if table.exists() else 0}
         self._notes = {
             "same": self._same, "so_far": self.so_far, "count": self.count, "columns": self._columns, "sizes": sizes,
+            "checks": self._checks.state(),
         }  # fmt: skip
         if not self._noted or time.monotonic() - self._noted > NOTE_EVERY:
             self._note()
@@ -227,7 +234,9 @@ class CellsWriter:
             extra = set(table.columns) ^ set(self._columns)
             raise CellsError(f"A block of cells has other table columns than the first: {', '.join(map(str, extra))}.")
         try:
-            self._pixels.write(np.ascontiguousarray(pixels).data if pixels.size else b"")
+            data = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data if pixels.size else memoryview(b"")
+            self._pixels.write(data)
+            self._checks.add(data)
             table.to_csv(self._partial / "table.csv", mode="a", index=False, header=first)
             self.count += len(table)
             if so_far is not None and self._same is not None:
@@ -256,7 +265,9 @@ class CellsWriter:
                     if columns != (self._columns or columns):
                         raise CellsError(f"Parts of {self.path.name} have other table columns than the first.")
                     self._columns = columns
-                    shutil.copyfileobj(pixels, self._pixels)
+                    while data := pixels.read(_COPIED):
+                        self._pixels.write(data)
+                        self._checks.add(data)
                     with open(self._partial / "table.csv", "ab") as joined:
                         shutil.copyfileobj(table, joined)
         except OSError as error:
@@ -300,7 +311,8 @@ class CellsWriter:
             pd.DataFrame(columns=list(PLACE)).to_csv(self._partial / "table.csv", index=False)
         self._header(self.count)
         self._pixels.close()
-        (self._partial / "meta.json").write_text(json.dumps(self.meta, indent=1, default=str), encoding="utf-8")
+        meta = self.meta | {"checksums": checksums(self._partial / "table.csv", self._checks)}
+        (self._partial / "meta.json").write_text(json.dumps(meta, indent=1, default=str), encoding="utf-8")
         (self._partial / _NOTES).unlink(missing_ok=True)
         if not self.path.exists():
             self._partial.rename(self.path)
