@@ -105,7 +105,7 @@ def test_cells_exchanged_while_they_are_open_are_not_taken_for_them(path: Path, 
     for read in (
         lambda: opened.take([0, 5]),
         lambda: opened.save(path.with_name("y.cells")),
-        lambda: opened.controls(),
+        opened.controls,
     ):
         with pytest.raises(CellsError, match="was replaced or changed since it was opened; open it again"):
             read()

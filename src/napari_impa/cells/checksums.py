@@ -96,7 +96,7 @@ def _check_table(path: Path, state: FileState, said: str) -> None:
     if _digest(path) != said:
         raise CellsError(
             f"{path} was changed after its cells were written (sorted, cut or edited?), so that its rows may be of "
-            "other cells; put the old one back, or crop the images again. What is in the wells can be said by a plate map."
+            "other cells; put the old one back, or crop the images again. A plate map can say what is in the wells."
         )
 
 

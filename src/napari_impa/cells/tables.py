@@ -33,6 +33,7 @@ from napari_impa.cells.words import (
     TREATMENT,
     WHERE_IMAGED,
     Task,
+    Word,
 )
 from napari_impa.errors import ConditionError, SourceError
 
@@ -188,12 +189,17 @@ def _joined(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[
     return np.array(names, dtype=object)[codes] if names else first
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, names_first: bool = False) -> pd.DataFrame:
     """Read a CSV table (comma, semicolon or tab) in any encoding, as `sheets.delimited` finds them.
 
     A column is numbers only where every value in it is written as a number without leading zeros, so that plate
     `001` stays `001`, and `0E8` and `1E3` stay what they are; only empty values are missing, so that a compound may be
     called `None` or `NA`. Between semicolons a comma is a decimal sign.
+
+    Parameters
+    ----------
+    names_first
+        The first column holds names, also where it has no title; otherwise such a column is a row's number.
 
     Raises
     ------
@@ -209,6 +215,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise SourceError(f"{path} cannot be read as a table ({_one_line(error)}); save it again as CSV.") from error
     if head:
         rows = pd.concat([pd.DataFrame([head], dtype=object), rows], ignore_index=True)
+    if names_first and head and any(word.fits(head[1]) for word in (CONDITION, TREATMENT, Word(("name", "id")))):
+        raise SourceError(f"{path} has more cells in a row than titles; write decimal points, and a title a column.")
+    if names_first and pd.isna(rows.iloc[0, 0]):
+        rows.iloc[0, 0] = ""
     named = rows.iloc[0].notna()  # a column without a name is the row number that pandas and R write
     table = rows.loc[1:, named].reset_index(drop=True)
     table.columns = [str(name).strip() for name in rows.iloc[0][named]]

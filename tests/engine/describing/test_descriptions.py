@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from napari_impa.cells.tables import shortest
 from napari_impa.engine.describing import kind_told
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.describing.fingerprint import BitFingerprint, CountFingerprint, fingerprint
@@ -141,7 +142,7 @@ texts = st.text(
 
 
 @given(
-    st.lists(texts.map(lambda text: "n" + text.strip()), min_size=1, max_size=6, unique=True),
+    st.lists(texts.map(lambda text: "n" + text.strip()), min_size=1, max_size=6, unique_by=shortest),
     st.integers(1, 4),
     st.sampled_from(",;\t"),
     st.sampled_from(["", "name"]),
@@ -155,7 +156,7 @@ def test_a_table_is_read_as_it_was_written(
     frame = pd.DataFrame(values, index=pd.Index(names, name=title or None), columns=[f"f{i}" for i in range(width)])
     frame.to_csv(path, sep=separator)
     again = read_descriptions(path)
-    assert list(again.index) == names
+    assert list(again.index) == list(map(shortest, names))
     np.testing.assert_allclose(again.to_numpy(), values, rtol=1e-12)
 
 
@@ -177,6 +178,45 @@ def test_a_table_that_cannot_be_used_is_said(tmp_path: Path, text: str, message:
         read_descriptions(path)
     with pytest.raises(ConditionError, match="cannot be read"):
         read_descriptions(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "features"),
+    [
+        ("gene;x;y\nA;1,5;10\nB;2,5;30\n", {"x": [1.5, 2.5], "y": [10, 30]}),
+        ("sep=;\ngene;x;y\nA;1,5;10\nB;2,5;30\n", {"x": [1.5, 2.5], "y": [10, 30]}),
+        ("x,y\nA,1,10\nB,2,30\n", {"x": [1, 2], "y": [10, 30]}),  # as R writes names of rows
+        ("gene,x\nA,1e5\nB,2E-300\n", {"x": [1e5, 2e-300]}),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_tables_of_numbers_as_programs_write_them(
+    tmp_path: Path, text: str, features: dict[str, list[float]], encoding: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    table = read_descriptions(path)
+    assert {name: table[name].tolist() for name in table.columns} == features
+    assert table.index.tolist() == ["A", "B"]
+
+
+def test_decimal_commas_between_commas_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("gene,x,y\nA,1,5,10\nB,2,5,30\n")
+    with pytest.raises(ConditionError, match="more cells in a row than titles; write decimal points"):
+        read_descriptions(path)
+
+
+def test_numbers_of_a_new_condition_go_by_the_titles_that_the_model_knows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for titles in ("b,a", "B,A", " b , a", "a,b"):
+        path.write_text(f"name,{titles}\nnew,20,1.5\n")
+        expected = [20, 1.5] if titles == "a,b" else [1.5, 20]
+        assert read_new_conditions(path, [TABLE]) == [NewCondition("new", vector=expected)]
+    for titles in ("b,c", "p,q", "0,1"):
+        path.write_text(f"name,{titles}\nnew,20,1.5\n")
+        with pytest.raises(ConditionError, match=r"has no column 'a'.*which the model was trained with"):
+            read_new_conditions(path, [TABLE])
 
 
 def test_new_conditions_from_a_table(tmp_path: Path) -> None:

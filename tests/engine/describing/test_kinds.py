@@ -130,6 +130,8 @@ def test_rows_of_a_table_are_standardized_by_all_of_it(tmp_path: Path) -> None:
     assert described.spread[0] == pytest.approx(np.std([1, 3, 8]))
     np.testing.assert_array_equal(raw, [[3, 7], [1, 7]])
     np.testing.assert_allclose(described.complete(raw, None)[:, 0], np.array([-1, -3]) / np.std([1, 3, 8]), rtol=1e-6)
+    held_out = facts.assign(trained=[True, False])
+    assert Table.of_training(held_out, "", str(path), standardize=True)[0].center == (5.5, 7.0)
     plain, _ = Table.of_training(facts, "", str(path), standardize=False)
     assert (plain.center, plain.spread) == ((), ())
     with pytest.raises(ConditionError, match="has no row for q; add it"):

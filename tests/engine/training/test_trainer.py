@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -285,3 +286,32 @@ def test_a_training_goes_by_the_recipe_it_is_given_whatever_the_settings_name(
     for run in runs:
         list(run)
     assert torch.equal(weights(one), weights(other))
+
+
+def test_a_run_goes_on_with_its_own_cells_alone(make_trainer: Make, cells: Cells) -> None:
+    make_trainer()
+    exchanged = {"low": "high", "high": "low", "DMSO": "DMSO"}
+    others = {
+        "renamed": cells.table["drug"].replace("low", "new"),
+        "exchanged": cells.table["drug"].map(exchanged),
+    }
+    for drug in others.values():
+        with pytest.raises(TrainingError, match=r"other cells \(their labels or their order differ\)"):
+            make_trainer(of=replace(cells, table=cells.table.assign(drug=drug)), resume=True)
+    order = np.r_[1, 0, 2:40]
+    with pytest.raises(TrainingError, match="their labels or their order and their pixels differ"):
+        make_trainer(of=cells.take(order), resume=True)
+    pixels = cells.pixels.copy()
+    pixels[7, 0, 0, 0] += 1
+    with pytest.raises(TrainingError, match=r"other cells \(their pixels differ\)"):
+        make_trainer(of=replace(cells, pixels=pixels), resume=True)
+    assert make_trainer(of=replace(cells, table=cells.table.assign(more=1)), resume=True).step == 0
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(make_trainer: Make, cells: Cells) -> None:
+    run = make_trainer().run
+    path = run.folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["source"]["fingerprint"]
+    path.write_text(json.dumps(config))
+    assert make_trainer(resume=True).step == 0

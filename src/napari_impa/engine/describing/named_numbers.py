@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.tables import shortest
-from napari_impa.errors import ConditionError
+from napari_impa.cells.tables import read_table, shortest
+from napari_impa.errors import ConditionError, SourceError
 
 
 def read_descriptions(path: str | Path) -> pd.DataFrame:
@@ -33,9 +32,18 @@ def read_descriptions(path: str | Path) -> pd.DataFrame:
         twice = table.index[table.index.duplicated()][0]
         raise ConditionError(f"{name} has two rows for {twice!r}; keep one of them.")
     for column in table.columns:
+        table[column] = numbers_of(table[column])
         if table[column].dtype.kind not in "iuf" or not np.isfinite(table[column]).all():
             raise ConditionError(f"The column {column!r} of {name} holds values that are not numbers.")
     return table.astype(float)
+
+
+def numbers_of(column: pd.Series) -> pd.Series:
+    """A column as numbers where every value in it is one, however it is written; else as it is."""
+    if column.dtype.kind in "iufb":
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if (numbers.isna() & column.notna()).any() else numbers
 
 
 def read_named(path: str | Path) -> pd.DataFrame:
@@ -47,12 +55,8 @@ def read_named(path: str | Path) -> pd.DataFrame:
         If the file cannot be read.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            separator = max(",;\t", key=file.readline().count)
-        options: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "keep_default_na": False}
-        first = pd.read_csv(path, nrows=0, **options).columns[0]
-        table = pd.read_csv(path, dtype={first: str}, na_values=[""], index_col=False, **options)
-    except (OSError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise ConditionError(f"{path} cannot be read as a table ({reason}); save it again as CSV.") from error
+        table = read_table(path, names_first=True)
+    except SourceError as error:
+        raise ConditionError(str(error)) from error
+    first = table.columns[0]
     return table.set_index(pd.Index(table.pop(first).map(shortest).to_numpy()))

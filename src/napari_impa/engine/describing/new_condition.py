@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import DOSE, MODALITY, SMILES
 from napari_impa.engine.describing import DESCRIBED, kind_named, names_of
 from napari_impa.engine.describing.description import Description
-from napari_impa.engine.describing.named_numbers import read_named
+from napari_impa.engine.describing.named_numbers import numbers_of, read_named
 from napari_impa.errors import ConditionError
 
 
@@ -98,20 +99,27 @@ def read_new_conditions(path: str | Path, descriptions: Sequence[Description]) -
     ----------
     path
         Columns called `smiles`, `dose…` and `modality` are taken for that, the others for numbers in the order of the
-        table that the model was trained with, or under the same names.
+        table that the model was trained with where their titles are not known, else by the same titles.
     descriptions
         The model's.
 
     Raises
     ------
     ConditionError
-        If the file cannot be read as a table, or a value does not fit.
+        If the file cannot be read as a table, lacks a column that the model was trained with, or a value does not fit.
     """
-    table = read_named(path)
-    known = next((one.features for one in descriptions if one.features and set(one.features) <= set(table.columns)), ())
+    table, known = _with_known_titles(read_named(path), descriptions)
     others = [column for column in table.columns if column not in known]
     smiles, modality, dose = SMILES.find(others), MODALITY.find(others), DOSE.find(others)
     numbers = table[list(known) or [column for column in others if column not in (smiles, modality, dose)]]
+    numbers = numbers.apply(numbers_of) if len(numbers.columns) else numbers
+    if smiles is None and not known and descriptions and all(one.features for one in descriptions):
+        titles = descriptions[0].features
+        missing = [name for name in titles if name not in table.columns]
+        raise ConditionError(
+            f"{Path(path).name} has no column {_some(missing)}, which the model was trained with; its columns are: "
+            f"{_some(list(map(str, numbers.columns))) or 'none'}. Give the columns the titles of that table."
+        )
     if smiles is None and not all(kind.kind in "iuf" for kind in numbers.dtypes):
         raise ConditionError(f"{Path(path).name} holds neither a column called smiles nor numbers alone.")
     found = []
@@ -126,6 +134,22 @@ def read_new_conditions(path: str | Path, descriptions: Sequence[Description]) -
             given["dose"] = _number(values[dose], name)
         found.append(NewCondition(name, **given))
     return found
+
+
+def _with_known_titles(
+    table: pd.DataFrame, descriptions: Sequence[Description]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The table with the titles that a model knows, however they are spelled, and these; none where one is missing."""
+    spelled = {tidy(str(column)).casefold(): column for column in reversed(list(table.columns))}
+    for one in descriptions:
+        own = {name: name if name in table.columns else spelled.get(tidy(name).casefold()) for name in one.features}
+        if own and None not in own.values() and len(set(own.values())) == len(own):
+            return table.rename(columns={column: name for name, column in own.items()}), one.features
+    return table, ()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + " …" * (len(names) > 5)
 
 
 def _number(value: object, name: str) -> float:

@@ -32,7 +32,9 @@ class Table(Description):
     def of_training(
         cls, facts: pd.DataFrame, modality: str, path: str, *, standardize: bool
     ) -> tuple[Self, NDArray[Any]]:
-        """(K, columns) rows of the table; they are standardized by all of its rows."""
+        """(K, columns) rows of the table; they are standardized by all of its rows but those of what is held out."""
+        import pandas as pd
+
         from napari_impa.engine.describing.named_numbers import read_descriptions
 
         table = read_descriptions(path)
@@ -41,7 +43,10 @@ class Table(Description):
             raise ConditionError(f"{path} has no row for {', '.join(sorted(set(missing))[:5])}; add it.")
         scaling: dict[str, Any] = {}
         if standardize:
-            deviation = table.std(ddof=0)
-            scaling = {"center": tuple(table.mean()), "spread": tuple(deviation.where(deviation > 0, 1.0))}
+            trained = facts.get("trained", pd.Series(True, facts.index))
+            held_out = set(facts["key"][~trained]) - set(facts["key"][trained])
+            seen = table[~table.index.isin(held_out)]
+            deviation = seen.std(ddof=0)
+            scaling = {"center": tuple(seen.mean()), "spread": tuple(deviation.where(deviation > 0, 1.0))}
         described = cls(modality, features=tuple(map(str, table.columns)), **scaling)
         return described, table.loc[facts["key"]].to_numpy()

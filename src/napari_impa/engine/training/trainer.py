@@ -31,6 +31,7 @@ from napari_impa.engine.steering import Abandoned, Steered, Steering, interrupti
 from napari_impa.engine.training.calibration import calibrate, can_calibrate
 from napari_impa.engine.training.cells_a_step import cells_in_words, with_cells_a_step
 from napari_impa.engine.training.data.drawn_ahead import DrawnAhead
+from napari_impa.engine.training.data.labels import alike_in_words
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.events import Samples, TrainingEvent, seconds_left
 from napari_impa.engine.training.fine_tuning import go_on_from, recorded
@@ -138,6 +139,7 @@ class Trainer(Steered):
         labels = self.data.labels
         described = labels.describe(standardized=self.recipe.standardizes_tables)
         descriptions = [description for description, _ in described]
+        self.alike = alike_in_words(labels.alike)
         self.started_from = recorded(self.run, start_from) if resuming else None
         networks = first_networks(labels, described, settings, len(cells.channels), self.recipe)
         if start_from is not None and not (resuming and self.run.checkpoint_path.is_file()):
@@ -167,6 +169,8 @@ class Trainer(Steered):
             self._resume()
         elif self.group.is_first:
             self.run.start(settings, self.recipe, self._trained.source, self.started_from)
+            if self.alike:
+                logger.warning("%s", self.alike)
         self.group.copy_from_first(self._step.state().values())
 
     def keep_best(self, score: GapScore, *, every: int, floor: float = math.nan) -> None:

@@ -119,7 +119,7 @@ def test_doses_as_a_feature(make_trainer: Make, compounds: Cells) -> None:
     np.testing.assert_allclose(vectors[:, -1], factor * np.log10([2, 2, 11, 11, 2, 11]), rtol=1e-6)
     np.testing.assert_array_equal(vectors[0, :-1], vectors[2, :-1])
     sizes = np.linalg.norm(vectors[:, :-1], axis=1)
-    assert sizes.min() < vectors[0, -1] < sizes.max()
+    assert vectors[0, -1] == pytest.approx(np.sqrt(np.square(sizes[:2]).mean()))  # of what is trained on
     new, _ = model.embedding(NewCondition("aspirin at ten", "CC(=O)Oc1ccccc1C(=O)O", dose=10))
     np.testing.assert_array_equal(new.numpy(), vectors[2])
     assert model.shape.mapping_layers == 2
@@ -330,3 +330,35 @@ def test_what_training_compounds_do_not_span_says_nothing_at_first(
     away -= torch.linalg.pinv(known) @ (known @ away)  # orthogonal to every compound
     styles = networks.style_of(torch.stack([away, torch.zeros_like(away)]), torch.zeros(2, networks.shape.noise_dim))
     assert torch.allclose(*styles, atol=1e-4) == (recipe != "paper")
+
+
+def test_conditions_of_one_vector_are_named(
+    make_trainer: Make, undosed: Cells, compounds: Cells, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_trainer("one", of=compounds, description="bit")
+    assert "The same numbers describe aspirin 1 and aspirin 10; caffeine 1 and caffeine 10" in caplog.text
+    caplog.clear()
+    assert make_trainer("two", of=compounds, description="bit", dose="dose_um").alike == ""
+    assert make_trainer("three", of=undosed, description="bit").alike == ""
+    assert caplog.text == ""
+
+
+def test_nothing_of_what_is_held_out_reaches_a_scale(make_trainer: Make, compounds: Cells, tmp_path: Path) -> None:
+    held = {"compound": ["ethanol"]}
+
+    def scales(folder: str, cells: Cells, **settings: Any) -> list[Any]:
+        made = make_trainer(folder, of=cells, hold_out=held, dose="dose_um", **settings).model.descriptions[0]
+        return [made.dose, made.center, made.spread]
+
+    table = compounds.table.copy()
+    table.loc[table["compound"] == "ethanol", "smiles"] = "CCCCCCCCCCCCCCCCN"
+    assert scales("a", compounds, description="count") == scales(
+        "b", replace(compounds, table=table), description="count"
+    )
+    path = tmp_path / "t.csv"
+    found = []
+    for number in (3, 3000):
+        path.write_text(f"name,a,b\naspirin,1,5\ncaffeine,2,6\nethanol,{number},{number}\nelsewhere,7,7\n")
+        found.append(scales(str(number), compounds, description=path))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 2

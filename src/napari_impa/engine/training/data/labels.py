@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -47,6 +48,9 @@ class TrainingLabels:
         (modalities,) number of the condition that is the modality's control, or -1.
     counts
         Cells of each condition, and of the control.
+    alike
+        Conditions that are described by the same numbers, once they are described, so that a model cannot tell them
+        apart.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class TrainingLabels:
 
     def __init__(self, cells: Cells, settings: TrainingSettings) -> None:
         self._cells, self._settings = cells, settings
+        self.alike: list[list[str]] = []
         self.held = held_out_mask(cells, settings.hold_out) | ~cells.mask_where(settings.where)
         self._names, self._is_control = cells.conditions, cells.is_control
         self.held |= self._names == ""  # an empty label is none
@@ -93,6 +98,13 @@ class TrainingLabels:
         self.counts = dict(zip(self.conditions, self.sizes.tolist(), strict=True))
         if settings.task != "batch":
             self.counts[shortest(cells.control)] = len(controls)
+
+    def digest(self) -> str:
+        """Of what every cell is labelled with, in their order, and of which take no part."""
+        digest = hashlib.sha256(np.packbits(self.held).tobytes())
+        for name, kind in zip(self._names, self._kinds, strict=True):
+            digest.update(f"{name}\0{kind}\n".encode())
+        return digest.hexdigest()[:32]
 
     def _controls_and_treated(self, rows: Rows) -> tuple[Rows, Rows]:
         cells = self._cells
@@ -178,13 +190,15 @@ class TrainingLabels:
         trained = self.of_modality(number)
         facts = self._facts(number, trained)
         unseen = [name for name in facts.index if name not in trained]
+        known = facts.assign(trained=facts.index.isin(trained))
         description, raw = kind.of_training(
-            facts, modality, settings.description_of(modality), standardize=standardized
+            known, modality, settings.description_of(modality), standardize=standardized
         )
         doses = facts["dose"].to_numpy()
         if settings.dose is not None:
-            description = description.with_doses(raw, doses[: len(trained)].max())
+            description = description.with_doses(raw[: len(trained)], doses[: len(trained)].max())
         vectors = description.complete(raw, doses)
+        self.alike += same_vectors(list(facts.index), vectors)
         rest = dict(zip(unseen, vectors[len(trained) :], strict=True))
         return replace(description, unseen=rest), vectors[: len(trained)]
 
@@ -255,6 +269,25 @@ def _check_description(settings: TrainingSettings, modalities: Sequence[str]) ->
             raise ConditionError(
                 f"No treated cell is of the modality {unknown[0]!r}; the modalities are: {', '.join(modalities)}."
             )
+
+
+def same_vectors(names: Sequence[str], vectors: Vector) -> list[list[str]]:
+    """Names of conditions that have the same vector (K, e), together."""
+    groups: dict[bytes, list[str]] = {}
+    for name, vector in zip(names, vectors, strict=True):
+        groups.setdefault(np.ascontiguousarray(vector).tobytes(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def alike_in_words(alike: Sequence[Sequence[str]]) -> str:
+    """Say which conditions a model cannot tell apart; nothing where it can."""
+    if not alike:
+        return ""
+    some = "; ".join(" and ".join(map(str, group[:4])) + " …" * (len(group) > 4) for group in alike[:4])
+    return (
+        f"The same numbers describe {some}{' …' if len(alike) > 4 else ''}: a model turns cells into them alike; mend "
+        "the description, or give the dose as a feature where that is what differs."
+    )
 
 
 def held_out_mask(cells: Cells, hold_out: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from napari_impa.engine.model import tensor_file
@@ -18,6 +19,8 @@ from napari_impa.engine.training.settings import MAY_CHANGE, TrainingSettings
 from napari_impa.engine.training.steps.rates import RateFactors
 from napari_impa.engine.training.steps.step import Step
 from napari_impa.errors import TrainingError
+
+_OF_CELLS = {"labels": "their labels or their order", "pixels": "their pixels", "limits": "their intensity limits"}
 
 LOSSES = "losses."
 """Beginning of the names of tensors that hold the last losses."""
@@ -141,7 +144,7 @@ def require_same_cells(run: Run, source: Mapping[str, Any]) -> None:
     Raises
     ------
     TrainingError
-        If there are more or fewer of them, or they are labelled otherwise.
+        If there are more or fewer of them, in another order, with other labels or pixels (`data.fingerprint`).
     """
     old = run.config.get("source", {})
     if any(old.get(name, source[name]) != source[name] for name in ("count", "label", "control")):
@@ -153,3 +156,16 @@ def require_same_cells(run: Run, source: Mapping[str, Any]) -> None:
             f"The run in {run.folder} was trained with other cells ({before}; now {now}); "
             "give the same ones to resume it, or choose another folder and start from its model."
         )
+    prints, now = old.get("fingerprint") or {}, source["fingerprint"]  # none where an earlier version began the run
+    differ = [what for key, what in _OF_CELLS.items() if key in prints and not _same(prints[key], now[key])]
+    if differ:
+        raise TrainingError(
+            f"The run in {run.folder} was trained with other cells ({' and '.join(differ)} differ); "
+            "give the same ones to resume it, or choose another folder and start from its model."
+        )
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(new, str):
+        return bool(old == new)
+    return np.shape(old) == np.shape(new) and bool(np.allclose(old, new, rtol=1e-6, atol=0, equal_nan=True))

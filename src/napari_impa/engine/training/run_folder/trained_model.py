@@ -10,6 +10,7 @@ from napari_impa.cells.store import Cells
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.training.data.fingerprint import fingerprint
 from napari_impa.engine.training.data.training_cells import TrainingCells
 from napari_impa.engine.training.steps.step import Step
 from napari_impa.versions import versions
@@ -51,6 +52,7 @@ class TrainedModel:
             "count": len(cells),
             "label": list(cells.label),
             "control": cells.control,
+            "fingerprint": fingerprint(data),
         }
 
     def make(self, step: Step[Any], *, steps: int, seconds: float, started_from: Mapping[str, Any] | None) -> IMPA:
