@@ -42,7 +42,7 @@ def test_rates_fall_with_the_square_root_of_the_batch_and_never_rise(batch_size:
 def test_at_width_16_and_batch_16_rates_are_the_recipe_s_to_the_bit() -> None:
     step = step_of(DefaultRecipe(), 16, 16)
     found = rates(step)
-    assert (found["critic"], found["maker"], found["kernels"], found["styles"]) == (1e-3, 2e-4, 0.004, 2e-4)
+    assert (found["critic"], found["maker"], found["kernels"], found["styles"]) == (1e-3, 5e-4, 0.01, 5e-4)
 
 
 @pytest.mark.parametrize(("width", "batch_size", "critic"), [(32, 16, 5e-4), (64, 16, 2.5e-4), (64, 4, 1.25e-4)])
@@ -50,13 +50,13 @@ def test_a_wide_discriminator_learns_slower(width: int, batch_size: int, critic:
     found = rates(step_of(DefaultRecipe(), width, batch_size))
     rest = (batch_size / 16) ** 0.5
     assert found == pytest.approx(
-        {"critic": critic, "maker": rest * 2e-4, "kernels": rest * 0.004, "styles": rest * 2e-4, "starts": 0.2}
+        {"critic": critic, "maker": rest * 5e-4, "kernels": rest * 0.01, "styles": rest * 5e-4, "starts": 0.2}
     )
 
 
 def test_without_muon_the_makers_rate_falls_with_the_width_too() -> None:
     step = step_of(DefaultRecipe(muon=0.0), 64, 16)
-    assert rates(step)["maker"] == pytest.approx(2e-4 / 4)
+    assert rates(step)["maker"] == pytest.approx(5e-4 / 4)
     assert rates(step, "autoencoder", 0.1)["maker"] == pytest.approx(2e-3 / 4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,14 +53,15 @@ def test_a_recipe_is_what_its_row_says(entry: Any) -> None:
 
 
 def test_runs_of_version_0_1_are_read() -> None:
-    assert recipe_from_json(NAMELESS, "default") == DefaultRecipe()
-    assert recipe_from_json(NAMELESS | {"cycle": 0.25, "upsampling": "bilinear"}, "default") == DefaultRecipe(
-        cycle=0.25, upsampling="bilinear"
+    former = DefaultRecipe(learning_rate=2e-4, muon=0.004)
+    assert recipe_from_json(NAMELESS, "default") == former
+    assert recipe_from_json(NAMELESS | {"cycle": 0.25, "upsampling": "bilinear"}, "default") == replace(
+        former, cycle=0.25, upsampling="bilinear"
     )
     assert recipe_from_json(dict(FORMER), "paper") == PaperRecipe()
     older = {k: v for k, v in NAMELESS.items() if k not in ("relative_style", "backward_cycle", "upsampling")}
-    assert recipe_from_json(older, "default") == DefaultRecipe(
-        relative_style=False, backward_cycle=0.0, upsampling="nearest"
+    assert recipe_from_json(older, "default") == replace(
+        former, relative_style=False, backward_cycle=0.0, upsampling="nearest"
     )
 
 
@@ -109,7 +111,7 @@ def test_going_on_from_a_model_needs_no_large_steps() -> None:
     recipe = DefaultRecipe()
     assert recipe.going_on(new_conditions=False).autoencoder == 0
     some = recipe.going_on(new_conditions=True)
-    assert (some.autoencoder, some.autoencoder_rates) == (0.15, (2e-4, 0.004))
+    assert (some.autoencoder, some.autoencoder_rates) == (0.15, (5e-4, 0.01))
     short = DefaultRecipe(autoencoder=0.0)
     assert short.going_on(new_conditions=True) == short
     assert PaperRecipe().going_on(new_conditions=True) == PaperRecipe()

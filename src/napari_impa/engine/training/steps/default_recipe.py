@@ -62,9 +62,9 @@ class DefaultRecipe(Recipe):
         If a value is out of its range.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
     critic_rate: float = 1e-3
-    muon: float = 0.004
+    muon: float = 0.01
     autoencoder: float = 0.35
     autoencoder_rates: tuple[float, float] = (2e-3, 0.02)
     ramp: float = 0.05
