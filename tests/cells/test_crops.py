@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from napari_impa.cells.crops import cut, cut_at, fits, nucleus_centres, paste, soft_window
+from napari_impa.cells.crops import cut, cut_at, fits, nucleus_centres, paste, soft_window, without_old_bodies
 from napari_impa.errors import CellsError
 
 DTYPES = (np.uint8, np.uint16, np.int16, np.float32, np.float64)
@@ -189,3 +192,42 @@ def test_fits_counts_the_last_row_and_column():
 def test_what_does_not_fit_is_said(call, words):
     with pytest.raises(CellsError, match=words):
         call(np.zeros((2, 30, 40), np.uint16))
+
+
+def discs(radius: float) -> NDArray[Any]:
+    """(1, 120, 200) two round cells of that radius on a ground of 100; the second of radius 24 in any case."""
+    y, x = np.ogrid[:120, :200]
+    inside = (np.hypot(y - 60, x - 60) < radius) | (np.hypot(y - 60, x - 150) < 24)
+    return np.where(inside, 1100, 100)[None].astype(np.uint16)
+
+
+def nuclei() -> NDArray[Any]:
+    y, x = np.ogrid[:120, :200]
+    return (np.hypot(y - 60, x - 60) < 5) + 2 * (np.hypot(y - 60, x - 150) < 5)
+
+
+def test_a_cell_larger_than_its_crop_leaves_no_ghost_of_its_old_body():
+    field, after, centres = discs(28), discs(8), [[60, 60]]
+    crops = cut_at(after, centres, 40)
+    ghost = paste(field, crops, centres)
+    whole = paste(without_old_bodies(field, crops, centres, nuclei(), [1]), crops, centres)
+    y, x = np.ogrid[:120, :200]
+    old = (np.hypot(y - 60, x - 60) < 28) & (np.hypot(y - 60, x - 60) > 10)
+    assert (ghost[0, old] > 400).mean() > 0.3  # what this is about
+    assert (whole[0, old] > 400).mean() < 0.02
+    assert whole[0, 60, 60] == 1100
+    np.testing.assert_array_equal(whole[0, :, 100:], field[0, :, 100:])  # the other cell, which was not turned
+
+
+def test_cells_that_do_not_change_or_grow_keep_the_field():
+    field, centres = discs(28), [[60, 60], [60, 150]]
+    np.testing.assert_array_equal(
+        without_old_bodies(field, cut_at(field, centres, 40), centres, nuclei(), [1, 2]), field
+    )
+    brighter = cut_at(field, centres, 40) + 500
+    np.testing.assert_array_equal(without_old_bodies(field, brighter, centres, nuclei(), [1, 2]), field)
+    at_the_border = [[3, 5]]
+    cells = np.zeros((120, 200), int)
+    cells[3, 5] = 1
+    kept = without_old_bodies(field, cut_at(field, at_the_border, 40), at_the_border, cells, [1])
+    np.testing.assert_array_equal(kept, field)

@@ -185,6 +185,69 @@ def paste(
     return np.clip(np.rint(pixels + change), limits.min, limits.max).astype(pixels.dtype)
 
 
+def without_old_bodies(
+    pixels: NDArray[Any], crops: NDArray[Any], centres: ArrayLike, cells: NDArray[Any], numbers: ArrayLike
+) -> NDArray[Any]:
+    """Let what of changed cells lies outside their crops, or at their soft seams, fade as it does at the crops' sides.
+
+    A cell larger than its crop would leave its old body around the new one. Where a crop became darker at its sides,
+    what lies beyond them and belongs to the same cell is darkened by as much, less and less up to half a crop further
+    out. Nothing is brightened, and cells that did not change stay as they are.
+
+    Parameters
+    ----------
+    pixels
+        (C, H, W) field; not modified.
+    crops, centres
+        As `paste` takes them, which then pastes the crops into what is returned.
+    cells
+        (H, W) where each cell is, or its nucleus, by its number; 0 elsewhere. A pixel belongs to the nearest cell.
+    numbers
+        (n,) of the crops' cells in it. Others, which were left out, keep their bodies.
+
+    Returns
+    -------
+    (C, H, W) of the field's type.
+    """
+    pixels, crops = np.asarray(pixels), np.asarray(crops)
+    if not len(crops) or not np.any(cells):
+        return pixels
+    nearest = ndi.distance_transform_edt(cells == 0, return_distances=False, return_indices=True)
+    owner = np.asarray(cells)[tuple(nearest)]
+    size, (height, width) = crops.shape[-1], pixels.shape[1:]
+    out, inset = size // 2, max(1, size // 8)
+    ground = np.quantile(pixels[:, ::4, ::4].reshape(len(pixels), -1), 0.05, axis=1)[:, None, None]
+    fade = soft_window(size + 2 * out, out / (size + 2 * out))
+    faded = pixels.astype(np.float64)
+    for crop, number, (y, x) in zip(crops, np.asarray(numbers), _starts(centres, size), strict=True):
+        y0, y1, x0, x1 = max(y - out, 0), min(y + size + out, height), max(x - out, 0), min(x + size + out, width)
+        mine = owner[y0:y1, x0:x1] == number
+        if not mine.any():
+            continue
+        before = pixels[:, _clamped(y, size, height)[:, None], _clamped(x, size, width)[None]].astype(np.float64)
+        kept = _share_kept(before - ground, crop - ground, size / 24)
+        kept = np.pad(kept[:, inset : size - inset, inset : size - inset], ((0, 0), *((out + inset,) * 2,) * 2), "edge")
+        part = np.s_[y0 - y + out : y1 - y + out, x0 - x + out : x1 - x + out]
+        lost = (1 - kept[:, *part]) * fade[part] * mine
+        field = faded[:, y0:y1, x0:x1]
+        field -= lost * np.maximum(field - ground, 0)
+    if not np.issubdtype(pixels.dtype, np.integer):
+        return np.where(faded == pixels, pixels, faded).astype(pixels.dtype)
+    return np.rint(faded).astype(pixels.dtype)
+
+
+def _share_kept(before: NDArray[Any], after: NDArray[Any], sigma: float) -> NDArray[np.float64]:
+    """(C, S, S) how much of its light above the ground each part keeps, 0 to 1; 1 where there was none."""
+    smooth = [ndi.gaussian_filter(np.maximum(one, 0), (0, sigma, sigma)) for one in (before, after)]
+    least = 0.02 * smooth[0].max(axis=(1, 2), keepdims=True) + 1e-12
+    kept = np.where(smooth[0] > least, smooth[1] / np.maximum(smooth[0], least), 1.0)
+    return np.asarray(np.clip(kept, 0, 1))
+
+
+def _clamped(start: int, size: int, length: int) -> NDArray[np.intp]:
+    return np.clip(np.arange(start, start + size), 0, length - 1)
+
+
 def soft_window(size: int, softness: float = 0.25) -> NDArray[np.float64]:
     """(S, S) weights: 1 in the middle, falling to the sides along a raised cosine over `softness` of the side."""
     if not 0 <= softness <= 0.5:

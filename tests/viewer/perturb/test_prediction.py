@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from napari.layers import Image
 
-from napari_impa.cells.crops import cut, paste
+from napari_impa.cells.crops import cut, paste, without_old_bodies
 from napari_impa.cells.simulated.screen import simulated_cells, simulated_field
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
@@ -141,7 +141,9 @@ def test_cells_are_put_back_where_they_were_cut(model: IMPA) -> None:
     encoded = EncodedCells(loaded(model), origin)
     result = predict_cells(Token(), encoded, REQUEST)
     fields = paste_cells(Token(), encoded, result)
-    expected = paste(FIELD.pixels, result.pixels[0], origin.cells.table[["y", "x"]].to_numpy())
+    centres = origin.cells.table[["y", "x"]].to_numpy()
+    faded = without_old_bodies(FIELD.pixels, result.pixels[0], centres, origin.marks, origin.rows + 1)
+    expected = paste(faded, result.pixels[0], centres)
     assert len(fields) == 1
     assert np.array_equal(fields[0], expected)
     assert not np.array_equal(expected, FIELD.pixels)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import paste
+from napari_impa.cells.crops import paste, without_old_bodies
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names
 from napari_impa.errors import CellsError
@@ -124,14 +124,27 @@ class Found:
         return np.flatnonzero(names == condition)
 
     def paste(self, pixels: NDArray[Any]) -> NDArray[Any] | None:
-        """Return the field with (N, C, S, S) pixels where the cells were cut; None where the cells have no field."""
+        """Return the field with (N, C, S, S) pixels where the cells were cut; None where the cells have no field.
+
+        Where it is known which cell is where, what of a cell's old body reaches beyond its crop fades with it.
+        """
         if self.field is None:
             return None
         centres = self.cells.table[["y", "x"]].to_numpy()
         if self.field.ndim == 3:
-            return paste(self.field, pixels, centres)
-        at = self.cells.table["step"].to_numpy()
-        return np.stack([paste(one, pixels[at == step], centres[at == step]) for step, one in enumerate(self.field)])
+            return self._pasted(self.field, pixels, centres, self.marks, self.rows + 1)
+        at, fields = self.cells.table["step"].to_numpy(), []
+        for step, one in enumerate(self.field):
+            here, marks = at == step, None if self.marks is None else self.marks[step]
+            fields.append(self._pasted(one, pixels[here], centres[here], marks, (self.rows + 1)[here]))
+        return np.stack(fields)
+
+    @staticmethod
+    def _pasted(
+        field: NDArray[Any], pixels: NDArray[Any], centres: NDArray[Any], marks: NDArray[Any] | None, numbers: Any
+    ) -> NDArray[Any]:
+        ground = field if marks is None else without_old_bodies(field, pixels, centres, marks, numbers)
+        return paste(ground, pixels, centres)
 
     def taking(self, keep: NDArray[np.bool_]) -> Found:
         """Return the same with fewer cells: those of (N,) `keep`; the others count as left out by hand.
