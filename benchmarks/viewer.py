@@ -1,4 +1,4 @@
-"""How the Perturb dock feels in the real window: a choice until it is drawn, the slider, the gaps of the event loop.
+"""How the Perturb dock feels in the real window: a choice until it is drawn, the gallery, the slider, the gaps.
 
 The bundled model on the CPU, with crops of 64 px in three channels.  Every ratio is of what was measured to its target.
 """
@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks import gallery
 from benchmarks.measure import Options, Row, row_against, shown
 from benchmarks.window import gap_rows, heartbeats, in_window, open_viewer, until
 
@@ -29,6 +30,10 @@ def rows(options: Options) -> Iterator[Row]:
 
 
 def _measured(options: Options) -> Iterator[Row]:
+    from napari_impa.viewer.perturb.views.gallery import GalleryView
+
+    with open_window(30 if options.quick else gallery.MANY, GalleryView) as window:
+        yield from gallery.gallery_rows(window, options)
     count, many, choices, seconds = (12, 24, 2, 0.5) if options.quick else (CELLS, MANY, CHOICES, 5.0)
     with open_window(count) as window:
         yield from choosing(window, choices)

@@ -347,6 +347,8 @@ def used_and_closed(viewer: Any, model_path: Path, settle: Settle) -> list[Any]:
     dock.what_changed.toggleButton().click()
     settle(lambda: dock.changes.changes is not None)
     held = [weakref.ref(dock.session.loaded.model), weakref.ref(dock.session.found.cells)]
+    held += [weakref.ref(layer) for layer in viewer.layers if MADE_BY in layer.metadata]  # the gallery, the outlines
+    show(dock, settle, SideBySide)
     held += [weakref.ref(layer) for layer in viewer.layers if MADE_BY in layer.metadata]
     viewer.window.remove_dock_widget(dock)
     dock.deleteLater()
@@ -355,7 +357,7 @@ def used_and_closed(viewer: Any, model_path: Path, settle: Settle) -> list[Any]:
 
 def test_closing_the_dock_lets_go_of_model_and_layers(viewer: Any, model_path: Path, settle: Settle) -> None:
     held = used_and_closed(viewer, model_path, settle)
-    assert len(held) == 9
+    assert len(held) == 11
 
     def gone() -> bool:
         gc.collect()

@@ -6,8 +6,9 @@ Only what is in sight is drawn, and what was drawn is kept, so that thousands of
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,7 @@ class Gallery:
         self.columns, self.apart, self.offset, self.ordered = 0, False, 0, ""
         self.chosen: int | None = None
         self._tiles: OrderedDict[tuple[int, int, bool], Picture] = OrderedDict()
+        self._strips: dict[str, tuple[tuple[Any, ...], Picture]] = {}
 
     def __len__(self) -> int:
         return len(self.rows[0].pixels)
@@ -210,6 +212,7 @@ class Gallery:
         layout = self.layout
         pitch = layout.height + GAP
         first = self.offset // pitch
+        self._make(self.in_sight(), layout)
         for number, row in enumerate(self.in_sight()):
             line, column = divmod(number, layout.columns)
             top, left = (first + line) * pitch - self.offset, LEFT + column * (layout.width + GAP)
@@ -263,8 +266,8 @@ class Gallery:
             if not one.there[row]:
                 draw.rectangle((left, top, left + side - 1, top + side - 1), fill=_EMPTY)
                 continue
-            for line, picture in enumerate(self._parts(one.pixels[row], lines)):
-                image.paste(_resized(picture, side), (left, top + line * pitch))
+            for line, pictures in enumerate(self._parts(one.pixels[row][None], lines)):
+                image.paste(_resized(pictures[0], side), (left, top + line * pitch))
         if lines > 1:
             for line, name in enumerate(self.channels):
                 label = Image.fromarray(_upright(name, side))
@@ -278,30 +281,39 @@ class Gallery:
     # ---- parts ------------------------------------------------------------------------------------------------------
 
     def _parts(self, pixels: NDArray[Any], count: int) -> list[Picture]:
-        """The composite (S, S, 3), and each channel in grey where more than one part is wanted."""
-        parts = [composite(pixels[None], self.limits, self.colours)[0]]
+        """Composites (n, S, S, 3), and the same of each channel in grey where more than one part is wanted."""
+        parts = [composite(pixels, self.limits, self.colours)]
         if count > 1:
-            parts += [composite(pixels[None, [c]], self.limits[[c]], ["grey"])[0] for c in range(len(self.channels))]
+            parts += [composite(pixels[:, [c]], self.limits[[c]], ["grey"]) for c in range(len(self.channels))]
         return parts
 
-    def _tile(self, row: int, layout: GalleryLayout) -> Picture:
-        key = (row, layout.side, layout.parts > 1)
-        if key in self._tiles:
-            self._tiles.move_to_end(key)
-            return self._tiles[key]
-        tile = np.zeros((layout.height, layout.width, 3), np.uint8)
+    def _make(self, rows: NDArray[np.intp], layout: GalleryLayout) -> None:
+        """Draw those of some cells that were not drawn yet, all at once."""
+        missing = np.array([row for row in rows if self._key(int(row), layout) not in self._tiles], np.intp)
+        if not len(missing):
+            return
+        tiles = np.zeros((len(missing), layout.height, layout.width, 3), np.uint8)
         for line, one in enumerate(self.rows):
-            top = line * (layout.side + SEAM)
-            if not one.there[row]:
-                tile[top : top + layout.side] = _EMPTY
-                continue
-            for part, picture in enumerate(self._parts(one.pixels[row], layout.parts)):
-                left = part * (layout.side + 1)
-                tile[top : top + layout.side, left : left + layout.side] = np.asarray(_resized(picture, layout.side))
-        self._tiles[key] = tile
+            down = slice(line * (layout.side + SEAM), line * (layout.side + SEAM) + layout.side)
+            there = np.flatnonzero(one.there[missing])
+            tiles[np.flatnonzero(~one.there[missing]), down] = _EMPTY
+            for part, pictures in enumerate(self._parts(one.pixels[missing[there]], layout.parts)):
+                across = slice(part * (layout.side + 1), part * (layout.side + 1) + layout.side)
+                for number, picture in zip(there, pictures, strict=True):
+                    tiles[number, down, across] = np.asarray(_resized(picture, layout.side))
+        for row, tile in zip(missing, tiles, strict=True):
+            self._tiles[self._key(int(row), layout)] = tile.copy()
+
+    def _key(self, row: int, layout: GalleryLayout) -> tuple[int, int, bool]:
+        return row, layout.side, layout.parts > 1
+
+    def _tile(self, row: int, layout: GalleryLayout) -> Picture:
+        """A cell that was drawn; of very many those that were in sight longest ago are drawn anew."""
+        key = self._key(row, layout)
+        self._tiles.move_to_end(key)
         if len(self._tiles) > _MOST_KEPT:
             self._tiles.popitem(last=False)
-        return tile
+        return self._tiles[key]
 
     def _labelled(self, layout: GalleryLayout) -> bool:
         """Whether there is room to say beside each line what it is; where there is none, the title says it."""
@@ -339,24 +351,36 @@ class Gallery:
 
     def _draw_head(self, canvas: Picture, about: str | None = None) -> None:
         """Write the title, and how many cells there are."""
-        width = canvas.shape[1]
-        strip = Image.new("RGB", (width, HEAD), (0, 0, 0))
-        draw = ImageDraw.Draw(strip)
+        width, large = canvas.shape[1], about is not None
         if about is None:
             count = len(self.order)
             about = " · ".join(filter(None, [f"{count:,} cell{'s' * (count != 1)}", self.ordered]))
+        self._put_strip(canvas[:HEAD], self._head, (width, about, self.title, self._labelled(self.layout), large))
+
+    def _put_strip(self, where: Picture, drawn: Callable[..., Picture], key: tuple[Any, ...]) -> None:
+        """Draw a strip of words, or what was drawn of the same before."""
+        name = drawn.__name__
+        if self._strips.get(name, (None,))[0] != key:
+            self._strips[name] = key, drawn(*key)
+        where[:] = self._strips[name][1]
+
+    def _head(self, width: int, about: str, title: str, labelled: bool, large: bool) -> Picture:
+        strip = Image.new("RGB", (width, HEAD), (0, 0, 0))
+        draw = ImageDraw.Draw(strip)
         about = shortened(about, width / 2, _SMALL)
         room = width - LEFT - RIGHT - lettering(_SMALL).getlength(about) - 2 * GAP
-        middle, title = HEAD // 2 - 2, self.title
-        if about is not None and not self._labelled(self.layout):
+        middle = HEAD // 2 - 2
+        if not large and not labelled:
             title = f"{title} (below {self.rows[0].title})"
         draw.text((LEFT, middle), shortened(title, room, _TEXT), fill=_WHITE, font=lettering(_TEXT), anchor="lm")
         draw.text((width - RIGHT, middle), about, fill=_DIM, font=lettering(_SMALL), anchor="rm")
-        canvas[:HEAD] = np.asarray(strip)
+        return np.asarray(strip)
 
     def _draw_foot(self, canvas: Picture, zoom: float, about: str = "") -> None:
         """Name the channels in their colours, and draw the scale bar."""
-        width = canvas.shape[1]
+        self._put_strip(canvas[-FOOT:], self._foot, (canvas.shape[1], zoom, about))
+
+    def _foot(self, width: int, zoom: float, about: str) -> Picture:
         strip = Image.new("RGB", (width, FOOT), (0, 0, 0))
         draw = ImageDraw.Draw(strip)
         font, middle, right = lettering(_TEXT), FOOT // 2 + 2, float(width - RIGHT)
@@ -376,7 +400,7 @@ class Gallery:
             red, green, blue = (round(255 * (0.3 + 0.7 * part)) for part in COLOURS[colour])
             draw.text((left, middle), text, fill=(red, green, blue), font=font, anchor="lm")
             left += font.getlength(text) + 14
-        canvas[-FOOT:] = np.asarray(strip)
+        return np.asarray(strip)
 
 
 def neighbourhood(
@@ -404,6 +428,7 @@ def _resized(picture: Picture, side: int) -> Image.Image:
     return Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
 
 
+@lru_cache(100)
 def _upright(text: str, room: int) -> Picture:
     """A text that is read from below, at most so many pixels high."""
     text = shortened(text, room, _SMALL)

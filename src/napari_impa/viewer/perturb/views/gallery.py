@@ -88,6 +88,7 @@ class GalleryView(View):
         self._enlarged: int | None = None
         self._request: Request | None = None
         self._last = 0.0
+        self.drawn: Request | None = None
         self.gallery = Gallery(self._rows(), cells.channels, limits, pixel_size=self.found.layers.place.pixel_size)
         viewer = self.panes.viewer
         self.gallery.size = self._size()
@@ -288,7 +289,7 @@ class GalleryView(View):
         else:
             self.layer.data[...] = picture
             self.layer.refresh(thumbnail=False, extent=False, highlight=False)
-        self._last = time.monotonic()
+        self._last, self.drawn = time.monotonic(), self._request
 
     def _picture(self) -> Picture:
         if self._enlarged is None:
