@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_impa.analysis.changes import Changes, changes, cliffs_delta, features_table, percent
+from napari_impa.analysis.changes import LEAST_STAINED, Changes, changes, cliffs_delta, features_table, percent
 from napari_impa.analysis.measurements import MEASURES, Yardstick
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
@@ -116,13 +116,29 @@ def test_tables() -> None:
     tidy = found.cells()
     assert list(tidy) == ["cell", "label", "channel", "feature", "unit", "control", "predicted", "change"]
     assert len(tidy) == 2 * len(found.columns)
-    assert list(tidy[tidy["cell"] == 1]["label"].unique()) == [8]
+    assert list(tidy[tidy["cell"] == 2]["label"].unique()) == [8]
     np.testing.assert_allclose(tidy["change"], tidy["predicted"] - tidy["control"])
     wide = features_table(found)
     assert list(wide["index"]) == [7, 8]
     assert wide["nucleus area (change %)"][0] < -30
     assert wide["nucleus area (change %)"][1] == 0
     assert len(wide.columns) == 1 + 3 * len(found.columns)
+
+
+def test_a_channel_under_the_controls_threshold_has_no_area() -> None:
+    control = discs([8, 8])
+    found = changes(control, discs([8, 8], brightness=0.3))
+    summary = found.summary().set_index(["channel", "feature"])
+    channel = control.channels[0]
+    assert summary["predicted"][channel, "area"] < LEAST_STAINED * summary["control"][channel, "area"]
+    for feature in ("area", "mean intensity", "texture"):
+        assert np.isnan(summary["change_percent"][channel, feature])
+        assert summary["too_dim"][channel, feature]
+    assert summary["change_percent"][channel, "total intensity"] < -60
+    assert not summary["too_dim"][channel, "total intensity"]
+    assert features_table(found)[f"{channel} area (change %)"].isna().all()
+    smaller = changes(discs([8, 8]), discs([6, 6])).summary().set_index(["channel", "feature"])
+    assert not smaller["too_dim"].any()
 
 
 def test_the_work_can_be_left() -> None:

@@ -162,7 +162,7 @@ def test_the_table_has_each_cell_before_and_after(whole: Path) -> None:
         rows = (cells.table["predicted"] == name).to_numpy()
         said = table[table["condition"] == name]
         assert said[["field", "y", "x"]].values.tolist() == cells.table[rows][["field", "y", "x"]].values.tolist()
-        assert said["cell"].tolist() == list(range(len(said)))
+        assert said["cell"].tolist() == list(range(1, len(said) + 1))
     assert table.filter(like="mean intensity").notna().all().all()
 
 

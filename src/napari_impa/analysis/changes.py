@@ -10,10 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from napari_impa.analysis.measurements import Yardstick
+from napari_impa.analysis.measurements import NUCLEUS, Yardstick
 from napari_impa.analysis.ratio import ratio_or_nan
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError
+
+LEAST_STAINED = 0.25
+"""Share of the area of a channel that must be left above the control's threshold to speak of an area."""
+
+UNDER_THRESHOLD = "The channel has fallen under the threshold, which is the control's: too dim to have an area."
+
+_OF_STAINED = ("area", "mean intensity", "texture")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +48,11 @@ class Changes:
     def cells(self) -> pd.DataFrame:
         """Return a tidy table, one row a cell and measure.
 
-        Its columns are `cell` (row number), `label` where known, `channel`, `feature`, `unit`, `control`, `predicted`
-        and `change` (predicted − control).
+        Its columns are `cell` (counted from 1), `label` where known, `channel`, `feature`, `unit`, `control`,
+        `predicted` and `change` (predicted − control).
         """
         count, measures = self.control.shape
-        table = pd.DataFrame({"cell": np.repeat(np.arange(count), measures)})
+        table = pd.DataFrame({"cell": np.repeat(np.arange(1, count + 1), measures)})
         if self.labels is not None:
             table["label"] = np.repeat(self.labels, measures)
         for name in self.columns:
@@ -58,15 +65,37 @@ class Changes:
         words = self.columns[["channel", "feature", "unit"]].itertuples(index=False)
         return pd.DataFrame(values, columns=[" ".join(filter(None, row)) for row in words])
 
+    def too_dim(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
+        """(M,) or (N, M) where a measure after says nothing: its channel has fallen under the control's threshold.
+
+        What is stained is what lies above one threshold, taken from the control cells. Where less than `LEAST_STAINED`
+        of a channel's area is left, that is of its brightness, not of a cell that has shrunk, and mean and texture are
+        of the few pixels left.
+        """
+        before, after = np.asarray(before, float), np.asarray(after, float)
+        dim = np.zeros(before.shape, bool)
+        channels, features = self.columns["channel"].to_numpy(), self.columns["feature"].to_numpy()
+        for at in np.flatnonzero((features == "area") & (channels != NUCLEUS)):
+            fallen = (before[..., at] > 0) & (after[..., at] < LEAST_STAINED * before[..., at])
+            of_channel = (channels == channels[at]) & np.isin(features, _OF_STAINED)
+            dim[..., of_channel] |= fallen[..., None]
+        return dim
+
+    def percent(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
+        """Change of measures (M,) or (N, M) in % of the first; NaN where it says nothing (`percent`, `too_dim`)."""
+        return np.where(self.too_dim(before, after), np.nan, percent(before, after))
+
     def summary(self) -> pd.DataFrame:
         """Return one row a measure, of the population.
 
         Its columns are `channel`, `feature`, `unit`; the medians `control` and `predicted`; `change_percent` from one
-        to the other; `effect`, Cliff's delta of predicted against control cells; and the same of real treated cells
-        as `treated` and `effect_treated` where there are any. See `cliffs_delta`.
+        to the other, NaN where the channel is `too_dim` for it; `effect`, Cliff's delta of predicted against control
+        cells; and the same of real treated cells as `treated` and `effect_treated` where there are any. See
+        `cliffs_delta`.
         """
         table = self.columns.assign(control=_medians(self.control), predicted=_medians(self.predicted))
-        table["change_percent"] = percent(table["control"].to_numpy(), table["predicted"].to_numpy())
+        table["change_percent"] = self.percent(table["control"].to_numpy(), table["predicted"].to_numpy())
+        table["too_dim"] = self.too_dim(table["control"].to_numpy(), table["predicted"].to_numpy())
         table["effect"] = cliffs_delta(self.control, self.predicted)
         if self.treated is not None and len(self.treated):
             table["treated"] = _medians(self.treated)
@@ -117,11 +146,12 @@ def features_table(found: Changes) -> pd.DataFrame:
     measure `channel feature (control)`, `… (predicted)` and `… (change %)`.
     """
     columns: dict[str, Any] = {} if found.labels is None else {"index": found.labels}
+    shares = found.percent(found.control, found.predicted)
     for number, (channel, feature, unit) in enumerate(found.columns.itertuples(index=False)):
         name = f"{channel} {feature}" + (f" {unit}" if unit.endswith("²") else "")
         before, after = found.control[:, number], found.predicted[:, number]
         columns |= {f"{name} (control)": before, f"{name} (predicted)": after}
-        columns[f"{channel} {feature} (change %)"] = percent(before, after)
+        columns[f"{channel} {feature} (change %)"] = shares[:, number]
     return pd.DataFrame(columns)
 
 

@@ -123,10 +123,10 @@ def save_fields(kept: KeptPrediction, path: str | Path, *, watch: Watch = UNWATC
 
 
 def table_of(kept: KeptPrediction) -> pd.DataFrame:
-    """Return a row a cell and part: `cell`, `condition`, where it was cut, what else is known, and its features."""
+    """Return a row a cell (counted from 1) and part: where it was cut, what else is known of it, and its features."""
     tables = []
     for part in kept.parts:
-        table = part.cells.table.assign(cell=np.arange(len(part.cells)), condition=part.title)
+        table = part.cells.table.assign(cell=np.arange(1, len(part.cells) + 1), condition=part.title)
         origin = part.cells.history.get("origin") or dict(part.cells.history.get("cells", {})).get("origin")
         if origin is not None and {"y", "x"} <= set(table.columns):  # of a region: places are those in the whole image
             table[["y", "x"]] += list(origin)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_impa.analysis.pictures.lettering import lettering
 from napari_impa.analysis.pictures.montage import arrange, montage, save_montage, scale_bar
 from napari_impa.errors import CellsError
 
@@ -55,3 +56,10 @@ def test_svg_holds_pictures_and_real_text(tmp_path):
     assert kinds.count("image") == 2
     assert [element.text for element in root if element.tag.endswith("text")][:2] == ["control", "<drug> & co"]
     np.testing.assert_array_equal(Image.open(save_montage(tmp_path / "figure.png", figure)), figure.draw())
+
+
+def test_letters_of_channels_are_drawn() -> None:
+    cells, limits = np.zeros((1, 1, 16, 16)), np.array([[0.0, 1.0]])
+    drawn = {name: montage([(name, cells)], ["x"], limits) for name in ("NFκB", "NF\uffffB", "NFµB", "NF×B")}
+    assert len({picture.tobytes() for picture in drawn.values()}) == 4
+    assert len({lettering(15).getmask(letter).getbbox() for letter in "κ\uffff"}) == 2

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import napari_impa.viewer.perturb.changes_table as module
-from napari_impa.analysis.changes import Changes, changes, features_table
+from napari_impa.analysis.changes import UNDER_THRESHOLD, Changes, changes, features_table
 from napari_impa.cells.simulated.screen import CONTROL, simulated_cells, true_counterfactual
 from napari_impa.cells.store import Cells
 from napari_impa.viewer.perturb.changes_table import MISSING, ChangesTable, _text
@@ -126,6 +126,18 @@ def test_what_cannot_be_measured_is_a_dash(table: ChangesTable, control: Cells, 
     assert read(table)["nucleus area µm²"][1:] == [MISSING, MISSING]
     table.all_cells.click()
     assert read(table)["nucleus area µm²"][1:] == [MISSING] * 3
+
+
+def test_an_area_under_the_threshold_is_a_dash_with_its_reason(
+    table: ChangesTable, control: Cells, settle: Settle
+) -> None:
+    table.set_result(control, {"dim": control.pixels // 8})
+    settle(lambda: not table.busy)
+    for button in (table.this_cell, table.all_cells):
+        button.click()
+        assert read(table)["actin area µm²"][2] == MISSING
+    tips = {table.table.item(row, 3).toolTip() for row in range(table.table.rowCount()) if table.table.item(row, 3)}
+    assert UNDER_THRESHOLD in tips
 
 
 def test_an_error_is_told(table: ChangesTable, control: Cells, settle: Settle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from napari_impa.analysis.pictures.composite import channel_colours, composite
+from napari_impa.analysis.pictures.lettering import lettering
 from napari_impa.cells.beside import written_beside
 from napari_impa.errors import CellsError
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _GAP = 4
 _FONT = 15
-_PLAIN = str.maketrans("µ×", "ux")
-"""Letters that Pillow's own font does not have; SVG keeps them."""
 
 MontageRow = tuple[str, NDArray[Any]]
 """A title, and cells (n, C, S, S)."""
@@ -97,11 +96,11 @@ class Montage:
     def draw(self) -> NDArray[np.uint8]:
         """(height, width, 3) uint8."""
         canvas = Image.new("RGB", (self.width, self.height), (0, 0, 0))
-        draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT)
+        draw, font = ImageDraw.Draw(canvas), lettering(_FONT)
         for left, top, strip in self.strips:
             canvas.paste(Image.fromarray(strip), (left, top))
         for left, middle, text, grey in self.words:
-            draw.text((left, middle), text.translate(_PLAIN), fill=(grey,) * 3, font=font, anchor="lm")
+            draw.text((left, middle), text, fill=(grey,) * 3, font=font, anchor="lm")
         if self.bar is not None:
             left, middle, length = self.bar
             draw.rectangle((left, middle - 1, left + length - 1, middle + 2), fill=(255,) * 3)
@@ -146,7 +145,7 @@ def arrange(
         raise CellsError("A montage needs rows of cells of one crop side and of the channels named.")
     colours = channel_colours(channels)
     strips = [_strip(pixels, limits, colours, zoom, split) for _, pixels in rows]
-    font = ImageFont.load_default(_FONT)
+    font = lettering(_FONT)
     legend = "   ".join(f"{name}: {colour}" for name, colour in zip(channels, colours, strict=True))
     margin = 2 * _GAP + int(max(font.getlength(title) for title, _ in rows))
     placed, words, top = [], [], 0

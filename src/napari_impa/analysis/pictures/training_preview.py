@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+from PIL.ImageFont import FreeTypeFont
 
 from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
+from napari_impa.analysis.pictures.lettering import lettering
 from napari_impa.analysis.pictures.montage import scale_bar
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ _GAP, _BLOCK_GAP, _MARGIN = 4, 22, 16
 _FONT, _SMALL = 26, 21
 _LABEL = 190
 _WHITE = (230, 230, 230)
-_PLAIN = str.maketrans("µ×–", "ux-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def compose(
     side = samples.control.shape[-1]
     zoom = CELL / side
     rows = arrange_rows(samples.conditions)
-    font = ImageFont.load_default(_SMALL)
+    font = lettering(_SMALL)
     names = [_wrapped(name, font) for name, _ in rows]
     left = 2 * _MARGIN + int(max(font.getlength(line) for lines in names for line in lines))
     grid = _Grid(left, CELL, max(len(members) for _, members in rows), len(rows))
@@ -134,11 +135,11 @@ def _draw_legend(
     zoom: float,
 ) -> None:
     """Name the channels' colours, and draw the scale bar at the right where there is room."""
-    font, (width, height) = ImageFont.load_default(_SMALL), grid.size
+    font, (width, height) = lettering(_SMALL), grid.size
     x, y = float(grid.left), height - round(1.5 * _SMALL)
     for name, colour in zip(channels, colours, strict=True):
         red, green, blue = (round(255 * part) for part in COLOURS[colour])
-        text = name.translate(_PLAIN)
+        text = name
         if x + 22 + font.getlength(text) > width - _MARGIN:
             break
         draw.rectangle((x, y - 7, x + 14, y + 7), fill=(red, green, blue))
@@ -146,7 +147,7 @@ def _draw_legend(
         x += 46 + font.getlength(text)
     if bar is None:
         return
-    text, length = bar[1].translate(_PLAIN), bar[0] * zoom
+    text, length = bar[1], bar[0] * zoom
     end = width - _MARGIN - font.getlength(text) - 10
     if end - length > x:
         draw.rectangle((end - length, y - 2, end, y + 2), fill=_WHITE)
@@ -174,10 +175,10 @@ def arrange_rows(conditions: Sequence[str]) -> list[tuple[str, tuple[int, ...]]]
     return rows[:MOST_ROWS]
 
 
-def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _wrapped(name: str, font: FreeTypeFont) -> list[str]:
     """At most three lines, each within the room at the left; what is longer ends in dots."""
     lines = [""]
-    for word in (name.translate(_PLAIN) or "(empty)").split(" "):
+    for word in (name or "(empty)").split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if not lines[-1] or font.getlength(longer) <= _LABEL:
             lines[-1] = longer
@@ -188,15 +189,15 @@ def _wrapped(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> l
     return [_shortened(line, font) for line in lines]
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def _shortened(text: str, font: FreeTypeFont) -> str:
     while len(text) > 4 and font.getlength(text) > _LABEL:
         text = f"{text.removesuffix('...')[:-1]}..."
     return text
 
 
-def _fitting(text: str, room: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _fitting(text: str, room: float) -> FreeTypeFont:
     """The font of a heading, smaller where the column is narrow."""
     size = _FONT
-    while size > 12 and ImageFont.load_default(size).getlength(text) > room:
+    while size > 12 and lettering(size).getlength(text) > room:
         size -= 1
-    return ImageFont.load_default(size)
+    return lettering(size)

@@ -189,10 +189,9 @@ class ChangesTable(QWidget):
                 self._fill(self.changes.summary())
         elif self.changes is not None and self._row < len(self.changes.control):
             rows = slice(self._row, self._row + 1)
-            self._fill(_of_one(self.changes.columns, self.changes.control[rows], self.changes.predicted[rows]))
+            self._fill(_of_one(self.changes, rows))
         elif self._one is not None and self._one[0] == self._row:
-            changes = self._one[1]
-            self._fill(_of_one(changes.columns, changes.control, changes.predicted))
+            self._fill(_of_one(self._one[1], slice(0, 1)))
 
     def _say(self) -> None:
         """Name the cells that the numbers are of."""
@@ -219,6 +218,8 @@ class ChangesTable(QWidget):
             table.setRowCount(0)
             return
         columns = {"control": self._as_it_is, "predicted": "predicted", "change_percent": "change"}
+        from napari_impa.analysis.changes import UNDER_THRESHOLD
+
         columns |= {"effect": "δ", "treated": "real"}
         columns = {name: title for name, title in columns.items() if name in summary}
         table.setColumnCount(1 + len(columns))
@@ -238,7 +239,9 @@ class ChangesTable(QWidget):
                 unit = f" {values['unit']}" if str(values["unit"]).endswith("²") else ""
                 self._put(row, 0, f"{SHORT.get(feature, feature)}{unit}", tip=TIPS.get(feature, ""))
                 for number, name in enumerate(columns, 1):
-                    self._put(row, number, _text(name, values[name]), right=True)
+                    dim = name == "change_percent" and values["too_dim"]
+                    text = MISSING if dim else _text(name, values[name])
+                    self._put(row, number, text, tip=UNDER_THRESHOLD if dim else "", right=True)
                 row += 1
         header = table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -257,10 +260,10 @@ class ChangesTable(QWidget):
         self.table.setItem(row, column, item)
 
 
-def _of_one(columns: pd.DataFrame, control: NDArray[Any], predicted: NDArray[Any]) -> pd.DataFrame:
-    from napari_impa.analysis.changes import percent
-
-    return columns.assign(control=control[0], predicted=predicted[0], change_percent=percent(control[0], predicted[0]))
+def _of_one(changes: Changes, rows: slice) -> pd.DataFrame:
+    control, predicted = changes.control[rows][0], changes.predicted[rows][0]
+    share, dim = changes.percent(control, predicted), changes.too_dim(control, predicted)
+    return changes.columns.assign(control=control, predicted=predicted, change_percent=share, too_dim=dim)
 
 
 def _text(name: str, value: float) -> str:

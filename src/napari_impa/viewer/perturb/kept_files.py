@@ -76,6 +76,9 @@ def write(
     """
     from napari_impa.analysis import kept_prediction as keep
 
+    if kind == TABLE and not _all_measured(predicted, features):
+        token.send("Measuring …")
+        features = measured(token, found, predicted)
     token.send("Saving …")
     result = result_of(found, predicted, loaded, features)
 
@@ -95,6 +98,27 @@ def write(
     if kind == FIGURE:
         return [keep.save_figure(result, path, first=row)]
     return keep.save_parts(result, path, kind, watch=watch)  # type: ignore[arg-type]
+
+
+def _all_measured(predicted: Predicted, features: Mapping[str, pd.DataFrame]) -> bool:
+    titles = (predicted.request.title(number) for number in range(len(predicted.request.targets)))
+    return all(title in features for title in titles)
+
+
+def measured(token: Token, found: Found, predicted: Predicted) -> dict[str, pd.DataFrame]:
+    """Measure all cells of a prediction, as *What changed* does; by title a row a cell."""
+    from napari_impa.analysis.changes import Changes
+    from napari_impa.analysis.measurements import Yardstick
+
+    yardstick, request = Yardstick.of(found.cells), predicted.request
+    names = Changes(yardstick.columns, np.empty(0), np.empty(0))
+    parts: dict[str, Any] = {found.as_it_is: found.cells.pixels}
+    for number, pixels in enumerate(predicted.pixels):
+        parts[request.title(number)] = pixels
+        real = found.treated(request.name(number))
+        if real is not None and len(real):
+            parts[f"real {request.name(number)}"] = real
+    return {title: names.wide(yardstick.measure(pixels, watch=token)) for title, pixels in parts.items()}
 
 
 def find_recipe(

@@ -32,7 +32,7 @@ def write_measured_table(
 ) -> Path:  # fmt: skip
     """Measure cells as they are and as they were predicted, block by block, into one CSV.
 
-    Its columns are `cell` (the number among those that were turned), `condition`, those of the cells' table, and a
+    Its columns are `cell` (counted from 1, among those that were turned), `condition`, those of the cells' table, and a
     measure each, as `Yardstick.measure` says; all are measured by what the cells before give as background and
     thresholds.
 
@@ -55,12 +55,12 @@ def write_measured_table(
     some = np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().astype(int))
     yardstick = Yardstick.of(model.fit(cells.take(rows[some])))
     names = Changes(yardstick.columns, np.empty(0), np.empty(0))
-    numbers = predicted.table.groupby(TURNED_INTO, sort=False).cumcount().to_numpy()
+    numbers = predicted.table.groupby(TURNED_INTO, sort=False).cumcount().to_numpy() + 1
     total, done = len(rows) + len(predicted), 0
 
     def tables() -> Iterator[pd.DataFrame]:
         for part in _parts(len(rows)):
-            yield _said(cells.table.iloc[rows[part]], np.arange(len(rows))[part], BEFORE)
+            yield _said(cells.table.iloc[rows[part]], np.arange(1, len(rows) + 1)[part], BEFORE)
         for part in _parts(len(predicted)):
             table = predicted.table.iloc[part]
             yield _said(table.drop(columns=TURNED_INTO), numbers[part], table[TURNED_INTO])
