@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from napari_impa.cells.simulated.screen import write_simulated_screen
 from napari_impa.cli import main
-from napari_impa.cli.console import progress_watch
+from napari_impa.cli.console import counted, progress_watch
+from napari_impa.errors import ImpaError
+from napari_impa.work.training_plan import Plan
 
 
 @pytest.mark.parametrize(("rank", "parts", "words"), [(0, 1, "2000/4000"), (0, 1e3, "2.0/4.0"), (1, 1, "")])
@@ -31,3 +35,24 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     commands = {"crop", "demo", "evaluate", "look", "models", "plate", "predict", "runs", "simulate-plate", "train"}
     assert commands <= listed
     assert len(main.COMMANDS) == len(commands)
+
+
+def test_train_is_told_which_channel_shows_nuclei_and_what_channels_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+
+    def read(plan: Plan, **how: object) -> None:
+        plans.append(plan)
+        raise ImpaError("enough")
+
+    monkeypatch.setattr("napari_impa.work.training_plan.cells_of", read)
+    folder = write_simulated_screen(tmp_path / "s", size=96, batches=1, conditions=("DMSO", "shrinkage"))
+    named = ["--channels", "a", "b", "c", "--nuclei-channel", "a", "--label", "compound"]
+    with pytest.raises(SystemExit):
+        main.main(["train", str(folder), "--out", str(tmp_path / "run"), *named])
+    assert (plans[0].nuclei_channel, plans[0].channels) == ("a", ("a", "b", "c"))
+
+
+def test_counts_stand_apart_from_names() -> None:
+    assert counted({"cycloheximide 15": 1388, "DMSO": 1}) == "cycloheximide 15: 1,388 cells, DMSO: 1 cell"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,12 @@ from napari_impa.cells.simulated.screen import CONTROL, simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
+from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import CancelledError, Progress, Token
 from napari_impa.work.predict_into import cells_for, predict_into, rows_to_turn, targets_of
+from napari_impa.work.predicting.plan import PredictionPlan
 
 TO = ("shrinkage", "mitotic arrest")
 
@@ -100,3 +104,15 @@ def test_cells_come_as_the_model_takes_them(model: IMPA, cells: Cells, tmp_path:
         assert cells_for(model, path).label == ("plate",)
     finally:
         model.label = known
+
+
+def test_a_model_of_one_condition_needs_no_name() -> None:
+    networks = Networks(Shape(24, 1, width=2, embedding_dims=(4,), conditions=(1,)))
+    model = IMPA(networks, channels=["DNA"], conditions=["shrinkage"], limits=np.array([[0.0, 1.0]]), control=CONTROL)
+    assert targets_of(model) == ["shrinkage"]
+
+
+def test_a_plan_keeps_which_channel_shows_nuclei_and_what_channels_are_called(tmp_path: Path) -> None:
+    plan = PredictionPlan(model="m", source="s", to=("x",), nuclei_channel="DAPI", channels=("DAPI", "actin"))
+    assert PredictionPlan.of(json.loads(json.dumps(plan.to_json()))) == plan
+    assert "--nuclei-channel DAPI --channels DAPI actin" in plan.commands(tmp_path)

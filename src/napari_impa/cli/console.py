@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter as OneParameter
@@ -109,6 +109,15 @@ def description_of(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
     if not by_modality or any(len(kind) > 1 for kind in by_modality.values()):
         raise ImpaError("--description is one KIND, or MODALITY=KIND once for each modality.")
     return {modality: kind for modality, (kind,) in by_modality.items()}
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Names with their counts, told apart from numbers in the names.
+
+    >>> counted({"cycloheximide 15": 388, "DMSO": 1})
+    'cycloheximide 15: 388 cells, DMSO: 1 cell'
+    """
+    return ", ".join(f"{name}: {count:,} cell{'s' * (count != 1)}" for name, count in counts.items())
 
 
 def speaker(rank: int) -> Callable[[str], None]:

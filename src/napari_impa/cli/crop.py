@@ -27,6 +27,7 @@ def crop(
     segment_option: SegmentOption = None,
     choice: HowRead = AS_FOUND,
     nuclei_channel: str | None = None,
+    channels: Annotated[list[str] | None, Several] = None,
     border: Literal["skip", "pad"] = "skip",
     label: Annotated[list[str] | None, Several] = None,
     control: str | None = None,
@@ -50,6 +51,8 @@ def crop(
         else `nuclei`.
     nuclei_channel
         Name or number of the channel that shows nuclei; guessed from the names.
+    channels
+        Names for the channels, in the order of the images.
     border
         Leave out cells too near to the border, or pad them.
     label
@@ -70,7 +73,7 @@ def crop(
     find = segmenter_of(segment, segment_option)
     with sharing() as share:
         say = speaker(share.rank)
-        opened = open_source(source, kind="fields" if find else None, choice=choice)
+        opened = open_source(source, kind="fields" if find else None, channels=channels, choice=choice)
         say(opened.describe())
         with progress_watch("images", share.rank) as watch:
             cells = crop_source(

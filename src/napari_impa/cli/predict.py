@@ -23,6 +23,8 @@ def predict(
     seed: int = 0,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    nuclei_channel: str | None = None,
+    channels: Annotated[list[str] | None, Several] = None,
     choice: HowRead = AS_FOUND,
     all_cells: bool = False,
     device: str = "auto",
@@ -42,7 +44,7 @@ def predict(
     source
         Folder of images or `.cells`, as for `crop`.
     to
-        Names of conditions.
+        Names of conditions; not needed where the model knows one only.
     smiles
         A new compound, where the model describes conditions by fingerprints.
     dose
@@ -59,6 +61,10 @@ def predict(
         Seed of the noise.
     segment
         How nuclei of whole fields are found, as for `crop`.
+    nuclei_channel
+        Name or number of the channel that shows nuclei; guessed from the names.
+    channels
+        Names for the channels, in the order of the images.
     all_cells
         Turn treated cells too, not the controls alone.
     device
@@ -92,7 +98,7 @@ def predict(
         say = speaker(group.rank)
         chosen = load_model(model).to(group.device(device))
         targets = targets_of(chosen, to or (), smiles=smiles, dose=dose, new=new)
-        opened = open_source(source, kind="fields" if find else None, choice=choice)
+        opened = open_source(source, kind="fields" if find else None, channels=channels, choice=choice)
         say(opened.describe())
         alone = group.count == 1
         asked = Workers(jobs or 1, dask) if jobs or dask else None
@@ -102,6 +108,7 @@ def predict(
         plan = PredictionPlan(
             model=model, source=str(source), to=tuple(targets), strength=strength, variability=variability, seed=seed,
             segment=find, choice=choice, all_cells=all_cells, batch_size=batch_size,
+            nuclei_channel=nuclei_channel, channels=tuple(channels) if channels else None,
         )  # fmt: skip
         with progress_watch("parts", group.rank) as watch:
             made = predict_folder(

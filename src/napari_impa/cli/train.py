@@ -16,6 +16,7 @@ from napari_impa.cli.console import (
     SegmentOption,
     Several,
     columns_of,
+    counted,
     description_of,
     progress_watch,
     segmenter_of,
@@ -35,6 +36,11 @@ DESCRIPTION = Parameter(
 )
 
 
+_OF_CUTTING = ("choice", "nuclei_channel", "channels")
+_FIXED = ("label", "control", "segment", "nuclei_channel", "channels", "start_from")
+"""What a run that is resumed has been told already."""
+
+
 @with_settings
 def train(
     source: Path | None = None,
@@ -46,6 +52,8 @@ def train(
     where: Annotated[list[str] | None, Several] = None,
     segment: Segment | None = None,
     segment_option: SegmentOption = None,
+    nuclei_channel: str | None = None,
+    channels: Annotated[list[str] | None, Several] = None,
     choice: HowRead = AS_FOUND,
     description: Annotated[list[str] | None, Several, DESCRIPTION] = None,
     resume: bool = False,
@@ -74,6 +82,10 @@ def train(
         COLUMN=VALUE of the cells that the training is about, say the controls alone to correct batches; else all.
     segment
         How nuclei of whole fields are found, as for `crop`.
+    nuclei_channel
+        Name or number of the channel that shows nuclei; guessed from the names.
+    channels
+        Names for the channels, in the order of the images.
     resume
         Go on where the run folder's training stopped, with more steps or minutes in all, or on another device.
     dry_run
@@ -98,13 +110,14 @@ def train(
     given = {
         "label": label, "control": control, "hold_out": columns_of(hold_out), "where": columns_of(where),
         "segment": segmenter_of(segment, segment_option), "description": description_of(description),
-        "start_from": start_from, "choice": choice,
+        "start_from": start_from, "choice": choice, "nuclei_channel": nuclei_channel, "channels": channels,
     }  # fmt: skip
     if describe is not None:
         from napari_impa.cli.describing import describe as describe_conditions
 
         given = given | settings | {"resume": resume, "dry_run": dry_run}
-        describe_conditions(describe, source, out, {name: v for name, v in given.items() if name != "choice"}, choice)
+        of_model = {name: value for name, value in given.items() if name not in _OF_CUTTING}
+        describe_conditions(describe, source, out, of_model, choice)
         return
     if source is None:
         raise ImpaError("Nothing says what to train on; give SOURCE, a folder of images or cells.")
@@ -113,7 +126,7 @@ def train(
     with processes() as group:
         say = speaker(group.rank)
         plan = _resumed(source, given, settings) if out is None else _begun(source, out, given, settings)
-        say(open_source(plan.source, kind=plan.kind, choice=plan.choice).describe())
+        say(open_source(plan.source, kind=plan.kind, channels=plan.channels, choice=plan.choice).describe())
         with progress_watch("images", group.rank) as watch:
             cells = cells_of(plan, reuse=resume, watch=watch)
         say(crop_summary(cells))
@@ -131,7 +144,7 @@ def train(
         start = training.start
         if start.taken_over:
             say(start.taken_over)
-        say(f"Conditions ({' '.join(cells.label)}): " + ", ".join(f"{name} {n:,}" for name, n in start.counts.items()))
+        say(f"Conditions ({' '.join(cells.label)}): {counted(start.counts)}")
         say(f"Training on {start.device}{f', {group.count} times' * (group.count > 1)}.")
         say(start.kept)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -148,8 +161,8 @@ def _begun(source: Path, out: Path, given: dict[str, Any], settings: dict[str, A
     )
     return Plan(
         source, tuple(given["label"] or ()), given["control"], chosen, out, given["segment"],
-        kind="fields" if given["segment"] else None, start_from=given["start_from"], keep_crops=False,
-        choice=given["choice"],
+        given["nuclei_channel"], kind="fields" if given["segment"] else None, start_from=given["start_from"],
+        keep_crops=False, choice=given["choice"], channels=tuple(given["channels"]) if given["channels"] else None,
     )  # fmt: skip
 
 
@@ -165,7 +178,7 @@ def _resumed(folder: Path, given: dict[str, Any], settings: dict[str, Any]) -> P
 
     from napari_impa.work.training_plan import plan_of, with_changes
 
-    named = [f"--{name.replace('_', '-')}" for name in ("label", "control", "segment", "start_from") if given[name]]
+    named = [f"--{name.replace('_', '-')}" for name in _FIXED if given[name]]
     named += [f"--{name}" for name in given["choice"].changed]
     if named:
         raise ImpaError(

@@ -69,7 +69,7 @@ def targets_of(
     Parameters
     ----------
     to
-        Names of conditions that the model knows.
+        Names of conditions that the model knows; where it knows one and nothing is given, it is that.
     smiles, dose
         A new compound, and its dose where the model was trained with doses.
     new
@@ -87,6 +87,9 @@ def targets_of(
         raise ConditionError("--dose is the dose of a new compound; give its SMILES too.")
     if new is not None:
         targets += read_new_conditions(new, model.descriptions)
+    if not targets:
+        known = [name for name in (*model.conditions, *model.unseen) if name != model.control]
+        targets = list(known) if len(known) == 1 else []
     if not targets:
         raise ConditionError("Nothing to turn cells into; give --to, --smiles or --new.")
     for target in targets:

@@ -165,6 +165,8 @@ class Training:
         if plan.cells is None or plan.keep_crops:
             source = plan.source if plan.cells is None else plan.cells_path
             how: dict[str, Any] = {"segment": None, "nuclei_channel": plan.nuclei_channel, "kind": plan.kind}
+            if plan.channels:
+                how["channels"] = list(plan.channels)
             if plan.choice.changed:
                 how["choice"] = plan.choice.changed
             if plan.segment is not None:

@@ -58,6 +58,8 @@ class Plan:
         memory only, and cut again to resume it.
     choice
         How the folder is read: its layout, which Z planes and times.
+    channels
+        Names for the channels of the images; those of the files where None.
     """
 
     source: Path
@@ -73,6 +75,7 @@ class Plan:
     cache: Path | None = None
     keep_crops: bool = True
     choice: LayoutChoice = AS_FOUND
+    channels: tuple[str, ...] | None = None
 
     @property
     def cells_path(self) -> Path:
@@ -103,7 +106,7 @@ def plan_of(folder: str | Path) -> Plan:
     return Plan(
         path, tuple(source.get("label", config["label"])), source.get("control", config["control"]), settings,
         run.folder, _segmenter_of(source), source.get("nuclei_channel"), source.get("kind"),
-        choice=LayoutChoice.of(source.get("choice", {})),
+        choice=LayoutChoice.of(source.get("choice", {})), channels=tuple(source.get("channels", ())) or None,
     )  # fmt: skip
 
 
@@ -198,7 +201,7 @@ def cells_of(plan: Plan, *, reuse: bool = False, watch: Watch = UNWATCHED) -> Ce
         if not (reuse and (plan.cells_path / "meta.json").is_file()):
             plan.cells.save(plan.cells_path, overwrite=True)
         return open_cells(plan.cells_path).labelled(plan.label, plan.control)
-    source = open_source(plan.source, kind=plan.kind, choice=plan.choice)
+    source = open_source(plan.source, kind=plan.kind, channels=plan.channels, choice=plan.choice)
     unlabelled = not plan.label and source.kind != "cells" and plan.settings.task == "perturbation"
     if unlabelled and not guess_labels(source.table):
         condition_names(source.table, ())  # says what is missing before minutes of segmenting

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from napari_impa.cells.blocks import workers_for
 from napari_impa.cells.folder import crop_source
 from napari_impa.cells.parts import Share
-from napari_impa.cells.source import Source, open_source
+from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells, shortest
 from napari_impa.engine.model.misfits import misfits
 from napari_impa.engine.model.model import IMPA
@@ -130,7 +130,8 @@ def predict_folder(
         If `out` exists, what was left is of another plan, or another process is at it.
     """
     out, share = _cells_path(out), share or Share()
-    opened = opened or open_source(plan.source, kind="fields" if plan.segment else None, choice=plan.choice)
+    kind: SourceKind | None = "fields" if plan.segment else None
+    opened = opened or open_source(plan.source, kind=kind, channels=plan.channels, choice=plan.choice)
     if out.exists() and not (overwrite and (out / "meta.json").is_file()):
         raise CellsError(f"{out} exists already; choose another name or remove it first.")
     asked: dict[str, Any] = json.loads(json.dumps({
@@ -247,8 +248,8 @@ def _cut(
         return read_cells(opened, label=label, control=control)
     if not (folder / _CUT).exists():
         crop_source(
-            opened, folder / _CUT, size=model.size, segment=plan.segment, label=label, control=control,
-            unlabelled="keep", keep=True, share=share, workers=workers, watch=watch,
+            opened, folder / _CUT, size=model.size, segment=plan.segment, nuclei_channel=plan.nuclei_channel,
+            label=label, control=control, unlabelled="keep", keep=True, share=share, workers=workers, watch=watch,
         )  # fmt: skip
     return open_cells(folder / _CUT)
 

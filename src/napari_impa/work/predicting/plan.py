@@ -38,6 +38,10 @@ class PredictionPlan:
         Turn treated cells too, not the controls alone.
     batch_size
         Cells at a time.
+    nuclei_channel
+        Name or number of the channel that shows nuclei; guessed where None.
+    channels
+        Names for the channels; those of the files where None.
     """
 
     model: str
@@ -50,6 +54,8 @@ class PredictionPlan:
     choice: LayoutChoice = AS_FOUND
     all_cells: bool = False
     batch_size: int | None = None
+    nuclei_channel: str | None = None
+    channels: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -65,6 +71,8 @@ class PredictionPlan:
             "choice": self.choice.changed,
             "all_cells": self.all_cells,
             "batch_size": self.batch_size,
+            "nuclei_channel": self.nuclei_channel,
+            "channels": None if self.channels is None else list(self.channels),
         }
 
     @classmethod
@@ -76,6 +84,7 @@ class PredictionPlan:
             "to": tuple(one if isinstance(one, str) else NewCondition(**one) for one in values["to"]),
             "segment": None if find is None else segmenter(find["name"], **find["settings"]),
             "choice": LayoutChoice.of(values["choice"]),
+            "channels": tuple(values.get("channels") or ()) or None,
         })  # fmt: skip
 
     def commands(self, out: Path, table: Path | None = None, report: Path | None = None) -> str:
@@ -99,7 +108,9 @@ class PredictionPlan:
             how += ["--segment-option", *settings] if settings else []
         for name, value in self.choice.changed.items():
             how += [f"--{name.replace('_', '-')}", f"{value}"]
-        predict = ["napari-impa", "predict", self.model, self.source, *to, "--out", str(out), *how]
+        only_predicted = ["--nuclei-channel", self.nuclei_channel] if self.nuclei_channel is not None else []
+        only_predicted += ["--channels", *self.channels] if self.channels is not None else []
+        predict = ["napari-impa", "predict", self.model, self.source, *to, "--out", str(out), *how, *only_predicted]
         predict += ["--all-cells"] * self.all_cells + ([] if table is None else ["--table", str(table)])
         lines = [predict]
         if report is not None:

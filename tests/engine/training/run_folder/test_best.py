@@ -48,7 +48,7 @@ def test_best_and_last_model_are_kept(make_trainer: Make) -> None:
             seen[event.step] = sum(event.gaps.values()) / 2
     assert seen == pytest.approx({2: 0.1, 4: 0.6, 6: -0.4})
     assert event.message is not None
-    assert "best model, of step 4 (gap closed 0.60)" in event.message
+    assert "best model, of step 4 (gap closed 0.60: 0 is the control, 1 real cells)" in event.message
     best, last = load_model(trainer.run.folder), IMPA.load(trainer.run.last_path)
     assert (best.hash, best.history["steps"], best.history["gap_closed"]) == (hashes[4], 4, pytest.approx(0.6))
     assert best.history["gaps_closed"] == pytest.approx({"high": 0.5, "low": 0.7})

@@ -48,7 +48,7 @@ class BestModel:
         if not self.is_last:
             which = "by an earlier measure"
             if self.kept is not None:
-                which = f"of step {self.kept[0]} (gap closed {self.kept[1]:.2f})"
+                which = f"of step {self.kept[0]} (gap closed {self.kept[1]:.2f}: 0 is the control, 1 real cells)"
             return f"the best model, {which}, is {self.run.model_path}, the last {self.run.last_path}."
         return f"the model is {self.run.model_path}."
 
