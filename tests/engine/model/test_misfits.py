@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.misfits import misfits
+from napari_impa.engine.model.misfits import misfits, weaknesses
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ModelError
 
@@ -69,3 +69,24 @@ def test_several_that_no_name_tells_are_refused(model: IMPA, cells: Cells, monke
         model.fit(four)
     kept = replace(four, channels=("DNA", "a", "b", "c"))
     assert model.fit(kept).channels == kept.channels  # the known one is in its place
+
+
+def test_a_model_that_has_hardly_learned_says_so(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "history", {"steps": 37, "gap_closed": -0.1})
+    few, worse = weaknesses(model)
+    assert "trained for 37 steps only" in few
+    assert "worse than leaving cells as they are (gap closed -0.10; 0 is the control, 1 real cells)" in worse
+    assert misfits(model, cells) == (few, worse)
+    monkeypatch.setattr(model, "history", {"steps": 5000, "gap_closed": 0.4})
+    assert weaknesses(model) == ()
+
+
+def test_a_model_of_simulated_cells_says_so_of_real_ones(
+    model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "history", {"source": {"cells": {"simulated": {"seed": 1}}}})
+    real = replace(cells, history={})
+    (line,) = misfits(model, real)
+    assert line.startswith("The model learned from simulated cells")
+    assert misfits(model, real, simulated=True) == ()
+    assert misfits(model, replace(cells, history={"simulated": {"seed": 2}})) == ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,24 +17,59 @@ LOOKED_AT = 200
 ANOTHER_SIZE = 0.05
 """Share by which pixels may be larger or smaller than the model's."""
 
+FEW_STEPS = 500
+"""Steps of training below which hardly a model has begun to turn cells."""
+
 OUTSIDE = 0.5
 """Share of a channel's pixels above the model's limits, or of its cells that nothing rises from the ground in."""
 
 
-def misfits(model: IMPA, cells: Cells, rows: NDArray[np.integer] | None = None) -> tuple[str, ...]:
+def weaknesses(model: IMPA) -> tuple[str, ...]:
+    """Say of a model alone why it may turn no cells at all well: hardly trained, or worse than leaving them alone."""
+    said = []
+    steps, closed = model.history.get("steps"), model.history.get("gap_closed")
+    if isinstance(steps, int) and steps < FEW_STEPS:
+        said.append(f"The model was trained for {steps:,} steps only, and has hardly learned yet; train it longer.")
+    if isinstance(closed, float) and closed < 0:
+        said.append(
+            f"On cells held out of its training the model is worse than leaving cells as they are (gap closed "
+            f"{closed:.2f}; 0 is the control, 1 real cells)."
+        )
+    return tuple(said)
+
+
+def are_simulated(cells: Cells) -> bool:
+    """Whether cells say of themselves that they were simulated."""
+    return _simulated(cells.history) or "scene" in cells.table
+
+
+def _simulated(history: Mapping[str, Any]) -> bool:
+    return any(str(name).startswith("simulated") for name in history)
+
+
+def misfits(
+    model: IMPA, cells: Cells, rows: NDArray[np.integer] | None = None, *, simulated: bool | None = None
+) -> tuple[str, ...]:
     """Say what of channels, pixel size and intensities is other than in the cells that a model learned from.
+
+    What the model is weak at by itself (`weaknesses`) comes first.
 
     Parameters
     ----------
     rows
         Of the cells that are meant; all where None.
+    simulated
+        Whether the cells are simulated; as they say themselves (`are_simulated`) where None.
 
     Raises
     ------
     ModelError
         As `model.fit`.
     """
-    said, rows = [], np.arange(len(cells)) if rows is None else rows
+    said, rows = list(weaknesses(model)), np.arange(len(cells)) if rows is None else rows
+    learned_from = dict(dict(model.history.get("source") or {}).get("cells") or {})
+    if _simulated(learned_from) and not (are_simulated(cells) if simulated is None else simulated):
+        said.append("The model learned from simulated cells: of cells that are real, what it makes means nothing.")
     some = np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))
     fitted = model.fit(cells.take(rows[some]))
     if sorted(fitted.channels) != sorted(model.channels):

@@ -20,7 +20,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_impa.analysis.pictures.gallery_order import ORDERS, measurement_names
 from napari_impa.viewer.kit.docks import Dock
-from napari_impa.viewer.kit.forms import Options, Page, beside, section
+from napari_impa.viewer.kit.forms import Options, Page, Wrapped, beside, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, notify
 from napari_impa.viewer.kit.typed_form import TypedForm
 from napari_impa.viewer.layers.cells_form import CellsForm
@@ -101,6 +101,9 @@ class PerturbDock(Dock):
         self.about = QLabel()
         self.page.row("Model", beside(self.model, self.open))
         self.page.form.addRow("", self.about)
+        self.doubts = Wrapped()
+        self.doubts.hide()
+        self.page.form.addRow(self.doubts)
         self.page.form.addRow(self.fetch)
         self.cells = CellsForm(self.viewer, lambda: self.session.step)
         self.page.form.addRow(self.cells)
@@ -245,8 +248,18 @@ class PerturbDock(Dock):
         self._offer_orders(model.channels)
         self.turn_into.set_model(loaded)
         self.turn_into_label.setText(self.turn_into.label)
+        from napari_impa.engine.model.misfits import weaknesses
+
+        self._say_doubts(weaknesses(model))
         self._ask()
         self.cells.set_model(model.channels, model.size)
+
+    def _say_doubts(self, lines: tuple[str, ...]) -> None:
+        """Say, in one line under the model, why its pictures may be wrong; the tooltip has all reasons."""
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        self.doubts.setText(f"⚠ {lines[0]}{more}" if lines else "")
+        self.doubts.setToolTip("\n".join(lines))
+        self.doubts.setVisible(bool(lines))
 
     # ---- cells ------------------------------------------------------------------------------------------------------
 
@@ -260,6 +273,11 @@ class PerturbDock(Dock):
     def _on_cells(self, found: Found | None) -> None:
         self.cells.show_found(found)
         loaded = self.session.loaded
+        if found is not None and loaded is not None:
+            from napari_impa.engine.model.misfits import are_simulated, misfits
+
+            simulated = are_simulated(found.cells) or "scene" in found.layers.says
+            self._say_doubts(misfits(loaded.model, found.cells, simulated=simulated))
         if found is not None and loaded is not None and loaded.model.task == "batch":
             self.turn_into.start_elsewhere(found.said_condition(loaded.model.label))
         self.cells.overview.set_cell(self.session.cell)
