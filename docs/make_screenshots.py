@@ -27,7 +27,7 @@ def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
 
     viewer.window.resize(*size)
     save_picture(viewer, path)
-    perturb_pictures.shrink(path, colours=256)
+    perturb_pictures.shrink(path, colours=128)
     print(path)
 
 
