@@ -33,6 +33,8 @@ ROWS = {
     "training": "training:training_rows",
     "runaway": "runaway:rows",
     "crop": "crop:rows",
+    "screen": "exploring:screen_rows",
+    "explore": "exploring:dock_rows",
     "viewer": "viewer:rows",
     "train-dock": "train_dock:rows",
 }

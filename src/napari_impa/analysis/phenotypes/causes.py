@@ -37,10 +37,12 @@ class LikelyCauses:
     names
         K: the control, then the conditions.
     middles
-        (K, d) mean of the control cells as they are, and turned into each condition.
+        (K, d) mean of the control cells as they are, and turned into each condition, less what drawing them at
+        strength 0 changes.
     whitening
-        (d, e) after which cells of one condition vary by 1 in every direction, from the covariance within conditions,
-        shrunk as Ledoit and Wolf (J. Multivar. Anal. 2004) say.
+        (d, e) by which distances are weighed: the covariance of cells within conditions, shrunk as Ledoit and Wolf
+        (J. Multivar. Anal. 2004) say, and the mean variance added to every direction, as models get wrong what hardly
+        varies from cell to cell.
     calibration
         How distances become probabilities.
     """
@@ -79,20 +81,25 @@ class LikelyCauses:
         from sklearn.covariance import ledoit_wolf
 
         scale = ControlScale.of(model, controls, by, watch=Checked(watch))
-        parts = [np.nan_to_num(scale(controls.pixels, watch=Checked(watch)))]
+        control_cells = np.nan_to_num(scale(controls.pixels, watch=Checked(watch)))
+        parts, middles = [control_cells], [control_cells.mean(0)]
+        drawn: NDArray[np.float64] | None = None
         for number, target in enumerate(targets):
             watch.check()
             watch.report(number, len(targets), "conditions")
+            if drawn is None:  # what drawing a cell changes, whatever it is turned into, says nothing of the condition
+                as_it_is = model.predict(controls, target, strength=0.0, variability=0.0)
+                drawn = np.nan_to_num(scale(as_it_is.pixels, watch=Checked(watch))).mean(0) - middles[0]
             made = model.predict(controls, target, variability=variability, seed=seed)
             parts.append(np.nan_to_num(scale(made.pixels, watch=Checked(watch))))
-        middles = np.stack([part.mean(0) for part in parts])
-        within = np.concatenate([part - middle for part, middle in zip(parts, middles, strict=True)])
+            middles.append(parts[-1].mean(0) - drawn)
+        within = np.concatenate([part - part.mean(0) for part in parts])
         covariance, _ = ledoit_wolf(within, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
-        whitening = vectors / np.sqrt(np.maximum(values, 1e-9))
+        whitening = vectors / np.sqrt(values + values.mean())
         control = UNTREATED if model.control is None else model.control
         names = (control, *(name_of(target) for target in targets))
-        return cls(scale, names, middles, whitening, Calibration())
+        return cls(scale, names, np.stack(middles), whitening, Calibration())
 
     def distances(self, groups: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """(G, K) squared distances of the mean of each group of cells (n, d) from each condition."""

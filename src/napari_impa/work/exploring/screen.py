@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,12 @@ def screen(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return table
+
+
+def ranking(plan: ScreenPlan, *, model: IMPA, cells: Cells, watch: Watch = UNWATCHED) -> pd.DataFrame:
+    """The table of a screen that is soon done, of which nothing is kept; errors as `screen`."""
+    with TemporaryDirectory(prefix="impa-ranking-") as folder:
+        return screen(plan, Path(folder) / "ranking.csv", model=model, cells=cells, watch=watch)
 
 
 def _begin(folder: Path, plan: ScreenPlan, model: IMPA, cells: Cells, rows: NDArray[np.intp], *, resume: bool) -> int:

@@ -42,15 +42,12 @@ def cells_beside(
     SourceError, CellsError, ConditionError
         As `crop_source`.
     """
-    label, control = (None, None) if model is None else labelling_of(model, opened)
     size = size if model is None else model.size
-    if opened.kind == "cells":
-        if label is None:  # as they say it themselves
-            stored = opened.stored_cells()
-            label, control = (list(stored.label) or None), stored.control
-        if size in (None, opened.shape[0]):
-            yield read_cells(opened, label=label, control=control)
-            return
+    stored = _stored(model, opened, size)
+    if stored is not None:
+        yield stored
+        return
+    label, control = _labels(model, opened)
     find = segment and (segment.name, segment.changed)
     what = f"{opened.fingerprint} {size} {find} {nuclei_channel} {label} {control}"
     folder = out.with_name(f".{out.stem}.{hashlib.sha256(what.encode()).hexdigest()[:12]}.cells")
@@ -62,3 +59,38 @@ def cells_beside(
             unlabelled="keep", keep=True, workers=workers_for(opened), watch=watch,
         )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def cells_into(folder: Path, model: IMPA, opened: Source, *, watch: Watch = UNWATCHED) -> Cells:
+    """The cells of a source as a model takes them: where they lie, or cut into a folder that the caller keeps.
+
+    Raises
+    ------
+    SourceError, CellsError, ConditionError
+        As `crop_source`.
+    """
+    stored = _stored(model, opened, model.size)
+    if stored is not None:
+        return stored
+    label, control = _labels(model, opened)
+    return crop_source(
+        opened, folder / "cut.cells", size=model.size, label=label, control=control, unlabelled="keep",
+        workers=workers_for(opened), watch=watch,
+    )  # fmt: skip
+
+
+def _labels(model: IMPA | None, opened: Source) -> tuple[list[str] | None, str | None]:
+    """Label columns and control: the model's where the source has them, else as stored cells say it themselves."""
+    label, control = (None, None) if model is None else labelling_of(model, opened)
+    if opened.kind == "cells" and label is None:
+        stored = opened.stored_cells()
+        return list(stored.label) or None, stored.control
+    return label, control
+
+
+def _stored(model: IMPA | None, opened: Source, size: int | None) -> Cells | None:
+    """Cells that need not be cut, memory-mapped; None where they must be."""
+    if opened.kind != "cells" or size not in (None, opened.shape[0]):
+        return None
+    label, control = _labels(model, opened)
+    return read_cells(opened, label=label, control=control)
