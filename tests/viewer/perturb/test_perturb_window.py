@@ -140,13 +140,21 @@ def test_a_cell_is_left_out_and_taken_in_again(viewer: Any, dock: PerturbDock, s
 def test_a_source_layer_is_deleted_and_comes_back(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
     actin = viewer.layers["actin"]
     viewer.layers.remove("actin")
-    settle(lambda: not dock.session.busy)
+    settle(lambda: not dock.session.busy and dock.session.found is None)
     assert dock.session.found is None
     assert "actin" in dock.status.text()
     assert sorted(layer.name for layer in viewer.layers) == ["DNA", "tubulin"]
     viewer.add_layer(actin)
     settle(lambda: not dock.session.busy and dock.session.result is not None)
     assert len(made(viewer, "control · ")) == 3
+
+
+def test_all_layers_are_deleted_while_a_view_is_on(viewer: Any, dock: PerturbDock, settle: Settle) -> None:
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    settle(lambda: not dock.session.busy and dock.session.found is None)
+    assert not viewer.layers
+    assert "Open an image" in dock.status.said
 
 
 def test_a_result_layer_is_deleted(viewer: Any, dock: PerturbDock, settle: Settle) -> None:

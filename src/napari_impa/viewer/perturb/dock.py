@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -69,6 +69,9 @@ class PerturbDock(Dock):
         super().__init__(on_close=self._close, on_viewer_closed=abandon)
         self.fetch = FetchRow(running)
         self.whole = WholeFolder(at_work, self._whole_request)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._take_cells_away)
         self._build()
         self._connect()
         self._wanted: str | None = None
@@ -265,10 +268,20 @@ class PerturbDock(Dock):
 
     def _find(self) -> None:
         if self.session.loaded is not None:
-            self.session.set_cells(self.cells.choice)
+            choice = self.cells.choice
+            if choice is None:
+                self._later.start()
+            else:
+                self._later.stop()
+                self.session.set_cells(choice)
             self.cells.show_found(None)
             if self.cells.missing:
                 self.status.say(self.cells.missing)
+
+    def _take_cells_away(self) -> None:
+        """Let go of the cells once napari has ended what it does: its loop over layers must find ours still there."""
+        if self.session.loaded is not None and self.cells.choice is None:
+            self.session.set_cells(None)
 
     def _on_cells(self, found: Found | None) -> None:
         self.cells.show_found(found)
@@ -368,6 +381,7 @@ class PerturbDock(Dock):
         self.status.warn(failure.message)
 
     def _close(self) -> None:
+        self._later.stop()
         self.cells.close_form()
         self.fetch.close_row()
         self.whole.close_form()
