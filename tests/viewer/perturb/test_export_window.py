@@ -265,7 +265,7 @@ def test_a_script_starts_from_the_cells_that_the_layers_show(
 def test_real_treated_cells_are_kept_too(session: Any, keep: Keep, settle: Settle, tmp_path: Path) -> None:
     found = session.found
     real = SimpleNamespace(
-        cells=found.cells, layers=found.layers, field=found.field, paste=found.paste,
+        cells=found.cells, layers=found.layers, field=found.field, paste=found.paste, as_it_is=found.as_it_is,
         treated=lambda condition: found.cells.pixels[:2] if condition == "shrinkage" else None,
         treated_table=lambda condition: found.cells.table[:2],
     )  # fmt: skip

@@ -157,7 +157,12 @@ def test_several_conditions_and_real_cells_are_lines_of_each_cell(
         dock.turn_into.choose("shrinkage", "actin inhibitor")
         settle(lambda: not dock.session.busy and len(dock.session.result.pixels) == 2)
         rows = dock.session.view.gallery.rows
-        assert [row.title for row in rows] == ["input", "shrinkage", "real shrinkage", "actin inhibitor"]
+        assert [row.title for row in rows] == [
+            dock.session.found.as_it_is,
+            "shrinkage",
+            "real shrinkage",
+            "actin inhibitor",
+        ]
         assert np.array_equal(rows[3].pixels, dock.session.result.pixels[1])
         view, count = dock.session.view, len(dock.session.found.cells)
         view.click(*middle_of(view, int(view.gallery.order[0])), with_shift=True)  # crops, which have no field

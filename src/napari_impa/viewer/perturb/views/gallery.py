@@ -215,7 +215,7 @@ class GalleryView(View):
     def _rows(self) -> list[GalleryRow]:
         pixels = self.found.cells.pixels
         several = len(self.targets) > 1
-        rows = [GalleryRow("input", pixels)]
+        rows = [GalleryRow(self.found.as_it_is, pixels)]
         self._predicted: list[GalleryRow] = []
         self._real: dict[int, GalleryRow] = {}
         for number, name in enumerate(self._names):
