@@ -35,7 +35,7 @@ def cells_of(count: int, size: int) -> Cells:
 
 def screen_rows(options: Options) -> Iterator[Row]:
     """Time of a screen against as many single predictions, and memory of many cells against few."""
-    size, width, count, conditions = (24, 4, 16, 4) if options.quick else (64, 16, 1000, 200)
+    size, width, count, conditions = (24, 4, 48, 4) if options.quick else (64, 16, 1000, 200)
     model, cells = random_model(size, width, conditions).to(options.device), cells_of(count, size)
     scale = ControlScale.of(model, cells)
     plan = ScreenPlan(targets=tuple(model.conditions), most=count)
