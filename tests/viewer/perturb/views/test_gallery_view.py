@@ -65,7 +65,9 @@ def middle_of(view: GalleryView, row: int) -> tuple[int, int]:
     return y, LEFT + column * (layout.width + 10) + layout.side // 2
 
 
-def test_it_is_the_first_view_and_one_layer_as_large_as_the_canvas(viewer: ViewerModel, dock: PerturbDock) -> None:
+def test_it_is_the_first_view_and_one_layer_as_large_as_the_canvas(
+    viewer: ViewerModel, dock: PerturbDock, settle: Settle
+) -> None:
     assert VIEWS[0] is dock.view.value is GalleryView
     view, result = dock.session.view, dock.session.result
     made = [layer for layer in viewer.layers if layer.visible]
@@ -78,7 +80,7 @@ def test_it_is_the_first_view_and_one_layer_as_large_as_the_canvas(viewer: Viewe
     vectors = change_vectors(dock.session.found.cells.pixels, result.pixels[0], view.gallery.limits)
     change = np.linalg.norm(vectors, axis=1)[view.gallery.order]
     assert (np.diff(change) <= 0).all()
-    assert np.array_equal(made[0].data, view.gallery.draw())
+    settle(lambda: np.array_equal(made[0].data, view.gallery.draw()))  # what comes fast is drawn together
 
 
 def test_a_click_enlarges_a_cell_and_another_goes_back(viewer: ViewerModel, dock: PerturbDock, settle: Settle) -> None:
