@@ -14,7 +14,7 @@ from napari_impa.cells.checks import plate_column
 from napari_impa.cells.store import Cells, condition_names, shortest
 from napari_impa.cells.tables import columns_named, where_in_words
 from napari_impa.engine.model.model import IMPA
-from napari_impa.errors import ConditionError
+from napari_impa.errors import ConditionError, ModelError
 
 FEWEST = 20
 """Real cells that a condition needs to be scored."""
@@ -93,6 +93,8 @@ def select_cells(
     ModelError
         If the cells do not fit the model.
     """
+    if not 0 <= seed < 2**63:
+        raise ModelError(f"A seed is a whole number from 0 to 2⁶³ - 1, not {seed}.")
     control = None if model.task == "batch" else (model.control or cells.control)
     if model.task != "batch" and control is None:
         raise ConditionError("These cells name no control; say which label value is the untreated control.")

@@ -128,11 +128,19 @@ def compute_repeatably(device: torch.device) -> None:
         torch.backends.cudnn.benchmark = False
 
 
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "not enough memory", "could not create a primitive",
+    "could not create a memory object", "bad_alloc", "bad allocation", "alloc_failed", "failed to allocate",
+)  # fmt: skip
+"""What CUDA, MPS, torch's CPU allocator, oneDNN, C++ and cuBLAS say, in lower case."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the device or the machine ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
 
 
 def release_memory(device: torch.device) -> None:

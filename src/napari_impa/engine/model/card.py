@@ -51,8 +51,8 @@ class Card:
                     known[_SAME.get(name, name)] = found[2].strip().strip("\"'")
             lines = lines[end + 1 :]
         text = "\n".join(lines).strip()
-        heading = re.search(r"^#\s+(.+?)\s*#*$", text, re.MULTILINE)
-        known.setdefault("title", heading[1] if heading else "")
+        heading = re.search(r"^#[ \t]+(\S.*)$", text, re.MULTILINE)
+        known.setdefault("title", heading[1].rstrip().rstrip("#").rstrip() if heading else "")
         names = {field.name for field in fields(cls)} - {"text"}
         return cls(text=text, **{name: value for name, value in known.items() if name in names})
 

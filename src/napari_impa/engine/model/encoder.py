@@ -229,6 +229,8 @@ class Encoder:
 
     def noise(self, count: int, *, variability: float = 0.1, seed: int = 0) -> Tensor:
         """(count, n) noise of `variability` · N(0, 1); the first rows do not depend on `count`."""
+        if not 0 <= seed < 2**63:
+            raise ModelError(f"A seed is a whole number from 0 to 2⁶³ - 1, not {seed}.")
         draws = np.random.default_rng([seed, 0x1A]).standard_normal((count, self.shape.noise_dim), dtype=np.float32)
         return torch.from_numpy(draws * np.float32(variability))
 

@@ -15,8 +15,9 @@ from napari_impa.cells.words import Task
 from napari_impa.engine.describing import read_description
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model import tensor_file
+from napari_impa.engine.model.header import check_header
 from napari_impa.engine.model.networks import Networks
-from napari_impa.engine.model.shape import Shape
+from napari_impa.engine.model.shape import Shape, is_valid_size
 from napari_impa.errors import ModelError
 
 FORMAT = 2
@@ -50,6 +51,11 @@ _PLAIN = ("name", "task", "counts", "control", "pixel_size", "settings", "histor
 _LISTS = ("channels", "conditions", "label")
 
 
+_DISCRIMINATOR = "discriminator."
+_LARGEST_SIDE = 1 << 14  # of a crop, in pixels
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
 def header(parts: ModelParts) -> dict[str, Any]:
     """Everything but the weights, JSON-able."""
     about: Mapping[str, Any] = parts
@@ -77,6 +83,20 @@ def write(parts: ModelParts, path: Path, *, compact: bool = False, half: bool = 
     return path
 
 
+def _check_shape(shape: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a header that asks for more than the file's own tensors can be the weights of."""
+    most = sum(value.numel() for value in tensors.values())
+    for name, value in shape.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and name == "upsampling":
+                continue
+            if not isinstance(one, int) or not 0 <= one <= (_LARGEST_SIDE if name == "size" else most):
+                raise ValueError(f"{name} of the networks is {one!r:.50}, for which there are no weights")
+    layers = shape.get("mapping_layers", 1) * max(1, len(shape.get("conditions", ())))
+    if not is_valid_size(shape["size"]) or layers > len(tensors):
+        raise ValueError("it has not the weights of the networks that its header describes")
+
+
 def read(path: Path) -> ModelParts:
     """Read what makes the model of a file; errors as of `IMPA.load`."""
     tensors, values = tensor_file.read_tensors(path)
@@ -84,18 +104,26 @@ def read(path: Path) -> ModelParts:
         raise ModelError(f"{path.name} was written by a newer napari-impa; update napari-impa to open it.")
     try:
         shape: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values["shape"].items()}
+        check_header(values, path.name)
+        _check_shape(shape, tensors)
+        with torch.device("meta"):  # takes no memory, whatever the header asks for
+            expected = Networks(Shape(**shape)).state_dict()
+        if any(name in tensors and tensors[name].shape != value.shape for name, value in expected.items()):
+            raise ModelError(f"{path.name} has other weights than its header says; get it again.")
+        if any(name not in tensors and not name.startswith(_DISCRIMINATOR) for name in expected):
+            raise ModelError(f"{path.name} lacks weights or has others than its networks; get it again.")
         networks = Networks(Shape(**shape))
         weights = {name: value.float() for name, value in tensors.items() if not name.startswith(UNSEEN)}
         missing, unexpected = networks.load_state_dict(weights, strict=False)
-        if unexpected or any(not name.startswith("discriminator.") for name in missing):
+        if unexpected or any(not name.startswith(_DISCRIMINATOR) for name in missing):
             raise ModelError(f"{path.name} lacks weights or has others than its networks; get it again.")
         unseen = [
             tensors.get(f"{UNSEEN}{number}", torch.empty(0)).numpy() for number in range(len(shape["conditions"]))
         ]
         parts = [read_description(*both) for both in zip(values.get("descriptions", ()), unseen, strict=False)]
         kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")} | {"card": str(values.get("card", ""))}
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path.name} is not a complete model file ({error}).") from error
+    except _DAMAGED as error:
+        raise ModelError(f"{path.name} is not a complete model file ({tensor_file.brief(error)}).") from error
     made: Any = {"networks": networks, "descriptions": parts, "has_discriminator": not missing, **kept}
     found: ModelParts = made
     return found

@@ -74,6 +74,8 @@ def predict_blocks(
     targets = as_list(to)
     for target in targets:
         model.embedding(target)
+    if batch_size is not None and batch_size < 1:
+        raise ModelError(f"At least 1 cell is predicted at a time, not {batch_size}.")
     if not (np.isfinite(strength) and np.isfinite(variability) and variability >= 0):
         raise ModelError("Strength is a number and variability a number from 0 up.")
     model.fit(cells.take([]))

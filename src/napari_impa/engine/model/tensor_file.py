@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_impa.engine.model.header import shown
 from napari_impa.errors import ModelError
 
 HEADER = "napari_impa"
@@ -20,6 +21,12 @@ HEADER = "napari_impa"
 
 ATTEMPTS = 5
 """How often a file is read that a training replaces meanwhile: it is opened more than once for that."""
+
+
+def brief(error: BaseException) -> str:
+    """What an error says, in one line that is no longer than a sentence; torch's can have hundreds."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _umask() -> int:
@@ -81,18 +88,20 @@ def _open(path: Path, *, weights: bool) -> tuple[dict[str, Tensor], dict[str, An
             with safe_open(path, framework="pt") as file:
                 header = (file.metadata() or {}).get(HEADER)
                 tensors = {name: file.get_tensor(name) for name in file.keys()} if weights else {}  # noqa: SIM118
-        except (OSError, RuntimeError, SafetensorError) as error:
+        except (OSError, RuntimeError, SafetensorError, MemoryError) as error:
             if attempt + 1 < ATTEMPTS and path.stat().st_mtime_ns != before.st_mtime_ns:
                 continue
-            raise ModelError(f"{path.name} is damaged or not a model file ({error}).") from error
+            if not os.access(path, os.R_OK):  # safetensors says that there is no such file
+                raise ModelError(f"{path} may not be read (permission denied); ask whoever owns it.") from error
+            raise ModelError(f"{path.name} is damaged or not a model file ({brief(error)}).") from error
         if path.stat().st_mtime_ns == before.st_mtime_ns:
             break
     if header is None:
         raise ModelError(f"{path.name} is a safetensors file, but not one of napari-impa.")
     try:
-        return tensors, dict(json.loads(header))
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{path.name} is damaged: its header cannot be read ({error}).") from error
+        return tensors, dict(shown(json.loads(header)))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path.name} is damaged: its header cannot be read ({brief(error)}).") from error
 
 
 def all_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +28,16 @@ from napari_impa.errors import ModelError
 NETWORKS = ("generator", "style_encoder", "discriminator", "mapping_network")
 
 
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise ValueError("it holds no tensors by name")
         return state
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (*_DAMAGED, OSError, EOFError, struct.error, pickle.UnpicklingError) as error:
         raise ModelError(f"{path.name} is not a published IMPA checkpoint, or is damaged ({_brief(error)}).") from error
 
 
@@ -40,6 +46,8 @@ def _brief(error: Exception) -> str:
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelError("A part of the checkpoint holds other things than tensors by name; get it again.")
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
@@ -116,10 +124,17 @@ def read_published(folder: str | Path) -> Networks:
     if modalities.is_file():
         state["modality_embedding"] = _plain(_part(modalities))
     try:
-        networks = Networks(shape_of(state))
+        shape = shape_of(state)
+        with torch.device("meta"):  # takes no memory, whatever the shapes ask for
+            expected = Networks(shape)
+        for name, part in state.items():
+            own = expected.get_submodule(name).state_dict()
+            if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in part.items()}:
+                raise ValueError(f"{name} has other weights than IMPA's")
+        networks = Networks(shape)
         for name, part in state.items():
             networks.get_submodule(name).load_state_dict(part)
-    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+    except _DAMAGED as error:
         raise ModelError(f"The weights in {nets[-1].name} do not fit IMPA's networks ({_brief(error)}).") from error
     return networks
 

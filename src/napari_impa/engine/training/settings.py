@@ -155,6 +155,8 @@ class TrainingSettings:
             if getattr(self, name) < least:
                 said = "batch_size" if name == "cells_a_step" else name
                 raise TrainingError(f"{said} is at least {least}, not {getattr(self, name)}.")
+        if self.seed >= 2**63:
+            raise TrainingError(f"seed is at most 2⁶³ - 1, not {self.seed}.")
         if self.threads is not None and self.threads < 1:
             raise TrainingError(f"A training takes at least 1 thread, not {self.threads}.")
         if not self.checkpoint_seconds >= 0:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_impa.engine.model import tensor_file
+from napari_impa.engine.model.header import check_header
 from napari_impa.engine.training.run_folder.lock import is_locked
 from napari_impa.engine.training.run_folder.run import Run, scored_by_earlier_measure
 from napari_impa.errors import ImpaError
+
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 State = Literal["running", "complete", "stopped", "never started", "damaged"]
 
@@ -113,8 +116,11 @@ def latest_first(summaries: Iterable[RunSummary]) -> list[RunSummary]:
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / "config.json").is_file() and (folder / "checkpoints").is_dir():
-        yield folder
+    try:
+        if (folder / "config.json").is_file() and (folder / "checkpoints").is_dir():
+            yield folder
+            return
+    except OSError:  # a folder that may not be looked into
         return
     if depth == 0 or folder.suffix == ".cells":
         return
@@ -132,7 +138,7 @@ def summary(folder: str | Path) -> RunSummary:
     date = _last_change(run)
     try:
         return RunSummary(**_facts(run), date=date, folder=run.folder)
-    except (ImpaError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (ImpaError, OSError, *_DAMAGED) as error:
         reason = str(error) if isinstance(error, ImpaError) else f"its files cannot be read ({error})"
         return RunSummary(run.folder, "damaged", date, problem=reason)
 
@@ -141,6 +147,8 @@ def _facts(run: Run) -> dict[str, Any]:
     settings, config = run.settings, run.config
     state = tensor_file.read_header(run.checkpoint_path) if run.checkpoint_path.is_file() else {}
     header = tensor_file.read_header(run.model_path) if run.model_path.is_file() else {}
+    if header:
+        check_header(header, run.model_path.name)
     history = header.get("history", {})
     steps, seconds = int(state.get("step", 0)), float(state.get("seconds", 0.0))
     enough = (settings.steps is not None and steps >= settings.steps) or (
@@ -183,4 +191,7 @@ def _last_change(run: Run) -> datetime.datetime:
             break
         except OSError:
             continue
-    return datetime.datetime.fromtimestamp(max(times)).astimezone()
+    try:
+        return datetime.datetime.fromtimestamp(max(times)).astimezone()
+    except (OSError, OverflowError, ValueError):  # after the year 9999
+        return datetime.datetime.fromtimestamp(0).astimezone()
