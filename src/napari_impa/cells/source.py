@@ -346,6 +346,8 @@ def open_source(
         listing, report = with_plate_map(Listing([], cells.table, {}, ".cells"), path.parent, choice)
         return replace(source, table=listing.table, notes=(*source.notes, *listing.notes), plate_map=report)
     listing, report = with_plate_map(list_source(path, choice), path if path.is_dir() else path.parent, choice)
+    if not listing.entries:
+        raise SourceError(f"{path} names no image (found by {listing.layout}); fill its table in, or remove it.")
     rows = _sampled(len(listing.entries))
     try:
         images = [listing.entries[row].probe() for row in rows]

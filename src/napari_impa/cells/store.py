@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -243,6 +246,7 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
             raise CellsError(
                 f"{path} was written by a newer napari-impa (format {meta['format']}); update napari-impa to open it."
             )
+        _check_meta(meta)
         with open(path / "pixels.npy", "rb") as file:
             empty = 0 in _npy_shape(file)
         opened = state_of((path / "pixels.npy").stat())
@@ -261,11 +265,34 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
         )
         check(path, meta.get("checksums"))
         return cells
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SourceError) as error:
-        raise CellsError(f"{path} cannot be read as .cells ({error}); crop the images again.") from error
+    except CellsError:
+        raise
+    except (OSError, EOFError, SourceError, SyntaxError, TokenError, *_DAMAGED) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise CellsError(f"{path} cannot be read as .cells ({reason}); crop the images again.") from error
+
+
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
+def _check_meta(meta: Mapping[str, Any]) -> None:
+    """Check the types of what `meta.json` says."""
+    for name in ("channels", "label"):
+        if not isinstance(meta.get(name, []), list) or not all(isinstance(one, str) for one in meta.get(name, [])):
+            raise ValueError(f"its {name} is no list of names")
+    if not isinstance(meta.get("history", {}), dict):
+        raise ValueError("its history is none")
+    if not isinstance(meta.get("control"), str | None):
+        raise ValueError("its control is no name")
+    size = meta.get("pixel_size")
+    if size is not None and not (isinstance(size, int | float) and 0 < size < np.inf):
+        raise ValueError("its pixel_size is no number above 0")
 
 
 def _npy_shape(file: BinaryIO) -> tuple[int, ...]:
     version = npy_format.read_magic(file)
     read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    return tuple(read(file)[0])
+    shape, _, dtype = read(file)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize + file.tell() > os.fstat(file.fileno()).st_size:
+        raise ValueError(f"its pixels are cut short: {shape} is said to be in it")
+    return tuple(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_impa.cells.beside import written_beside
+from napari_impa.cells.readers.tiff_pages import check_pages
 from napari_impa.cells.store import Cells
-from napari_impa.errors import CellsError
+from napari_impa.errors import CellsError, SourceError
 
 _NAMESPACE = "napari-impa"
 _OME_TYPES = frozenset(["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"])
@@ -110,6 +112,9 @@ def read_ome_tiff(path: str | Path) -> TiffPicture:
         If it is no OME-TIFF file of planes with channels.
     """
     try:
+        if not Path(path).is_file():
+            raise CellsError(f"There is no file {path}.")
+        check_pages(Path(path))
         with tifffile.TiffFile(path) as file:
             xml = file.ome_metadata
             if not xml:
@@ -118,13 +123,17 @@ def read_ome_tiff(path: str | Path) -> TiffPicture:
             pixels, axes = series.asarray(squeeze=False), series.get_axes(squeeze=False)
         pixels = _arranged(pixels, axes, path)
         root = ElementTree.fromstring(xml)
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError, ElementTree.ParseError) as error:
-        raise CellsError(f"{path} cannot be read as OME-TIFF ({error}).") from error
-    image = next(node for node in root.iter() if node.tag.endswith("}Pixels"))
-    names = [node.get("Name") or "" for node in image if node.tag.endswith("}Channel")]
-    channels = tuple(name or f"channel {number + 1}" for number, name in enumerate(names))
-    size = image.get("PhysicalSizeX")
-    return TiffPicture(pixels, channels, float(size) if size else None, _annotation(root))
+        image = next((node for node in root.iter() if node.tag.endswith("}Pixels")), root)
+        names = [node.get("Name") or "" for node in image if node.tag.endswith("}Channel")]
+        channels = tuple(name or f"channel {number + 1}" for number, name in enumerate(names))
+        size = float(image.get("PhysicalSizeX") or 0)
+        about = _annotation(root)
+    except (CellsError, SourceError) as error:
+        raise CellsError(str(error)) from error
+    except Exception as error:  # decoders raise all kinds on damaged files, and the user can mend only the file
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CellsError(f"{path} cannot be read as OME-TIFF ({reason}).") from error
+    return TiffPicture(pixels, channels, size if 0 < size < math.inf else None, about)
 
 
 def _annotation(root: ElementTree.Element) -> dict[str, Any]:
@@ -132,7 +141,7 @@ def _annotation(root: ElementTree.Element) -> dict[str, Any]:
         if node.tag.endswith("}M") and node.get("K") == _NAMESPACE and node.text:
             try:
                 about = json.loads(node.text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return {}
             return about if isinstance(about, dict) else {}
     return {}

@@ -18,6 +18,7 @@ from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by
 from napari_impa.cells.readers.ome_sets import own_part
 from napari_impa.cells.readers.stacks import StackChoice, StackError
 from napari_impa.cells.readers.tiff_metadata import tiff_metadata
+from napari_impa.cells.readers.tiff_pages import check_pages
 from napari_impa.errors import SourceError
 
 _SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
@@ -56,6 +57,7 @@ def _read_tiff(path: Path, header_only: bool, stack: StackChoice | None = None) 
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file; one that describes a whole set of files as no more than itself."""
+    check_pages(path)
     with tifffile.TiffFile(path) as tiff:
         described = tiff.ome_metadata if tiff.is_ome else None
         own = own_part(described, path.name) if described and "UUID" in described else None

@@ -97,6 +97,8 @@ def content(path: Path) -> bytes:
     OSError
         If it cannot be read, or is no gzip file though its name says so.
     """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
         try:
