@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +23,33 @@ _TIMEOUT = 30.0
 _CHUNK = 1 << 16
 
 
-class _Bar:
-    """A progress bar as pooch wants one, over a watch."""
+LARGEST = 8 << 30
+"""Bytes of the largest file that is fetched whole."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.total, self._done, self._watch = 0, 0, watch
+SLOWEST = 1000.0
+"""Bytes a second below which a server is given up after `SLOW_FOR`."""
+
+SLOW_FOR = 60.0
+"""Seconds."""
+
+
+class _Bar:
+    """A progress bar as pooch wants one, over a watch; it ends what is too large or too slow."""
+
+    def __init__(self, watch: Watch, host: str) -> None:
+        self.total, self._done, self._watch, self._host = 0, 0, watch, host
+        self._began = time.monotonic()
 
     def update(self, count: int) -> None:
         self._watch.check()
         self._done += count
+        if max(self.total, self._done) > LARGEST:
+            raise FetchError(
+                f"{self._host} sends more than the {LARGEST / 1e9:.0f} GB that a file may have; check the address."
+            )
+        took = time.monotonic() - self._began
+        if took > SLOW_FOR and self._done < SLOWEST * took and not self._done == self.total:
+            raise FetchError(f"{self._host} sends less than {SLOWEST:.0f} bytes a second; try again later.")
         self._watch.report(min(self._done, self.total or self._done), self.total)
 
     def reset(self) -> None:
@@ -38,6 +57,11 @@ class _Bar:
 
     def close(self) -> None:
         """Nothing is to be closed."""
+
+
+def brief(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def fetch_file(
@@ -86,7 +110,12 @@ def fetch_file(
             failure.__cause__ = error
         except requests.RequestException as error:
             raise FetchError(f"{url} cannot be fetched ({error}); check the address.") from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise FetchError(f"{path} cannot be written ({reason}); mend that and fetch it again.") from error
         except ValueError as error:
+            if sha256 is None or "hash" not in str(error):
+                raise FetchError(f"{url} cannot be fetched ({brief(error)}); check the address.") from error
             raise FetchError(
                 f"{path.name} from {host} is not the file it ought to be: its SHA-256 differs, and it was thrown "
                 "away; try again, and ask whoever published it if that does not help."
@@ -98,7 +127,10 @@ def fetch_file(
 
 
 def _retrieve(url: str, path: Path, sha256: str | None, watch: Watch) -> None:
-    downloader = pooch.HTTPDownloader(progressbar=_Bar(watch), chunk_size=_CHUNK, timeout=_TIMEOUT)
+    downloader = pooch.HTTPDownloader(
+        progressbar=_Bar(watch, urlsplit(url).hostname or url), chunk_size=_CHUNK, timeout=_TIMEOUT,
+        headers={"Accept-Encoding": "identity"},  # what is inflated here could be of any length
+    )  # fmt: skip
     if sha256 is not None:
         pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
         return

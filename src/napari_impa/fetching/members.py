@@ -68,7 +68,7 @@ def list_members(remote: RemoteFile) -> list[Member]:
                 for one in archive.infolist()
                 if not one.is_dir() and not one.flag_bits & 1
             ]
-    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, LookupError, ValueError, OverflowError) as error:
         raise FetchError(f"{remote.url} is no zip archive that can be read ({error}); check the address.") from error
 
 
@@ -167,6 +167,8 @@ def _unpack(member: Member, partial: Path, path: Path) -> str:
     try:
         with partial.open("rb") as source, unpacked.open("wb") as target:
             for piece in _unpacked(source, member.method):
+                if size + len(piece) > member.size:
+                    raise zlib.error("it is longer than the archive says")
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 digest.update(piece)
                 target.write(piece)
@@ -199,7 +201,9 @@ def _unpacked(source: BinaryIO, method: int) -> Iterator[bytes]:
         return
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     for block in blocks:
-        yield inflate.decompress(block)
+        while block:  # a little can be inflated to very much
+            yield inflate.decompress(block, _BLOCK)
+            block = inflate.unconsumed_tail
     yield inflate.flush()
 
 

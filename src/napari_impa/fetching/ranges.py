@@ -119,7 +119,7 @@ class RemoteFile:
                 timeout=_TIMEOUT,
             ) as response:
                 self._check(response)
-                expected, came = int(response.headers.get("Content-Length", -1)), 0
+                expected, came = _whole(response.headers.get("Content-Length", "")), 0
                 for piece in response.iter_content(_CHUNK):
                     came += len(piece)
                     yield piece
@@ -130,8 +130,9 @@ class RemoteFile:
                 f"{self.host} cannot be reached or breaks the connection; check the network and try again: "
                 "what came so far is kept."
             ) from error
-        except requests.RequestException as error:
-            raise FetchError(f"{self.url} cannot be fetched ({error}); check the address.") from error
+        except (requests.RequestException, ValueError) as error:  # urllib3's of bad addresses are ValueErrors
+            reason = " ".join(str(error).split())[:200]
+            raise FetchError(f"{self.url} cannot be fetched ({reason}); check the address.") from error
 
     def _check(self, response: requests.Response) -> None:
         status = response.status_code
@@ -146,7 +147,7 @@ class RemoteFile:
         if status not in (200, 206):
             raise FetchError(f"{self.host} does not give {self.url} (HTTP {status}); check the address.")
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
-        if status == 200 or not total.isdecimal():
+        if status == 200 or _whole(total) < 0:
             raise FetchError(
                 f"{self.host} sends this file only whole ({_gigabytes(response)}), without range requests; download "
                 "it in a browser, unpack the checkpoint's folder and convert it with 'napari-impa models import "
@@ -158,6 +159,11 @@ class RemoteFile:
             self._version = found
         elif self._version != found:
             raise ChangedError(f"The file at {self.host} was changed meanwhile; fetch it again.")
+
+
+def _whole(text: str) -> int:
+    """A number of bytes as servers write it; -1 where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else -1
 
 
 def wait(seconds: float, watch: Watch) -> None:

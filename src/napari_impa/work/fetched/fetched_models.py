@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from napari_impa.cache import cache_folder
+from napari_impa.cells.sheets.texts import tidy
 from napari_impa.errors import FetchError, ImpaError, ModelError
 from napari_impa.fetching.archive import remove_archive_model
 from napari_impa.fetching.archive_models import MODELS
@@ -65,6 +66,11 @@ def fetch_model(
     stem = name.removesuffix(".impa")
     if stem in ("", name):
         raise FetchError(f"{url} is not the address of a model file: it does not end in a name and .impa.")
+    if tidy(stem) != stem or stem.startswith(".") or len(name.encode()) > 200 or set(stem) & set('\\/:*?"<>|'):
+        raise FetchError(
+            f"The name of the file at {urlsplit(url).hostname or url} is none that a model can be kept under; download "
+            "it in a browser, give it another name, and use it by its path."
+        )
     if stem.casefold() in own_names():
         raise FetchError(
             f"{url} cannot be kept as {stem}, the name of something that comes with napari-impa; download it in a "
