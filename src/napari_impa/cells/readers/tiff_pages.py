@@ -34,10 +34,11 @@ def check_pages(path: Path) -> None:
         ends: list[int] = [16 if big else 8]
         while at:
             end, following = _page(file, at, order, number, offset, tag)
-            if end is None:
-                return  # it is cut short, which is said elsewhere
             place = bisect(begins, at)
-            if ends[place - 1] > at or (place < len(begins) and begins[place] < end):
+            lies_over = ends[place - 1] > at
+            if end is None and not lies_over:
+                return  # it is cut short, which is said elsewhere
+            if end is None or lies_over or (place < len(begins) and begins[place] < end):
                 raise SourceError(f"{path} cannot be read: its pages follow each other in a circle; mend or remove it.")
             begins.insert(place, at)
             ends.insert(place, end)

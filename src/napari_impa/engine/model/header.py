@@ -16,8 +16,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _real(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return _real(value) and math.isfinite(value)
 
 
 def _count(value: Any) -> bool:
@@ -69,13 +73,13 @@ SETTINGS: dict[str, tuple[Check, str]] = {
 
 HISTORY: dict[str, tuple[Check, str]] = {
     "steps": (_count, "a count"),
-    "seconds": (_number, "a number"),
+    "seconds": (_real, "a number"),
     "device": (_text, "a text"),
     "date": (_text, "a text"),
-    "gap_closed": (_or_none(_number), "a number"),
-    "gap_floor": (_or_none(_number), "a number"),
+    "gap_closed": (_real, "a number"),
+    "gap_floor": (_real, "a number"),
     "described": (
-        lambda value: isinstance(value, Mapping) and _number(value.get("error")),
+        lambda value: isinstance(value, Mapping) and _real(value.get("error")) and {"by", "date"} <= set(value),
         "what describes conditions",
     ),
 }
