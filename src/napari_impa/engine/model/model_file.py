@@ -17,7 +17,7 @@ from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.model.header import check_header
 from napari_impa.engine.model.networks import Networks
-from napari_impa.engine.model.shape import Shape, is_valid_size
+from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import ModelError
 
 FORMAT = 2
@@ -93,7 +93,7 @@ def _check_shape(shape: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) 
             if not isinstance(one, int) or not 0 <= one <= (_LARGEST_SIDE if name == "size" else most):
                 raise ValueError(f"{name} of the networks is {one!r:.50}, for which there are no weights")
     layers = shape.get("mapping_layers", 1) * max(1, len(shape.get("conditions", ())))
-    if not is_valid_size(shape["size"]) or layers > len(tensors):
+    if shape["size"] < 2 or layers > max(64, len(tensors)):
         raise ValueError("it has not the weights of the networks that its header describes")
 
 
