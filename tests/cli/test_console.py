@@ -32,7 +32,8 @@ def test_a_bar_shows_what_is_reported(
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["--help"])
     listed = {line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("│ ")}
-    commands = {"crop", "demo", "evaluate", "look", "models", "plate", "predict", "runs", "simulate-plate", "train"}
+    commands = {"crop", "demo", "evaluate", "look", "models", "plate", "predict", "profile", "runs", "screen"}
+    commands |= {"simulate-plate", "train"}
     assert commands <= listed
     assert len(main.COMMANDS) == len(commands)
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.cells.checksums import state_of
+from napari_impa.cells.sheets.checksums import state_of
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Watch
 

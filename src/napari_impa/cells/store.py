@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from napari_impa.cells.checksums import check, state_of
 from napari_impa.cells.reading import OPENED, read_pixels
+from napari_impa.cells.sheets.checksums import check, state_of
 from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter

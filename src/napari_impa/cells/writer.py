@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from napari_impa.cells.checksums import BlockChecksums, checksums
+from napari_impa.cells.sheets.checksums import BlockChecksums, checksums
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import CellsError
 

@@ -19,7 +19,7 @@ from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, co
 from napari_impa.analysis.pictures.lettering import lettering, shortened
 from napari_impa.analysis.pictures.montage import scale_bar
 
-Picture = NDArray[np.uint8]
+ColourImage = NDArray[np.uint8]
 
 HEAD, FOOT, LEFT, RIGHT = 34, 34, 24, 14
 """Room in pixels around the cells: for the title, the legend, what each row is, and how far it is scrolled."""
@@ -135,8 +135,8 @@ class Gallery:
         self.order: NDArray[np.intp] = np.arange(len(self))
         self.columns, self.apart, self.offset, self.ordered = 0, False, 0, ""
         self.chosen: int | None = None
-        self._tiles: OrderedDict[tuple[int, int, bool], Picture] = OrderedDict()
-        self._strips: dict[str, tuple[tuple[Any, ...], Picture]] = {}
+        self._tiles: OrderedDict[tuple[int, int, bool], ColourImage] = OrderedDict()
+        self._strips: dict[str, tuple[tuple[Any, ...], ColourImage]] = {}
 
     def __len__(self) -> int:
         return len(self.rows[0].pixels)
@@ -205,7 +205,7 @@ class Gallery:
             for key in [(int(row), self.layout.side, apart) for apart in (False, True)]:
                 self._tiles.pop(key, None)
 
-    def draw(self) -> Picture:
+    def draw(self) -> ColourImage:
         """(height, width, 3): what is in sight, between title and legend."""
         height, width = self.size
         canvas = np.zeros((height, width, 3), np.uint8)
@@ -231,7 +231,7 @@ class Gallery:
 
     # ---- one cell, large --------------------------------------------------------------------------------------------
 
-    def draw_large(self, row: int, field: Picture | None = None) -> Picture:
+    def draw_large(self, row: int, field: ColourImage | None = None) -> ColourImage:
         """(height, width, 3): one cell as it is, what it becomes, and where it lies.
 
         Parameters
@@ -280,7 +280,7 @@ class Gallery:
 
     # ---- parts ------------------------------------------------------------------------------------------------------
 
-    def _parts(self, pixels: NDArray[Any], count: int) -> list[Picture]:
+    def _parts(self, pixels: NDArray[Any], count: int) -> list[ColourImage]:
         """Composites (n, S, S, 3), and the same of each channel in grey where more than one part is wanted."""
         parts = [composite(pixels, self.limits, self.colours)]
         if count > 1:
@@ -307,7 +307,7 @@ class Gallery:
     def _key(self, row: int, layout: GalleryLayout) -> tuple[int, int, bool]:
         return row, layout.side, layout.parts > 1
 
-    def _tile(self, row: int, layout: GalleryLayout) -> Picture:
+    def _tile(self, row: int, layout: GalleryLayout) -> ColourImage:
         """A cell that was drawn; of very many those that were in sight longest ago are drawn anew."""
         key = self._key(row, layout)
         self._tiles.move_to_end(key)
@@ -319,7 +319,7 @@ class Gallery:
         """Whether there is room to say beside each line what it is; where there is none, the title says it."""
         return layout.side > lettering(_SMALL).getlength("predicted")
 
-    def _paste(self, canvas: Picture, tile: Picture, top: int, left: int) -> None:
+    def _paste(self, canvas: ColourImage, tile: ColourImage, top: int, left: int) -> None:
         """Put a tile between title and legend, so many pixels below the title."""
         height, width = tile.shape[:2]
         above, below = max(0, -top), max(0, top + height - self.room)
@@ -329,7 +329,7 @@ class Gallery:
                 above : height - below, :right
             ]
 
-    def _frame(self, canvas: Picture, top: int, left: int, layout: GalleryLayout) -> None:
+    def _frame(self, canvas: ColourImage, top: int, left: int, layout: GalleryLayout) -> None:
         frame = np.full((1, 1, 3), _CHOSEN, np.uint8)
         width, height = layout.width + 6, layout.height + 6
         for y, x, h, w in (
@@ -340,7 +340,7 @@ class Gallery:
         ):
             self._paste(canvas, np.broadcast_to(frame, (h, w, 3)), top + y, left + x)
 
-    def _draw_bar(self, canvas: Picture) -> None:
+    def _draw_bar(self, canvas: ColourImage) -> None:
         """How far it is scrolled, at the right."""
         end = self.end
         if not end:
@@ -349,7 +349,7 @@ class Gallery:
         top = HEAD + (self.room - length) * self.offset // end
         canvas[top : top + length, -8:-3] = 110
 
-    def _draw_head(self, canvas: Picture, about: str | None = None) -> None:
+    def _draw_head(self, canvas: ColourImage, about: str | None = None) -> None:
         """Write the title, and how many cells there are."""
         width, large = canvas.shape[1], about is not None
         if about is None:
@@ -357,14 +357,14 @@ class Gallery:
             about = " · ".join(filter(None, [f"{count:,} cell{'s' * (count != 1)}", self.ordered]))
         self._put_strip(canvas[:HEAD], self._head, (width, about, self.title, self._labelled(self.layout), large))
 
-    def _put_strip(self, where: Picture, drawn: Callable[..., Picture], key: tuple[Any, ...]) -> None:
+    def _put_strip(self, where: ColourImage, drawn: Callable[..., ColourImage], key: tuple[Any, ...]) -> None:
         """Draw a strip of words, or what was drawn of the same before."""
         name = drawn.__name__
         if self._strips.get(name, (None,))[0] != key:
             self._strips[name] = key, drawn(*key)
         where[:] = self._strips[name][1]
 
-    def _head(self, width: int, about: str, title: str, labelled: bool, large: bool) -> Picture:
+    def _head(self, width: int, about: str, title: str, labelled: bool, large: bool) -> ColourImage:
         strip = Image.new("RGB", (width, HEAD), (0, 0, 0))
         draw = ImageDraw.Draw(strip)
         about = shortened(about, width / 2, _SMALL)
@@ -376,11 +376,11 @@ class Gallery:
         draw.text((width - RIGHT, middle), about, fill=_DIM, font=lettering(_SMALL), anchor="rm")
         return np.asarray(strip)
 
-    def _draw_foot(self, canvas: Picture, zoom: float, about: str = "") -> None:
+    def _draw_foot(self, canvas: ColourImage, zoom: float, about: str = "") -> None:
         """Name the channels in their colours, and draw the scale bar."""
         self._put_strip(canvas[-FOOT:], self._foot, (canvas.shape[1], zoom, about))
 
-    def _foot(self, width: int, zoom: float, about: str) -> Picture:
+    def _foot(self, width: int, zoom: float, about: str) -> ColourImage:
         strip = Image.new("RGB", (width, FOOT), (0, 0, 0))
         draw = ImageDraw.Draw(strip)
         font, middle, right = lettering(_TEXT), FOOT // 2 + 2, float(width - RIGHT)
@@ -405,7 +405,7 @@ class Gallery:
 
 def neighbourhood(
     field: NDArray[Any], centre: tuple[int, int], size: int, limits: NDArray[np.float64], colours: Sequence[str]
-) -> Picture:
+) -> ColourImage:
     """(h, h, 3) the part of a field (C, H, W) around a cell, five crops wide or all there is, its crop framed."""
     height, width = field.shape[1:]
     side = min(5 * size, height, width)
@@ -424,12 +424,12 @@ def _columns_for(count: int, width: int, height: int) -> int:
     return max(range(1, count + 1), key=lambda columns: (min(width / columns, height / -(-count // columns)), columns))
 
 
-def _resized(picture: Picture, side: int) -> Image.Image:
+def _resized(picture: ColourImage, side: int) -> Image.Image:
     return Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
 
 
 @lru_cache(100)
-def _upright(text: str, room: int) -> Picture:
+def _upright(text: str, room: int) -> ColourImage:
     """A text that is read from below, at most so many pixels high."""
     text = shortened(text, room, _SMALL)
     strip = Image.new("RGB", (max(1, int(lettering(_SMALL).getlength(text)) + 1), _SMALL + 4), (0, 0, 0))

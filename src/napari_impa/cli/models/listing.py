@@ -74,8 +74,8 @@ def _print_model(chosen: IMPA) -> None:
         from napari_impa.cells.tables import where_in_words
 
         print(f"Held out: {where_in_words(chosen.hold_out)}")
-    if "steps" in chosen.history:
-        facts = chosen.history
+    facts = chosen.history
+    if {"steps", "seconds", "device", "date"} <= facts.keys():
         minutes = facts["seconds"] / 60
         print(f"Trained for {facts['steps']:,} steps in {minutes:.1f} minutes on {facts['device']}, {facts['date']}.")
     print(gap_in_words(chosen.history), end="")

@@ -85,8 +85,6 @@ HISTORY: dict[str, tuple[Check, str]] = {
 }
 """The same of `history`, where it is there."""
 
-_TOGETHER = ("steps", "seconds", "device", "date")  # said in one sentence
-
 
 def check_header(values: Mapping[str, Any], file: str) -> None:
     """Check what a model's header holds.
@@ -103,9 +101,6 @@ def check_header(values: Mapping[str, Any], file: str) -> None:
         for name, (fits, what) in known.items():
             if name in values[part] and not fits(values[part][name]):
                 raise _wrong(file, f"{part}.{name}", what)
-    history = values["history"]
-    if "steps" in history and not all(name in history for name in _TOGETHER):
-        raise _wrong(file, "history", "steps with seconds, device and date")
 
 
 def _wrong(file: str, name: str, what: str) -> ModelError:

@@ -12,7 +12,7 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_impa.analysis.pictures.gallery import GAP, Gallery, GalleryRow, Picture, neighbourhood
+from napari_impa.analysis.pictures.gallery import GAP, ColourImage, Gallery, GalleryRow, neighbourhood
 from napari_impa.analysis.pictures.gallery_order import (
     AS_FOUND,
     MOST_CHANGED,
@@ -291,12 +291,12 @@ class GalleryView(View):
             self.layer.refresh(thumbnail=False, extent=False, highlight=False)
         self._last, self.drawn = time.monotonic(), self._request
 
-    def _picture(self) -> Picture:
+    def _picture(self) -> ColourImage:
         if self._enlarged is None:
             return self.gallery.draw()
         return self.gallery.draw_large(self._enlarged, self._neighbours(self._enlarged))
 
-    def _neighbours(self, row: int) -> Picture | None:
+    def _neighbours(self, row: int) -> ColourImage | None:
         """The enlarged cell in its field."""
         found = self.found
         if found.field is None:

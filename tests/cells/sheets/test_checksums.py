@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_impa.cells import checksums
-from napari_impa.cells.checksums import BlockChecksums
+from napari_impa.cells.sheets import checksums
+from napari_impa.cells.sheets.checksums import BlockChecksums
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells, CellsWriter, open_cells
 from napari_impa.errors import CellsError
