@@ -23,7 +23,7 @@ from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari_impa.cells.segmenters import Segmenter
-from napari_impa.viewer.layers.found_cells import BORDER, CROPS, LABELS, OUTSIDE, PARTLY, POINTS, SMALL, Found
+from napari_impa.viewer.layers.found_cells import BEYOND, BORDER, CROPS, LABELS, OUTSIDE, PARTLY, POINTS, SMALL, Found
 
 
 def find_cells(
@@ -75,6 +75,8 @@ def find_cells(
         raise CellsError(
             f"The model takes crops of {size} px, more than the image of {window.height}×{window.width} px holds."
         )
+    if method == LABELS:
+        _require_all_steps(mask, layers)
     least = 0 if segmenter is None else segmenter.minimum_area
     parts = []
     for step in range(layers.steps) if layers.steps is not None else [None]:
@@ -86,7 +88,28 @@ def find_cells(
         seen.insert(0, "step", step or 0)
         parts.append((pixels, labels, seen))
     found = _assembled(parts, layers, channels, size, method, nuclei_channel, window, segmenter)
-    return replace(found, task=task)
+    beyond = int((~_in_image(mask, layers)).sum()) if isinstance(mask, Centres) else 0
+    return replace(found, task=task, left_out={**found.left_out, **({BEYOND: beyond} if beyond else {})})
+
+
+def _require_all_steps(mask: Any, layers: ChannelLayers) -> None:
+    """Require labels of every step, or one image of them for all; those of another step would be of other cells."""
+    if not isinstance(mask, Plane) or mask.free is None or layers.steps is None:
+        return
+    count = int(mask.data.shape[mask.free])
+    if count not in (1, layers.steps):
+        raise CellsError(
+            f"The labels have {count} steps and {layers.names[0]!r} has {layers.steps}; choose labels of as many, or "
+            "take a single step."
+        )
+
+
+def _in_image(mask: Centres, layers: ChannelLayers) -> NDArray[np.bool_]:
+    """(n,) whether points lie on the image, at whatever step; those that are no numbers do not."""
+    inside: NDArray[np.bool_] = np.all(
+        (mask.points >= -0.5) & (mask.points < np.array(layers.planes[0].shape) - 0.5), 1
+    )
+    return inside
 
 
 def _candidates(
@@ -101,9 +124,10 @@ def _candidates(
 ) -> tuple[NDArray[Any] | None, pd.DataFrame]:
     """Nuclei (h, w), where there are any, and `y`, `x`, `label`, `area` of every cell in the window."""
     if method == POINTS:
-        points = mask.points if mask.steps is None else mask.points[mask.steps == (step or 0)]
-        at = np.floor(points + 0.5).astype(int) - (window.top, window.left)
-        inside = np.all((at >= 0) & (at < window.shape), axis=1)
+        here = slice(None) if mask.steps is None else mask.steps == (step or 0)
+        there = _in_image(mask, layers)[here]
+        at = np.floor(np.where(there[:, None], mask.points[here], 0) + 0.5).astype(int) - (window.top, window.left)
+        inside = there & np.all((at >= 0) & (at < window.shape), axis=1)
         numbers = np.flatnonzero(inside) + 1
         table = pd.DataFrame({"y": at[inside, 0], "x": at[inside, 1], "label": numbers})
         return None, table.assign(area=np.inf)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,6 @@ from napari_impa.cells.tables import condition_names
 from napari_impa.errors import CellsError
 from napari_impa.viewer.layers.channels import ChannelLayers
 
-if TYPE_CHECKING:
-    pass
-
 LABELS = "labels"
 POINTS = "points"
 CROPS = "crops"
@@ -29,6 +26,7 @@ CONTROL, INPUT, UNCORRECTED = "control", "input", "uncorrected"
 
 BORDER = "nearer to the border than half a crop"
 OUTSIDE = "outside the region"
+BEYOND = "outside the image"
 SMALL = "smaller than the minimum area"
 PARTLY = "not shown by all channels"
 BY_HAND = "left out by hand"
