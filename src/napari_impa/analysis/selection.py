@@ -102,7 +102,7 @@ def select_cells(
     about = {column: some for column, some in model.where.items() if column in cells.table.columns}
     cells = cells.take(cells.mask_where(about)) if about else cells  # what the training was about, nothing else
     control = None if control is None else shortest(control)
-    names, held = cells.conditions, _held_out(cells, model.hold_out)
+    names, held = cells.conditions, held_out_rows(cells, model.hold_out)
     words = where_in_words(where or model.hold_out)
     scored = cells.mask_where(where) if where else held if model.hold_out else np.ones(len(cells), bool)
     if control is not None and scored.any() and not (scored & (names == control)).any():
@@ -144,7 +144,7 @@ def select_cells(
     )
 
 
-def _held_out(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_]:
+def held_out_rows(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_]:
     """(N,) whether the training held a cell out; what these cells have no column for holds nothing out."""
     held = np.zeros(len(cells), bool)
     for column, values in hold_out.items():

@@ -212,11 +212,12 @@ def without_old_bodies(
     pixels, crops = np.asarray(pixels), np.asarray(crops)
     if not len(crops) or not np.any(cells):
         return pixels
+    clean = np.nan_to_num(pixels)
     nearest = ndi.distance_transform_edt(cells == 0, return_distances=False, return_indices=True)
     owner = np.asarray(cells)[tuple(nearest)]
     size, (height, width) = crops.shape[-1], pixels.shape[1:]
     out, inset = size // 2, max(1, size // 8)
-    ground = np.quantile(pixels[:, ::4, ::4].reshape(len(pixels), -1), 0.05, axis=1)[:, None, None]
+    ground = np.quantile(clean[:, ::4, ::4].reshape(len(pixels), -1), 0.05, axis=1)[:, None, None]
     fade = soft_window(size + 2 * out, out / (size + 2 * out))
     faded = pixels.astype(np.float64)
     for crop, number, (y, x) in zip(crops, np.asarray(numbers), _starts(centres, size), strict=True):
@@ -224,7 +225,7 @@ def without_old_bodies(
         mine = owner[y0:y1, x0:x1] == number
         if not mine.any():
             continue
-        before = pixels[:, _clamped(y, size, height)[:, None], _clamped(x, size, width)[None]].astype(np.float64)
+        before = clean[:, _clamped(y, size, height)[:, None], _clamped(x, size, width)[None]].astype(np.float64)
         kept = _share_kept(before - ground, crop - ground, size / 24)
         kept = np.pad(kept[:, inset : size - inset, inset : size - inset], ((0, 0), *((out + inset,) * 2,) * 2), "edge")
         part = np.s_[y0 - y + out : y1 - y + out, x0 - x + out : x1 - x + out]

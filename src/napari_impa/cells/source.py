@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -104,7 +105,10 @@ class Source:
         """
         digest = hashlib.sha256(f"{self.mask_channel}\n{self.table.to_csv(index=False)}".encode())
         beside = [] if self.choice.centres is None else [Path(self.choice.centres)]
-        beside += [self.path / "pixels.npy"] if self.kind == "cells" else []
+        if self.kind == "cells":
+            checksums = self._checksums()
+            digest.update(checksums)
+            beside += [] if checksums else [self.path / "pixels.npy"]  # of an earlier version
         for name, files in [*((entry.name, (*entry.files, entry.masks)) for entry in self.entries), ("", beside)]:
             digest.update(f"{name}\0".encode())
             for file in files:
@@ -112,6 +116,14 @@ class Source:
                     about = None if file is None else file.stat()
                     digest.update(f"{about and (about.st_size, about.st_mtime_ns)}\0".encode())
         return digest.hexdigest()[:16]
+
+    def _checksums(self) -> bytes:
+        """What a `.cells` folder says of its pixels and table; empty where it says nothing."""
+        try:
+            said = json.loads((self.path / "meta.json").read_text(encoding="utf-8")).get("checksums")
+        except (OSError, ValueError, AttributeError):  # what reads it says so
+            return b""
+        return b"" if said is None else json.dumps(said, sort_keys=True).encode()
 
     @cached_property
     def _file_channels(self) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ class Cells:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "label", tuple(self.label))
+        if self.control is not None and not isinstance(self.control, str):
+            object.__setattr__(self, "control", shortest(self.control))
+        if self.pixel_size is not None:  # what is none says nothing
+            size = float(self.pixel_size)
+            object.__setattr__(self, "pixel_size", size if 0 < size < math.inf else None)
         shape = self.pixels.shape
         if len(shape) != 4 or shape[2] != shape[3]:
             raise CellsError(f"Cells need pixels of shape (cells, channels, side, side), not {shape}.")
@@ -282,11 +287,11 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
             raise ValueError(f"its {name} is no list of names")
     if not isinstance(meta.get("history", {}), dict):
         raise ValueError("its history is none")
-    if not isinstance(meta.get("control"), str | None):
+    if not isinstance(meta.get("control"), str | int | float | None):
         raise ValueError("its control is no name")
     size = meta.get("pixel_size")
-    if size is not None and not (isinstance(size, int | float) and 0 < size < np.inf):
-        raise ValueError("its pixel_size is no number above 0")
+    if size is not None and not isinstance(size, int | float):
+        raise ValueError("its pixel_size is no number")
 
 
 def _npy_shape(file: BinaryIO) -> tuple[int, ...]:

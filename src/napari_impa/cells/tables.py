@@ -97,7 +97,8 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
 
     A row in which a label column equals the control's name, in any spelling of it (`is_named`), is a control, whatever
     its other labels say, and is named `control`; beside other columns, a dose is not looked at for it. Where different
-    values would give one name, as `IL 1` without a dose and `IL` at dose 1, they are joined by ` | ` instead.
+    values would give one name within this table, as `IL 1` without a dose and `IL` at dose 1, they are joined by ` | `
+    instead.
 
     Raises
     ------
@@ -121,7 +122,8 @@ def condition_names(table: pd.DataFrame, label: Sequence[str], control: str | No
     if control is not None:
         own = shortest(control)
         named = [column for column, name in zip(columns, label, strict=True) if not DOSE.fits(name)]
-        is_control = np.logical_or.reduce([is_named(column, own) for column in named or columns])
+        as_written = [column for column in named or columns if (column == own).any()]
+        is_control = np.logical_or.reduce([is_named(column, own) for column in as_written or named or columns])
         names[~is_control & (names == own)] = f"{own}{_APART}"  # as `IL` at dose 1, where the control is `IL 1`
         names[is_control] = own
     return names

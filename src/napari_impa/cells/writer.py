@@ -90,7 +90,7 @@ class CellsWriter:
         self.meta: dict[str, Any] = {
             "format": FORMAT,
             "channels": list(self.channels),
-            "pixel_size": pixel_size,
+            "pixel_size": None if pixel_size is None else float(pixel_size),
             "label": list(label),
             "control": control,
             "history": dict(history or {}),

@@ -76,8 +76,10 @@ def screen(
     from napari_impa.work.exploring.screen import screen as run
     from napari_impa.work.exploring.screen_table import agreement
     from napari_impa.work.exploring.source_cells import cells_beside
+    from napari_impa.work.exploring.table_file import check_table_file
 
     find = segmenter_of(segment, segment_option)
+    out = check_table_file(out, overwrite=overwrite)
     chosen = load_model(model).to(device)
     targets, unread = screened_targets(chosen, to, smiles)
     for line in unread:
@@ -99,4 +101,4 @@ def screen(
     if len(beside):
         print("\nSpearman's correlation with the effect of real cells (1: the same order):")
         print(beside.to_string(index=False))
-    print(f"Saved {out if out.suffix else out.with_suffix('.csv')}.")
+    print(f"Saved {out}.")

@@ -16,7 +16,7 @@ def test_tables_name_compounds_and_doses(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("name;SMILES;dose_um\nethanol;CCO;0,5\nbad;C(C;1\nethanol;CCO;\n;CC;\n")
     found = read_compounds(tmp_path / "c.csv")
     assert [(one.name, one.smiles, one.dose) for one in found.compounds] == [
-        ("ethanol", "CCO", 0.5), ("ethanol (2)", "CCO", None), ("compound 4", "CC", None),
+        ("ethanol 0.5", "CCO", 0.5), ("ethanol", "CCO", None), ("compound 4", "CC", None),
     ]  # fmt: skip
     assert len(found.unread) == 1
     assert found.unread[0].startswith("bad: ")

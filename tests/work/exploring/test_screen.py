@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 
 from napari_impa.analysis.phenotypes.control_scale import ControlScale
+from napari_impa.analysis.phenotypes.real_effects import cells_lost, real_effects, real_shifts
 from napari_impa.analysis.phenotypes.shifts import effect_of
+from napari_impa.cells.simulated.screen import CONTROL, simulated_cells
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.cli import main
 from napari_impa.engine.model.model import IMPA
@@ -33,6 +36,11 @@ class LeftAfter(Watch):
     def check(self) -> None:
         if self._left:
             raise CancelledError
+
+
+@pytest.fixture(scope="module")
+def more_cells() -> Cells:
+    return simulated_cells(16, size=48, conditions=(CONTROL, "shrinkage", "mitotic arrest"))
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +101,65 @@ def test_noise_that_moves_cells_makes_it_less_sure(model: IMPA, cells: Cells, tm
     assert some[0.1]["sureness"].between(0, 1).all()
 
 
-def test_what_real_cells_say_stands_beside(model: IMPA, cells: Cells, tmp_path: Path) -> None:
+def test_what_real_cells_say_stands_beside(model: IMPA, more_cells: Cells, tmp_path: Path) -> None:
+    fields = more_cells.table.groupby(["plate", "compound"]).cumcount() % 2  # half of the cells of each plate
+    cells = more_cells.take(np.flatnonzero((more_cells.conditions != "shrinkage") | (fields == 0)))
     table = screen(ScreenPlan(targets=TO), tmp_path / "t.csv", model=model, cells=cells).set_index("condition")
     assert table["real_effect"].notna().to_dict() == {
         "shrinkage": True,
         "mitotic arrest": True,
         "actin inhibitor": False,
     }
-    assert table["cells_lost"].drop("actin inhibitor").eq(0).all()  # as many cells as controls
+    assert table["cells_lost"].drop("actin inhibitor").to_dict() == {"shrinkage": 1.0, "mitotic arrest": 0.0}
+
+
+def test_what_was_left_is_gone_on_with_for_the_same_cells_and_model_alone(
+    model: IMPA, cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_A_TIME", 1)
+    plan = ScreenPlan(targets=TO, batch_size=4)
+    with pytest.raises(CancelledError):
+        screen(plan, tmp_path / "left.csv", model=model, cells=cells, watch=LeftAfter(12))
+    others = replace(cells, pixels=np.asarray(cells.pixels)[:, :, ::-1].copy())
+    with pytest.raises(CellsError, match="other cells"):
+        screen(plan, tmp_path / "left.csv", model=model, cells=others, resume=True)
+    monkeypatch.setattr(IMPA, "hash", "another")
+    with pytest.raises(CellsError, match="another model"):
+        screen(plan, tmp_path / "left.csv", model=model, cells=cells, resume=True)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "AT_A_TIME", 1)
+    part = tmp_path / ".left.unfinished" / "00000000.npz"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(CellsError, match="is damaged; remove it"):
+        screen(plan, tmp_path / "left.csv", model=model, cells=cells, resume=True)
+
+
+def test_a_wanted_phenotype_has_cells_enough(model: IMPA, cells: Cells, tmp_path: Path) -> None:
+    rows = np.flatnonzero(cells.conditions == "shrinkage")
+    few = cells.take(np.sort(np.r_[np.flatnonzero(cells.is_control), rows[:3]]))
+    for wanted, count in (("shrinkage", 3), (str(cells.control), 0)):
+        with pytest.raises(ConditionError, match=f"has {count} treated cells of the wanted phenotype '{wanted}'"):
+            screen(ScreenPlan(targets=TO, wanted=wanted), tmp_path / "t.csv", model=model, cells=few)
+
+
+def test_few_cells_that_nothing_was_done_to_have_no_large_effect(model: IMPA, more_cells: Cells) -> None:
+    cells = more_cells
+    controls = np.flatnonzero(cells.is_control)
+    table = cells.table.iloc[controls].reset_index(drop=True)
+    column = cells.label[0]
+    table[column] = np.where(np.arange(len(table)) % 2 == 0, "nothing", cells.control)
+    noise = replace(cells, pixels=np.asarray(cells.pixels)[controls], table=table)
+    scale = ControlScale.of(model, model.fit(noise))
+    shifts = real_shifts(model, scale, noise)
+    inflated = float(effect_of(shifts["nothing"][0]))
+    assert real_effects(shifts)["nothing"] < 0.7 * inflated
+
+
+@pytest.mark.parametrize("column", ["field", "site"])
+def test_no_cells_are_lost_where_no_image_is_named(cells: Cells, column: str) -> None:
+    names = [f"crop {number}" for number in range(len(cells))]
+    one = replace(cells, table=pd.DataFrame({cells.label[0]: cells.conditions, column: names}))
+    assert cells_lost(one) == {}
 
 
 def test_nothing_is_overwritten_or_asked_for_twice(model: IMPA, cells: Cells, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.analysis.phenotypes.control_scale import ControlScale
+from napari_impa.analysis.phenotypes.control_scale import FEWEST_CONTROLS, ControlScale
 from napari_impa.analysis.phenotypes.shifts import effect_of, mean_of_known
 from napari_impa.cells.store import Cells, shortest
 from napari_impa.cells.words import BATCH_LABEL, PLATE, SITE, WELL
@@ -53,13 +53,15 @@ def imaged_together(table: pd.DataFrame) -> NDArray[np.object_]:
 def real_shifts(
     model: IMPA, scale: ControlScale, cells: Cells, conditions: Sequence[str] | None = None, *, most: int = MOST,
     watch: Watch = UNWATCHED,
-) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """How far real treated cells of each condition are from the controls of the same plate, (d,) each.
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:  # fmt: skip
+    """How far real treated cells of each condition are from the controls of the same plate, and its chance, (d,) each.
+
+    Chance is the variance of that mean (the cells' over their number), which `effect_of` takes off.
 
     Parameters
     ----------
     conditions
-        Those that are asked for; None for all that are not the control. Those without cells are left out.
+        Those that are asked for; None for all that are not the control. Those of fewer than 8 cells are left out.
 
     Raises
     ------
@@ -70,7 +72,8 @@ def real_shifts(
         raise ConditionError("These cells name no control; say which label value is the control.")
     names, control = np.asarray(cells.conditions), cells.is_control
     together = np.asarray(imaged_together(cells.table))
-    wanted = sorted(set(names[~control])) if conditions is None else [n for n in conditions if (names == n).any()]
+    asked = sorted(set(names[~control])) if conditions is None else conditions
+    wanted = [name for name in asked if (names == name).sum() >= FEWEST_CONTROLS]
     middles: dict[str, NDArray[np.float64]] = {}
     for one in sorted(set(together[control])):
         rows = evenly(np.flatnonzero(control & (together == one)), most)
@@ -80,13 +83,15 @@ def real_shifts(
     for name in wanted:
         rows = evenly(np.flatnonzero(names == name), most)
         start = np.stack([middles.get(one, everywhere) for one in together[rows]])
-        found[name] = mean_of_known(measured(model, scale, cells, rows, watch=watch) - start, axis=0)
+        away = measured(model, scale, cells, rows, watch=watch) - start
+        shift, count = mean_of_known(away, axis=0), np.isfinite(away).sum(0)
+        found[name] = shift, mean_of_known((away - shift) ** 2, axis=0) / np.maximum(count - 1, 1)
     return found
 
 
-def real_effects(shifts: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+def real_effects(shifts: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, float]:
     """How far real cells of each condition are moved, as `shifts.effect_of` says it."""
-    return {name: float(effect_of(shift)) for name, shift in shifts.items()}
+    return {name: float(effect_of(shift, chance)) for name, (shift, chance) in shifts.items()}
 
 
 def cells_lost(cells: Cells) -> dict[str, float]:
@@ -97,9 +102,13 @@ def cells_lost(cells: Cells) -> dict[str, float]:
     if cells.control is None:
         return {}
     columns = [one for one in (PLATE.find(cells.table.columns), WELL.find(cells.table.columns)) if one]
-    site = SITE.find(cells.table.columns) or ("field" if "field" in cells.table else None)
-    columns += [site] if site else []
-    if not columns:
+    plate, well = PLATE.find(cells.table.columns), WELL.find(cells.table.columns)
+    site = SITE.find([one for one in cells.table.columns if one != "field"])
+    if "field" in cells.table and cells.table["field"].duplicated().any():  # else it names crops
+        columns.append("field")
+    elif well and site:
+        columns.append(site)
+    if not columns or columns == [plate]:
         return {}
     table = cells.table[columns].astype(str).assign(together=imaged_together(cells.table), condition=cells.conditions)
     counts = table.groupby([*columns, "together", "condition"], sort=True).size().reset_index(name="cells")

@@ -84,8 +84,8 @@ def _print_model(chosen: IMPA) -> None:
 
 def gap_in_words(history: Mapping[str, Any]) -> str:
     """One line on the gap that a model closes on held-out cells; empty where none were scored."""
-    if "gap_closed" in history:
-        real = f"; other real cells {history['gap_floor']:.2f}" if "gap_floor" in history else ""
+    if history.get("gap_closed") is not None:
+        real = f"; other real cells {history['gap_floor']:.2f}" if history.get("gap_floor") is not None else ""
         gap = f"{history['gap_closed']:.2f} (0: as the control, 1: as real cells{real})"
         return f"Gap closed on held-out cells: {gap}.\n"
     if "score" in history:

@@ -87,7 +87,9 @@ class Encoder:
         name: str = "model",
     ) -> None:
         self.networks = networks.eval().requires_grad_(False)
-        self.channels, self.conditions, self.label = tuple(channels), tuple(conditions), tuple(label)
+        names = tuple(map(shortest, conditions))  # as cells' are, also where an earlier version wrote the file
+        self.conditions = names if len(set(names)) == len(names) else tuple(conditions)
+        self.channels, self.label = tuple(channels), tuple(label)
         self.limits = np.asarray(limits, float).reshape(-1, 2)
         self.task, self.name = task, name
         self.precisions: dict[torch.device, Precision] = {}

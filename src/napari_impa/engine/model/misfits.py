@@ -67,7 +67,9 @@ def misfits(
         As `model.fit`.
     """
     said, rows = list(weaknesses(model)), np.arange(len(cells)) if rows is None else rows
-    learned_from = dict(dict(model.history.get("source") or {}).get("cells") or {})
+    source = model.history.get("source")
+    learned_from = source.get("cells") if isinstance(source, Mapping) else None
+    learned_from = learned_from if isinstance(learned_from, Mapping) else {}
     if _simulated(learned_from) and not (are_simulated(cells) if simulated is None else simulated):
         said.append("The model learned from simulated cells: of cells that are real, what it makes means nothing.")
     some = np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_impa.cells.store import Cells
+from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of
@@ -81,7 +82,9 @@ class IMPA(Encoder):
             networks, channels=channels, conditions=conditions, limits=limits, task=task, label=label,
             descriptions=descriptions, name=name,
         )  # fmt: skip
-        self.control, self.pixel_size, self.card, self.has_discriminator = control, pixel_size, card, has_discriminator
+        self.control = control if control is None or isinstance(control, str) else shortest(control)
+        self.pixel_size = None if pixel_size is None else float(pixel_size)
+        self.card, self.has_discriminator = card, has_discriminator
         self.counts, self.settings, self.history = dict(counts or {}), dict(settings or {}), dict(history or {})
 
     def __repr__(self) -> str:

@@ -79,7 +79,9 @@ def write(parts: ModelParts, path: Path, *, compact: bool = False, half: bool = 
     for number, description in enumerate(parts["descriptions"]):
         if description.unseen:
             tensors[f"{UNSEEN}{number}"] = torch.from_numpy(np.stack(list(description.unseen.values())))
-    tensor_file.write_tensors(path, tensors, header(parts))
+    about = header(parts)
+    check_header(about, path.name)  # what could not be read again is not written
+    tensor_file.write_tensors(path, tensors, about)
     return path
 
 

@@ -73,10 +73,13 @@ class CausesPage(QWidget):
         return self.session.chosen if self.asked.value is None else np.asarray(self.asked.value, np.intp)
 
     def _follow(self, *_: Any) -> None:
+        import pandas as pd
+
         some = self.session.explored is not None and len(self.rows()) > 0
+        self.button.cancel()
+        self.table.show_table(pd.DataFrame())  # it was of other cells
         self.button.allow(some)
-        if not some:
-            self.told.setText("Choose treated cells on the map or in the field, or a well.")
+        self.told.setText("" if some else "Choose treated cells on the map or in the field, or a well.")
 
     def _start(self) -> None:
         if self.session.explored is not None and len(self.rows()):

@@ -55,12 +55,13 @@ class ExploreDock(Dock):
         super().__init__(on_close=self._close, on_viewer_closed=session.abandon)
         self._build()
         self._connect()
-        self._preparing, self._stacking = Latest(self), Latest(self)
+        self._preparing, self._stacking, self._saving = Latest(self), Latest(self), Latest(self)
         self._preparing.succeeded.connect(self._on_prepared)
         self._preparing.failed.connect(self._on_failed)
-        self._stacking.succeeded.connect(self._add_layers)
-        self._stacking.failed.connect(self._on_failed)
-        self._stacking.idle.connect(lambda: self.status.busy(""))
+        for latest in (self._stacking, self._saving):
+            latest.succeeded.connect(self._add_layers)
+            latest.failed.connect(self._on_failed)
+            latest.idle.connect(lambda: self.status.busy(""))
         self._preparing.submit(prepare)
         self.status.busy("Starting torch …")
 
@@ -149,6 +150,7 @@ class ExploreDock(Dock):
             self.session.set_model(self.model.value)
 
     def _on_model(self, loaded: Loaded) -> None:
+        self.explore.cancel()  # begun with the model before
         self.model.setToolTip(f"{loaded.model.describe()}\nPredicts on: {loaded.device}")
         self.cells.set_model(loaded.model.channels, loaded.model.size)
         self._follow()
@@ -206,7 +208,7 @@ class ExploreDock(Dock):
         """Write the profiles of the cells, in the background."""
         if self.session.explored is not None:
             self.status.busy("Measuring …")
-            self._stacking.submit(save_profiles, self.session.explored, path)
+            self._saving.submit(save_profiles, self.session.explored, path)
 
     def _on_failed(self, failure: Failure) -> None:
         self.status.busy("")
@@ -220,6 +222,7 @@ class ExploreDock(Dock):
             button.cancel()
         self._preparing.cancel()
         self._stacking.cancel()
+        self._saving.cancel()
         self.viewer.events.theme.disconnect(self._on_theme)
         self.cells.close_form()
         self.session.close()

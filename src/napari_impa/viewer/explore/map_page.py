@@ -70,10 +70,11 @@ class MapPage(QWidget):
         self.session.lay_out(self.of.value, self.by.value)
 
     def _on_cells(self, explored: ExploredCells | None) -> None:
+        nothing = np.zeros((0, 2))
+        self.plot.show_cells(nothing, nothing, (), ("", ""))
+        self.legend.setText("")
+        self._on_chosen(self.session.chosen)
         if explored is None:
-            nothing = np.zeros((0, 2))
-            self.plot.show_cells(nothing, nothing, (), ("", ""))
-            self.legend.setText("")
             return
         self.colour.refill([(f"coloured by {name}", name) for name in explored.columns])
         self._ask()

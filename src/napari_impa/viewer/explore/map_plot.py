@@ -92,7 +92,7 @@ class MapPlot(pg.PlotWidget):
 
     def choose(self, rows: NDArray[np.integer]) -> None:
         """Light cells up."""
-        at = self._at[rows]
+        at = self._at[rows] if len(self._at) else self._at
         self._chosen.setData(at[:, 0], at[:, 1])
 
     def _on_lasso(self, corners: NDArray[np.float64]) -> None:

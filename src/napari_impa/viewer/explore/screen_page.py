@@ -69,7 +69,11 @@ class ScreenPage(QWidget):
         self._follow()
 
     def _on_cells(self, explored: ExploredCells | None) -> None:
+        import pandas as pd
+
         self.run.cancel()
+        self.table.show_table(pd.DataFrame())
+        self.told.setText("")
         conditions = () if explored is None else explored.conditions
         self.like.refill([("the size of the effect", None), *((f"likeness to real {n}", n) for n in conditions)])
         self._follow()
@@ -104,7 +108,6 @@ def run_screen(
     token: Token, explored: ExploredCells, out: Path, compounds: Path | None, like: str | None
 ) -> tuple[pd.DataFrame, str]:
     """Screen into a table, as the command line does; what was left of the same is gone on with."""
-    from napari_impa.errors import CellsError
     from napari_impa.work.exploring.asked import screened_targets
     from napari_impa.work.exploring.screen import ScreenPlan, screen
 
@@ -112,11 +115,6 @@ def run_screen(
     targets, unread = screened_targets(model, None, compounds)
     plan = ScreenPlan(targets=targets, wanted=like, batch_size=explored.loaded.batch_size)
     how: dict[str, Any] = {"model": model, "cells": explored.cells, "watch": token}
-    try:
-        table = screen(plan, out, resume=True, **how)
-    except CellsError as error:
-        if "begin anew" not in str(error):
-            raise
-        table = screen(plan, out, **how)
+    table = screen(plan, out, resume=True, **how)
     said = f"{len(table):,} conditions screened into {out if out.suffix else out.with_suffix('.csv')}."
     return table, said + (f" Left out: {'; '.join(unread[:3])}{' …' if len(unread) > 3 else ''}" if unread else "")

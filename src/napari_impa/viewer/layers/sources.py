@@ -151,7 +151,7 @@ class Place:
         unit = self.units[-1]
         if not unit.is_compatible_with("micrometer"):
             return None
-        return float(self.scale[-1] * (1 * unit).to("micrometer").magnitude)
+        return abs(float(self.scale[-1] * (1 * unit).to("micrometer").magnitude))
 
     @property
     def matrix(self) -> Matrix:

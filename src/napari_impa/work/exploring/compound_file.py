@@ -48,7 +48,7 @@ def read_compounds(path: str | Path) -> CompoundFile:
     try:
         endings = [one.lower() for one in path.suffixes]
         rows = _sdf(path) if ".sdf" in endings else _smi(path) if ".smi" in endings[-1:] else _table(path)
-    except (OSError, UnicodeDecodeError, SourceError) as error:
+    except (OSError, EOFError, SystemError, UnicodeDecodeError, SourceError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConditionError(f"{path} cannot be read as a file of compounds ({reason}).") from error
     compounds, unread, taken = [], [], set()
@@ -59,6 +59,7 @@ def read_compounds(path: str | Path) -> CompoundFile:
         except ConditionError as error:
             unread.append(f"{name}: {error}")
             continue
+        name = name if dose is None else f"{name} {shortest(dose)}"
         one, count = name, 1
         while one in taken:
             count += 1

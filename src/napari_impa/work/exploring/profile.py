@@ -14,17 +14,18 @@ from napari_impa.analysis.features import FEATURE_SPACES
 from napari_impa.analysis.phenotypes.style_map import styles_of
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
-from napari_impa.cells.words import PLATE, SITE, WELL, guess_nuclei_channel
+from napari_impa.cells.words import BATCH_LABEL, PLATE, SITE, WELL, guess_nuclei_channel
 from napari_impa.engine.model.intensity import intensity_limits
 from napari_impa.engine.model.model import IMPA
-from napari_impa.errors import CellsError, MissingDependencyError
+from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Checked, Watch
+from napari_impa.work.exploring.table_file import TABLE_FILES, check_table_file
 
 Per = Literal["cell", "well"]
 """What has a row of its own."""
 
-PROFILE_FILES = (".csv", ".parquet", ".h5ad")
-"""Endings of profiles: tables that pycytominer reads, and AnnData's file."""
+PROFILE_FILES = {**TABLE_FILES, ".h5ad": "anndata"}
+"""Endings of profiles, tables that pycytominer reads and AnnData's file, and what writes each."""
 
 BLOCK = 512
 
@@ -79,6 +80,8 @@ def write_profiles(
     nuclei = guess if nuclei_channel is None else few.channels.index(nuclei_channel)
     names = [one.name for one in space.columns(few.channels)]
     known = metadata_of(cells)
+    if per == "well" and f"{METADATA}Well" not in known:
+        raise CellsError("The cells name no wells; write a row a cell.")
 
     def blocks() -> Iterator[tuple[slice, NDArray[np.float32]]]:
         for start in range(0, len(cells), BLOCK):
@@ -95,7 +98,7 @@ def write_profiles(
                 table = pd.concat(
                     [known.iloc[part].reset_index(drop=True), pd.DataFrame(values, columns=names)], axis=1
                 )
-                table.to_csv(partial, mode="a", index=False, header=part.start == 0)
+                table.to_csv(partial, mode="a" if part.start else "w", index=False, header=part.start == 0)
             return path
         whole = np.concatenate([values for _, values in blocks()])
         styles = None if model is None or path.suffix != ".h5ad" else styles_of(model, cells, watch=Checked(watch))
@@ -111,18 +114,7 @@ def write_profiles(
 
 def checked_path(path: Path, *, overwrite: bool) -> Path:
     """The path of a profile, `.csv` where nothing is said, as one that can be written; errors as `write_profiles`."""
-    path = path if path.suffix else path.with_suffix(".csv")
-    if path.suffix not in PROFILE_FILES:
-        raise CellsError(f"Profiles are written as {', '.join(PROFILE_FILES)}, not as {path.suffix}.")
-    if path.exists() and (path.is_dir() or not overwrite):
-        raise CellsError(f"{path} exists already; choose another name or remove it first.")
-    package = {".parquet": "pyarrow", ".h5ad": "anndata"}.get(path.suffix)
-    if package is not None:
-        try:
-            __import__(package)
-        except ImportError:
-            raise MissingDependencyError(f"{path.suffix} is written by {package}: pip install {package}") from None
-    return path
+    return check_table_file(path, overwrite=overwrite, files=PROFILE_FILES)
 
 
 def metadata_of(cells: Cells) -> pd.DataFrame:
@@ -149,11 +141,10 @@ def _of_wells(
     known: pd.DataFrame, values: NDArray[np.float32], styles: NDArray[np.float32] | None
 ) -> tuple[pd.DataFrame, NDArray[np.float32], NDArray[np.float32] | None]:
     """Medians of each well, with what all of its cells have in common."""
-    keys = [one for one in (f"{METADATA}Plate", f"{METADATA}Well") if one in known]
-    if f"{METADATA}Well" not in known:
-        raise CellsError("The cells name no wells; write a row a cell.")
+    named = (f"{METADATA}Plate", f"{METADATA}Well", BATCH_LABEL.find(known.columns))
+    keys = list(dict.fromkeys(one for one in named if one in known))
     rows, said = [], []
-    for _, places in known.groupby(keys, sort=True).indices.items():
+    for places in known.groupby([known[one].astype(str) for one in keys], sort=True).indices.values():
         same = known.iloc[places].nunique(dropna=False) <= 1
         said.append({**known.iloc[places[0]][same[same].index].to_dict(), f"{METADATA}Count_Cells": len(places)})
         rows.append(places)

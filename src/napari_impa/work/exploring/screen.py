@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from napari_impa.analysis.phenotypes.control_scale import WHAT_CHANGED, ControlScale
+from napari_impa.analysis.phenotypes.control_scale import FEWEST_CONTROLS, WHAT_CHANGED, ControlScale
 from napari_impa.analysis.phenotypes.real_effects import evenly, measured
 from napari_impa.analysis.phenotypes.real_support import RealSupport
 from napari_impa.analysis.phenotypes.shifts import ShiftSums
@@ -116,8 +117,13 @@ def screen(
         raise ConditionError(f"{twice[0]!r} is asked for twice." if twice else "There is nothing to screen.")
     for target in plan.targets:
         model.embedding(target)
-    if plan.wanted is not None and not (cells.label and (cells.conditions == plan.wanted).any()):
-        raise ConditionError(f"No cell of the source has the wanted phenotype {plan.wanted!r}.")
+    if plan.wanted is not None:
+        there = int(((cells.conditions == plan.wanted) & ~cells.is_control).sum()) if cells.label else 0
+        if there < FEWEST_CONTROLS:
+            raise ConditionError(
+                f"The source has {there} treated cells of the wanted phenotype {plan.wanted!r}, fewer than the "
+                f"{FEWEST_CONTROLS} that are needed; choose another one."
+            )
     rows = evenly(rows_to_turn(model, cells), plan.most)
     say(f"{len(rows):,} cells under {len(names):,} conditions.")
     folder = out.with_name(f".{out.stem}.unfinished")
@@ -142,7 +148,7 @@ def screen(
         shutil.rmtree(folder, ignore_errors=True)
     except BaseException:
         lock.release()
-        if not any(folder.glob("*.npz")):
+        if not any(folder.glob("[0-9]*.npz")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return table
@@ -165,9 +171,12 @@ def _begin(folder: Path, plan: ScreenPlan, model: IMPA, cells: Cells, rows: NDAr
         left = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         left = None
-    parts = list(folder.glob("*.npz"))
+    parts = list(folder.glob("[0-9]*.npz"))
     if resume and left is not None and left != asked and parts:
-        raise CellsError("What was left unfinished is of other cells, another model or other settings; begin anew.")
+        raise CellsError(
+            "What was left unfinished is of other cells, another model or other settings; choose another name, or "
+            "begin anew."
+        )
     if not resume or left != asked:
         for part in parts:
             part.unlink()
@@ -204,8 +213,11 @@ def _summed(
                       _Counted(watch, start * len(rows), total, len(part)))  # fmt: skip
             with written_beside(path) as partial:
                 np.savez(partial, **asdict(sums))
-        with np.load(path) as stored:
-            made.append({name: stored[name] for name in stored.files})
+        try:
+            with path.open("rb") as file, np.load(file) as stored:
+                made.append({name: stored[name] for name in stored.files})
+        except (BadZipFile, ValueError, EOFError) as error:
+            raise CellsError(f"{path} is damaged; remove it, and resume.") from error
     return ShiftSums(**{name: np.concatenate([one[name] for one in made]) for name in made[0]})
 
 

@@ -66,8 +66,8 @@ def screen_table(
         "condition": names, "smiles": _smiles(targets, cells), "in_training": [n in model.conditions for n in names],
     })  # fmt: skip
     if wanted is not None:
-        table["likeness"] = likeness(shifts.shift, real[wanted])
-        table["direction"] = direction(shifts.shift, real[wanted])
+        table["likeness"] = likeness(shifts.shift, real[wanted][0])
+        table["direction"] = direction(shifts.shift, real[wanted][0])
     table["effect"], table["error"], table["spread"] = shifts.effect, shifts.error, shifts.spread
     table["sureness"], table["outside"] = shifts.sureness, shifts.outside
     table["moved_most"] = moved_most(shifts.shift, scale.names)
@@ -101,7 +101,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
 
 def _real(
     model: IMPA, scale: ControlScale, cells: Cells, names: Sequence[str], wanted: str | None, watch: Watch
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     if cells.control is None or not cells.label or not cells.is_control.any():
         if wanted is not None:
             raise ConditionError("A wanted phenotype needs control cells beside it; say which label is the control.")

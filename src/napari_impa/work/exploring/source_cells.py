@@ -49,7 +49,7 @@ def cells_beside(
         return
     label, control = _labels(model, opened)
     find = segment and (segment.name, segment.changed)
-    what = f"{opened.fingerprint} {size} {find} {nuclei_channel} {label} {control}"
+    what = f"{opened.fingerprint} {opened.choice.changed} {size} {find} {nuclei_channel} {label} {control}"
     folder = out.with_name(f".{out.stem}.{hashlib.sha256(what.encode()).hexdigest()[:12]}.cells")
     if folder.exists():
         yield open_cells(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +11,11 @@ import pandas as pd
 from napari_impa.cells.beside import written_beside
 from napari_impa.errors import CellsError, MissingDependencyError
 
-TABLE_FILES = (".csv", ".parquet")
-"""Endings of tables that are written."""
+TABLE_FILES: Mapping[str, str | None] = {".csv": None, ".parquet": "pyarrow"}
+"""Endings of tables that are written, and the package that writes each beside pandas."""
 
 
-def check_table_file(path: Path, *, overwrite: bool) -> Path:
+def check_table_file(path: Path, *, overwrite: bool, files: Mapping[str, str | None] = TABLE_FILES) -> Path:
     """The path, with `.csv` where it has no ending, as one that can be written.
 
     Raises
@@ -21,18 +23,19 @@ def check_table_file(path: Path, *, overwrite: bool) -> Path:
     CellsError
         If it exists, or has another ending.
     MissingDependencyError
-        If it is to be parquet and pyarrow is not installed.
+        If the package that writes it is not installed.
     """
     path = path if path.suffix else path.with_suffix(".csv")
-    if path.suffix.lower() not in TABLE_FILES:
-        raise CellsError(f"A table is written as {' or '.join(TABLE_FILES)}, not as {path.suffix}.")
+    if path.suffix.lower() not in files:
+        raise CellsError(f"It is written as {' or '.join(files)}, not as {path.suffix}.")
     if path.exists() and (path.is_dir() or not overwrite):
         raise CellsError(f"{path} exists already; choose another name or remove it first.")
-    if path.suffix.lower() == ".parquet":
+    package = files[path.suffix.lower()]
+    if package is not None:
         try:
-            import pyarrow  # noqa: F401
+            import_module(package)
         except ImportError:
-            raise MissingDependencyError("Parquet is written by pyarrow: pip install pyarrow") from None
+            raise MissingDependencyError(f"{path.suffix} is written by {package}: pip install {package}") from None
     return path
 
 

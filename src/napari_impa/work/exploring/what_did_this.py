@@ -13,8 +13,9 @@ from napari_impa.analysis.phenotypes.causes import LikelyCauses
 from napari_impa.analysis.phenotypes.control_scale import FEWEST_CONTROLS
 from napari_impa.analysis.phenotypes.real_effects import evenly, imaged_together, measured
 from napari_impa.analysis.phenotypes.shifts import mean_of_known
+from napari_impa.analysis.selection import held_out_rows
 from napari_impa.cells.store import Cells
-from napari_impa.cells.words import PLATE, WELL
+from napari_impa.cells.words import BATCH_LABEL, PLATE, WELL
 from napari_impa.engine.describing.new_condition import Target
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError, ConditionError
@@ -123,7 +124,8 @@ def source_causes(
 def wells_of_cells(cells: Cells, among: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
     """Rows of each well (where no wells are known, of each field) and condition, among some cells."""
     table = cells.table
-    columns = [one for one in (PLATE.find(table.columns), WELL.find(table.columns)) if one]
+    found_columns = (BATCH_LABEL.find(table.columns), PLATE.find(table.columns), WELL.find(table.columns))
+    columns = list(dict.fromkeys(one for one in found_columns if one))
     if WELL.find(table.columns) is None and "field" in table:
         columns.append("field")
     keys = table[columns].astype(str).agg(" ".join, axis=1) if columns else pd.Series("", table.index)
@@ -135,10 +137,7 @@ def wells_of_cells(cells: Cells, among: NDArray[np.bool_]) -> list[NDArray[np.in
 
 def calibration_wells(model: IMPA, cells: Cells) -> NDArray[np.bool_]:
     """(N,) cells that the training held out, where the source has such, else those of every second well."""
-    mask = np.zeros(len(cells), bool)
-    for column, values in model.hold_out.items():
-        if column in cells.table:
-            mask |= np.isin(np.asarray(cells.table[column].astype(str)), [str(one) for one in values])
+    mask = held_out_rows(cells, model.hold_out)
     if mask.any():
         return mask
     names = cells.conditions

@@ -26,5 +26,6 @@ def fingerprint(data: TrainingCells) -> dict[str, Any]:
     count = max(2, LOOKED_AT // max(1, int(np.prod(pixels.shape[1:])) * pixels.dtype.itemsize))
     rows = np.unique(np.linspace(0, len(pixels) - 1, min(count, len(pixels))).astype(np.intp))
     seen = hashlib.sha256(f"{pixels.shape} {pixels.dtype.newbyteorder('<').str}".encode())
-    seen.update(np.ascontiguousarray(read_pixels(pixels, rows)).view(np.uint8).data)
+    some = np.ascontiguousarray(read_pixels(pixels, rows), pixels.dtype.newbyteorder("<"))
+    seen.update(some.view(np.uint8).data)
     return {"labels": labels.digest(), "pixels": seen.hexdigest()[:32], "limits": np.asarray(data.limits).tolist()}

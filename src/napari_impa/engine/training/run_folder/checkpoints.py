@@ -104,7 +104,7 @@ class Checkpoints:
             if not torch.equal(vectors.cpu(), tensors.get(f"networks.{name}", vectors.new_empty(0)).cpu()):
                 raise TrainingError(
                     f"The conditions are described by other numbers than when {self.run.folder} was started; "
-                    "give the same table, or choose another folder."
+                    "give the same table, or, where an earlier version of napari-impa began it, choose another folder."
                 )
         try:
             self._step.restore(tensors)
