@@ -219,6 +219,16 @@ def test_a_cell_larger_than_its_crop_leaves_no_ghost_of_its_old_body():
     np.testing.assert_array_equal(whole[0, :, 100:], field[0, :, 100:])  # the other cell, which was not turned
 
 
+def test_one_pixel_that_is_no_number_stays_one():
+    field, after, centres = discs(28).astype(np.float32), discs(8), [[60, 60]]
+    crops, marks = cut_at(after, centres, 40), nuclei()
+    wanted = without_old_bodies(field, crops, centres, marks, [1])
+    field[0, 60, 62] = np.nan
+    found = without_old_bodies(field, crops, centres, marks, [1])
+    assert np.isnan(found).sum() == 1
+    np.testing.assert_allclose(found[0, :, :55], wanted[0, :, :55], atol=1)
+
+
 def test_cells_that_do_not_change_or_grow_keep_the_field():
     field, centres = discs(28), [[60, 60], [60, 150]]
     np.testing.assert_array_equal(

@@ -56,6 +56,22 @@ def test_cells_of_columns_with_values() -> None:
         cells.where(well="A01")
 
 
+def test_sizes_and_controls_of_other_types_are_kept_and_read_again(tmp_path: Path) -> None:
+    table = pd.DataFrame({"dose": [0, 5]})
+    pixels = np.zeros((2, 1, 4, 4), np.uint8)
+    made = Cells(pixels, table, ("a",), np.float32(0.5), ("dose",), 0)  # type: ignore[arg-type]
+    again = open_cells(made.save(tmp_path / "x.cells"))
+    assert (again.pixel_size, again.control, again.is_control.tolist()) == (0.5, "0", [True, False])
+    for none in (0, -0.5, float("nan")):
+        assert Cells(pixels, table, ("a",), none).pixel_size is None
+
+
+def test_a_looser_spelling_of_the_control_is_asked_for_only_where_none_is_as_written() -> None:
+    table = pd.DataFrame({"gene": ["wt", "TP53", "TP53"], "cell_line": ["A549", "WT", "A549"]})
+    cells = Cells(np.zeros((3, 1, 4, 4), np.uint8), table, ("a",), label=("gene", "cell_line"), control="wt")
+    assert cells.is_control.tolist() == [True, False, False]
+
+
 def test_a_control_that_does_not_occur_is_said_with_what_there_is() -> None:
     with pytest.raises(ConditionError, match=r"'water'; the conditions are: DMSO 0, a 5, a 50\."):
         make().labelled(["compound", "dose"], "water")

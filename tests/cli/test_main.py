@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,18 @@ def test_what_is_written_fits_any_code_page(
     main(["models", "list"])
     said = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
     assert ("NFκB" if encoding == "utf-8" else "NF\\u03baB") in said
+
+
+def test_the_process_that_is_asked_to_end_ends_in_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("napari_impa.work.catalog.catalog", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "list"])
+    assert ended.value.code == 143
+    assert "ended; what was whole before" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize(

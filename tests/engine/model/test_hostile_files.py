@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -85,6 +86,35 @@ def test_every_field_is_checked(model: IMPA, tmp_path: Path, name: str, value: A
         info(str(path))
     except ModelError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("channels", "DNA"), ("conditions", [1]), ("label", None), ("limits", [[9, 0]]), ("name", 5), ("task", "x"),
+        ("counts", {"a": "b"}), ("control", []), ("pixel_size", -1), ("settings", []), ("history", 5),
+        ("history.steps", -1), ("history.seconds", "x"), ("history.gap_closed", "x"), ("settings.hold_out", 5),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_none_of_its_kind_is_refused_by_name(
+    model: IMPA, tmp_path: Path, name: str, value: Any
+) -> None:
+    def change(header: dict[str, Any]) -> None:
+        part, _, key = name.rpartition(".")
+        (header[part] if part else header)[key] = value
+
+    with pytest.raises(ModelError, match=f"its {name} is not"):
+        IMPA.load(changed(model, tmp_path / "x.impa", change))
+
+
+def test_what_could_not_be_read_again_is_not_written(model: IMPA, tmp_path: Path) -> None:
+    odd = IMPA(**{**model.parts(), "history": {"steps": 3.5}})
+    with pytest.raises(ModelError, match=r"history\.steps"):
+        odd.save(tmp_path / "odd.impa")
+    assert not list(tmp_path.iterdir())
+    fine = IMPA(**{**model.parts(), "history": {"gap_closed": None}, "pixel_size": np.float32(0.5), "control": 0})
+    again = IMPA.load(fine.save(tmp_path / "fine.impa"))
+    assert (again.pixel_size, again.control) == (0.5, "0")
 
 
 def test_control_characters_of_a_file_are_not_shown(model: IMPA, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +70,21 @@ def test_several_that_no_name_tells_are_refused(model: IMPA, cells: Cells, monke
         model.fit(four)
     kept = replace(four, channels=("DNA", "a", "b", "c"))
     assert model.fit(kept).channels == kept.channels  # the known one is in its place
+
+
+@pytest.mark.parametrize("source", ["https://example.org/x", {"cells": "a plate"}, None])
+def test_whatever_a_history_says_of_its_source_is_no_error(
+    model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    monkeypatch.setitem(model.history, "source", source)
+    assert not any("simulated" in one for one in misfits(model, cells))
+
+
+def test_conditions_of_older_files_are_called_as_cells_are(model: IMPA) -> None:
+    old = IMPA(**{**model.parts(), "conditions": ["tax  10 µM", *model.conditions[1:]]})
+    assert old.conditions == ("tax 10 μM", *model.conditions[1:])
+    alike = IMPA(**{**model.parts(), "conditions": ["a µ", "a μ", *model.conditions[2:]]})
+    assert alike.conditions[:2] == ("a µ", "a μ")  # which are two
 
 
 def test_a_model_that_has_hardly_learned_says_so(model: IMPA, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
