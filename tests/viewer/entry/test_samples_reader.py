@@ -18,7 +18,7 @@ def test_manifest_names_what_exists() -> None:
     manifest = PluginManifest.from_file(Path(napari_impa.__file__).parent / "napari.yaml")
     manifest.validate_imports()
     assert {widget.display_name for widget in manifest.contributions.widgets} == {
-        "Perturb cells", "Train on a folder", "Look at a plate", "Explore",
+        "Perturb cells", "Train on a folder", "Look at a plate", "Explore cells",
     }  # fmt: skip
     assert all(command.title[0].isupper() for command in manifest.contributions.commands)
 

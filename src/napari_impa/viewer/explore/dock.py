@@ -47,7 +47,7 @@ def prepare(token: Token) -> tuple[list[Choice], list[type[Segmenter]], tuple[st
 class ExploreDock(Dock):
     """A form over `ExploreSession`."""
 
-    title = "Explore"
+    title = "Explore cells"
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
