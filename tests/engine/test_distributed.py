@@ -94,11 +94,12 @@ def difference(one: Path, two: Path, step: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("batch", "count"),  # shares of different sizes; and two halves
-    [(5, 3), pytest.param(16, 2, marks=pytest.mark.slow)],
+    ("recipes", "batch", "count"),  # shares of different sizes; of fours, whose spread `default` looks at; two halves
+    [(("paper",), 5, 3), (("default",), 8, 2), pytest.param(("default", "paper"), 16, 2, marks=pytest.mark.slow)],
 )
-def test_several_processes_follow_one(source: Path, tmp_path: Path, batch: int, count: int) -> None:
-    recipes = ("default", "paper")
+def test_several_processes_follow_one(
+    source: Path, tmp_path: Path, recipes: tuple[str, ...], batch: int, count: int
+) -> None:
     for number, folder in ((1, tmp_path / "one"), (count, tmp_path / "several")):
         code, _, err = run(number, SCRIPT, source, folder, ",".join(recipes), batch)
         assert code == 0, err

@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional as F
 
 from napari_impa.engine.model.blocks import UPSAMPLING, doubled, doubled_smoothly
-from napari_impa.engine.model.networks import Networks
+from napari_impa.engine.model.networks import Networks, spread
 from napari_impa.engine.model.shape import Shape, is_valid_size, valid_sizes
 
 
@@ -72,6 +73,45 @@ def test_published_sizes_have_the_published_number_of_weights() -> None:
     assert count == pytest.approx(24.3e6, rel=0.01)
     assert sum(p.numel() for p in nets.style_encoder.parameters()) == pytest.approx(14.3e6, rel=0.02)
     assert sum(p.numel() for p in nets.discriminator.parameters()) == pytest.approx(14.3e6, rel=0.02)
+
+
+def test_the_spread_is_that_of_four_cells_that_follow_each_other() -> None:
+    maps = torch.randn((10, 3, 2, 2), generator=torch.Generator().manual_seed(0))
+    found = spread(maps)
+    assert found.shape == (10, 1, 2, 2)
+    for cells in (slice(0, 4), slice(4, 8), slice(8, 10)):
+        wanted = maps[cells].std(0, correction=0).mean()
+        torch.testing.assert_close(found[cells], wanted.expand(len(maps[cells]), 1, 2, 2))
+    assert spread(maps[:1]).max() < 1e-3  # a cell alone differs from none
+
+
+@given(st.integers(1, 9), st.integers(1, 3))
+def test_batches_one_behind_the_other_are_looked_at_apart(count: int, parts: int) -> None:
+    shape = Shape(24, channels=2, width=4, conditions=(3, 2), embedding_dims=(4, 4), discriminator="spread_and_patches")
+    nets = Networks(shape).initialize(torch.Generator().manual_seed(1))
+    random = torch.Generator().manual_seed(count)
+    batches = torch.randn((parts, count, 2, 24, 24), generator=random)
+    y = torch.randint(0, 2, (parts, count), generator=random)
+    with torch.no_grad():
+        together = nets.discriminator(batches.flatten(0, 1), y.flatten(), 1, parts=parts)
+        apart = [nets.discriminator(cells, labels, 1) for cells, labels in zip(batches, y, strict=True)]
+    torch.testing.assert_close(together, torch.cat(apart))
+
+
+def test_the_second_logit_judges_patches() -> None:
+    shape = Shape(64, channels=1, width=4, discriminator="spread_and_patches")
+    nets = Networks(shape).initialize(torch.Generator().manual_seed(1))
+    nn.init.zeros_(nets.discriminator.head.weight)  # type: ignore[union-attr]  # leaves the patches' logit
+    x = torch.zeros((1, 1, 64, 64), requires_grad=True)
+    maps = nets.discriminator.conv_blocks[:3](x)
+    nets.discriminator.patch_head(maps)[0, 0, 8, 8].backward()
+    assert x.grad is not None
+    rows = x.grad[0, 0].any(1).nonzero()[:, 0]
+    assert len(rows) == 24
+    with torch.no_grad():
+        flat = nets.discriminator(x, torch.zeros(1, dtype=torch.long))
+        x[..., 20:30, 20:30] = 1.0
+        assert nets.discriminator(x, torch.zeros(1, dtype=torch.long)) != flat
 
 
 @settings(max_examples=10, deadline=None)

@@ -84,6 +84,18 @@ def test_maps_are_doubled_as_the_model_s_are(model: IMPA, cells: Cells, tmp_path
     assert make(cells, tmp_path / "run", resume=True).model.shape.upsampling == "nearest"
 
 
+def test_the_discriminator_is_the_model_s_or_where_it_has_none_the_recipe_s(
+    model: IMPA, cells: Cells, tmp_path: Path
+) -> None:
+    old = make(cells, tmp_path / "old", recipe="paper")
+    list(old)
+    goes_on = make(cells, tmp_path / "run", start_from=old.model)
+    assert goes_on.model.shape.discriminator == "published"
+    assert next(iter(goes_on)).losses["pairing"] > 0
+    anew = make(cells, tmp_path / "anew", start_from=IMPA.load(old.model.save(tmp_path / "compact.impa", compact=True)))
+    assert anew.model.shape.discriminator == model.shape.discriminator == "spread_and_patches"
+
+
 def test_new_conditions_find_their_style_in_small_steps(model: IMPA, cells: Cells, tmp_path: Path) -> None:
     recipe = make(renamed(cells, high="awful"), tmp_path / "run", start_from=model).recipe
     assert isinstance(recipe, DefaultRecipe)

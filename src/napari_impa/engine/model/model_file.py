@@ -90,7 +90,7 @@ def _check_shape(shape: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) 
     most = sum(value.numel() for value in tensors.values())
     for name, value in shape.items():
         for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, str) and name == "upsampling":
+            if isinstance(one, str) and name in ("upsampling", "discriminator"):
                 continue
             if not isinstance(one, int) or not 0 <= one <= (_LARGEST_SIDE if name == "size" else most):
                 raise ValueError(f"{name} of the networks is {one!r:.50}, for which there are no weights")

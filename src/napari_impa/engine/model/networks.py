@@ -13,12 +13,19 @@ from itertools import pairwise
 import torch
 from scipy.linalg import orth
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_impa.engine.model.blocks import SLOPE, UPSAMPLING, AdainResBlk, ResBlk
 from napari_impa.engine.model.layers import InstanceNorm
 from napari_impa.engine.model.shape import Shape
 
 MAX_WIDTH = 512
+
+PATCH_DOWNS = 2
+"""How often the image is halved before its patches are judged: each then sees 24 px of the image."""
+
+TOGETHER = 4
+"""Cells whose spread the discriminator sees."""
 
 
 class Generator(nn.Module):
@@ -64,12 +71,12 @@ class Generator(nn.Module):
         return self.render(self.content(x), style)
 
 
-def _trunk(shape: Shape, last_kernel: int) -> tuple[list[nn.Module], int]:
-    """Convolutions of the style encoder and the discriminator, and their last width."""
+def _trunk(shape: Shape, last_kernel: int, beside: int = 0) -> tuple[list[nn.Module], int]:
+    """Convolutions of the style encoder and the discriminator, the last of which sees `beside` more maps; its width."""
     widths = [min(shape.width * 2**i, MAX_WIDTH) for i in range(shape.encoder_downs + 1)]
     layers: list[nn.Module] = [nn.Conv2d(shape.channels, shape.width, 3, padding=1)]
     layers += [ResBlk(a, b, down=True) for a, b in pairwise(widths)]
-    layers += [nn.LeakyReLU(SLOPE), nn.Conv2d(widths[-1], widths[-1], last_kernel), nn.LeakyReLU(SLOPE)]
+    layers += [nn.LeakyReLU(SLOPE), nn.Conv2d(widths[-1] + beside, widths[-1], last_kernel), nn.LeakyReLU(SLOPE)]
     return layers, widths[-1]
 
 
@@ -89,21 +96,67 @@ class StyleEncoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image → one logit a condition, the mean over positions; one head a modality."""
+    """Image → one logit a condition, the mean over positions; one head a modality.
+
+    `Shape.discriminator` says which: the published one, or one that also has
+
+    - in its last maps the spread of each few cells (`spread`), so that generated cells which are all alike give
+      themselves away (minibatch standard deviation: Karras et al., ICLR 2018);
+    - a second logit from the maps of a quarter of the image's side, added to the first, which judges every small patch
+      for itself and so the detail (PatchGAN: Isola et al., CVPR 2017).
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        layers, width = _trunk(shape, 3)
+        self.is_published = shape.discriminator == "published"
+        layers, width = _trunk(shape, 3, 0 if self.is_published else 1)
         self.conv_blocks = nn.Sequential(*layers)
-        heads = [nn.Conv2d(width, count, 1) for count in shape.conditions]
-        self.head: nn.Module = heads[0] if len(heads) == 1 else nn.ModuleList(heads)
+        self.head = _heads(width, shape)
+        if not self.is_published:
+            self.patch_head = _heads(min(shape.width * 2**PATCH_DOWNS, MAX_WIDTH), shape)
 
-    def forward(self, x: Tensor, y: Tensor, modality: int = 0) -> Tensor:
-        """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,)."""
-        head = self.head[modality] if isinstance(self.head, nn.ModuleList) else self.head
-        logits = head(self.conv_blocks(x)).mean((2, 3))
+    def forward(self, x: Tensor, y: Tensor, modality: int = 0, *, parts: int = 1) -> Tensor:
+        """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,).
+
+        `parts` is of how many equal batches, each behind the other, the cells are: real and generated ones are never
+        looked at together.
+        """
+        if self.is_published:
+            logits = _of(self.head, modality)(self.conv_blocks(x)).mean((2, 3))
+        else:
+            for layer in self.conv_blocks[: 1 + PATCH_DOWNS]:
+                x = layer(x)
+            patches = _of(self.patch_head, modality)(F.leaky_relu(x, SLOPE)).mean((2, 3))
+            for layer in self.conv_blocks[1 + PATCH_DOWNS : -2]:
+                x = layer(x)
+            last = self.conv_blocks[-2:](torch.cat([x, spread(x, parts)], dim=1))
+            logits = patches + _of(self.head, modality)(last).mean((2, 3))
         out: Tensor = logits.gather(1, y[:, None])[:, 0]
         return out
+
+
+def _heads(width: int, shape: Shape) -> nn.Module:
+    heads = [nn.Conv2d(width, count, 1) for count in shape.conditions]
+    return heads[0] if len(heads) == 1 else nn.ModuleList(heads)
+
+
+def _of(heads: nn.Module, modality: int) -> nn.Module:
+    return heads[modality] if isinstance(heads, nn.ModuleList) else heads
+
+
+def spread(maps: Tensor, parts: int = 1) -> Tensor:
+    """How far maps (B, F, H, W) of each few cells differ, as one map more (B, 1, H, W).
+
+    The standard deviation over `TOGETHER` cells that follow each other, or so many as there are, mean over features and
+    positions (Karras et al., ICLR 2018, section 3). The batch is `parts` equal ones, which are looked at apart. Where
+    processes share a batch, each sees its own cells: the same fours as one alone, if its share is a multiple of four.
+    """
+    values = maps.float().unflatten(0, (parts, -1))  # squares of small differences
+    found = []
+    for cells in values.split(TOGETHER, dim=1):
+        deviation = (cells.var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+        found.append(deviation[:, None].expand(-1, cells.shape[1]))
+    return torch.cat(found, 1).flatten().to(maps.dtype)[:, None, None, None].expand(-1, 1, *maps.shape[2:])
 
 
 class _Layers(nn.Module):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+DISCRIMINATORS = ("published", "spread_and_patches")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -36,6 +38,8 @@ class Shape:
     upsampling
         How the decoder doubles its maps: `nearest`, as published; `bilinear`, as StyleGAN does; or `bilinear_skip`,
         bilinear where nothing follows that could smooth (the skip connections), nearest before convolutions.
+    discriminator
+        `published`, or `spread_and_patches`, which also sees how far cells differ and judges patches (`Discriminator`).
     """
 
     size: int
@@ -49,6 +53,7 @@ class Shape:
     modality_dim: int = 0
     relative_style: int = 0
     upsampling: str = "nearest"
+    discriminator: str = "published"
 
     @property
     def generator_downs(self) -> int:

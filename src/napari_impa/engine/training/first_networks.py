@@ -47,6 +47,7 @@ def first_networks(
         modality_dim=settings.modality_dim,
         relative_style=recipe.starts(len(starts)),
         upsampling=recipe.upsampling,
+        discriminator=recipe.discriminator,
     )
     networks = Networks(shape).initialize(torch.Generator().manual_seed(settings.seed))
     for number, (_, vectors) in enumerate(described):

@@ -135,6 +135,8 @@ class Trainer(Steered):
         self.recipe = begun or recipe or recipe_named(settings.recipe)
         if begun is None and start_from is not None:
             self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
+            if start_from.has_discriminator:
+                self.recipe = replace(self.recipe, discriminator=start_from.shape.discriminator)
         self.data = TrainingCells(cells, settings, self.recipe, self.device, watch=self.watch)
         labels = self.data.labels
         described = labels.describe(standardized=self.recipe.standardizes_tables)

@@ -37,6 +37,7 @@ NAMELESS: dict[str, Any] = {
         ({"average": 1.0}, "less than 1"),
         ({"autoencoder_rates": (1e-3,)}, "two numbers"),
         ({"upsampling": "cubic"}, "upsampling is one of nearest, bilinear, bilinear_skip, not 'cubic'"),
+        ({"discriminator": "wide"}, "discriminator is one of published, spread_and_patches, not 'wide'"),
     ],
 )
 def test_values_out_of_range_are_refused(values: dict[str, Any], words: str) -> None:
@@ -53,7 +54,7 @@ def test_a_recipe_is_what_its_row_says(entry: Any) -> None:
 
 
 def test_runs_of_version_0_1_are_read() -> None:
-    former = DefaultRecipe(learning_rate=2e-4, muon=0.004)
+    former = DefaultRecipe(learning_rate=2e-4, muon=0.004, discriminator="published")
     assert recipe_from_json(NAMELESS, "default") == former
     assert recipe_from_json(NAMELESS | {"cycle": 0.25, "upsampling": "bilinear"}, "default") == replace(
         former, cycle=0.25, upsampling="bilinear"
@@ -63,6 +64,12 @@ def test_runs_of_version_0_1_are_read() -> None:
     assert recipe_from_json(older, "default") == replace(
         former, relative_style=False, backward_cycle=0.0, upsampling="nearest"
     )
+
+
+def test_runs_from_before_there_was_a_choice_of_discriminators_keep_theirs() -> None:
+    values = DefaultRecipe().to_json()
+    del values["discriminator"]
+    assert recipe_from_json(values, "default") == DefaultRecipe(discriminator="published")
 
 
 @pytest.mark.parametrize(

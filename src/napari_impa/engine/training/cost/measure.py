@@ -162,6 +162,7 @@ def shape_of(outline: Outline, settings: TrainingSettings, recipe: Recipe) -> Sh
         mapping_layers=1 if settings.dose is None else 2,
         relative_style=recipe.starts(starts),
         upsampling=recipe.upsampling,
+        discriminator=recipe.discriminator,
     )
 
 

@@ -116,7 +116,7 @@ def pairing_losses(
     for images in shown:
         images.requires_grad_(penalties)
     with torch.autocast(real.device.type, enabled=False) if penalties else nullcontext():
-        logits = nets.discriminator(torch.cat(shown), torch.cat(y), modality).chunk(len(shown))
+        logits = nets.discriminator(torch.cat(shown), torch.cat(y), modality, parts=len(shown)).chunk(len(shown))
         if fake is not None:
             losses["pairing"] = paired(*logits)
         if mismatched is not None:

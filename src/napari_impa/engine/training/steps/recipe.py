@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+from napari_impa.engine.model.shape import DISCRIMINATORS
 from napari_impa.errors import TrainingError
 
 Stage = Literal["autoencoder", "adversarial"]
@@ -21,7 +22,7 @@ FORMER: Mapping[str, object] = {
     "shared_pass": False, "detail": 0.0, "contrast": 0.0, "peaks": 0.0, "in_turns": False, "critic_rate": 0.0,
     "mismatch": 0.0, "muon": 0.0, "autoencoder": 0.0, "autoencoder_rates": (2e-3, 0.02), "ramp": 0.0, "average": 0.0,
     "even_conditions": False, "rotations": False, "decay_from": 1.0, "mixed_precision": False, "relative_style": False,
-    "backward_cycle": 0.0, "upsampling": "nearest",
+    "backward_cycle": 0.0, "upsampling": "nearest", "discriminator": "published",
 }  # fmt: skip
 """What every recipe was made of when its values had no name, and what such a run means where it lacks one of them."""
 
@@ -43,6 +44,8 @@ class Recipe:
     ----------
     upsampling
         How the decoder doubles its maps (`Shape.upsampling`). Where a training goes on from a model: as that does.
+    discriminator
+        What it sees (`Shape.discriminator`). Where a training goes on from a model that has one: as that does.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class Recipe:
     """
 
     upsampling: str = "nearest"
+    discriminator: str = "published"
 
     name: ClassVar[str]
     even_conditions: ClassVar[bool]
@@ -74,6 +78,8 @@ class Recipe:
 
         if self.upsampling not in UPSAMPLING:
             raise TrainingError(f"upsampling is one of {', '.join(UPSAMPLING)}, not {self.upsampling!r}.")
+        if self.discriminator not in DISCRIMINATORS:
+            raise TrainingError(f"discriminator is one of {', '.join(DISCRIMINATORS)}, not {self.discriminator!r}.")
 
     def starts(self, count: int) -> int:
         """Mean styles that conditions are relative to, where cells start from so many: modalities, or batches."""
@@ -117,6 +123,7 @@ class Recipe:
                 known = cls.constants.get(name, FORMER[name])
                 if kept.pop(name) != known:
                     raise ValueError(f"{name} is {known} now")
+        kept.setdefault("discriminator", "published")  # a choice since recipes have names
         return cls(**kept)
 
     def _require(self, names: Sequence[str], *, low: float, high: float = float("inf"), above: bool = False) -> None:
