@@ -1,0 +1,54 @@
+"""In what images of one source may not differ, and what is said where they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_impa.cells.readers import Image
+
+_OTHER_SCALE = 0.02  # pixel sizes that differ by less are the same, written with other digits
+
+
+def other_channels(one: Path, count: int, other: Path, other_count: int) -> str:
+    """Say that two images have not as many channels."""
+    return f"{one} has {count} channels and {other} has {other_count}; a source needs images of the same channels."
+
+
+def other_type(one: Path, dtype: np.dtype[Any], other: Path, other_dtype: np.dtype[Any]) -> str:
+    """Say that two images are of two types of pixels."""
+    return f"{other} is {other_dtype} and {one} is {dtype}; save all images as one type."
+
+
+def other_sizes(images: Sequence[Image]) -> tuple[str, ...]:
+    """Say where images differ in what they show of a cell: in size, which may be, and in pixel size."""
+    sizes = sorted({image.pixels.shape[1:] for image in images})
+    scales = sorted({image.pixel_size for image in images if image.pixel_size})
+    notes = [f"Images differ in size: {by(sizes[0])} to {by(sizes[-1])} px."] if len(sizes) > 1 else []
+    if scales and scales[-1] > (1 + _OTHER_SCALE) * scales[0]:
+        notes.append(
+            f"Images differ in pixel size, {scales[0]:.4g} to {scales[-1]:.4g} µm, so that cells of some look larger; "
+            "resample them, or read those of one kind."
+        )
+    return tuple(notes)
+
+
+def are_others(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether images name their channels, all of them, and not the same ones."""
+    return all(ours) and all(theirs) and sorted(ours) != sorted(theirs)
+
+
+def other_names(one: Path, ours: Sequence[str], other: Path, theirs: Sequence[str]) -> str:
+    """Say that two images name other channels."""
+    return (
+        f"{one} has the channels {', '.join(ours)} and {other} has {', '.join(theirs)}; a source needs images of the "
+        "same channels: give those of one kind, or name them alike."
+    )
+
+
+def by(shape: Sequence[int]) -> str:
+    """Write a size as people do, height and width."""
+    return "×".join(map(str, shape))
