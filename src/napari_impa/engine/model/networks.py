@@ -124,10 +124,11 @@ class Discriminator(nn.Module):
         if self.is_published:
             logits = _of(self.head, modality)(self.conv_blocks(x)).mean((2, 3))
         else:
-            for layer in self.conv_blocks[: 1 + PATCH_DOWNS]:
+            layers = list(self.conv_blocks)
+            for layer in layers[: 1 + PATCH_DOWNS]:
                 x = layer(x)
             patches = _of(self.patch_head, modality)(F.leaky_relu(x, SLOPE)).mean((2, 3))
-            for layer in self.conv_blocks[1 + PATCH_DOWNS : -2]:
+            for layer in layers[1 + PATCH_DOWNS : -2]:
                 x = layer(x)
             last = self.conv_blocks[-2:](torch.cat([x, spread(x, parts)], dim=1))
             logits = patches + _of(self.head, modality)(last).mean((2, 3))
@@ -151,9 +152,9 @@ def spread(maps: Tensor, parts: int = 1) -> Tensor:
     positions (Karras et al., ICLR 2018, section 3). The batch is `parts` equal ones, which are looked at apart. Where
     processes share a batch, each sees its own cells: the same fours as one alone, if its share is a multiple of four.
     """
-    values = maps.float().unflatten(0, (parts, -1))  # squares of small differences
+    values = maps.float().reshape(parts, -1, *maps.shape[1:])  # squares of small differences
     found = []
-    for cells in values.split(TOGETHER, dim=1):
+    for cells in torch.split(values, TOGETHER, dim=1):
         deviation = (cells.var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
         found.append(deviation[:, None].expand(-1, cells.shape[1]))
     return torch.cat(found, 1).flatten().to(maps.dtype)[:, None, None, None].expand(-1, 1, *maps.shape[2:])
