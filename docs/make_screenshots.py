@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import networks_picture
 import perturb_pictures
 import pooch
 import train_pictures
@@ -19,6 +20,7 @@ from napari_impa.viewer.entry.display import virtual_screen
 
 IMAGES = Path(__file__).parent / "images"
 LARGE, SCREEN = (1600, 1000), (2000, 1200)
+PICTURES = ("networks", "demo", "train", "perturb")
 
 
 def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
@@ -47,7 +49,7 @@ def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=IMAGES)
-    parser.add_argument("--only", choices=("demo", "train", "perturb"), action="append", help="some pictures alone")
+    parser.add_argument("--only", choices=PICTURES, action="append", help="some pictures alone")
     parser.add_argument("--shared", type=Path, default=os.environ.get("NAPARI_IMPA_SHARED"), help="real images")
     parser.add_argument("--minutes", type=float, default=4, help="to train a model on real images (default 4)")
     parser.add_argument("--cache", type=Path, default=Path(pooch.os_cache("napari-impa")), help="keeps such models")
@@ -56,7 +58,11 @@ def main() -> None:
     parser.add_argument("--train-minutes", type=float, help="to train in that guide; else what the dock offers")
     given = parser.parse_args()
     models = {name: Path(path) for name, _, path in (pair.partition("=") for pair in given.model)}
-    wanted = given.only or ("demo", "train", "perturb")
+    wanted = given.only or PICTURES
+    if "networks" in wanted:
+        networks_picture.draw(given.folder / "networks.svg")
+    if set(wanted) == {"networks"}:
+        return
     with virtual_screen(*SCREEN):
         if "demo" in wanted:
             demo_pictures(given.folder)

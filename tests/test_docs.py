@@ -1,12 +1,15 @@
-"""The pages of the docs: links that resolve, pictures that are shown and small, modules that exist."""
+"""The pages of the docs: links that resolve, pictures that are shown and small, modules and messages that exist."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+import napari_impa
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
@@ -62,6 +65,52 @@ def test_every_module_that_is_named_is_there(page: Path) -> None:
     added = re.findall(r"^# (src/\S+)$", text, flags=re.MULTILINE)  # examples of files that one would write
     for path in set(re.findall(r"(?:src/napari_impa|tests|docs|examples|benchmarks)/[\w/.-]+\.(?:py|sh|txt|md)", text)):
         assert "NAME" in path or path in added or (REPOSITORY / path).exists(), path
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    """Or it is one that a hook makes of another file; and nothing else is."""
+    made = {"contributing.md", "changelog.md", "security.md"}
+    made |= {f"cards/{path.name}" for path in (Path(napari_impa.__file__).parent / "models").glob("*.md")}
+    shown = re.findall(
+        r"^ {6,}- (?:[^:\n]+: )?([\w/-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text("utf-8"), flags=re.M
+    )
+    assert len(shown) == len(set(shown))
+    assert set(shown) == made | {path.name for path in (REPOSITORY / "docs").glob("*.md")}
+
+
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: napari_impa\.(\w+)$", page, flags=re.M)) == sorted(napari_impa.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_lists_and_tables_are_seen_by_the_site_too(page: Path) -> None:
+    """Where GitHub takes a line for the begin of a list or a table, Python's Markdown wants an empty one before it."""
+    text = re.sub(r"^(```|---\n).*?^(```|---\n)", "", page.read_text(encoding="utf-8"), flags=re.M | re.DOTALL)
+    item = r"(?:- |\d+\. |\|)"
+    assert re.findall(rf"^(?!{item}| |#|\s*$).+\n{item}.*", text, flags=re.M) == []
+    assert re.findall(r"^ {1,3}(?:- |\d+\. ).*", text, flags=re.M) == []  # a list in a list stands 4 columns in
+
+
+def messages() -> str:
+    """All that the program may say, one text a line, with … for what is filled in."""
+    texts = []
+    for path in Path(napari_impa.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                texts.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_the_program_says_what_the_page_of_troubles_explains() -> None:
+    page, said = (REPOSITORY / "docs" / "faq.md").read_text(encoding="utf-8"), messages()
+    quoted = re.findall(r"^### `(.+)`$", page, flags=re.M)
+    assert len(quoted) > 20
+    for message in quoted:
+        parts = [re.escape(part) for part in re.split(r"[… ]*…[… ]*", message) if part]
+        assert re.search(r"[^\n]*".join(parts), said), message
 
 
 def is_module(name: str) -> bool:
