@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_impa.cells.folder import crop_source
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells
@@ -32,6 +33,27 @@ def test_small_square_images_are_crops_and_it_is_said(tmp_path: Path) -> None:
     assert open_source(tmp_path, channels=["DNA", "actin", "tubulin"]).channels == ("DNA", "actin", "tubulin")
     with pytest.raises(SourceError, match="3 channels; give 3 different names"):
         open_source(tmp_path, channels=["DNA"])
+
+
+def test_square_images_of_several_sizes_are_crops_cut_to_the_smallest(tmp_path: Path) -> None:
+    for i, side in enumerate((160, 150, 160)):
+        np.save(tmp_path / f"{i}.npy", np.full((1, side, side), i + 1, np.uint16) + np.eye(side, dtype=np.uint16))
+    source = open_source(tmp_path)
+    assert (source.kind, source.shape) == ("crops", (150, 150))
+    assert source.notes == (
+        "Images differ in size: 150×150 to 160×160 px. They were taken for ready crops, and are cut to 150 px or less "
+        "around their centre; where they are whole fields, say how nuclei are found (--segment nuclei).",
+    )
+    cells = crop_source(source)
+    assert cells.pixels.shape == (3, 1, 150, 150)
+    assert (cells.pixels[0, 0] == np.eye(150) + 1).all(), "cut around the centre"
+    assert open_source(tmp_path, kind="fields").notes == ("Images differ in size: 150×150 to 160×160 px.",)
+
+
+def test_small_images_that_are_not_square_are_fields(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 60, 60), np.uint16))
+    np.save(tmp_path / "b.npy", np.zeros((1, 60, 80), np.uint16))
+    assert open_source(tmp_path).kind == "fields"
 
 
 @pytest.mark.parametrize("shape", [(1, 300, 300), (1, 60, 80)])

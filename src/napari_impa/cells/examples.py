@@ -46,14 +46,11 @@ class Example:
         (n, C, S, S); n is 1 but for whole fields, where it may be 0.
     cells
         Of a whole field about how many it holds.
-    shape
-        (H, W) of the image read.
     """
 
     row: int
     pixels: NDArray[np.generic]
     cells: int
-    shape: tuple[int, int]
 
 
 def rows_to_read(
@@ -133,7 +130,7 @@ def read_examples(
     if source.kind == "cells":
         stored = open_cells(source.path) if cells is None else cells
         for row in rows:
-            yield Example(row, read_pixels(stored.pixels, np.array([row])), 1, source.shape)
+            yield Example(row, read_pixels(stored.pixels, np.array([row])), 1)
         return
     fields = source.kind == "fields"
     find = _finder(source, segment, nuclei_channel) if fields else None
@@ -179,7 +176,7 @@ def _from_crop(source: Source, row: int) -> Example:
     height, width = pixels.shape[1:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return Example(row, pixels[None, :, top : top + side, left : left + side], 1, (height, width))
+    return Example(row, pixels[None, :, top : top + side, left : left + side], 1)
 
 
 def _from_field(source: Source, row: int, size: int, find: Finder, rng: np.random.Generator) -> Example:
@@ -198,4 +195,4 @@ def _from_field(source: Source, row: int, size: int, find: Finder, rng: np.rando
         centres = nucleus_centres(labels)[["y", "x"]].to_numpy()
         count = round(len(centres) * height * width / (shape[0] * shape[1]))
         centres = rng.permutation(centres[fits(centres, shape, size)])[:_PER_FIELD]
-    return Example(row, cut_at(pixels, centres, size, border="skip"), count, (height, width))
+    return Example(row, cut_at(pixels, centres, size, border="skip"), count)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_impa.analysis.pictures.composite import channel_colours, composite, display_limits
 from napari_impa.cells.checks import Concern, damaged_concerns, few_cells, plate_column, ranked, table_concerns
-from napari_impa.cells.checks.pixels import pixel_concerns, size_concerns
+from napari_impa.cells.checks.pixels import pixel_concerns
 from napari_impa.cells.examples import EXAMPLES, MOST_IMAGES, Example, joined, read_examples, rows_to_read
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.segmenters import Segmenter
@@ -171,7 +171,6 @@ class _Closer:
         self._shown: dict[str, list[NDArray[np.generic]]] = {}
         self._counted: dict[str, list[int]] = {}
         self._pool: list[tuple[int, NDArray[np.generic]]] = []
-        self._sides: list[tuple[int, int]] = []
 
     def add(self, example: Example) -> None:
         name = str(self._names[example.row])
@@ -180,7 +179,6 @@ class _Closer:
         if wanted > 0 and len(example.pixels):
             shown.append(example.pixels[:wanted])
         self._counted.setdefault(name, []).append(example.cells)
-        self._sides.append(example.shape)
         if len(self._pool) < MOST_IMAGES:
             self._pool += [(example.row, crop[None]) for crop in example.pixels]
 
@@ -197,7 +195,7 @@ class _Closer:
     def concerns(
         self, source: Source, plates: NDArray[np.object_] | None, plate: str, held: NDArray[np.bool_]
     ) -> tuple[Concern, ...]:
-        found: tuple[Concern, ...] = size_concerns(self._sides) if source.kind == "crops" else ()
+        found: tuple[Concern, ...] = ()
         if source.kind == "fields":
             fields = pd.Series(self._names[~held]).value_counts()
             about = {name: round(np.mean(counts) * fields.get(name, 0)) for name, counts in self._counted.items()}

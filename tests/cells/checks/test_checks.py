@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from napari_impa.cells.checks import FEW_CELLS, KINDS, few_cells, listed, plate_column, table_concerns
+from napari_impa.cells.checks import FEW_CELLS, few_cells, listed, plate_column, table_concerns
 from napari_impa.cells.checks.pixels import (
     empty_channels,
     pixel_concerns,
     saturated_share,
-    size_concerns,
     swapped_channels,
 )
 from napari_impa.cells.examples import joined, read_examples
@@ -242,12 +241,6 @@ def test_empty_channels() -> None:
     concerns = pixel_concerns(noise.astype(np.uint16), ("a", "b", "c"))
     assert [concern.kind for concern in concerns] == ["empty"]
     assert "The channels a and c show nothing" in concerns[0].message
-
-
-def test_crops_of_several_sizes() -> None:
-    assert size_concerns([(64, 64)] * 3) == ()
-    assert "64×64 and 80×80" in size_concerns([(64, 64), (80, 80), (72, 70)])[0].message
-    assert set(KINDS) >= {"sizes", "swapped", "empty", "saturated"}
 
 
 def test_no_images_say_nothing() -> None:

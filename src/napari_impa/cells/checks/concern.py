@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 KINDS = (
-    "damaged", "swapped", "empty", "sizes", "unlabelled", "spelled", "no control", "untrained", "overlap", "saturated",
+    "damaged", "swapped", "empty", "unlabelled", "spelled", "no control", "untrained", "overlap", "saturated",
     "few", "one plate", "unscored", "nothing held out",
 )  # fmt: skip
 """Kinds of concerns, the gravest first."""

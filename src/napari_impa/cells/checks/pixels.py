@@ -75,17 +75,6 @@ def pixel_concerns(
     return ranked(found)
 
 
-def size_concerns(sides: Sequence[tuple[int, int]]) -> tuple[Concern, ...]:
-    """Say where ready crops (H, W) differ in size."""
-    sizes = sorted(set(sides))
-    if len(sizes) < 2:
-        return ()
-    text = " and ".join(f"{height}×{width}" for height, width in (sizes[0], sizes[-1]))
-    least = min(min(side) for side in sizes)
-    message = f"The crops differ in size (between {text} px): all are cut to {least} px or less around their centre."
-    return (Concern("sizes", message),)
-
-
 def empty_channels(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
     """(C,) whether a channel shows nothing: one value, or noise alone, in nine images of ten."""
     images = _finite(pixels)

@@ -23,11 +23,16 @@ def other_type(one: Path, dtype: np.dtype[Any], other: Path, other_dtype: np.dty
     return f"{other} is {other_dtype} and {one} is {dtype}; save all images as one type."
 
 
-def other_sizes(images: Sequence[Image]) -> tuple[str, ...]:
+def other_sizes(images: Sequence[Image], are_crops: bool) -> tuple[str, ...]:
     """Say where images differ in what they show of a cell: in size, which may be, and in pixel size."""
     sizes = sorted({image.pixels.shape[1:] for image in images})
     scales = sorted({image.pixel_size for image in images if image.pixel_size})
     notes = [f"Images differ in size: {by(sizes[0])} to {by(sizes[-1])} px."] if len(sizes) > 1 else []
+    if len(sizes) > 1 and are_crops:
+        notes[0] += (
+            f" They were taken for ready crops, and are cut to {min(map(min, sizes))} px or less around their centre; "
+            "where they are whole fields, say how nuclei are found (--segment nuclei)."
+        )
     if scales and scales[-1] > (1 + _OTHER_SCALE) * scales[0]:
         notes.append(
             f"Images differ in pixel size, {scales[0]:.4g} to {scales[-1]:.4g} µm, so that cells of some look larger; "

@@ -22,7 +22,7 @@ from napari_impa.cells.store import open_cells
 from napari_impa.errors import SourceError
 
 CROP_SIDE = 256
-"""Square images of one side, at most this many pixels, are taken for ready crops."""
+"""Square images, at most this many pixels a side, are taken for ready crops."""
 
 _SAMPLE = 32  # images looked at when a source is opened; every other one is checked when it is read
 
@@ -43,8 +43,8 @@ def open_source(
     path
         The folder, a table of files, or a single image.
     kind
-        `fields` or `crops`; where not given, square images of one side up to 256 px without masks are crops, unless a
-        microscope's files say that they are fields.
+        `fields` or `crops`; where not given, square images up to 256 px without masks are crops, unless a microscope's
+        files say that they are fields.
     channels
         Names for the channels, in the order of the images; where not given, those of the table or the files.
     mask_channel
@@ -110,15 +110,18 @@ def open_source(
     notes = listing.notes
     if first.bare_pages and channels is None and listing.channels is None:
         notes = (*notes, _of_pages(listing.entries[0].files[0], len(first.pixels)))
+    sides = sorted({image.pixels.shape[1:] for image in images})
     if kind is None:
-        alike = all(image.pixels.shape[1:] == (height, height) for image in images)
         masked = any(entry.masks for entry in listing.entries)
-        whole = listing.whole_fields or masked or not alike or height > CROP_SIDE
+        square = all(height == width for height, width in sides)
+        whole = listing.whole_fields or masked or not square or sides[-1][0] > CROP_SIDE
         kind = "fields" if whole else "crops"
+    if kind == "crops":
+        height, width = min(sides, key=min)
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
-        notes if kind == "crops" else (*notes, *other_sizes(images)), choice, report,
+        (*notes, *other_sizes(images, kind == "crops")), choice, report,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class Source:
     channels
         Channel names.
     shape, dtype
-        (H, W) and type of the first image.
+        (H, W) and type of the first image; of ready crops the size of the smallest that was looked at.
     pixel_size
         µm, or None where the images do not say.
     skipped
