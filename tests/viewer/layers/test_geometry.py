@@ -92,7 +92,7 @@ def test_a_slope_stays_a_slope(matrix: np.ndarray, kind: type) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=20), st.integers(0, 20))
 def test_a_regions_window_holds_the_crops_of_its_cells(points: list[tuple[int, int]], margin: int) -> None:
-    region = Region((np.array([[10.0, 10.0], [10.0, 40.0], [30.0, 45.0], [30.0, 10.0]]),))
+    region = Region((np.array([[10.0, 10.0], [10.0, 40.0], [30.0, 45.0], [30.0, 10.0]]),), (None,))
     window = region.window(margin)
     for y, x in np.array(points)[region.holds(points)]:
         assert window.top <= y - margin
@@ -103,8 +103,11 @@ def test_a_regions_window_holds_the_crops_of_its_cells(points: list[tuple[int, i
 
 def test_cells_of_a_region() -> None:
     square = np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 10.0], [10.0, 0.0]])
-    region = Region((square, square + 20))
+    region = Region((square, square + 20), (None, None))
     assert region.holds([(5, 5), (15, 15), (25, 25), (5, 25)]).tolist() == [True, False, True, False]
+    region = Region((square, square + 20), (0, 1))
+    assert region.holds([(5, 5), (25, 25)], 0).tolist() == [True, False], "a shape counts at the step it was drawn at"
+    assert region.holds([(5, 5), (25, 25)], 1).tolist() == [False, True]
 
 
 def test_fine_grids_are_smoothed_before_they_are_thinned_out() -> None:

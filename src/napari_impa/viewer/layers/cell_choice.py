@@ -12,7 +12,7 @@ from napari.layers import Labels, Layer, Points, Shapes
 from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import CROPS
 from napari_impa.viewer.layers.masks import centres_of, labels_plane, region_of
-from napari_impa.viewer.layers.sources import Channel, place_of
+from napari_impa.viewer.layers.sources import Channel
 
 if TYPE_CHECKING:
     from napari_impa.cells.segmenters import Segmenter
@@ -74,5 +74,5 @@ class CellChoice:
             mask = labels_plane(self.mask, first, self.steps)
         elif isinstance(self.mask, Points):
             mask = centres_of(self.mask, first, self.steps)
-        region = None if self.region is None or self.method == CROPS else region_of(self.region, place_of(first))
+        region = None if self.region is None or self.method == CROPS else region_of(self.region, first, self.steps)
         return layers, channels, size, self.method, self.nuclei_channel, mask, region, self.segmenter, task

@@ -84,7 +84,7 @@ def find_cells(
         pixels = layers.read(window, step)
         token.check()
         labels, seen = _candidates(pixels, layers, window, step, method, nuclei_channel, mask, segmenter)
-        seen["reason"] = _reasons(seen, layers, window, size, region, least)
+        seen["reason"] = _reasons(seen, layers, window, size, region, least, step)
         seen.insert(0, "step", step or 0)
         parts.append((pixels, labels, seen))
     found = _assembled(parts, layers, channels, size, method, nuclei_channel, window, segmenter)
@@ -97,7 +97,14 @@ def _require_all_steps(mask: Any, layers: ChannelLayers) -> None:
     if not isinstance(mask, Plane) or mask.free is None or layers.steps is None:
         return
     count = int(mask.data.shape[mask.free])
-    if count not in (1, layers.steps):
+    at = mask.at
+    if count == layers.steps and at is not None and -1 in at:
+        raise CellsError(
+            f"The labels do not lie at the same steps in the viewer as {layers.names[0]!r}; move them to where they "
+            "belong, or take a single step."
+        )
+    moved = at is not None and at != tuple(range(layers.steps))
+    if count not in (1, layers.steps) and not (moved and at is not None and -1 not in at):
         raise CellsError(
             f"The labels have {count} steps and {layers.names[0]!r} has {layers.steps}; choose labels of as many, or "
             "take a single step."
@@ -105,10 +112,12 @@ def _require_all_steps(mask: Any, layers: ChannelLayers) -> None:
 
 
 def _in_image(mask: Centres, layers: ChannelLayers) -> NDArray[np.bool_]:
-    """(n,) whether points lie on the image, at whatever step; those that are no numbers do not."""
+    """(n,) whether points lie on the image, at one of its steps; those that are no numbers do not."""
     inside: NDArray[np.bool_] = np.all(
         (mask.points >= -0.5) & (mask.points < np.array(layers.planes[0].shape) - 0.5), 1
     )
+    if mask.steps is not None and layers.steps is not None:
+        inside &= (mask.steps >= 0) & (mask.steps < layers.steps)
     return inside
 
 
@@ -159,6 +168,7 @@ def _reasons(
     size: int,
     region: Region | None,
     least: int,
+    step: int | None,
 ) -> NDArray[np.object_]:
     """(n,) why each cell is left out, or an empty text."""
     centres = seen[["y", "x"]].to_numpy()
@@ -169,7 +179,7 @@ def _reasons(
     reasons[~fits(centres, window.shape, size)] = BORDER
     reasons[seen["area"].to_numpy() < least] = SMALL
     if region is not None:
-        reasons[~region.holds(in_image)] = OUTSIDE
+        reasons[~region.holds(in_image, step)] = OUTSIDE
     return reasons
 
 

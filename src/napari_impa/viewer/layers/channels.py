@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_impa.cells.tables import shortest
 from napari_impa.errors import CellsError
 from napari_impa.viewer.layers.geometry import Matrix, Window, inside, read_on_grid, shared, whole_step
-from napari_impa.viewer.layers.sources import Channel, Look, Place, place_of, to_world
+from napari_impa.viewer.layers.sources import Channel, Look, Place, axis_name, place_of, to_world
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,9 @@ class Plane:
         The axes of the image.
     matrix
         From pixels of the first channel to its own.
+    at
+        Its own number of each step of the first channel along `free`, -1 where it has none there; None where steps are
+        counted alike.
     """
 
     data: Any
@@ -42,6 +45,7 @@ class Plane:
     rows: int
     columns: int
     matrix: Matrix
+    at: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,8 +63,11 @@ class Plane:
         index: list[Any] = [slice(None)] * self.data.ndim
         for axis, position in self.fixed:
             index[axis] = position
-        if self.free is not None:
-            index[self.free] = min(step, self.data.shape[self.free] - 1) if isinstance(step, int) else step
+        if self.free is not None and isinstance(step, int):
+            own = step if self.at is None else self.at[step]
+            index[self.free] = min(own, self.data.shape[self.free] - 1)
+        elif self.free is not None:
+            index[self.free] = step
         index[self.rows], index[self.columns] = slices
         return np.asarray(self.data[tuple(index)]).astype(self.dtype, copy=False)
 
@@ -107,6 +114,8 @@ class ChannelLayers:
         Of stacks that were opened from `.cells`: what its metadata says of the cells.
     says
         What the first layer's metadata, a row of a plate's table perhaps, says of the field or step.
+    guessed
+        Of stacks: nothing but their size says that their planes are crops, which could be Z planes or times.
     """
 
     planes: tuple[Plane, ...]
@@ -123,6 +132,7 @@ class ChannelLayers:
     label: tuple[str, ...] = ()
     control: str | None = None
     says: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    guessed: bool = False
 
     @property
     def of_controls(self) -> bool:
@@ -212,11 +222,11 @@ def channel_layers(
         _check(source, stacks)
     place = place_of(sources[0])
     wanted = [*steps, None] if stacks else list(steps)
-    planes = [plane_of(source, place, wanted) for source in sources]
+    planes = [plane_of(source, place, wanted, None if stacks else sources[0]) for source in sources]
     names = tuple(source.name for source in sources)
     looks = tuple(look_of(source.layer) for source in sources)
     if stacks:
-        return _stacks(planes, names, looks, place, sources[0].layer)
+        return _stacks(planes, names, looks, place, sources[0])
     axis = next((number for number, step in enumerate(reversed(wanted)) if step is None), None)
     count = _steps_of(planes, names) if axis is not None else None
     window = shared(planes[0].shape, [(plane.matrix, plane.shape) for plane in planes[1:]])
@@ -261,20 +271,56 @@ def _check(source: Channel, stacks: bool) -> None:
         raise CellsError(f"The layer {layer.name!r} is no stack of crops; choose how its cells are found.")
 
 
-def plane_of(source: Channel, place: Place, steps: Sequence[int | None]) -> Plane:
-    """Take what is needed to read a channel, at the steps given, on the pixels of a place."""
+def plane_of(source: Channel, place: Place, steps: Sequence[int | None], first: Channel | None = None) -> Plane:
+    """Take what is needed to read a channel, at the steps given, on the pixels of a place.
+
+    Parameters
+    ----------
+    first
+        Whose steps they are: the channel is read at what lies there in the viewer, by offsets and scales of the axes.
+
+    Raises
+    ------
+    CellsError
+        If the channel has nothing at a step that is chosen.
+    """
     data, (*leading, rows, columns) = source.data, source.axes
     fixed = [(source.axis, source.position)] if source.axis is not None else []
-    free, wanted = None, [0] * len(leading) + list(steps)
-    for axis, step in zip(leading, wanted[len(wanted) - len(leading) :], strict=True):
+    free, at, wanted = None, None, [0] * len(leading) + list(steps)
+    for number, (axis, step) in enumerate(zip(leading, wanted[len(wanted) - len(leading) :], strict=True)):
+        count, own = data.shape[axis], _own_steps(source, axis, first, len(leading) - number)
         if step is None:
-            free = axis
+            free, at = axis, own
+        elif own is None:
+            fixed.append((axis, min(max(step, 0), count - 1)))
         else:
-            fixed.append((axis, min(max(step or 0, 0), data.shape[axis] - 1)))
-    own = to_world(source.layer, [rows, columns])
+            here = own[min(max(step, 0), len(own) - 1)]
+            if here < 0:
+                raise CellsError(
+                    f"The layer {source.layer.name!r} has nothing at step {step} of {first.name!r}; choose another "  # type: ignore[union-attr]
+                    "step, or move it in the viewer to where it belongs."
+                )
+            fixed.append((axis, here))
+    own_matrix = to_world(source.layer, [rows, columns])
     units = [source.layer.units[axis] for axis in (rows, columns)]
     factors = np.diag([*(unit_ratio(unit, other) for unit, other in zip(units, place.units, strict=True)), 1.0])
-    return Plane(data, tuple(fixed), free, rows, columns, np.linalg.inv(factors @ own) @ place.matrix)  # type: ignore[arg-type]
+    matrix = np.linalg.inv(factors @ own_matrix) @ place.matrix
+    return Plane(data, tuple(fixed), free, rows, columns, matrix, at)  # type: ignore[arg-type]
+
+
+def _own_steps(source: Channel, axis: int, first: Channel | None, behind: int) -> tuple[int, ...] | None:
+    """A layer's own number of each step of another's axis, the n-th before rows and columns; -1 where it has none.
+
+    None where that is all the same: it is that layer, has a single step, or the other one has no such axis.
+    """
+    count = int(source.data.shape[axis])
+    if first is None or first.layer is source.layer or count == 1 or behind > len(first.axes) - 2:
+        return None
+    layer, theirs = first.layer, first.axes[-2 - behind]
+    ratio = unit_ratio(layer.units[theirs], source.layer.units[axis])
+    world = (layer.translate[theirs] + np.arange(first.data.shape[theirs]) * layer.scale[theirs]) * ratio
+    own = np.rint((world - source.layer.translate[axis]) / source.layer.scale[axis]).astype(int)
+    return tuple(np.where((own >= 0) & (own < count), own, -1).tolist())
 
 
 def unit_ratio(unit: Any, other: Any) -> float:
@@ -290,11 +336,17 @@ def _steps_of(planes: Sequence[Plane], names: Sequence[str]) -> int:
                 f"The layers {names[counts.index(max(counts))]!r} and {name!r} have {max(counts)} and {count} steps; "
                 "choose one step, or channels of one series."
             )
+    for name, plane in zip(names, planes, strict=True):
+        if plane.free is not None and plane.at is not None and -1 in plane.at:
+            raise CellsError(
+                f"The layers {names[0]!r} and {name!r} do not lie at the same steps in the viewer; choose one step, or "
+                "move them to where they belong."
+            )
     return max(counts)
 
 
 def _stacks(
-    planes: Sequence[Plane], names: tuple[str, ...], looks: tuple[Look, ...], place: Place, first: Layer
+    planes: Sequence[Plane], names: tuple[str, ...], looks: tuple[Look, ...], place: Place, source: Channel
 ) -> ChannelLayers:
     shapes = [(plane.data.shape[plane.free], *plane.shape) for plane in planes if plane.free is not None]
     for name, shape in zip(names, shapes, strict=True):
@@ -303,7 +355,7 @@ def _stacks(
                 f"The stacks {names[0]!r} and {name!r} differ in size ({_by(shapes[0])} and {_by(shape)}); "
                 "choose channels of the same cells."
             )
-    count = int(shapes[0][0])
+    count, first = int(shapes[0][0]), source.layer
     table = first.metadata.get("table")
     if not isinstance(table, pd.DataFrame) or len(table) != count:
         table = None
@@ -311,9 +363,16 @@ def _stacks(
     control = first.metadata.get("control") if table is not None else None
     window = Window(0, 0, *planes[0].shape)
     remarks = _remarks(planes[:1], names, window) if len({plane.dtype for plane in planes}) == 1 else ("types mixed",)
+    guessed = table is None and not axis_name(first, source.axes[-3])
+    if guessed:
+        remarks += (
+            f"the planes of {names[0]} have no axis name: they were taken for crops; where they are Z planes or times, "
+            "choose how nuclei are found",
+        )
     return ChannelLayers(
-        tuple(planes), names, looks, place, window, count, "cell", (), remarks, True, table, tuple(label or ()), control
-    )
+        tuple(planes), names, looks, place, window, count, "cell", (), remarks, True, table, tuple(label or ()),
+        control, guessed=guessed,
+    )  # fmt: skip
 
 
 def _remarks(planes: Sequence[Plane], names: Sequence[str], window: Window) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class Found:
         text = f"{count:,} cell{'s' * (count != 1)}"
         if self.layers.control is not None:
             text = f"{count:,} control cell{'s' * (count != 1)}"
+        text += " · planes taken for crops (guessed)" if self.layers.guessed else ""
         return text + (f" · {without:,} left out" if without else "")
 
     def details(self) -> str:

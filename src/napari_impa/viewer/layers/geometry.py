@@ -164,16 +164,20 @@ def read_on_grid(
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Polygons, (n, 2) vertices each, in which cells are wanted."""
+    """Polygons, (n, 2) vertices each, in which cells are wanted, and at which step each; None for every one."""
 
     polygons: tuple[NDArray[np.float64], ...]
+    steps: tuple[int | None, ...]
 
     def window(self, margin: int) -> Window:
         """Return what must be read for crops that reach `margin` beyond."""
         return Window.around(np.concatenate(self.polygons), margin)
 
-    def holds(self, points: ArrayLike) -> NDArray[np.bool_]:
-        """(n,) whether each point lies in one of the polygons."""
+    def holds(self, points: ArrayLike, step: int | None = None) -> NDArray[np.bool_]:
+        """(n,) whether each point lies in one of the polygons of a step."""
         points = np.asarray(points, float).reshape(-1, 2)
-        held = [points_in_poly(points, polygon) for polygon in self.polygons]  # type: ignore[no-untyped-call]
-        return np.asarray(np.any(held, axis=0))
+        held = np.zeros(len(points), bool)
+        for polygon, at in zip(self.polygons, self.steps, strict=True):
+            if at is None or step is None or at == step:
+                held |= points_in_poly(points, polygon)  # type: ignore[no-untyped-call]
+        return held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ def labels_plane(layer: Labels, first: Channel, steps: Sequence[int | None] = ()
             others = tuple(axis for axis in range(layer.ndim) if axis != first.axis)
             position = int(layer.data.any(axis=others).argmax())
         source = Channel(layer, position, first.axis)
-    return plane_of(source, place_of(first), steps)
+    return plane_of(source, place_of(first), steps, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +44,7 @@ def centres_of(layer: Points, first: Channel, steps: Sequence[int | None] = ()) 
     data = np.asarray(layer.data, float).reshape(-1, layer.ndim)
     points = _onto(layer, data, place_of(first))
     keep, at_step = np.ones(len(points), bool), None
-    leading = first.axes[:-2]
-    for number, step in enumerate(reversed(steps)):
-        if number >= len(leading):
-            break
-        axis = leading[-1 - number]
-        own = axis if layer.ndim == first.layer.ndim else layer.ndim - 3 - number
-        if own < 0:
-            break
-        world = data[:, own] * layer.scale[own] + layer.translate[own]
-        at = np.rint((world - first.layer.translate[axis]) / first.layer.scale[axis]).astype(np.intp)
+    for step, at in _steps_at(layer, data, first, steps):
         if step is None:
             at_step = at
         else:
@@ -61,17 +52,42 @@ def centres_of(layer: Points, first: Channel, steps: Sequence[int | None] = ()) 
     return Centres(points[keep], None if at_step is None else at_step[keep])
 
 
-def region_of(layer: Shapes, place: Place) -> Region:
+def _steps_at(
+    layer: Layer, data: NDArray[np.float64], first: Channel, steps: Sequence[int | None]
+) -> Iterator[tuple[int | None, NDArray[np.intp]]]:
+    """For each axis of steps that a layer of Points or Shapes has: the step chosen, and (n,) where its points lie."""
+    leading = first.axes[:-2]
+    for number, step in enumerate(reversed(steps)):
+        if number >= len(leading):
+            return
+        axis = leading[-1 - number]
+        own = axis if layer.ndim == first.layer.ndim else layer.ndim - 3 - number
+        if own < 0:
+            return
+        world = data[:, own] * layer.scale[own] + layer.translate[own]
+        world *= unit_ratio(layer.units[own], first.layer.units[axis])
+        yield step, np.rint((world - first.layer.translate[axis]) / first.layer.scale[axis]).astype(np.intp)
+
+
+def region_of(layer: Shapes, first: Channel, steps: Sequence[int | None] = ()) -> Region:
     """Take the shapes of a layer as polygons in the first channel's pixels; lines count with the box around them.
+
+    Those that were drawn at another step than the one chosen count for nothing, and where all steps are taken each
+    counts at its own.
 
     Raises
     ------
     CellsError
-        If it holds no shape.
+        If it holds no shape, or none at the step chosen.
     """
-    polygons = []
+    place = place_of(first)
+    polygons, at_steps = [], []
     for data, kind in zip(layer.data, layer.shape_type, strict=True):
         corners = np.asarray(data, float)
+        at = [(step, int(np.median(there))) for step, there in _steps_at(layer, corners, first, steps)]
+        if any(step not in (None, there) for step, there in at):
+            continue
+        at_steps.append(next((there for step, there in at if step is None), None))
         if kind == "ellipse":  # napari keeps the box around it
             centre, turn = corners.mean(axis=0), np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
             across, down = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
@@ -82,8 +98,11 @@ def region_of(layer: Shapes, place: Place) -> Region:
             points = np.array([[top, left], [top, right], [bottom, right], [bottom, left]])
         polygons.append(points)
     if not polygons:
-        raise CellsError(f"The Shapes layer {layer.name!r} holds no shape; draw one around the cells that you want.")
-    return Region(tuple(polygons))
+        here = " at this step" if len(layer.data) else ""
+        raise CellsError(
+            f"The Shapes layer {layer.name!r} holds no shape{here}; draw one around the cells that you want."
+        )
+    return Region(tuple(polygons), tuple(at_steps))
 
 
 def _onto(layer: Layer, data: NDArray[np.float64], place: Place) -> NDArray[np.float64]:

@@ -147,9 +147,8 @@ def test_groups_that_do_not_fit() -> None:
     with pytest.raises(CellsError, match="add those"):
         join_groups([], "perturbation")
     floats = replace(one, cells=replace(one.cells, pixels=one.cells.pixels.astype(np.float32)))
-    joined = join_groups([one, floats], "perturbation").cells
-    assert joined is not None
-    assert joined.pixels.dtype == np.float32
+    with pytest.raises(CellsError, match=r"The layers are uint\d+ and float32, .* bring all to one type"):
+        join_groups([one, floats], "perturbation")
 
 
 # ---- the box --------------------------------------------------------------------------------------------------------

@@ -100,10 +100,13 @@ class CellsGroup:
         With the columns `condition` and, where it is known, `plate`.
     unnamed
         How many were left out because no condition is known for them.
+    guessed
+        Whether nothing but its size says that a stack is one of crops.
     """
 
     cells: Cells
     unnamed: int = 0
+    guessed: bool = False
 
     def describe(self) -> str:
         """Say in a line what they are: conditions, plate, how many."""
@@ -114,6 +117,7 @@ class CellsGroup:
             plates = list(dict.fromkeys(table[PLATE]))
             text += f" · {plates[0]}" if len(plates) == 1 else f" · {len(plates)} plates"
         text += f" · {len(table):,} cell{'s' * (len(table) != 1)}"
+        text += " · planes taken for crops (guessed)" if self.guessed else ""
         return text + (f" ({self.unnamed:,} without a condition left out)" if self.unnamed else "")
 
 
@@ -132,7 +136,8 @@ def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate
     CellsError, ConditionError
         If there is no cell, or none has a condition.
     """
-    cells = find_cells(token, *plain).cells
+    found = find_cells(token, *plain)
+    cells = found.cells
     kept = [name for name in ("field", "y", "x", "label", "step") if name in cells.table]
     table = cells.table[kept].assign(**{CONDITION: condition.of(cells.table)})
     if plate is not None:
@@ -141,7 +146,7 @@ def cut_group(token: Token, plain: tuple[Any, ...], condition: CellNaming, plate
     if not named.any():
         raise ConditionError("No condition is known for any of these cells; choose another column, or type a name.")
     whole = replace(cells, table=table, label=(CONDITION,), control=None)
-    return CellsGroup(whole if named.all() else whole.take(named), int((~named).sum()))
+    return CellsGroup(whole if named.all() else whole.take(named), int((~named).sum()), found.layers.guessed)
 
 
 def join_groups(groups: Sequence[CellsGroup], task: str) -> Looked:
@@ -150,7 +155,7 @@ def join_groups(groups: Sequence[CellsGroup], task: str) -> Looked:
     Raises
     ------
     CellsError
-        If the groups differ in channels, crop side or pixel size.
+        If the groups differ in channels, crop side, pixel size or type.
     """
     cells = _joined(groups)
     source = Source(
@@ -168,7 +173,11 @@ def _joined(groups: Sequence[CellsGroup]) -> Cells:
     if sizes and max(sizes) > (1 + _OTHER_SCALE) * min(sizes):  # type: ignore[operator, type-var]
         both = f"{min(sizes):.3g} and {max(sizes):.3g}"  # type: ignore[type-var]
         raise CellsError(f"The layers have {both} µm a pixel; resample them, so that cells of all are as large.")
-    kind = np.result_type(*(group.cells.pixels.dtype for group in groups))
+    kinds = list(dict.fromkeys(str(group.cells.pixels.dtype) for group in groups))
+    if len(kinds) > 1:
+        raise CellsError(
+            f"The layers are {kinds[0]} and {kinds[1]}, so that cells of some would be brighter; bring all to one type."
+        )
     known: set[str] = set()
     parts = []
     for number, group in enumerate(groups, 1):
@@ -180,6 +189,6 @@ def _joined(groups: Sequence[CellsGroup]) -> Cells:
             table[PLATE] = ""
         if "step" not in table and any("step" in other.cells.table for other in groups):
             table["step"] = 0
-        parts.append(replace(cells, pixels=cells.pixels.astype(kind, copy=False), table=table))
+        parts.append(replace(cells, table=table))
     joined = concatenate(parts)
     return replace(joined, history={"layers": sorted(known)})
