@@ -39,19 +39,16 @@ class Dock(QWidget):
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(0)
         self.status = StatusLine()
-        app = QApplication.instance()
-
-        closed = self._closed_alone = [False]  # not the dock itself, which would be held
+        self._followed = [on_viewer_closed]
+        followed = self._followed  # not the dock itself, which would be held
 
         def leave(*_: object) -> None:
-            if not closed[0]:
-                on_viewer_closed()
-            if app is not None:
-                with suppress(TypeError, RuntimeError):  # the application is going, too
-                    app.aboutToQuit.disconnect(on_viewer_closed)  # which would hold it for good
+            for abandon in followed:
+                abandon()
+            _follow_no_more(followed)
 
         self.destroyed.connect(leave)
-        if app is not None:
+        if (app := QApplication.instance()) is not None:
             app.aboutToQuit.connect(on_viewer_closed)
 
     def event(self, event: QEvent) -> bool:
@@ -61,7 +58,7 @@ class Dock(QWidget):
                 self._docked = True
             elif self._docked:
                 self._docked = False
-                self._closed_alone[0] = True
+                _follow_no_more(self._followed)  # at once: Python's collector frees a dock without telling `destroyed`
                 self._on_close()
         return bool(super().event(event))
 
@@ -78,6 +75,15 @@ class Dock(QWidget):
         dock = cls(napari_viewer=viewer)  # type: ignore[call-arg]
         viewer.window.add_dock_widget(dock, name=cls.title, area="right", tabify=True)
         return dock
+
+
+def _follow_no_more(followed: list[Callable[[], None]]) -> None:
+    """Let the application forget what it was to call at its end, which would hold a dock's session for good."""
+    app = QApplication.instance()
+    for abandon in followed if app is not None else ():
+        with suppress(TypeError, RuntimeError):  # the application is going, too
+            app.aboutToQuit.disconnect(abandon)
+    followed.clear()
 
 
 class StatusLine(QLabel):
