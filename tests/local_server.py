@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections import deque
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ HOLE = (4 << 30) + (200 << 20)
 class Server(ThreadingHTTPServer):
     """Serves files of a folder; `faults` are met one a request, and `sent` counts the bytes of bodies.
 
-    A fault is a status (404, 503, …), `("cut", n)`: close after n bytes, or None: none.
+    A fault is a status (404, 503, …), `("cut", n)`: close after n bytes, a function of the request that answers in the
+    server's place, or None: none.
     """
 
     daemon_threads = True
@@ -56,6 +58,11 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         self.server.requests.append(wanted)
         fault = self.server.faults.popleft() if self.server.faults else None
+        if callable(fault):
+            self.close_connection = True
+            with suppress(OSError):  # the client hangs up
+                fault(self)
+            return
         path = self.server.folder / self.path.lstrip("/").replace("%20", " ")
         if isinstance(fault, int) or not path.is_file():
             self.send_response(fault if isinstance(fault, int) else 404)

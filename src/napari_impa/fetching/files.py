@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -16,21 +16,11 @@ import requests
 
 from napari_impa.errors import FetchError
 from napari_impa.fetching.members import sha256_of
-from napari_impa.fetching.ranges import BUSY, PATIENCE, wait
+from napari_impa.fetching.ranges import BUSY, LARGEST, PATIENCE, Pace, as_it_comes, wait
 from napari_impa.watch import UNWATCHED, Watch
 
 _TIMEOUT = 30.0
 _CHUNK = 1 << 16
-
-
-LARGEST = 8 << 30
-"""Bytes of the largest file that is fetched whole."""
-
-SLOWEST = 1000.0
-"""Bytes a second below which a server is given up after `SLOW_FOR`."""
-
-SLOW_FOR = 60.0
-"""Seconds."""
 
 
 class _Bar:
@@ -38,22 +28,24 @@ class _Bar:
 
     def __init__(self, watch: Watch, host: str) -> None:
         self.total, self._done, self._watch, self._host = 0, 0, watch, host
-        self._began = time.monotonic()
+        self._pace = Pace(host)
 
-    def update(self, count: int) -> None:
+    def hear(self, count: int) -> None:
+        """Hear of bytes that came, as they are after unpacking; pooch by itself tells of pieces, whatever they hold."""
         self._watch.check()
         self._done += count
         if max(self.total, self._done) > LARGEST:
             raise FetchError(
                 f"{self._host} sends more than the {LARGEST / 1e9:.0f} GB that a file may have; check the address."
             )
-        took = time.monotonic() - self._began
-        if took > SLOW_FOR and self._done < SLOWEST * took and not self._done == self.total:
-            raise FetchError(f"{self._host} sends less than {SLOWEST:.0f} bytes a second; try again later.")
+        if self._done != self.total:
+            self._pace.check(self._done)
+
+    def update(self, count: int) -> None:
         self._watch.report(min(self._done, self.total or self._done), self.total)
 
     def reset(self) -> None:
-        self._done = 0
+        """All has come."""
 
     def close(self) -> None:
         """Nothing is to be closed."""
@@ -127,9 +119,11 @@ def fetch_file(
 
 
 def _retrieve(url: str, path: Path, sha256: str | None, watch: Watch) -> None:
+    bar = _Bar(watch, urlsplit(url).hostname or url)
     downloader = pooch.HTTPDownloader(
-        progressbar=_Bar(watch, urlsplit(url).hostname or url), chunk_size=_CHUNK, timeout=_TIMEOUT,
+        progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT,
         headers={"Accept-Encoding": "identity"},  # what is inflated here could be of any length
+        hooks={"response": partial(as_it_comes, heard=bar.hear)},
     )  # fmt: skip
     if sha256 is not None:
         pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -57,7 +58,7 @@ class ImageSet:
 
     def is_here(self, folder: Path) -> bool:
         """Whether all files lie in a cache folder."""
-        return all(path.is_file() for path in self.paths(folder))
+        return all(os.path.isfile(path) for path in self.paths(folder))
 
     def is_whole(self, folder: Path) -> bool:
         """Whether they are, besides, the files they ought to be, so that `fetch` needs no network."""

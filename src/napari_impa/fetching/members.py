@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from napari_impa.errors import FetchError
-from napari_impa.fetching.ranges import RangeFile, RemoteFile
+from napari_impa.fetching.ranges import LARGEST, RangeFile, RemoteFile
 from napari_impa.watch import UNWATCHED, Watch
 
 PARTIAL = ".partial"
@@ -25,6 +25,9 @@ RECORD = ".json"
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _BLOCK = 1 << 20
+_NO_ARCHIVE = (
+    zipfile.BadZipFile, struct.error, NotImplementedError, LookupError, ValueError, OverflowError, MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def list_members(remote: RemoteFile) -> list[Member]:
                 for one in archive.infolist()
                 if not one.is_dir() and not one.flag_bits & 1
             ]
-    except (zipfile.BadZipFile, struct.error, NotImplementedError, LookupError, ValueError, OverflowError) as error:
+    except _NO_ARCHIVE as error:
         raise FetchError(f"{remote.url} is no zip archive that can be read ({error}); check the address.") from error
 
 
@@ -93,6 +96,8 @@ def fetch_member(remote: RemoteFile, member: Member, path: Path, watch: Watch = 
         return path
     if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FetchError(f"{member.name} is packed in a way (method {member.method}) that is not read here.")
+    if max(member.packed, member.size) > LARGEST:
+        raise FetchError(f"{member.name} has more than the {LARGEST / 1e9:.0f} GB that a file may have.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
     _fetch_packed(remote, member, partial, watch)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,18 @@ PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 _CHUNK = 1 << 16
 _TIMEOUT = (10.0, 30.0)
+LARGEST = 8 << 30
+"""Bytes of the largest file that is fetched, and of the largest one that is unpacked."""
+
+SLOWEST = 1000.0
+"""Bytes a second below which a server is given up after `SLOW_FOR`."""
+
+SLOW_FOR = 60.0
+"""Seconds."""
+
+DIRECTORY = 256 << 20
+"""Bytes of the largest directory of an archive."""
+
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses that may pass."""
 
@@ -37,6 +50,49 @@ class Version:
 
     size: int
     tag: str
+
+
+class Pace:
+    """How fast a server sends; one that lets bytes drip is given up."""
+
+    def __init__(self, host: str) -> None:
+        self._host, self._began = host, time.monotonic()
+
+    def check(self, came: int) -> None:
+        """Hear how many bytes came since.
+
+        Raises
+        ------
+        FetchError
+            If they are too few.
+        """
+        took = time.monotonic() - self._began
+        if took > SLOW_FOR and came < SLOWEST * took:
+            raise FetchError(f"{self._host} sends less than {SLOWEST:.0f} bytes a second; try again later.")
+
+
+def as_it_comes(response: requests.Response, *, heard: Callable[[int], None] = lambda count: None, **_: object) -> None:
+    """Let what a response iterates over be what comes, however little; by itself it waits for whole pieces.
+
+    Parameters
+    ----------
+    heard
+        Called with the length of each piece.
+    """
+    held = weakref.ref(response.raw)  # in a circle it would be freed late, with its connection open
+
+    def stream(most: int, decode_content: bool | None = None) -> Iterator[bytes]:
+        raw = held()
+        assert raw is not None, "whoever iterates over it holds it"
+        try:
+            while piece := raw.read1(most, decode_content=decode_content):
+                heard(len(piece))
+                yield piece
+        finally:
+            raw.close()  # `read1` by itself forgets the connection
+
+    if hasattr(response.raw, "read1"):
+        response.raw.stream = stream
 
 
 class RemoteFile:
@@ -64,9 +120,13 @@ class RemoteFile:
         self._session = requests.Session()
         self._version: Version | None = None
         self._tail = b""
-        for _ in self.stream(0, 1):  # tells the size; not every server counts from the end
-            pass
-        self._tail = b"".join(self.stream(max(self.version.size - TAIL, 0), self.version.size))
+        try:
+            for _ in self.stream(0, 1):  # tells the size; not every server counts from the end
+                pass
+            self._tail = b"".join(self.stream(max(self.version.size - TAIL, 0), self.version.size))
+        except BaseException:
+            self._session.close()
+            raise
 
     def __enter__(self) -> RemoteFile:
         return self
@@ -120,8 +180,12 @@ class RemoteFile:
             ) as response:
                 self._check(response)
                 expected, came = _whole(response.headers.get("Content-Length", "")), 0
+                as_it_comes(response)
+                pace = Pace(self.host)
                 for piece in response.iter_content(_CHUNK):
                     came += len(piece)
+                    if came != expected:
+                        pace.check(came)
                     yield piece
                 if came == 0 or came < expected:
                     raise _Again(f"{self.host} ends the connection again and again; try again later.")
@@ -212,7 +276,15 @@ class RangeFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, in one request."""
+        """Fill the buffer, in one request.
+
+        Raises
+        ------
+        FetchError
+            If more is asked for than the directory of an archive can be long.
+        """
+        if len(buffer) > DIRECTORY:
+            raise FetchError(f"The archive at {self._remote.host} says that its directory has {len(buffer):,} bytes.")
         stop = min(self._at + len(buffer), self._remote.version.size)
         data = self._remote.read(self._at, stop) if stop > self._at else b""
         buffer[: len(data)] = data
