@@ -16,4 +16,8 @@ SYSTEM_CACHE = Path(pooch.os_cache("napari-impa"))
 
 def cache_folder() -> Path:
     """Return the cache folder without napari's preferences: what `NAPARI_IMPA_CACHE` says, else the system's own."""
-    return Path(os.environ.get(CACHE) or SYSTEM_CACHE).expanduser()
+    folder = Path(os.environ.get(CACHE) or SYSTEM_CACHE)
+    try:
+        return folder.expanduser()
+    except RuntimeError:  # a user whose home is not known
+        return folder

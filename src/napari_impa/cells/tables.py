@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.sheets.delimited import TextForm, content, lines_of, read_rows
+from napari_impa.cells.sheets.delimited import TextForm, check_width, content, lines_of, read_rows
 from napari_impa.cells.sheets.texts import loosely, tidy
 from napari_impa.cells.words import (
     BATCH_LABEL,
@@ -234,6 +234,7 @@ def read_table(path: str | Path, *, names_first: bool = False) -> pd.DataFrame:
 def _head_of_row_names(data: bytes, form: TextForm) -> list[object]:
     """The titles of a table that R wrote: its row names have none, so that the first line is one cell short."""
     lines = list(islice(lines_of(data, form), 2))
+    check_width(max(map(len, lines), default=0))
     if len(lines) < 2 or len(lines[1]) != len(lines[0]) + 1 or not lines[1][-1] or not lines[0]:
         return []
     return [np.nan, *(title or np.nan for title in lines[0])]

@@ -15,7 +15,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_impa.cells.beside import written_beside
-from napari_impa.cells.readers.tiff_pages import check_pages
+from napari_impa.cells.readers.image import check_inflated
+from napari_impa.cells.readers.tiff_metadata import ome_metadata
+from napari_impa.cells.readers.tiff_pages import check_described, check_pages
 from napari_impa.cells.store import Cells
 from napari_impa.errors import CellsError, SourceError
 
@@ -119,14 +121,16 @@ def read_ome_tiff(path: str | Path) -> TiffPicture:
             xml = file.ome_metadata
             if not xml:
                 raise CellsError(f"{path} is no OME-TIFF file; open it as an image instead.")
+            check_described(xml, Path(path))
             series = file.series[0]
+            check_inflated(Path(path), series.size * series.dtype.itemsize)
             pixels, axes = series.asarray(squeeze=False), series.get_axes(squeeze=False)
         pixels = _arranged(pixels, axes, path)
         root = ElementTree.fromstring(xml)
         image = next((node for node in root.iter() if node.tag.endswith("}Pixels")), root)
         names = [node.get("Name") or "" for node in image if node.tag.endswith("}Channel")]
         channels = tuple(name or f"channel {number + 1}" for number, name in enumerate(names))
-        size = float(image.get("PhysicalSizeX") or 0)
+        size = ome_metadata(xml, len(names))[1] or 0.0
         about = _annotation(root)
     except (CellsError, SourceError) as error:
         raise CellsError(str(error)) from error

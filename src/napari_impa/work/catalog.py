@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,13 +100,21 @@ def catalog(folder: Path | None = None) -> tuple[CatalogEntry, ...]:
     """
     folder = folder or cache_folder()
     taken = own_names()
-    fetched = [path for path in sorted((folder / MODELS).glob("*.impa")) if path.stem.casefold() not in taken]
+    fetched = [path for path in _files_in(folder / MODELS) if path.stem.casefold() not in taken]
     return (
         *bundled_models(),
         *(_published(model, folder) for model in published_by_name().values()),
         *(entry for path in fetched if (entry := entry_or_none(path)) is not None),
         *_image_sets(folder),
     )
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Model files of a folder; none where it cannot be read, as another user's cache."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".impa")
+    except OSError:
+        return []
 
 
 @cache
@@ -216,12 +225,12 @@ def load_model(model: str | Path, folder: Path | None = None) -> IMPA:
 def cached_file(name: str, folder: Path) -> Path | None:
     """Where the `.impa` file that was fetched under a name lies, readable or not; None where there is none."""
     path = folder / MODELS / f"{name}.impa"
-    return path if path.name == f"{name}.impa" and path.is_file() else None
+    return path if path.name == f"{name}.impa" and os.path.isfile(path) else None
 
 
 def _published(model: ArchiveModel, folder: Path) -> CatalogEntry:
     path = model.path(folder)
-    here = entry_or_none(path, "published") if path.is_file() else None
+    here = entry_or_none(path, "published") if os.path.isfile(path) else None
     if here is not None:
         return here
     return CatalogEntry(

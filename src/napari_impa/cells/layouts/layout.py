@@ -85,7 +85,9 @@ class SourceFiles:
     def tables(self) -> list[Path]:
         """The CSV tables: the file itself where it is one, else those below the folder."""
         tables = [(self.path, self.path.name.lower())] if self.path.is_file() else self._named
-        return [file for file, name in tables if name.endswith(".csv")]
+        return [
+            file for file, name in tables if name.endswith(".csv") and not file.is_fifo()
+        ]  # which would wait for ever
 
     @cached_property
     def readable(self) -> list[Path]:
@@ -140,7 +142,11 @@ class SourceFiles:
         plain, endings = {name for name in wanted if name[0] != "."}, tuple(n for n in wanted if n[0] == ".")
         if not self.path.is_dir():
             return []
-        return [file for file, name in self._named if name in plain or (endings and name.endswith(endings))]
+        return [
+            file
+            for file, name in self._named
+            if (name in plain or (endings and name.endswith(endings))) and (is_image(name) or not file.is_fifo())
+        ]
 
 
 @dataclass(frozen=True)

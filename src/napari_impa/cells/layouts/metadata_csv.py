@@ -7,6 +7,7 @@ known of them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -114,7 +115,9 @@ def _pixel_size(path: Path, table: pd.DataFrame) -> float | None:
 
 def _locate(root: Path, path: Path, names: pd.Series, known: set[Path]) -> list[Path]:
     files = [root / str(name).strip().replace("\\", "/") for name in names]
-    missing = [file for file in files if file not in known and not file.is_file()]
+    missing = [
+        file for file in files if file not in known and not os.path.isfile(file)
+    ]  # of which a name may be too long
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise SourceError(

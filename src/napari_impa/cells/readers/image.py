@@ -17,6 +17,28 @@ MAX_CHANNELS = 16
 """More planes than this in a file are taken for a Z stack or a time series, unless the file calls them channels."""
 
 
+INFLATED = 256 << 20
+"""Bytes of pixels that every file may hold, however short it is."""
+
+INFLATED_BY = 250
+"""Times its own length that the pixels of a longer file may take."""
+
+
+def check_inflated(path: Path, pixel_bytes: int) -> None:
+    """Refuse a file before it is unpacked whose pixels would take far more memory than a file of its length is worth.
+
+    Raises
+    ------
+    SourceError
+        If they would take more than `INFLATED`, and more than `INFLATED_BY` times the file's length.
+    """
+    if pixel_bytes > INFLATED and path.is_file() and pixel_bytes > INFLATED_BY * path.stat().st_size:
+        raise SourceError(
+            f"{path} is {path.stat().st_size / 1e6:.2f} MB long and would take {pixel_bytes / 1e9:.1f} GB of memory; "
+            "such files are not unpacked: save it again without compression, or in parts, if it is what it ought to be."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """One image file: pixels (C, H, W), channel names ("" where the file gives none), pixel size in µm or None.
@@ -89,6 +111,8 @@ class StoredImage:
         SourceError
             If the file is damaged, or has changed since it was listed.
         """
+        height, width = self.shape
+        check_inflated(self.file, len(self.channels) * height * width * self.dtype.itemsize)
         try:
             pixels = self.read(z, time)
         except ImpaError:

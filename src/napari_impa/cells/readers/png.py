@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from napari_impa.cells.readers.image import Image, ImageReader
+from napari_impa.cells.readers.image import Image, ImageReader, check_inflated
 from napari_impa.errors import SourceError
 
 
@@ -27,6 +27,7 @@ def _read_png(path: Path, header_only: bool, *, numbers: bool = False) -> Image:
             bands = 3 if (mode or image.mode) == "RGB" else 1
             pixels = np.broadcast_to(np.zeros((), dtype), (bands, image.height, image.width))
         else:
+            check_inflated(path, image.width * image.height * (4 if mode == "RGB" else 2))
             array = np.asarray(image.convert(mode) if mode else image)
             array = array.astype(np.uint16 if depth == 16 else np.uint8)
             pixels = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)

@@ -14,11 +14,11 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape
+from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape, check_inflated
 from napari_impa.cells.readers.ome_sets import own_part
 from napari_impa.cells.readers.stacks import StackChoice, StackError
 from napari_impa.cells.readers.tiff_metadata import tiff_metadata
-from napari_impa.cells.readers.tiff_pages import check_pages
+from napari_impa.cells.readers.tiff_pages import check_described, check_pages
 from napari_impa.errors import SourceError
 
 _SMALLEST_PAGE = 18  # bytes that describe a TIFF page with a single tag
@@ -39,6 +39,7 @@ def _read_tiff(path: Path, header_only: bool, stack: StackChoice | None = None) 
         if header_only:
             array: NDArray[Any] = blank
         else:
+            check_inflated(path, series.size * series.dtype.itemsize)
             _check_complete(tiff, series, path)
             array = series.asarray()
         taken = (array, series.axes) if stack is None else stack.applied(array, series.axes, path)
@@ -60,6 +61,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     check_pages(path)
     with tifffile.TiffFile(path) as tiff:
         described = tiff.ome_metadata if tiff.is_ome else None
+        check_described(described or "", path)
         own = own_part(described, path.name) if described and "UUID" in described else None
         if own is None:
             yield tiff

@@ -21,7 +21,7 @@ _PLAUSIBLE = (0.005, 50.0)  # µm; outside it a TIFF resolution is meant for pri
 def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple[str, ...], float | None]:
     """Channel names and pixel size from OME-XML, ImageJ's header or the TIFF resolution."""
     if tiff.is_ome and tiff.ome_metadata:
-        return _ome_metadata(tiff.ome_metadata, count)
+        return ome_metadata(tiff.ome_metadata, count)
     if tiff.is_metaseries and count == 1:
         return _metaseries_metadata(page.description)
     resolution = _tag(page, "XResolution")
@@ -63,7 +63,8 @@ def _imagej_names(labels: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(names) if len(names) == count == len(set(names)) else ("",) * count
 
 
-def _ome_metadata(xml: str, count: int) -> tuple[tuple[str, ...], float | None]:
+def ome_metadata(xml: str, count: int) -> tuple[tuple[str, ...], float | None]:
+    """Channel names and pixel size in µm, of whatever unit, from OME-XML."""
     pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
     if pixels is None:
         return ("",) * count, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect
 from pathlib import Path
@@ -10,6 +11,24 @@ from typing import BinaryIO
 from napari_impa.errors import SourceError
 
 _FORMS = {(42, 2): ("H", "I", 12), (43, 8): ("Q", "Q", 20)}  # of the number of tags and of an offset; bytes of a tag
+
+MOST_PLANES = 1_000_000
+"""Channels, Z planes or times that an OME description may name; for each of them memory is taken."""
+
+_SIZES = re.compile(r"""\bSize[CZT]\s*=\s*["']\s*(\d+)""")
+
+
+def check_described(xml: str, path: Path) -> None:
+    """Refuse an OME description of more planes than a file can have.
+
+    Raises
+    ------
+    SourceError
+        If there are too many.
+    """
+    most = max((digits for digits in _SIZES.findall(xml)), key=len, default="")
+    if len(most) > len(str(MOST_PLANES)) or int(most or 0) > MOST_PLANES:
+        raise SourceError(f"{path} cannot be read: it says that it has {most[:20]} planes; mend or remove it.")
 
 
 def check_pages(path: Path) -> None:

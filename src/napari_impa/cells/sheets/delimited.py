@@ -26,6 +26,9 @@ from napari_impa.errors import SourceError
 ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".csv.gz", ".tsv.gz", ".txt.gz")
 
 _DELIMITERS = "\t;,|"  # of those that are as likely, the first
+MOST_COLUMNS = 20_000
+"""Columns of a table at most; measurements of cells are some thousands."""
+
 _LOOKED_AT = 100  # lines that the delimiter is found by
 _LONGEST = 1 << 24  # characters of a single cell
 _QUOTED = re.compile(r'"[^"]*"')
@@ -108,6 +111,18 @@ def content(path: Path) -> bytes:
     return data
 
 
+def check_width(columns: int) -> None:
+    """Refuse a table of more columns than any is meant to have.
+
+    Raises
+    ------
+    ValueError
+        If there are too many.
+    """
+    if columns > MOST_COLUMNS:
+        raise ValueError(f"it has {columns:,} columns, more than {MOST_COLUMNS:,}")
+
+
 def lines_of(data: bytes, form: TextForm) -> Iterator[list[str]]:
     """The rows of a table, cell by cell."""
     csv.field_size_limit(_LONGEST)
@@ -146,6 +161,7 @@ def _read(path: Path) -> list[Sheet]:
         data = content(path)
         form = TextForm.of(data)
         width = max(map(len, lines_of(data, form)), default=0)
+        check_width(width)
         if not width:
             return [Sheet(_stem(path), np.empty((0, 0), object))]
         rows = read_rows(data, form, width=width)

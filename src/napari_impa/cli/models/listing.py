@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ def list_models() -> None:
         side = str(entry.size or "")
         rows.append((entry.name, entry.task, channels, side, count, about + entry.megabytes, where))
     print("\n".join(aligned(rows, right=(3, 4, 5))))
-    print(f"Fetched files are kept in {cache_folder()}.")
+    folder = cache_folder()
+    unread = folder.exists() and not os.access(folder, os.R_OK | os.X_OK)
+    print(f"Fetched files are kept in {folder}{', which cannot be read' * unread}.")
 
 
 def info(model: str) -> None:

@@ -1,0 +1,54 @@
+"""Tables that are far too wide, names of files that are too long, and pipes in the place of files."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_impa.cells.sheets import read_sheets
+from napari_impa.cells.source import open_source
+from napari_impa.cells.tables import read_table
+from napari_impa.errors import SourceError
+
+
+@pytest.mark.parametrize("columns", [100_000, 1_000_000])
+def test_a_table_of_too_many_columns_is_refused_at_once(tmp_path: Path, columns: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([",".join(["x"] * columns)] * 2))
+    for read in (read_table, read_sheets):
+        began = time.process_time()
+        with pytest.raises(SourceError, match=f"it has {columns:,} columns, more than 20,000"):
+            read(path)
+        assert time.process_time() - began < 4
+
+
+def test_a_file_of_300_letters_is_none(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text(f"file,compound\n{'x' * 300}.tif,DMSO\n")
+    with pytest.raises(SourceError, match=r"names xxx.* not found in .*; correct the table or bring the files"):
+        open_source(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+@pytest.mark.parametrize(
+    "name", ["metadata.csv", "other.csv", "Index.idx.xml", "metadata.txt", "a.HTD", "plate_map.csv"]
+)
+def test_a_pipe_among_the_files_does_not_hold_anything_up(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    np.save(tmp_path / "a.npy", np.zeros((1, 300, 300), np.uint8))
+    assert len(open_source(tmp_path)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_a_pipe_that_is_given_as_a_table_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(SourceError):
+        open_source(tmp_path / "a.csv")
+    with pytest.raises(SourceError):
+        read_table(tmp_path / "a.csv")
+    np.save(tmp_path / "b.npy", np.zeros((1, 300, 300), np.uint8))
+    with pytest.raises(SourceError):
+        open_source(tmp_path / "b.npy", plate_map=tmp_path / "a.csv")
