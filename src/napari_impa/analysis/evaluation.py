@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +25,16 @@ from napari_impa.analysis.metrics.support import outside_support
 from napari_impa.analysis.selection import MOST, ScoredCells, select_cells
 from napari_impa.analysis.verdict.finding import Verdict
 from napari_impa.analysis.verdict.verdict import verdict_of
+from napari_impa.cells.checks.of_cells import cells_concerns
 from napari_impa.cells.store import Cells
 from napari_impa.cells.words import MECHANISM, guess_nuclei_channel
 from napari_impa.engine.model.card import Card
+from napari_impa.engine.model.misfits import misfits
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Checked, Reported, Watch
+
+logger = logging.getLogger("napari_impa")
 
 DEFAULT_SPACES = ("measurements", "quick")
 """What cells are compared in where nothing else is asked for."""
@@ -147,6 +152,8 @@ def evaluate(
         If the cells do not fit the model.
     """
     watch = UNWATCHED if progress is None else Reported(lambda done, of, what: progress(done, of))
+    for line in (*misfits(model, cells), *(concern.message for concern in cells_concerns(cells))):
+        logger.warning(line)
     return evaluation(
         model, cells, where=where, variability=variability, strength=strength, seed=seed,
         nuclei_channel=nuclei_channel, features=features, most=most, watch=watch,

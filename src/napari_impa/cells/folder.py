@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from napari_impa.cells.blocks import (
     blocks_of_fields,
     no_cells,
 )
+from napari_impa.cells.checks.of_cells import cells_concerns
 from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
 from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
@@ -41,8 +43,20 @@ __all__ = [
     "read_cells",
 ]
 
+logger = logging.getLogger("napari_impa")
+
 DEFAULT_SIZE = 96
 """Crop side in pixels where none is asked for and whole fields are cut."""
+
+_LEFT_OUT = {
+    "left_out_at_border": "cells at the border left out",
+    "left_out_blank": "crops left out that are blank or hold no numbers",
+    "left_out_without_label": "images without a label left out",
+    "fields_smaller_than_crops": "",
+    "blank_fields": "",
+    "fields_without_cells": "",
+}
+"""What `history` says of what was left out, in words where they are a count."""
 
 
 def crop_source(
@@ -116,13 +130,16 @@ def crop_source(
         If the source cannot be read or gives no cell, crops do not fit, or a label or the control is missing.
     """
     watch = watch if progress is None else Reported(progress)
-    source = (
-        path
-        if isinstance(path, Source)
-        else open_source(
+    if not isinstance(path, Source):
+        opened = open_source(
             path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice, plate_map=plate_map
         )
-    )
+        return _logged(opened, crop_source(
+            opened, out, size=size, segment=segment, nuclei_channel=nuclei_channel, border=border, label=label,
+            control=control, unlabelled=unlabelled, overwrite=overwrite, keep=keep, share=share, workers=workers,
+            watch=watch,
+        ))  # fmt: skip
+    source = path
     columns, control = _labelling(source, label, control)
     size = _size(source, size, border)
     mine = share or Share()
@@ -214,13 +231,16 @@ def read_cells(
     SourceError, CellsError, ConditionError
         As `crop_source`.
     """
-    source = (
-        path
-        if isinstance(path, Source)
-        else open_source(
+    watch = watch if progress is None else Reported(progress)
+    if not isinstance(path, Source):
+        opened = open_source(
             path, kind=kind, channels=channels, mask_channel=mask_channel, choice=choice, plate_map=plate_map
         )
-    )
+        return _logged(opened, read_cells(
+            opened, label=label, control=control, size=size, segment=segment, nuclei_channel=nuclei_channel,
+            unlabelled=unlabelled, workers=workers, watch=watch,
+        ))  # fmt: skip
+    source = path
     if source.kind != "cells" or size not in (None, source.shape[0]):
         return crop_source(
             source,
@@ -231,11 +251,26 @@ def read_cells(
             control=control,
             unlabelled=unlabelled,
             workers=workers,
-            progress=progress,
             watch=watch,
         )
     columns, control = _labelling(source, label, control)
     return replace(source.stored_cells(), channels=source.channels, label=columns, control=control)
+
+
+def _logged(source: Source, cells: Cells) -> Cells:
+    """Log, for who reads a source by a script, what has to be known of how it was read and what is doubtful about it.
+
+    Who opens the source first is told by it (`Source.describe`), and says the rest as each command does.
+    """
+    for line in source.notes:
+        logger.warning("%s: %s", source.name, line)
+    if source.kind == "cells":  # of which this was said when they were cut, and is said when they are used
+        return cells
+    if any(cells.history.get(key) for key in _LEFT_OUT if key != "left_out_at_border"):
+        logger.warning("%s: %s", source.name, crop_summary(cells))
+    for concern in cells_concerns(cells):
+        logger.warning("%s: %s", source.name, concern.message)
+    return cells
 
 
 def crop_summary(cells: Cells) -> str:
@@ -244,12 +279,8 @@ def crop_summary(cells: Cells) -> str:
     text = f"{len(cells):,} cells of {cells.size}×{cells.size} px"
     if "fields" in facts:
         text += f" from {facts['fields']:,} field{'s' * (facts['fields'] != 1)}"
-    for key, what in (
-        ("left_out_at_border", "cells at the border left out"),
-        ("left_out_blank", "crops left out that are blank or hold no numbers"),
-        ("left_out_without_label", "images without a label left out"),
-    ):
-        if facts.get(key):
+    for key, what in _LEFT_OUT.items():
+        if what and facts.get(key):
             text += f"; {facts[key]:,} {what}"
     small = facts.get("fields_smaller_than_crops", ())
     if small:

@@ -67,6 +67,7 @@ def crop(
         Address of a dask scheduler whose workers do it instead (`tcp://host:8786`); they need the same paths.
     """
     from napari_impa.cells.blocks import workers_for
+    from napari_impa.cells.checks.of_cells import cells_concerns
     from napari_impa.cells.folder import crop_source, crop_summary
     from napari_impa.cells.source import open_source
 
@@ -82,4 +83,6 @@ def crop(
                 workers=workers_for(opened, jobs if share.count == 1 else 1, dask),
             )  # fmt: skip
         say(crop_summary(cells))
+        for concern in cells_concerns(cells) if share.rank == 0 else ():
+            say(f"Warning: {concern.message}")
         say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")

@@ -86,8 +86,8 @@ def evaluate(
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
     from napari_impa.cells.source import open_source
-    from napari_impa.engine.model.misfits import misfits
     from napari_impa.work.catalog import load_model
+    from napari_impa.work.doubts import doubts
     from napari_impa.work.fetched.feature_weights import fetch_feature_weights
     from napari_impa.work.predict_into import cells_for
 
@@ -99,7 +99,7 @@ def evaluate(
     print(opened.describe())
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)
-    for line in misfits(chosen, cells):
+    for line in doubts(cells, chosen):
         print(f"Warning: {line}")
     scored = columns_of(where) or None
     for space in FEATURE_SPACES:

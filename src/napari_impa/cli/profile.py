@@ -48,6 +48,7 @@ def profile(
     """
     from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
+    from napari_impa.work.doubts import doubts
     from napari_impa.work.exploring.profile import checked_path, write_profiles
     from napari_impa.work.exploring.source_cells import cells_beside
 
@@ -60,6 +61,8 @@ def profile(
         progress_watch("cells") as watch,
         cells_beside(out, chosen, opened, segment=find, size=size, nuclei_channel=nuclei_channel, watch=watch) as cells,
     ):
+        for line in doubts(cells, chosen):
+            print(f"Warning: {line}")
         nuclei = None if nuclei_channel is None else opened.channels[opened.nuclei_channel(nuclei_channel)]
         write_profiles(
             out, cells, model=chosen, by=features, per=per, nuclei_channel=nuclei, overwrite=overwrite, watch=watch

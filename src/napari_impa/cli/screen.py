@@ -71,6 +71,7 @@ def screen(
     """
     from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
+    from napari_impa.work.doubts import doubts
     from napari_impa.work.exploring.asked import screened_targets
     from napari_impa.work.exploring.screen import ScreenPlan
     from napari_impa.work.exploring.screen import screen as run
@@ -94,6 +95,8 @@ def screen(
         progress_watch("cells", parts=len(targets)) as watch,
         cells_beside(out, chosen, opened, segment=find, watch=watch) as found,
     ):
+        for line in doubts(found, chosen):
+            print(f"Warning: {line}")
         table = run(plan, out, model=chosen, cells=found, overwrite=overwrite, resume=resume, watch=watch, say=print)
     first = "likeness" if like is not None else "effect"
     print(table[["rank", "condition", first, "sureness", "outside", "moved_most"]].head(10).to_string(index=False))

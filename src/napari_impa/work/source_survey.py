@@ -12,16 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.checks import Concern, plate_column, ranked, table_concerns
-from napari_impa.cells.checks.pixels import pixel_concerns
-from napari_impa.cells.examples import rows_to_read
+from napari_impa.cells.checks import Concern, plate_column
+from napari_impa.cells.checks.of_cells import training_concerns
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.plate_maps.picture import PlatePicture, pictures_text, plate_pictures
-from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells
-from napari_impa.cells.tables import condition_names, guess_control, no_conditions, shortest
+from napari_impa.cells.tables import guess_control, no_conditions, shortest
 from napari_impa.cells.words import WELL, WHERE_IMAGED
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.errors import ConditionError
@@ -250,18 +248,8 @@ def concerns_of(cells: Cells, settings: TrainingSettings) -> tuple[Concern, ...]
     if not cells.label:
         return ()
     rows = np.flatnonzero(cells.mask_where(settings.where))
-    table = cells.table.iloc[rows].reset_index(drop=True)
-    control = cells.control if settings.task == "perturbation" else None
-    held, plate = held_rows(table, settings.hold_out), plate_column(table, cells.label)
-    found = table_concerns(table, cells.label, control, held, size=cells.size)
-    names = condition_names(table, cells.label, control)
-    plates = None if plate is None else condition_names(table, [plate])
-    own = None if control is None else shortest(control)
-    some = np.array(rows_to_read(names, plates, own), np.intp)
-    pixels = read_pixels(cells.pixels, rows[some])
-    of_plate = None if plates is None else plates[some]
-    found += pixel_concerns(pixels, cells.channels, of_plate, names[some], control=own, plate=plate or "plate")
-    return ranked(found)
+    held = held_rows(cells.table.iloc[rows].reset_index(drop=True), settings.hold_out)
+    return training_concerns(cells, rows, held, perturbed=settings.task == "perturbation")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,11 @@ from napari_impa.engine.training.trainer import Trainer
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, CancelledError, Watch
 from napari_impa.work.catalog import load_model
+from napari_impa.work.source_survey import concerns_of
 from napari_impa.work.training_outcome import Trained, TrainingStart
 from napari_impa.work.training_plan import Plan, cells_of, files_in_words, with_drawn_wells
+
+logger = logging.getLogger("napari_impa")
 
 SELDOM = 1.25
 """Samples are drawn into the run's folder at steps that grow by this factor: often at first, some dozens in all."""
@@ -94,6 +98,8 @@ def train(
         )  # fmt: skip
         training = Training(plan, resume=resume, group=group)
         del model
+        for concern in concerns_of(cells, training.plan.settings) if group.is_first else ():
+            logger.warning(concern.message)
         training.follow(progress=progress)
         return training.trainer.run
 

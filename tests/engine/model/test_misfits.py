@@ -37,6 +37,16 @@ def test_another_pixel_size_is_said_with_its_factor(model: IMPA, cells: Cells) -
     assert misfits(model, replace(cells, pixel_size=0.51)) == ()
 
 
+def test_a_script_that_predicts_finds_it_in_the_log_once(
+    model: IMPA, cells: Cells, caplog: pytest.LogCaptureFixture
+) -> None:
+    coarse = replace(cells, pixel_size=1.0)
+    for _ in range(2):
+        model.predict(coarse, "low")
+    (line,) = caplog.messages
+    assert "2 times as small" in line
+
+
 def test_another_bit_depth_is_said(model: IMPA, cells: Cells) -> None:
     dim = replace(cells, pixels=(cells.pixels // 257).astype(np.uint8))
     lines = misfits(model, dim)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.cells.store import Cells
-from napari_impa.engine.model.model import IMPA
 
 LOOKED_AT = 200
 """Cells whose pixels are looked at."""
@@ -24,7 +23,19 @@ OUTSIDE = 0.5
 """Share of a channel's pixels above the model's limits, or of its cells that nothing rises from the ground in."""
 
 
-def weaknesses(model: IMPA) -> tuple[str, ...]:
+class FittedModel(Protocol):
+    """What has to be known of a model for that."""
+
+    history: dict[str, Any]
+    channels: tuple[str, ...]
+    limits: NDArray[np.float64]
+    pixel_size: float | None
+
+    def fit(self, cells: Cells) -> Cells:
+        """As `IMPA.fit`."""
+
+
+def weaknesses(model: FittedModel) -> tuple[str, ...]:
     """Say of a model alone why it may turn no cells at all well: hardly trained, or worse than leaving them alone."""
     said = []
     steps, closed = model.history.get("steps"), model.history.get("gap_closed")
@@ -48,7 +59,7 @@ def _simulated(history: Mapping[str, Any]) -> bool:
 
 
 def misfits(
-    model: IMPA, cells: Cells, rows: NDArray[np.integer] | None = None, *, simulated: bool | None = None
+    model: FittedModel, cells: Cells, rows: NDArray[np.integer] | None = None, *, simulated: bool | None = None
 ) -> tuple[str, ...]:
     """Say what of channels, pixel size and intensities is other than in the cells that a model learned from.
 
@@ -66,7 +77,14 @@ def misfits(
     ModelError
         As `model.fit`.
     """
-    said, rows = list(weaknesses(model)), np.arange(len(cells)) if rows is None else rows
+    return (*weaknesses(model), *differences(model, cells, rows, simulated=simulated))
+
+
+def differences(
+    model: FittedModel, cells: Cells, rows: NDArray[np.integer] | None = None, *, simulated: bool | None = None
+) -> tuple[str, ...]:
+    """Say of cells what `misfits` says, without what the model is weak at by itself; parameters and errors as there."""
+    said, rows = [], np.arange(len(cells)) if rows is None else rows
     source = model.history.get("source")
     learned_from = source.get("cells") if isinstance(source, Mapping) else None
     learned_from = learned_from if isinstance(learned_from, Mapping) else {}

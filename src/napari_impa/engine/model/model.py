@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,13 @@ from napari_impa.engine.describing.description import Description
 from napari_impa.engine.describing.new_condition import NewCondition, Target, as_list, name_of
 from napari_impa.engine.model import model_file
 from napari_impa.engine.model.encoder import Encoder
+from napari_impa.engine.model.misfits import differences
 from napari_impa.engine.model.model_file import ModelParts
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
 from napari_impa.watch import UNWATCHED, Reported
+
+logger = logging.getLogger("napari_impa")
 
 
 class IMPA(Encoder):
@@ -85,6 +89,7 @@ class IMPA(Encoder):
         self.control = control if control is None or isinstance(control, str) else shortest(control)
         self.pixel_size = None if pixel_size is None else float(pixel_size)
         self.card, self.has_discriminator = card, has_discriminator
+        self._logged: set[str] = set()
         self.counts, self.settings, self.history = dict(counts or {}), dict(settings or {}), dict(history or {})
 
     def __repr__(self) -> str:
@@ -156,6 +161,8 @@ class IMPA(Encoder):
         progress
             Called with cells done and cells in all.
 
+        In what cells are unlike those that the model learned from is logged as a warning, each sentence once.
+
         Returns
         -------
         Cells
@@ -166,6 +173,10 @@ class IMPA(Encoder):
         watch = UNWATCHED if progress is None else Reported(lambda done, of, what: progress(done, of))
         targets = as_list(to)
         fitted = self.fit(cells.take([]))
+        for line in differences(self, cells):
+            if line not in self._logged:
+                self._logged.add(line)
+                logger.warning(line)
         out = np.empty((len(targets), len(cells), *fitted.pixels.shape[1:]), fitted.pixels.dtype)
         for rows, pixels in predict_blocks(
             self,

@@ -174,7 +174,7 @@ class ExploreDock(Dock):
         self._follow()
         if explored is not None:
             self.where.collapse()
-            self.status.say(f"{explored.describe()}.")
+            self.status.say("\n".join([f"{explored.describe()}.", *(f"⚠ {line}" for line in explored.doubts)]))
 
     # ---- what is shown and saved ------------------------------------------------------------------------------------
 

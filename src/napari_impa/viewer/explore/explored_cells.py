@@ -63,6 +63,8 @@ class ExploredCells:
         Conditions of the model, and where controls would go under each, (K, s).
     kept_in
         Holds cells that were cut into a folder of their own.
+    doubts
+        What has to be known of how they were read, and what is doubtful about them.
     """
 
     loaded: Loaded
@@ -74,6 +76,7 @@ class ExploredCells:
     targets: tuple[Target, ...]
     condition_styles: NDArray[np.float32]
     kept_in: FolderOfCells | None = None
+    doubts: tuple[str, ...] = ()
 
     @cached_property
     def columns(self) -> pd.DataFrame:
@@ -117,16 +120,18 @@ def explore_folder(token: Token, loaded: Loaded, path: Path) -> ExploredCells:
 
     token.report(0, 0, "reading the folder")
     kept = FolderOfCells()
-    cells = cells_into(kept.path, loaded.model, open_source(path), watch=token)
+    opened = open_source(path)
+    cells = cells_into(kept.path, loaded.model, opened, watch=token)
     if len(cells) > MOST:
         cells = cells.take(evenly(np.arange(len(cells)), MOST))
-    return explored(token, loaded, cells, None, kept)
+    return explored(token, loaded, cells, None, kept, opened.notes)
 
 
 def explored(
-    token: Token, loaded: Loaded, cells: Cells, found: Found | None = None, kept: FolderOfCells | None = None
-) -> ExploredCells:
-    """Measure cells and read their styles.
+    token: Token, loaded: Loaded, cells: Cells, found: Found | None = None, kept: FolderOfCells | None = None,
+    notes: tuple[str, ...] = (),
+) -> ExploredCells:  # fmt: skip
+    """Measure cells and read their styles; `notes` say what has to be known of how they were read.
 
     Raises
     ------
@@ -136,12 +141,14 @@ def explored(
     from napari_impa.analysis.phenotypes.control_scale import ControlScale
     from napari_impa.analysis.phenotypes.real_effects import BLOCK, evenly
     from napari_impa.analysis.phenotypes.style_map import condition_styles, styles_of
+    from napari_impa.work.doubts import doubts
     from napari_impa.work.exploring.screen import SCALED_BY
     from napari_impa.work.predict_into import rows_to_turn
 
     model = loaded.model
     if not len(cells):
         raise CellsError("There are no cells.")
+    said = (*notes, *doubts(cells, model))
     rows = rows_to_turn(model, cells)
     scale = ControlScale.of(model, model.fit(cells.take(evenly(rows, SCALED_BY))), watch=token)
     measured = np.empty((len(cells), len(scale.names)))
@@ -152,7 +159,7 @@ def explored(
     styles = styles_of(model, cells, watch=PartOf(token, len(cells), 2 * len(cells)))
     targets = tuple(name for name in (*model.conditions, *model.unseen) if name != model.control)
     placed = condition_styles(model, targets, styles[evenly(rows, SCALED_BY)])
-    return ExploredCells(loaded, cells, found, scale, measured, styles, targets, placed, kept)
+    return ExploredCells(loaded, cells, found, scale, measured, styles, targets, placed, kept, said)
 
 
 def lay_out(token: Token, explored: ExploredCells, of: str, by: str) -> CellMap:

@@ -21,10 +21,10 @@ from napari_impa.cells.folder import crop_source
 from napari_impa.cells.parts import Share
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import Cells, open_cells, shortest
-from napari_impa.engine.model.misfits import misfits
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import UNWATCHED, Watch
+from napari_impa.work.doubts import doubts
 from napari_impa.work.predict_into import labelling_of, predict_into, rows_to_turn
 from napari_impa.work.predicting.measured_table import write_measured_table
 from napari_impa.work.predicting.plan import PredictionPlan
@@ -49,7 +49,7 @@ class PredictedFolder:
     without_report
         Why there is no report that was asked for.
     doubts
-        In what the cells are unlike those that the model learned from.
+        What is doubtful about the cells, also in what they are unlike those that the model learned from.
     """
 
     cells: Path
@@ -151,8 +151,8 @@ def predict_folder(
         if model.task == "perturbation" and not plan.all_cells and cells.control is not None:
             say(f"{len(rows):,} of {len(cells):,} cells are controls ({shortest(cells.control)}).")
         others = workers or Workers(cores() if len(rows) * len(plan.to) >= FEW_CELLS else 1)
-        doubts = misfits(model, cells, rows)
-        for line in doubts:
+        doubtful = doubts(cells, model, rows)
+        for line in doubtful:
             say(f"Warning: {line}")
         predicted = folder / _PREDICTED
         if not predicted.exists():
@@ -181,7 +181,7 @@ def predict_folder(
         if share.rank == 0 and not any(folder.glob("*.cells")) and not any(folder.glob(".*.unfinished")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return PredictedFolder(out, table, None if without else report, len(rows), without, doubts)
+    return PredictedFolder(out, table, None if without else report, len(rows), without, doubtful)
 
 
 def _cells_path(out: str | Path) -> Path:
