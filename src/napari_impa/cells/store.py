@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from napari_impa.cells.beside import taken_back
 from napari_impa.cells.reading import OPENED, read_pixels
 from napari_impa.cells.sheets.checksums import check, state_of
 from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
@@ -242,7 +243,7 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
     CellsError
         If the folder is no `.cells` folder, its parts do not fit each other, or they were changed since it was written.
     """
-    path = Path(path)
+    path = taken_back(Path(path))
     if not (path / "meta.json").is_file():
         raise CellsError(f"{path} is not a .cells folder (it has no meta.json).")
     try:

@@ -23,14 +23,13 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from napari_impa.cells.beside import hidden_folder, remove, remove_rests, sync, take_place, taken_back
 from napari_impa.cells.sheets.checksums import BlockChecksums, checksums
 from napari_impa.cells.words import PLACE
 from napari_impa.errors import CellsError
 
 FORMAT = 1
 """Version of the `.cells` layout, written into `meta.json`."""
-
-_LEFT_OVER = 24 * 3600  # seconds after which a folder that is no longer written to was left by a killed process
 
 _COPIED = 4 << 20  # bytes of a part that are in memory at a time
 
@@ -98,7 +97,7 @@ class CellsWriter:
         self.count = 0
         self._checks = BlockChecksums()
         self._columns: list[str] | None = None
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._partial = hidden_folder(self.path)
         self._same: dict[str, Any] | None = None
         self._notes: dict[str, Any] = {}
         self._noted = 0.0
@@ -118,6 +117,7 @@ class CellsWriter:
         CellsError
             If there is something at `path` that is not to be replaced.
         """
+        taken_back(self.path)
         replaceable = self.overwrite and (self.path / "meta.json").is_file()
         if self.path.exists() and not replaceable:
             raise CellsError(f"{self.path} exists already; choose another name or remove it first.")
@@ -152,11 +152,11 @@ class CellsWriter:
         return self
 
     def _remove_left_over(self) -> None:
-        """Remove what a process that was killed left of this folder; what another one still writes is younger."""
-        for old in self.path.parent.glob(glob.escape(f".{self.path.name}.") + "*.partial"):
-            with contextlib.suppress(OSError):
-                if time.time() - (old / "pixels.npy").stat().st_mtime > _LEFT_OVER:
-                    shutil.rmtree(old)
+        """Remove what a process that was killed left of this folder, but not what another one still writes."""
+        name = glob.escape(self.path.name)
+        for pattern in (f".{name}.*.partial", f".{name}.*.old", f".{glob.escape(self.path.stem)}.part*.cells"):
+            remove_rests(self.path.parent, pattern)
+        remove(hidden_folder(self.path))
 
     def _header(self, count: int) -> None:
         # npy headers keep room for the first axis to grow, so the same bytes serve for any count.
@@ -313,15 +313,7 @@ class CellsWriter:
         self._pixels.close()
         meta = self.meta | {"checksums": checksums(self._partial / "table.csv", self._checks)}
         (self._partial / "meta.json").write_text(json.dumps(meta, indent=1, default=str), encoding="utf-8")
+        for name in ("pixels.npy", "table.csv", "meta.json"):
+            sync(self._partial / name)
         (self._partial / _NOTES).unlink(missing_ok=True)
-        if not self.path.exists():
-            self._partial.rename(self.path)
-            return
-        old = self.path.with_name(f".{self.path.name}.{os.getpid()}.old")
-        self.path.rename(old)
-        try:
-            self._partial.rename(self.path)
-        except OSError:
-            old.rename(self.path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        take_place(self._partial, self.path)

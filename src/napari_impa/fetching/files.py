@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
+from napari_impa.cells.beside import remove_rests, writer_tag
 from napari_impa.errors import FetchError
 from napari_impa.fetching.members import sha256_of
 from napari_impa.fetching.ranges import BUSY, LARGEST, PATIENCE, Pace, as_it_comes, wait
@@ -128,9 +129,17 @@ def _retrieve(url: str, path: Path, sha256: str | None, watch: Watch) -> None:
     if sha256 is not None:
         pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:  # without a hash pooch keeps what is there
+    with arriving_beside(path) as beside:  # without a hash pooch keeps what is there
         os.replace(pooch.retrieve(url, None, path.name, beside, downloader=downloader), path)
+
+
+@contextmanager
+def arriving_beside(path: Path) -> Iterator[Path]:
+    """Give a hidden folder for what is to become `path`; those that killed processes left are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_rests(path.parent, ".arriving*")
+    with TemporaryDirectory(prefix=f".arriving.{writer_tag()}.", dir=path.parent) as beside:
+        yield Path(beside)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from napari_impa.cells.beside import replacing
 from napari_impa.errors import FetchError
 from napari_impa.fetching.ranges import LARGEST, RangeFile, RemoteFile
 from napari_impa.watch import UNWATCHED, Watch
@@ -221,6 +222,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(values, indent=1), encoding="utf-8")
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(values, indent=1), encoding="utf-8")

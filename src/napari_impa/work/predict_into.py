@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import glob
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.beside import hidden_beside, remove_rests
 from napari_impa.cells.folder import read_cells
 from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter
@@ -180,7 +181,8 @@ def predict_into(
         if workers.are_others and model.device.type == "cpu" and (share or Share()).count == 1:
             writer.check()
             writer.path.parent.mkdir(parents=True, exist_ok=True)
-            file = model.save(writer.path.with_name(f".{writer.path.stem}.{os.getpid()}.impa"), compact=True)
+            remove_rests(writer.path.parent, f".*.partial.{glob.escape(writer.path.stem)}.impa")
+            file = model.save(hidden_beside(writer.path.with_suffix(".impa")), compact=True)
             last.callback(file.unlink, missing_ok=True)
             blocks = predict_elsewhere(model, file, cells, targets, workers, **how)
         else:

@@ -5,7 +5,7 @@ To practise on, and to test that every layout is read as it is written. Cells an
 
 from __future__ import annotations
 
-import os
+import glob
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_impa.cells.beside import hidden_folder, remove_rests
 from napari_impa.cells.simulated.drawing import draw_scene
 from napari_impa.cells.simulated.plate_writers import PLATE_WRITERS, PlateImages, PlateWriter
 from napari_impa.cells.simulated.scenes import CHANNELS, CONDITIONS, CONTROL, PIXEL_SIZE, Scene
@@ -79,7 +80,8 @@ def write_simulated_plate(
     if folder.exists():
         raise SourceError(f"{folder} exists already; choose another name or remove it first.")
     plate_of = [well for _, well in zip(range(wells), wells_of(_plate_for(wells)), strict=False)]
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = hidden_folder(folder)
+    remove_rests(folder.parent, f".{glob.escape(folder.name)}.*.partial")
     rows: list[dict[str, str]] = []
     try:
         partial.mkdir(parents=True)

@@ -7,7 +7,7 @@ to test and to measure, not to conclude on biology.
 
 from __future__ import annotations
 
-import os
+import glob
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +19,7 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
+from napari_impa.cells.beside import hidden_folder, remove_rests
 from napari_impa.cells.crops import cut_at, fits
 from napari_impa.cells.fields import Field
 from napari_impa.cells.simulated.drawing import BATCHES, batch_name, draw_scene
@@ -267,7 +268,8 @@ def write_simulated_screen(
     folder = Path(folder)
     if folder.exists():
         raise SourceError(f"{folder} exists already; choose another name or remove it first.")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = hidden_folder(folder)
+    remove_rests(folder.parent, f".{glob.escape(folder.name)}.*.partial")
     try:
         (partial / "images").mkdir(parents=True)
         if masks:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_impa.cells.beside import taken_back
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, Listing, list_source
 from napari_impa.cells.layouts.additions.centred import with_centres
 from napari_impa.cells.layouts.additions.corrected import with_illumination
@@ -62,7 +63,7 @@ def open_source(
         If there is no image, a table names a missing file, or images differ in their number of channels or their type;
         or the plate map that is given does not fit.
     """
-    path = Path(path)
+    path = taken_back(Path(path)) if Path(path).suffix == ".cells" else Path(path)
     choice = choice if plate_map is None else replace(choice, plate_map=str(plate_map))
     name = path.resolve().stem if path.is_file() or path.suffix == ".cells" else path.resolve().name
     if path.is_dir() and (

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_impa.cells.beside import replacing
 from napari_impa.engine.model.header import shown
 from napari_impa.errors import ModelError
 
@@ -29,6 +30,11 @@ def brief(error: BaseException) -> str:
     return text if len(text) <= 200 else f"{text[:200]} …"
 
 
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be written, without the hidden name that it has until it is whole."""
+    return (isinstance(error, OSError) and error.strerror) or brief(error)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -37,14 +43,9 @@ def _umask() -> int:
 
 def write_beside(path: Path, write: Any) -> None:
     """Let `write(partial)` make a file beside `path`, then rename it; what stood there before stays on any error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with replacing(path) as partial:
         write(partial)
         partial.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner can read
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -60,7 +61,9 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mappi
     try:
         write_beside(path, lambda partial: save_file(plain, partial, metadata={HEADER: json.dumps(header)}))
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be written ({error}); free some space or choose another folder.") from error
+        raise ModelError(
+            f"{path} cannot be written ({reason_of(error)}); free some space or choose another folder."
+        ) from error
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -111,9 +114,10 @@ def all_finite(tensors: Mapping[str, Tensor]) -> bool:
 
 def remove_partial(folder: Path) -> None:
     """Remove what `write_beside` left in a folder and below when the process was killed while writing."""
-    for partial in folder.rglob(".*.partial"):
-        if partial.is_file():
-            partial.unlink(missing_ok=True)
+    for pattern in (".*.partial.*", ".*.partial"):  # the second as earlier versions called them
+        for partial in folder.rglob(pattern):
+            if partial.is_file():
+                partial.unlink(missing_ok=True)
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 
+from napari_impa.cells.beside import replacing
 from napari_impa.errors import ModelError
 from napari_impa.viewer.library.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 from napari_impa.watch import Token
@@ -104,7 +105,8 @@ def remember(path: str | Path) -> None:
     path = Path(path).resolve()
     kept = [str(path)] + [str(other) for other in recent() if other != path]
     try:
-        (cache_folder() / RECENT).write_text(json.dumps(kept[:_MOST_RECENT], indent=1), encoding="utf-8")
+        with replacing(cache_folder() / RECENT) as partial:
+            partial.write_text(json.dumps(kept[:_MOST_RECENT], indent=1), encoding="utf-8")
     except SettingsError as error:
         show_warning(str(error))
     except OSError:

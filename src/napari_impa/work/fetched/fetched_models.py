@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from napari_impa.cache import cache_folder
@@ -13,7 +12,7 @@ from napari_impa.errors import FetchError, ImpaError, ModelError
 from napari_impa.fetching.archive import remove_archive_model
 from napari_impa.fetching.archive_models import MODELS
 from napari_impa.fetching.archive_models import by_name as published_by_name
-from napari_impa.fetching.files import fetch_file
+from napari_impa.fetching.files import arriving_beside, fetch_file
 from napari_impa.fetching.image_sets import IMAGE_SETS
 from napari_impa.fetching.members import sha256_of
 from napari_impa.watch import UNWATCHED, Watch
@@ -77,9 +76,8 @@ def fetch_model(
             "browser, give the file another name, and use it by its path."
         )
     path = (folder or cache_folder()) / MODELS / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".arriving", dir=path.parent) as beside:
-        arriving = fetch_file(url, Path(beside) / name, sha256=sha256, watch=watch)
+    with arriving_beside(path) as beside:
+        arriving = fetch_file(url, beside / name, sha256=sha256, watch=watch)
         try:
             of_file(arriving)
             load_file(arriving)

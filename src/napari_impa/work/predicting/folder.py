@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from napari_impa.cells.beside import replacing, take_place, taken_back
 from napari_impa.cells.blocks import workers_for
 from napari_impa.cells.folder import crop_source
 from napari_impa.cells.parts import Share
@@ -132,7 +132,7 @@ def predict_folder(
     out, share = _cells_path(out), share or Share()
     kind: SourceKind | None = "fields" if plan.segment else None
     opened = opened or open_source(plan.source, kind=kind, channels=plan.channels, choice=plan.choice)
-    if out.exists() and not (overwrite and (out / "meta.json").is_file()):
+    if taken_back(out).exists() and not (overwrite and (out / "meta.json").is_file()):
         raise CellsError(f"{out} exists already; choose another name or remove it first.")
     asked: dict[str, Any] = json.loads(json.dumps({
         "plan": plan.to_json(), "model_hash": model.hash, "images": opened.fingerprint,
@@ -213,7 +213,8 @@ def _begin(folder: Path, asked: dict[str, Any], *, resume: bool) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
         if left != asked:
-            (folder / _ASKED).write_text(json.dumps(asked, indent=1), encoding="utf-8")
+            with replacing(folder / _ASKED) as partial:
+                partial.write_text(json.dumps(asked, indent=1), encoding="utf-8")
     except OSError as error:
         raise CellsError(f"{folder} cannot be written ({error.strerror or error}); choose another folder.") from error
 
@@ -272,19 +273,11 @@ def _report(plan: PredictionPlan, model: IMPA, cells: Cells, report: Path, watch
 
 def _put(made: Path, path: Path) -> None:
     """Let something that is whole take its place; what stood there before stays where that fails."""
-    old = path.with_name(f".{path.name}.old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_dir():
+        if made.is_dir():
+            take_place(made, path)
+        else:
             made.replace(path)
-            return
-        path.rename(old)
-        try:
-            made.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
     except OSError as error:
         raise CellsError(f"{path} cannot be written ({error.strerror or error}); mend that and go on.") from error
-    with suppress(OSError):
-        shutil.rmtree(old)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from napari_impa.cells.beside import sync
 from napari_impa.engine.model import tensor_file
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import recipe_from_json
@@ -19,6 +20,8 @@ from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.engine.training.steps.terms import HISTORY, require_known
 from napari_impa.errors import TrainingError
 from napari_impa.versions import versions
+
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 SOURCE = "source.json"
 """File of the run folder that says where its cells came from."""
@@ -67,14 +70,27 @@ class Run:
         """
         try:
             config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not isinstance(config, dict):
+                raise ValueError("no settings by name")
+        except (OSError, ValueError, RecursionError) as error:
             raise TrainingError(f"{self.folder} holds no run (no readable config.json).") from error
         return config
 
     @property
     def settings(self) -> TrainingSettings:
-        """The settings of the training."""
-        return TrainingSettings.from_json(self.config["settings"])
+        """The settings of the training.
+
+        Raises
+        ------
+        TrainingError
+            If the folder holds no run, or they are damaged.
+        """
+        try:
+            return TrainingSettings.from_json(self.config["settings"])
+        except _DAMAGED as error:
+            raise TrainingError(
+                f"{self.folder} holds no run ({tensor_file.brief(error)} in the settings of its config.json)."
+            ) from error
 
     @property
     def recipe(self) -> Recipe | None:
@@ -90,7 +106,7 @@ class Run:
             return None
         try:
             return recipe_from_json(values, self.settings.recipe)
-        except (LookupError, TypeError, ValueError) as error:
+        except _DAMAGED as error:
             raise TrainingError(
                 f"{self.folder} was begun by another version of napari-impa, whose recipe this one does not know; "
                 "update napari-impa, or choose another folder and start from its model."
@@ -110,7 +126,7 @@ class Run:
     def best(self) -> tuple[int, float] | None:
         """Step and mean gap closed of the best model, which its own file says; None where none is scored yet."""
         history = self._model_history
-        return (history["steps"], history["gap_closed"]) if "gap_closed" in history else None
+        return (history["steps"], history["gap_closed"]) if {"steps", "gap_closed"} <= history.keys() else None
 
     @property
     def is_scored_by_earlier_measure(self) -> bool:
@@ -121,8 +137,8 @@ class Run:
     def _model_history(self) -> dict[str, Any]:
         if not self.model_path.is_file():
             return {}
-        history: dict[str, Any] = tensor_file.read_header(self.model_path)["history"]
-        return history
+        history = tensor_file.read_header(self.model_path).get("history")
+        return history if isinstance(history, dict) else {}
 
     @property
     def started_from(self) -> dict[str, Any] | None:
@@ -153,12 +169,14 @@ class Run:
         self._write_config({**self.config, **facts})
 
     def _write_config(self, config: Mapping[str, Any]) -> None:
-        text = json.dumps(config, indent=1, default=str)
+        self._replace("config.json", json.dumps(config, indent=1, default=str))
+
+    def _replace(self, name: str, text: str) -> None:
         try:
-            tensor_file.write_beside(self.folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
+            tensor_file.write_beside(self.folder / name, lambda partial: partial.write_bytes(text.encode("utf-8")))
         except OSError as error:
             raise TrainingError(
-                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
+                f"{self.folder} cannot be written ({error.strerror}); free some space, or choose another folder."
             ) from error
 
     @property
@@ -166,9 +184,9 @@ class Run:
         """Where the cells came from and how they were cut, see `keep_source`; empty where that was not kept."""
         try:
             source: dict[str, Any] = json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return source
+        return source if isinstance(source, dict) else {}
 
     def keep_source(self, path: str | Path, label: Sequence[str], control: str | None, **how: Any) -> None:
         """Write down where the cells came from, so that the run can be resumed or repeated from its folder alone.
@@ -188,14 +206,7 @@ class Run:
             If it cannot be written.
         """
         values = {"path": str(Path(path).resolve()), "label": list(label), "control": control, **how}
-        try:
-            tensor_file.write_beside(
-                self.folder / SOURCE, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
-            )
-        except OSError as error:
-            raise TrainingError(
-                f"{self.folder} cannot be written ({error.strerror}); choose another folder."
-            ) from error
+        self._replace(SOURCE, json.dumps(values, indent=1))
 
     def require_there(self) -> None:
         """Check that the folder is still where it was.
@@ -222,7 +233,7 @@ class Run:
                 continue
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(kept)
-            tensor_file.write_beside(path, lambda partial, text=text: partial.write_bytes(text.getvalue().encode()))
+            self._replace(path.name, text.getvalue())
 
     def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to `history.csv`; missing losses are left empty.
@@ -254,6 +265,7 @@ class Run:
                 if new:
                     writer.writeheader()
                 writer.writerows(rows)
+            sync(path)  # before the checkpoint that comes after these rows
         except OSError as error:
             raise TrainingError(
                 f"{self.folder} cannot be written ({error.strerror}); free some space and resume."
@@ -267,10 +279,13 @@ def scored_by_earlier_measure(history: Mapping[str, Any]) -> bool:
 
 def _whole_lines(path: Path) -> str:
     """Text of a table, empty where there is none, without a last line that was torn when the process was killed."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     return text[: text.rfind("\n") + 1]
 
 
 def _read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     text = _whole_lines(path)
-    return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
+    try:
+        return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
+    except ValueError as error:
+        raise TrainingError(f"{path} is damaged ({tensor_file.brief(error)}); remove it to go on without.") from error

@@ -1,0 +1,1 @@
+"""Tests; what is run by itself: `python -m tests.interrupted`."""
