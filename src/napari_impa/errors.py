@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of what follows."""
+
 
 class ImpaError(Exception):
-    """Base of every error of ours; shown as it is, without a traceback, on the command line and in the viewer."""
+    """Base of every error of ours; shown as it is, without a traceback, on the command line and in the viewer.
+
+    What it cites of files is text: control characters, which a terminal would act on, are written as `\\x1b`.
+    """
+
+    def __str__(self) -> str:
+        return "".join(letter if _is_shown(letter) else ascii(letter)[1:-1] for letter in super().__str__())
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or not (unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING)
 
 
 class SourceError(ImpaError):

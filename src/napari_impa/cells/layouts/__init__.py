@@ -101,9 +101,20 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
     if not path.exists():
         raise SourceError(f"There is no folder {path}.")
     source = SourceFiles(path)
-    with _nothing_collected():
+    with _nothing_collected(), _files_in_words(path):
         listing = _layout_of(source, choice).entries(source, choice)
         return listing if is_image(path) else with_masks_beside(listing, source.masks)
+
+
+@contextmanager
+def _files_in_words(path: Path) -> Iterator[None]:
+    """Say which file of a source cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename or path} cannot be read ({error.strerror or error}); mend that, or remove it."
+        ) from error
 
 
 @contextmanager

@@ -1,0 +1,341 @@
+"""Inputs read in child processes, a batch each, with limits of memory and time; what became of each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from napari_impa.errors import ImpaError
+
+from .hostile import Input, mutate
+from .readers import MEGABYTE, Reader
+
+CPU_SECONDS = 5.0
+"""What an input may take."""
+
+TIMES = 8
+"""Memory that an input may take, in sizes of its files, beside what the reader states."""
+
+ADDRESSES = 3072 * MEGABYTE
+"""What a child may ask the system for, beside what it has when it begins."""
+
+BATCH = 200
+INVENTED = 0.25
+"""Of a batch, where Hypothesis invents inputs for the reader."""
+
+LONGEST = 900
+"""Letters of a message."""
+
+_STUCK = 20.0  # seconds without work: it waits for something that does not come
+
+
+class SlowError(BaseException):
+    """An input takes too long; no reader catches this."""
+
+
+class StuckError(BaseException):
+    """An input waits for what does not come."""
+
+
+@dataclass
+class Finding:
+    """An input that was neither read nor refused in words of ours, or took too much."""
+
+    reader: str
+    kind: str
+    error: str
+    where: str
+    said: str
+    count: int = 1
+    kept: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.reader, self.kind, self.error.split(":")[0], self.where
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one reader."""
+
+    reader: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
+    seconds: float = 0.0
+    slowest: float = 0.0
+    most: int = 0
+
+    @property
+    def inputs(self) -> int:
+        return self.outcomes.total()
+
+    def add(self, finding: Finding) -> None:
+        known = self.findings.setdefault(finding.key, finding)
+        if known is not finding:
+            known.count += 1
+
+
+def fuzz(
+    reader: Reader, begin: int, *, inputs: int | None = None, until: float | None = None, keep: Path | None = None
+) -> Tally:
+    """Try a reader on inputs of a seed, in child processes.
+
+    Parameters
+    ----------
+    begin
+        The seed.
+    inputs, until
+        How many, or until which time (`time.monotonic`).
+    keep
+        Folder for the inputs of findings.
+    """
+    tally, began = Tally(reader.name), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="impa-fuzz-", dir=_fast()) as scratch:
+        seeds = _seeds(reader, Path(scratch) / "seeds")
+        number = 0
+        while (inputs is None or number < inputs) and (until is None or time.monotonic() < until):
+            count = BATCH if inputs is None else min(BATCH, inputs - number)
+            number += _batch(reader, seeds, begin, number, count, Path(scratch) / "work", keep, tally)
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def _fast() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _seeds(reader: Reader, folder: Path) -> list[Input]:
+    """The true inputs, each of which is read; what reading needs is imported by that."""
+    folder.mkdir()
+    seeds = list(reader.seeds(folder))
+    for number, one in enumerate(seeds):
+        with _quiet(), suppress(ImpaError):
+            reader.read(one.write(folder.with_name(f"true{number}")))
+    return seeds
+
+
+def _batch(
+    reader: Reader,
+    seeds: Sequence[Input],
+    begin: int,
+    first: int,
+    count: int,
+    work: Path,
+    keep: Path | None,
+    tally: Tally,
+) -> int:
+    """Read some inputs in a child; returns how many were begun."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(receive)
+            with os.fdopen(send, "w", buffering=1, errors="replace") as out:
+                _read_all(reader, seeds, begin, first, count, work, keep, out)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(send)
+    begun, said = 0, ""
+    with os.fdopen(receive, errors="replace") as lines:
+        for line in lines:
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue
+            if "begin" in told:
+                begun, said = begun + 1, told["begin"]
+                continue
+            said = ""
+            tally.outcomes[told["outcome"]] += 1
+            tally.slowest, tally.most = max(tally.slowest, told["cpu"]), max(tally.most, told["memory"])
+            for finding in told["findings"]:
+                tally.add(Finding(**finding))
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
+        raise RuntimeError("the fuzzer itself failed, as is told above")
+    if said:
+        name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "exit"
+        kept = ""
+        if keep is not None and work.is_dir():
+            kept = str(keep / f"{reader.name}-killed-{begin}-{first + begun}")
+            shutil.copytree(work, kept, symlinks=True, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+        tally.outcomes["slow" if name == "SIGXCPU" else "killed"] += 1
+        tally.add(Finding(reader.name, "killed", name, "", said, 1, kept))
+    shutil.rmtree(work, ignore_errors=True)
+    return max(begun, 1)
+
+
+def _read_all(
+    reader: Reader, seeds: Sequence[Input], begin: int, first: int, count: int, work: Path, keep: Path | None, out: Any
+) -> None:
+    """In the child: the inputs of a batch, mutated and invented."""
+    _limit_memory()
+    warnings.simplefilter("ignore")
+    others = {name: data for one in seeds[:8] for name, data in list(one.files.items())[:8]}
+    invented = round(count * INVENTED) if reader.invented is not None else 0
+
+    def one(given: Input) -> None:
+        print(json.dumps({"begin": given.said}), file=out)
+        print(json.dumps(_read(reader, given, work, keep)), file=out)
+
+    for number in range(first, first + count - invented):
+        random = Random(f"{begin} {reader.name} {number}")
+        one(mutate(random.choice(seeds), random, others))
+    if invented and reader.invented is not None:
+
+        @seed(begin * 1_000_003 + first)
+        @settings(
+            max_examples=invented, database=None, deadline=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(reader.invented)
+        def invent(made: Input) -> None:
+            one(made)
+
+        invent()
+
+
+def _read(reader: Reader, given: Input, work: Path, keep: Path | None) -> dict[str, Any]:
+    """Read one input, and say what became of it."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    outcome, findings = "read", list[dict[str, Any]]()
+
+    def found(kind: str, error: str, where: str = "") -> None:
+        kept = ""
+        if keep is not None:
+            alike = hashlib.sha256(f"{error[:40]}{where}".encode("utf-8", "replace")).hexdigest()[:8]
+            kept = str(keep / f"{reader.name}-{kind}-{alike}")
+            with suppress(OSError):
+                shutil.copytree(work, kept, symlinks=True, ignore_dangling_symlinks=True)
+        one = Finding(reader.name, kind, error[:300], where, given.said[:200], 1, kept)
+        findings.append(vars(one))
+
+    try:
+        target = given.write(work)
+    except (OSError, ValueError):  # a name that no file can have
+        return {"outcome": "no input", "cpu": 0.0, "memory": 0, "findings": []}
+    before, began = _resident(reset=True), time.process_time()
+    try:
+        with _quiet(), _limit_time():
+            reader.read(target)
+    except ImpaError as error:
+        outcome = "typed"
+        if wrong := wrong_message(str(error)):
+            found("message", f"{wrong}: {type(error).__name__}: {str(error)[:200]!r}", _where(error))
+    except SlowError as error:
+        outcome = "slow"
+        found("slow", "SlowError", _where(error))
+    except StuckError as error:
+        outcome = "slow"
+        found("stuck", "StuckError", _where(error))
+    except BaseException as error:
+        outcome = "untyped"
+        found("untyped", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", _where(error))
+    cpu, memory = time.process_time() - began, max(0, _peak() - before)
+    if cpu > CPU_SECONDS and outcome != "slow":
+        outcome = "slow"
+        found("slow", f"{cpu:.1f} s")
+    allowed = TIMES * given.size + reader.beside
+    if memory > allowed:
+        outcome = "memory"
+        found("memory", f"{memory >> 20} MB for {given.size} bytes, of {allowed >> 20} MB")
+    return {"outcome": outcome, "cpu": cpu, "memory": memory, "findings": findings}
+
+
+def wrong_message(text: str) -> str:
+    """What is wrong with a message: it is to be one sentence, of letters that a terminal shows; empty: nothing."""
+    if not text.strip():
+        return "empty"
+    if len(text) > LONGEST:
+        return f"{len(text)} letters"
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        return "control characters"
+    return ""
+
+
+def _where(error: BaseException) -> str:
+    """The last line of ours that an error came through."""
+    ours = [one for one in traceback.extract_tb(error.__traceback__) if "napari_impa/" in one.filename]
+    return f"{ours[-1].filename.partition('napari_impa/')[2]}:{ours[-1].lineno}" if ours else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextmanager
+def _limit_time() -> Iterator[None]:
+    """Raise where an input takes too much CPU time, or waits; what does not hear that is killed soon after."""
+
+    def slow(*_: Any) -> None:
+        raise SlowError
+
+    def stuck(*_: Any) -> None:
+        if time.process_time() - began < 0.1:
+            raise StuckError
+        signal.alarm(int(_STUCK))
+
+    began = time.process_time()
+    signal.signal(signal.SIGPROF, slow)
+    signal.signal(signal.SIGALRM, stuck)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(began + 3 * CPU_SECONDS) + 1, hard))
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+    signal.alarm(int(_STUCK))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
+
+
+def _limit_memory() -> None:
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ADDRESSES,) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * MEGABYTE,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _resident(*, reset: bool = False) -> int:
+    """Bytes of memory in use; with `reset` the peak counts from here."""
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if reset:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _peak() -> int:
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,0 +1,85 @@
+"""A few inputs of each reader, as `python -m tests.fuzz` tries many; and that the fuzzer sees what it is to see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from fuzz.children import CPU_SECONDS, Tally, fuzz, wrong_message
+from fuzz.hostile import Input, mutate
+from fuzz.readers import READERS, Reader
+
+from napari_impa.errors import SourceError
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="readers are tried in forked processes")
+
+
+@pytest.mark.parametrize("inputs", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_each_reader_reads_or_refuses(inputs: int, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--inputs", str(inputs), "--keep", str(tmp_path)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all(f"\n{reader.name} " in run.stdout for reader in READERS)
+
+
+def test_the_same_seed_gives_the_same_inputs() -> None:
+    whole = Input({"a/t.csv": b"plate,well\nP1,A01\n", "m.json": b'{"a": [1, 2]}'})
+    once, again = ([mutate(whole, Random(number), {"x": b"abc"}) for number in range(60)] for _ in range(2))
+    assert once == again
+    assert len({repr(one) for one in once}) > 40
+
+
+def _hostile(path: Path) -> None:
+    """Do what the input's file says."""
+    what = (path / "what").read_text() if (path / "what").is_file() else "read"
+    if "refuse" in what:
+        raise SourceError("It is wrong.")
+    if "long" in what:
+        raise SourceError("wrong " * 1000)
+    if "raise" in what:
+        raise ValueError("unexpected")
+    if "loop" in what:
+        began = time.process_time()
+        while time.process_time() < began + 4 * CPU_SECONDS:
+            pass
+    if "take" in what:
+        assert sum(bytearray(300 << 20)) == 0
+    if "die" in what:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "kind"),
+    [
+        ("", "read", None), ("refuse", "typed", None), ("long", "typed", "message"), ("raise", "untyped", "untyped"),
+        ("take", "memory", "memory"), ("die", "killed", "killed"),
+        pytest.param("loop", "slow", "slow", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_what_an_input_does_is_seen(what: str, outcome: str, kind: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fuzz.children.mutate", lambda given, random, others: given)
+    reader = Reader("hostile", lambda folder: [Input({"what": what.encode()})], _hostile_in_child)
+    tally: Tally = fuzz(reader, 0, inputs=1)
+    assert tally.outcomes == {outcome: 1}
+    assert [finding.kind for finding in tally.findings.values()] == ([kind] if kind else [])
+
+
+def _hostile_in_child(path: Path) -> None:
+    if path.name == "work":
+        _hostile(path)
+
+
+def test_messages() -> None:
+    assert wrong_message("x.csv is empty; give another.") == ""
+    assert wrong_message("") == "empty"
+    assert "letters" in wrong_message("a" * 2000)
+    assert wrong_message("two\nlines") == wrong_message("\x1b[31m") == "control characters"
