@@ -57,6 +57,15 @@ def settle(qtbot: Any) -> Callable[..., None]:
 
 
 @pytest.fixture(autouse=True)
+def docks_as_they_come() -> Iterator[None]:
+    """Forget what a Perturb dock was set to when a test closed it."""
+    from napari_impa.viewer.perturb.dock_memory import MEMORY
+
+    yield
+    MEMORY.forget()
+
+
+@pytest.fixture(autouse=True)
 def segmenters_as_they_come() -> Iterator[None]:
     """Forget what a test has set of a segmenter."""
     from napari_impa.viewer.layers.segmenter_form import MEMORY

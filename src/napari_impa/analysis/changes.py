@@ -93,12 +93,12 @@ class Changes:
         cells; and the same of real treated cells as `treated` and `effect_treated` where there are any. See
         `cliffs_delta`.
         """
-        table = self.columns.assign(control=_medians(self.control), predicted=_medians(self.predicted))
+        table = self.columns.assign(control=medians(self.control), predicted=medians(self.predicted))
         table["change_percent"] = self.percent(table["control"].to_numpy(), table["predicted"].to_numpy())
         table["too_dim"] = self.too_dim(table["control"].to_numpy(), table["predicted"].to_numpy())
         table["effect"] = cliffs_delta(self.control, self.predicted)
         if self.treated is not None and len(self.treated):
-            table["treated"] = _medians(self.treated)
+            table["treated"] = medians(self.treated)
             table["effect_treated"] = cliffs_delta(self.control, self.treated)
         return table
 
@@ -178,7 +178,7 @@ def cliffs_delta(control: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float
     return out
 
 
-def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(M,) medians of the values there are."""
     out = np.full(values.shape[1], np.nan)
     some = np.isfinite(values).any(axis=0)

@@ -301,12 +301,34 @@ def test_a_click_in_the_field(viewer: Any, form: CellsForm) -> None:
     click()
     assert brought_up == [2]
     features = outlines.layer.features
-    assert features["cell"][row] == "taken"
+    assert features["cell"][row + 1] == "taken"  # napari takes a label's number for its row
+    assert features["index"].tolist() == list(range(len(found.candidates) + 1))
     assert BORDER in set(features["cell"])
     callbacks = len(viewer.mouse_drag_callbacks)
     outlines.close()
     assert len(viewer.mouse_drag_callbacks) == callbacks - 1
     assert outlines.layer not in viewer.layers
+
+
+def test_a_row_of_naparis_features_table(viewer: Any, form: CellsForm, qtbot: Any) -> None:
+    from napari_builtins._qt.features_table import FeaturesTable
+
+    add_field(viewer)
+    add_labels(viewer, form)
+    found = find(form)
+    brought_up: list[int] = []
+    outlines = Outlines(viewer, found, lambda row, out: None, brought_up.append)
+    viewer.layers.selection = {outlines.layer}
+    widget = FeaturesTable(viewer)
+    qtbot.addWidget(widget)
+    widget.table.selectRow(int(found.rows[3]) + 1)
+    assert brought_up == [3]
+    outlines.mark(1)  # the other way round: the cell in sight is the row that is chosen
+    assert brought_up == [3]
+    assert {index.row() for index in widget.table.selectedIndexes()} == {int(found.rows[1]) + 1}
+    widget.table.selectRow(0)  # the background
+    assert brought_up == [3]
+    outlines.close()
 
 
 def test_the_overview(viewer: Any, form: CellsForm, qtbot: Any) -> None:

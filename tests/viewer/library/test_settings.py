@@ -23,6 +23,14 @@ def preferences(plugin_settings: Any, npe2pm: Any, monkeypatch: pytest.MonkeyPat
     return get_plugin_settings("napari-impa").computing
 
 
+def test_how_pixels_are_drawn(preferences: Any) -> None:
+    from napari.settings import get_plugin_settings
+
+    assert read_settings().interpolation2d == "linear"
+    get_plugin_settings("napari-impa").pictures.interpolation = "squares"
+    assert read_settings().interpolation2d == "nearest"
+
+
 def test_defaults_of_the_manifest_are_the_defaults_here(preferences: Any) -> None:
     assert read_settings() == Settings()
     assert (preferences.device, preferences.batch_size, preferences.cache_folder) == ("auto", Settings.batch_size, "")

@@ -264,3 +264,26 @@ def test_the_model_is_not_kept_alive(into: TurnInto, settle: Settle) -> None:
     del one
     gc.collect()
     assert model() is None
+
+
+def test_a_smiles_is_typed_again_in_the_next_form(into: TurnInto, settle: Settle, qtbot: Any) -> None:
+    pytest.importorskip("rdkit")
+    into.set_model(of_compounds(dose=1.0))
+    read(into, "CCO ethanol", settle)
+    into.compound.dose.setValue(30)
+    (target,) = into.targets
+    again = TurnInto()
+    qtbot.addWidget(again)
+    again.set_model(of_compounds(dose=1.0))
+    again.restore((), into.typed_compound())
+    settle(lambda: not again.compound._jobs.busy)
+    assert again.compound.text.text() == "CCO ethanol"
+    assert again.targets == (target,)
+    into.choose("caffeine")  # the compound stays in the list, and another is chosen
+    other = TurnInto()
+    qtbot.addWidget(other)
+    other.set_model(of_compounds(dose=1.0))
+    other.restore(("caffeine",), into.typed_compound())
+    settle(lambda: not other.compound._jobs.busy)
+    assert other.targets == ("caffeine",)
+    assert other.names.rowCount() == into.names.rowCount()

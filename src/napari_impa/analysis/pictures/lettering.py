@@ -31,3 +31,15 @@ def shortened(text: str, room: float, size: int) -> str:
         if font.getlength(short) <= room:
             return short
     return f"{text[:1]}…"
+
+
+def in_middle(text: str, most: int) -> str:
+    """Leave letters out of the middle of a text of more than so many.
+
+    >>> in_middle("4-hydroxyphenylretinamide 50", 16)
+    '4-hydrox…mide 50'
+    """
+    if len(text) <= most:
+        return text
+    left = most // 2
+    return f"{text[:left].rstrip()}…{text[len(text) - (most - left - 1) :].lstrip()}"

@@ -23,7 +23,9 @@ CHOSEN = "#ff3df5"
 
 
 class MapPlot(pg.PlotWidget):
-    """Points that can be chosen with a lasso: drag with the left button; the wheel zooms, the right button moves.
+    """Points that can be chosen with a lasso: drag with the left button; the right button moves.
+
+    The wheel zooms where the map was clicked before, or else scrolls the form around it.
 
     Signals
     -------
@@ -54,6 +56,13 @@ class MapPlot(pg.PlotWidget):
     def sizeHint(self) -> QSize:
         """As wide as the form happens to be."""
         return QSize(200, 280)
+
+    def wheelEvent(self, event: Any) -> None:
+        """Zoom, or let the form scroll."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
 
     def take_colours(self, theme: str) -> None:
         """Take the colours of a napari theme."""

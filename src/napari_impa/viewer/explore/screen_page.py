@@ -61,6 +61,8 @@ class ScreenPage(QWidget):
         column.addWidget(self.table, 1)
         column.addWidget(self.told)
         self.out.textChanged.connect(self._follow)
+        self.compounds.textChanged.connect(self._follow)
+        self.like.currentIndexChanged.connect(self._follow)
         self.run.asked.connect(self._start)
         self.run.succeeded.connect(self._on_done)
         self.run.failed.connect(session.failed)
@@ -79,6 +81,7 @@ class ScreenPage(QWidget):
         self._follow()
 
     def _follow(self, *_: Any) -> None:
+        self.told.setText("")  # which was of another screen
         self.run.allow(self.session.explored is not None and bool(self.out.text().strip()))
 
     def _choose_compounds(self) -> None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon, QResizeEvent
-from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QScrollBar,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 from superqt.utils import signals_blocked
 
@@ -16,8 +28,12 @@ WIDTH = 360
 """Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
 
 
+_TURNED = (QComboBox, QAbstractSpinBox, QAbstractSlider)
+"""What the wheel would change."""
+
+
 class Page(QScrollArea):
-    """A form that scrolls up and down where the window is low."""
+    """A form that scrolls up and down where the window is low; the wheel changes no box that has no focus."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +46,24 @@ class Page(QScrollArea):
         self.form.setVerticalSpacing(6)
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.setWidget(self.body)
+        self._guard()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Let the wheel pass by boxes without focus; look for new ones where rows have come."""
+        if event is not None and watched is not None:
+            if event.type() == QEvent.Type.Wheel and _is_turned(watched) and not watched.hasFocus():
+                return bool(QCoreApplication.sendEvent(self.verticalScrollBar(), event))
+            if event.type() == QEvent.Type.LayoutRequest and isinstance(watched, QWidget):
+                self._guard()
+        return bool(super().eventFilter(watched, event))
+
+    def _guard(self) -> None:
+        for kind in _TURNED:
+            for box in self.body.findChildren(kind):
+                if _is_turned(box):
+                    if box.focusPolicy() == Qt.FocusPolicy.WheelFocus:  # or else the wheel itself would give it focus
+                        box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                    box.installEventFilter(self)
 
     def sizeHint(self) -> QSize:
         """Wide enough for the form."""
@@ -47,6 +81,11 @@ class Page(QScrollArea):
                 widget.setToolTip(tip)
         self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
         return name
+
+
+def _is_turned(widget: QObject) -> TypeGuard[QWidget]:
+    """Whether the wheel would change a value; scroll bars are what it is for."""
+    return isinstance(widget, _TURNED) and not isinstance(widget, QScrollBar)
 
 
 def breakable(text: str, long: int = 30) -> str:

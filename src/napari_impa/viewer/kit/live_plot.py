@@ -105,6 +105,10 @@ class LivePlot(pg.PlotWidget):
         """As wide as the form happens to be."""
         return QSize(200, 180)
 
+    def wheelEvent(self, event: Any) -> None:
+        """Let the form scroll."""
+        event.ignore()
+
     def resizeEvent(self, event: Any) -> None:
         """Keep the explanation in the middle."""
         super().resizeEvent(event)

@@ -253,14 +253,14 @@ class CellsForm(QWidget):
         self._guess_missing(offered_channels(list(self.viewer.layers)[::-1]))
         self._refresh()
 
-    def choose_next(self, used: Sequence[Layer]) -> None:
-        """Choose layers that look right among those not used yet, where there is one for each channel.
+    def choose_next(self, used: Sequence[Layer]) -> bool:
+        """Choose layers that look right among those not used yet, where there is one for each channel; whether so.
 
         A Labels or Points layer that says where cells are belongs to its field, so that then nothing is chosen.
         """
         choice = self.choice
         if self._model is None or choice is None or choice.mask is not None:
-            return
+            return False
         free = [one for one in offered_channels(list(self.viewer.layers)[::-1]) if one.layer not in used]
         found = guess_sources(self._model[0], free)
         if None not in found:
@@ -269,6 +269,7 @@ class CellsForm(QWidget):
                 self._choose(number, guess)
             self._held = [box.value for box in self.channels]
             self._refresh()
+        return None not in found
 
     def _refresh(self, *_: Any) -> None:
         """Bring the rows that depend on others up to date; tell where the choice is another one."""

@@ -1,8 +1,12 @@
-"""Outlines of the cells found, a layer over the field: which were taken, which left out, and changing it by a click."""
+"""Outlines of the cells found, a layer over the field: which were taken, which left out, and changing it by a click.
+
+napari's features table takes a label's number for its row, so that the background has the first row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +51,7 @@ class Outlines:
     ) -> None:
         assert found.marks is not None
         self.viewer, self._found, self._leave_out, self._bring_up = viewer, found, leave_out, bring_up
+        self._marking = False
         reasons = found.candidates["reason"].to_numpy()
         numbers = np.arange(1, len(reasons) + 1)
         colours: dict[int | None, str] = {0: "transparent", None: TAKEN}
@@ -68,12 +73,12 @@ class Outlines:
         viewer.add_layer(self.layer)
         viewer.layers.selection = chosen
         viewer.mouse_drag_callbacks.append(self._on_click)
+        self.layer.events.selected_label.connect(self._on_row)
 
     def _features(self) -> pd.DataFrame:
         reasons = self._found.candidates["reason"]
-        return pd.DataFrame(
-            {"index": np.arange(1, len(reasons) + 1), "cell": [reason or "taken" for reason in reasons]}
-        )
+        said = ["background", *(reason or "taken" for reason in reasons)]
+        return pd.DataFrame({"index": np.arange(len(said)), "cell": said})
 
     def describe(self, found: Found, changes: Changes | None, condition: str = "") -> None:
         """Put what was measured of cells under a condition into the layer's features; None takes it away.
@@ -88,7 +93,7 @@ class Outlines:
         measured = features_table(changes).drop(columns="index", errors="ignore")
         if len(measured) == len(found.rows):
             measured.insert(0, "predicted", condition)
-            self.layer.features = self._features().join(measured.set_index(found.rows))
+            self.layer.features = self._features().join(measured.set_index(found.rows + 1))
 
     def close(self) -> None:
         """Take the layer away and follow clicks no more."""
@@ -98,8 +103,17 @@ class Outlines:
 
     def abandon(self) -> None:
         """Follow clicks no more; the layer stays where it is."""
+        with suppress(ValueError, TypeError):  # it was done before
+            self.layer.events.selected_label.disconnect(self._on_row)
         if self._on_click in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_click)
+
+    def mark(self, cell: int) -> None:
+        """Choose the row of a cell, a row of `found.cells`, in napari's features table."""
+        if 0 <= cell < len(self._found.rows):
+            self._marking = True
+            self.layer.selected_label = int(self._found.rows[cell]) + 1
+            self._marking = False
 
     def put_on_top(self) -> None:
         """Put the layer above all others, which would brighten its colours."""
@@ -114,6 +128,12 @@ class Outlines:
         if any(not 0 <= number < size for number, size in zip(at, data.shape, strict=True)):
             return None
         return int(data[at]) - 1 if data[at] else None
+
+    def _on_row(self, event: Any = None) -> None:
+        """Bring up the cell whose row was chosen in napari's features table."""
+        row = int(self.layer.selected_label) - 1
+        if not self._marking and row in self._found.rows:
+            self._bring_up(int(np.flatnonzero(self._found.rows == row)[0]))
 
     def _on_click(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         if event.button != 1 or self.layer not in viewer.layers or not self.layer.visible:

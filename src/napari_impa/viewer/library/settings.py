@@ -1,4 +1,4 @@
-"""What a user sets in napari's preferences: the device, the cache folder and the batch size; and where it is wrong."""
+"""What a user sets in napari's preferences: device, cache folder, batch size, interpolation; and where it is wrong."""
 
 from __future__ import annotations
 
@@ -30,20 +30,29 @@ class Settings:
         Folder of fetched models and images, and of the list of recent models.
     batch_size
         Cells predicted at a time at most.
+    interpolation
+        smooth, or squares: how pixels larger than those of the screen are drawn.
     """
 
     device: str = "auto"
     cache: Path = SYSTEM_CACHE
     batch_size: int = 256
+    interpolation: str = "smooth"
+
+    @property
+    def interpolation2d(self) -> str:
+        """The same as napari's image layers call it."""
+        return "nearest" if self.interpolation == "squares" else "linear"
 
 
 def read_settings() -> Settings:
     """Read the preferences; defaults where the plugin is not installed or this napari has no plugin preferences."""
-    chosen = _contributed()
+    chosen, pictures = _contributed("computing"), _contributed("pictures")
     device = str(getattr(chosen, "device", Settings.device))
     batch_size = int(getattr(chosen, "batch_size", Settings.batch_size))
     cache = os.environ.get(CACHE) or getattr(chosen, "cache_folder", "") or Settings.cache
-    return Settings(device, Path(cache).expanduser(), batch_size)
+    interpolation = str(getattr(pictures, "interpolation", Settings.interpolation))
+    return Settings(device, Path(cache).expanduser(), batch_size, interpolation)
 
 
 def cache_folder() -> Path:
@@ -83,11 +92,11 @@ def chosen_device() -> Any:
         raise SettingsError(f"{error} It was chosen in {WHERE}; choose auto or cpu there.") from error
 
 
-def _contributed() -> Any:
-    """The settings that napari keeps for the manifest's `configurations`."""
+def _contributed(section: str) -> Any:
+    """The settings that napari keeps for a section of the manifest's `configurations`."""
     try:
         from napari.settings import get_plugin_settings
 
-        return get_plugin_settings(PLUGIN).computing
+        return getattr(get_plugin_settings(PLUGIN), section)
     except (ImportError, KeyError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""What changed: a small table of morphology, control to predicted, of the cell in sight or of all cells."""
+"""What changed: a small table of morphology, control to predicted, and how one of the measures is spread over cells."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.forms import Options, beside
+from napari_impa.viewer.kit.forms import Options, Wrapped, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.perturb.measured_cells import MeasuredCells, measure
+from napari_impa.viewer.perturb.spread_plot import SpreadPlot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MISSING = "–"
 ROW_HEIGHT = 20
 TIPS = {
-    "nucleus area": "Area of the nucleus at the centre of the crop.",
+    "nucleus": "Area of the nucleus at the centre of the crop.",
     "area": "Area of what is stained in the crop: above one threshold for all cells, taken from the control cells.",
     "mean intensity": "Mean of the stained pixels above background.",
     "total intensity": "Sum over the crop above background.",
@@ -55,9 +56,12 @@ class ChangesTable(QWidget):
     -------
     measured
         `analysis.changes.Changes` of all cells.
+    cell_clicked
+        Row of a cell whose point was clicked.
     """
 
     measured = Signal(object)
+    cell_clicked = Signal(int)
 
     def __init__(self) -> None:
         self._stale = False  # events come before the widget is ready
@@ -84,12 +88,20 @@ class ChangesTable(QWidget):
         self.table.verticalHeader().setMinimumSectionSize(ROW_HEIGHT)
         self.table.horizontalHeader().setMinimumSectionSize(24)
         self.table.horizontalHeader().setHighlightSections(False)
+        self.table.setToolTip("Click a row to see how its measure is spread over the cells.")
         self.caption = QLabel()
         self.caption.setWordWrap(True)
+        self.measure = Options(tip="Which measure is drawn; the one that moves most at first.")
+        self.measure.setAccessibleName("Measure that is drawn")
+        self.spread = SpreadPlot()
+        self.sentence = Wrapped()
+        self._numbers: list[int | None] = []
+        self._by_itself = True
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.target, beside(self.this_cell, self.all_cells, stretch=False), self.caption, self.table):
+        which = beside(self.this_cell, self.all_cells, stretch=False)
+        for widget in (self.target, self.sentence, self.measure, self.spread, which, self.caption, self.table):
             layout.addWidget(widget)
         self._jobs = Latest(self)
         self._jobs.reported.connect(self._on_one)
@@ -97,6 +109,9 @@ class ChangesTable(QWidget):
         self._jobs.failed.connect(self._on_failed)
         self.this_cell.toggled.connect(self._show)
         self.target.currentIndexChanged.connect(self._ask)
+        self.table.cellClicked.connect(self._on_row)
+        self.measure.currentIndexChanged.connect(self._on_measure)
+        self.spread.cell_clicked.connect(self.cell_clicked)
         self.set_result(None)
 
     @property
@@ -138,6 +153,7 @@ class ChangesTable(QWidget):
     def set_cell(self, row: int) -> None:
         """Show another cell."""
         self._row = row
+        self.spread.set_cell(row)
         if self.changes is None and self._jobs.busy:
             self._ask()
         else:
@@ -153,6 +169,7 @@ class ChangesTable(QWidget):
 
     def _ask(self, *_: Any) -> None:
         self.changes = self._one = self._failure = None
+        self._draw()
         pixels = self._predicted.get(self.target.value)
         if self._measured is None or pixels is None:
             self._stale = False
@@ -171,14 +188,55 @@ class ChangesTable(QWidget):
 
     def _on_all(self, changes: Changes) -> None:
         self.changes = changes
+        self._offer_measures(changes)
+        self._draw()
         self._show()
         self.measured.emit(changes)
 
     def _on_failed(self, failure: Failure) -> None:
         self._failure = failure.message
+        self._draw()
         self._show()
 
     # ---- showing ----------------------------------------------------------------------------------------------------
+
+    def _offer_measures(self, changes: Changes) -> None:
+        """Let one of the measures be drawn; what was chosen stays, else the one that moves most."""
+        from napari_impa.analysis.distributions import most_moved
+
+        rows = enumerate(changes.columns.itertuples(index=False))
+        named = [(f"{row.channel} {row.feature}", number) for number, row in rows]
+        if [text for text, _ in named] != [self.measure.itemText(at) for at in range(self.measure.count())]:
+            self._by_itself = True
+            self.measure.refill(named)
+        if self._by_itself:
+            self.measure.choose(most_moved(changes))
+
+    def _on_row(self, row: int, *_: Any) -> None:
+        number = self._numbers[row] if row < len(self._numbers) else None
+        if number is not None and self.measure.choose(number):
+            self._on_measure()
+
+    def _on_measure(self, *_: Any) -> None:
+        self._by_itself = False
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the measure, and say what it shows; while cells are measured the one before stays."""
+        number = self.measure.value
+        if self._measured is None or self._failure is not None:
+            number = None
+            self.measure.refill([])
+        for widget in (self.measure, self.spread, self.sentence):
+            widget.setVisible(number is not None)
+        if self.changes is None:
+            self.sentence.setText("Measuring …")
+        elif number is not None:
+            from napari_impa.analysis.distributions import measure_spread
+
+            spread = measure_spread(self.changes, number)
+            self.spread.show_spread(spread, self._as_it_is)
+            self.sentence.setText(spread.sentence(self._as_it_is))
 
     def _show(self, *_: Any) -> None:
         self._say()
@@ -214,6 +272,7 @@ class ChangesTable(QWidget):
         table = self.table
         table.clearSpans()
         table.setVisible(summary is not None)
+        self._numbers = []
         if summary is None:
             table.setRowCount(0)
             return
@@ -233,9 +292,11 @@ class ChangesTable(QWidget):
             if len(part) > 1:
                 self._put(row, 0, str(channel), bold=True)
                 table.setSpan(row, 0, 1, table.columnCount())
+                self._numbers.append(None)
                 row += 1
+            self._numbers += part.index.tolist()
             for values in part.to_dict("records"):
-                feature = str(values["feature"]) if len(part) > 1 else f"{channel} {values['feature']}"
+                feature = str(values["feature"]) if len(part) > 1 else str(channel)
                 unit = f" {values['unit']}" if str(values["unit"]).endswith("²") else ""
                 self._put(row, 0, f"{SHORT.get(feature, feature)}{unit}", tip=TIPS.get(feature, ""))
                 for number, name in enumerate(columns, 1):

@@ -16,6 +16,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.viewer.kit.forms import Options, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.perturb.dock_memory import CompoundText
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -132,6 +133,22 @@ class CompoundBox(QWidget):
             dose=dose,
             modality=self.modality.value if several else None,
         )
+
+    def typed(self, *, chosen: bool) -> CompoundText:
+        """What stands in the box, to be typed again another time."""
+        return CompoundText(self.text.text(), self.dose.value(), self.modality.value, chosen)
+
+    def type_again(self, typed: CompoundText) -> None:
+        """Read again what stood in a box before; nothing where the model takes no compounds."""
+        if typed.text and self.text.isEnabled() and self.modality.count():
+            self.modality.choose(typed.modality) or self.modality.setCurrentIndex(0)
+            self._offer_doses()
+            if typed.dose:
+                with signals_blocked(self.dose):
+                    self.dose.setValue(typed.dose)
+            with signals_blocked(self.text):
+                self.text.setText(typed.text)
+            self._read()
 
     def set_model(self, model: IMPA | None) -> None:
         """Forget the compound, and take those of another model; the model itself is not kept alive."""

@@ -28,11 +28,13 @@ from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.viewer.perturb.changes_table import ChangesTable
+from napari_impa.viewer.perturb.dock_memory import MEMORY, DockSettings
 from napari_impa.viewer.perturb.export import Keep
+from napari_impa.viewer.perturb.new_image_line import NewImageLine
 from napari_impa.viewer.perturb.request import Predicted, Request
 from napari_impa.viewer.perturb.session import PerturbSession
 from napari_impa.viewer.perturb.targets_form import TurnInto
-from napari_impa.viewer.perturb.views import VIEWS, View
+from napari_impa.viewer.perturb.views import VIEWS
 from napari_impa.viewer.perturb.views.gallery import GalleryControls
 from napari_impa.viewer.perturb.whole_folder import RunningPrediction, WholeFolder
 from napari_impa.watch import Token
@@ -73,6 +75,9 @@ class PerturbDock(Dock):
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._take_cells_away)
         self._build()
+        self._kept = MEMORY.settings
+        if self._kept is not None:
+            self._take_up(self._kept)
         self._connect()
         self._wanted: str | None = None
         self._choices: dict[str, Choice] = {}
@@ -108,6 +113,8 @@ class PerturbDock(Dock):
         self.doubts.hide()
         self.page.form.addRow(self.doubts)
         self.page.form.addRow(self.fetch)
+        self.new_image = NewImageLine(self.viewer)
+        self.page.form.addRow(self.new_image)
         self.cells = CellsForm(self.viewer, lambda: self.session.step)
         self.page.form.addRow(self.cells)
 
@@ -169,11 +176,41 @@ class PerturbDock(Dock):
         session.cell_changed.connect(self.cells.overview.set_cell)
         session.cell_changed.connect(self.changes.set_cell)
         self.changes.measured.connect(self._on_measured)
+        self.changes.cell_clicked.connect(session.show_cell)
+        self.viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
         session.predicted.connect(self._on_predicted)
-        session.further_changed.connect(self._on_further)
+        session.further_changed.connect(self._tell_result)
         session.failed.connect(self._on_failed)
         session.cell_changed.connect(self.keep.show_cell)
         session.busy_changed.connect(self.status.busy)
+        session.image_came.connect(self.new_image.offer)
+        self.new_image.take_wanted.connect(self._take_new_image)
+        self.new_image.look_wanted.connect(session.step_aside)
+        self.new_image.back_wanted.connect(session.come_back)
+
+    # ---- closed, and opened again ------------------------------------------------------------------------------------
+
+    def _take_up(self, kept: DockSettings) -> None:
+        """Set what does not depend on the model as the dock before had it."""
+        self.strength.setValue(kept.strength)
+        self.variability.setValue(kept.variability)
+        self.seed.setValue(kept.seed)
+        self.view.choose(kept.view)
+        for value in kept.controls:
+            self.view_controls[type(value)].show_value(value)
+            self.session.steer_view(value)
+        self._on_view_chosen()
+
+    def _remember(self) -> None:
+        """Let the next dock be as this one is."""
+        loaded = self.session.loaded
+        if loaded is not None:
+            MEMORY.settings = DockSettings(
+                loaded.key, tuple(target for target in self.turn_into.targets if isinstance(target, str)),
+                self.turn_into.typed_compound(), round(self.strength.value(), 2), round(self.variability.value(), 2),
+                self.seed.value(), self.view.value, tuple(form.value for form in self.view_controls.values()),
+            )  # fmt: skip
 
     # ---- models -----------------------------------------------------------------------------------------------------
 
@@ -204,6 +241,9 @@ class PerturbDock(Dock):
             self.model.setItemData(number, choice.about or choice.key, Qt.ItemDataRole.ToolTipRole)
         popup = self.model.view()
         popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
+        kept = self._kept.model if self._kept is not None else None
+        if self._wanted is None and kept is not None and (kept in self._choices or Path(kept).exists()):
+            self._wanted = kept
         if self._wanted is not None:
             self._add_and_choose(self._choices.get(self._wanted) or of_path(self._wanted))
         elif self.model.count():
@@ -246,10 +286,14 @@ class PerturbDock(Dock):
 
     def _on_model(self, loaded: Loaded) -> None:
         model = loaded.model
+        self.status.say("")
         self.about.setText(model.describe())
         self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
         self._offer_orders(model.channels)
         self.turn_into.set_model(loaded)
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.model == loaded.key:
+            self.turn_into.restore(kept.conditions, kept.compound)
         self.turn_into_label.setText(self.turn_into.label)
         from napari_impa.engine.model.misfits import weaknesses
 
@@ -278,6 +322,16 @@ class PerturbDock(Dock):
             if self.cells.missing:
                 self.status.say(self.cells.missing)
 
+    def _take_new_image(self) -> None:
+        """Take cells from images that were opened while a view had the canvas."""
+        images = self.new_image.images
+        used = [layer for layer in self.viewer.layers if layer not in images]
+        if self.cells.choose_next(used):
+            self.new_image.forget()
+        else:
+            need = len(self.cells.channels)
+            self.status.say(f"Choose above which layer shows which of the {need} channels; these alone do not tell.")
+
     def _take_cells_away(self) -> None:
         """Let go of the cells once napari has ended what it does: its loop over layers must find ours still there."""
         if self.session.loaded is not None and self.cells.choice is None:
@@ -285,6 +339,8 @@ class PerturbDock(Dock):
 
     def _on_cells(self, found: Found | None) -> None:
         self.cells.show_found(found)
+        if self.cells.choice is None or set(self.cells.choice.layers) & set(self.new_image.images):
+            self.new_image.forget()  # it was taken, or there is nothing that it could be taken for
         loaded = self.session.loaded
         if found is not None and loaded is not None:
             from napari_impa.engine.model.misfits import are_simulated, misfits
@@ -298,6 +354,8 @@ class PerturbDock(Dock):
         self.changes.set_cell(self.session.cell)
         if found is None:
             self.keep.set_result(None, None, None)
+            if not self.cells.missing:  # which is said already
+                self.status.say("")
         self._offer_views(found)
 
     # ---- views ------------------------------------------------------------------------------------------------------
@@ -317,6 +375,7 @@ class PerturbDock(Dock):
     def _on_view_chosen(self, *_: Any) -> None:
         self._show_controls()
         self.session.set_view(self.view.value)
+        self._tell_result()
 
     def _show_controls(self) -> None:
         for kind, form in self.view_controls.items():
@@ -352,18 +411,21 @@ class PerturbDock(Dock):
         loaded = self.session.loaded
         self.keep.set_result(self.session.found, predicted, loaded)
         self.keep.show_cell(self.session.cell)
-        on = loaded.model.device.type.upper() if loaded is not None else ""
         found, request = self.session.found, predicted.request
         if found is not None:
             by_name = {request.name(number): pixels for number, pixels in enumerate(predicted.pixels)}
             self.session.describe_cells(None)
             self.changes.set_result(found.cells, by_name, found.treated, as_it_is=found.as_it_is)
-        self.status.say(f"{request.title()}: {predicted.pixels.shape[1]:,} cells in {predicted.seconds:.1f} s on {on}.")
+        self._tell_result()
 
-    def _on_further(self, view: type[View]) -> None:
-        """Say what a view has found beyond the prediction."""
-        if text := view.says(self.session.further[view]):
-            self.status.say(text)
+    def _tell_result(self, *_: Any) -> None:
+        """Say what was predicted, or what the view on show has found beyond it."""
+        result, loaded, view = self.session.result, self.session.loaded, self.session.view_kind
+        if result is None or loaded is None or result.request != self.session.request:
+            return
+        text = view.says(self.session.further[view]) if view in self.session.further else ""
+        count, on = result.pixels.shape[1], loaded.model.device.type.upper()
+        self.status.say(text or f"{result.request.title()}: {count:,} cells in {result.seconds:.1f} s on {on}.")
 
     def _on_measured(self, changes: Changes) -> None:
         """Let the outlines' features and the saved table say what was measured."""
@@ -376,12 +438,17 @@ class PerturbDock(Dock):
             values = {self.session.found.as_it_is: changes.control, titles[name]: changes.predicted}
             self.keep.set_features({title: changes.wide(measured) for title, measured in values.items()})
 
+    def _on_theme(self, event: Any = None) -> None:
+        self.changes.spread.take_colours(self.viewer.theme)
+
     def _on_failed(self, failure: Failure) -> None:
         notify(failure)
         self.status.warn(failure.message)
 
     def _close(self) -> None:
+        self._remember()
         self._later.stop()
+        self.viewer.events.theme.disconnect(self._on_theme)
         self.cells.close_form()
         self.fetch.close_row()
         self.whole.close_form()

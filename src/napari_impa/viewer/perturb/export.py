@@ -103,6 +103,8 @@ class Keep(QWidget):
             if self._state.get("found") is not found:
                 self._state.clear()
             self._state.pop("features", None)  # of the prediction before
+            if self._state.get("predicted") is not predicted and self.job is None:
+                self.note.hide()  # what it says was done with another
             self._state.update(found=found, predicted=predicted, loaded=loaded)
         self._enable()
 

@@ -14,7 +14,7 @@ from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.cell_search import find_cells
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.outlines import Outlines
-from napari_impa.viewer.layers.sources import Look
+from napari_impa.viewer.layers.sources import Look, is_source
 from napari_impa.viewer.library.models import Loaded, load
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request, made_by
@@ -24,6 +24,7 @@ from napari_impa.viewer.perturb.views.view import FurtherResult, ViewActs, compu
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from napari_impa.analysis.changes import Changes
 
@@ -50,8 +51,11 @@ class PerturbSession(QObject):
         A model could not be loaded; the one before stays.
     busy_changed
         What is being done in words, or an empty text.
+    image_came
+        An image of the user's, opened while a view has the canvas: it is hidden, as it would be a pane beside crops.
     """
 
+    image_came = Signal(object)
     model_changed = Signal(object)
     cells_changed = Signal(object)
     cell_changed = Signal(int)
@@ -78,6 +82,7 @@ class PerturbSession(QObject):
         self._encoded: EncodedCells | None = None
         self._all_encoded: EncodedCells | None = None
         self._outlines: Outlines | None = None
+        self._aside: list[tuple[Layer, bool]] = []
         self._seen, self._waiting, self._doing = True, False, PREDICTING
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
@@ -92,6 +97,7 @@ class PerturbSession(QObject):
             latest.idle.connect(self._say_busy)
         self._predicting.idle.connect(self._predict_newest)
         viewer.dims.events.current_step.connect(self._on_step)
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     # ---- what can be set --------------------------------------------------------------------------------------------
 
@@ -193,12 +199,26 @@ class PerturbSession(QObject):
         """How each channel is shown at present, which the user may have changed; None where no channel is."""
         return None if self.view is None else self.view.looks_now()
 
+    def step_aside(self, layer: Layer) -> None:
+        """Take the view off the canvas, so that a layer is seen as the field that it is; `come_back` ends that."""
+        self._stage.close()
+        if layer in self.viewer.layers:
+            self._aside = [(other, other.visible) for other in self.viewer.layers]
+            for other in self.viewer.layers:
+                other.visible = other is layer
+            self.viewer.reset_view()
+
+    def come_back(self) -> None:
+        """Show the result again."""
+        self._show()
+
     def close(self) -> None:
         """Stop every job and put the viewer back as it was; may be called twice."""
         self._cancel()
         self._forget_cells(tell=False)
         self.loaded = self._choice = None
         self.viewer.dims.events.current_step.disconnect(self._on_step)
+        self.viewer.layers.events.inserted.disconnect(self._on_inserted)
 
     def abandon(self) -> None:
         """Stop every job and let go of a viewer that is being closed."""
@@ -208,7 +228,7 @@ class PerturbSession(QObject):
             self._outlines.abandon()
         self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
         self.result = self.loaded = self._choice = None
-        self.further = {}
+        self.further, self._aside = {}, []
 
     def _cancel(self) -> None:
         for latest in (self._loading, self._finding, self._predicting):
@@ -255,6 +275,7 @@ class PerturbSession(QObject):
         self.cell = encoded.in_sight = min(self.cell, len(found.cells) - 1)
         if found.marks is not None:
             self._outlines = Outlines(self.viewer, found, self.leave_out, self.show_cell)
+            self._outlines.mark(self.cell)
         self.cells_changed.emit(found)
         self._predict()
 
@@ -336,6 +357,13 @@ class PerturbSession(QObject):
         else:
             self._go_further()
 
+    def _on_inserted(self, event: Any) -> None:
+        """Hide an image that was opened beside crops or the gallery, where it would be a black pane, and tell of it."""
+        layer, view = event.value, self.view
+        if view is not None and view.whole and view.panes.in_grid and is_source(layer):
+            view.panes.hide(layer)
+            self.image_came.emit(layer)
+
     def _on_step(self, event: Any = None) -> None:
         if self._stage.cell is not None:
             self._on_cell(self._stage.cell)
@@ -345,6 +373,8 @@ class PerturbSession(QObject):
             self.cell = row
             if self._encoded is not None:
                 self._encoded.in_sight = row
+            if self._outlines is not None:
+                self._outlines.mark(row)
             self.cell_changed.emit(row)
 
     # ---- layers -----------------------------------------------------------------------------------------------------
@@ -352,6 +382,9 @@ class PerturbSession(QObject):
     def _open_view(self, request: Request) -> View | None:
         if self._encoded is None:
             return None
+        for layer, visible in self._aside:
+            layer.visible = visible
+        self._aside = []
         sources = () if self._choice is None else self._choice.layers
         view, row = self.view, self.cell
         opened = self._stage.open(request, self._encoded, sources, row)
@@ -360,6 +393,9 @@ class PerturbSession(QObject):
         return opened
 
     def _forget_cells(self, *, tell: bool = True) -> None:
+        for layer, visible in self._aside:
+            layer.visible = visible
+        self._aside = []
         self._predicting.cancel()
         self._seen, self._waiting = True, False
         self._stage.close()

@@ -22,6 +22,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.perturb.compound_box import CompoundBox
+from napari_impa.viewer.perturb.dock_memory import CompoundText
 
 if TYPE_CHECKING:
     from napari_impa.engine.describing.new_condition import Target
@@ -53,6 +54,7 @@ class TurnInto(QWidget):
         self._told: tuple[Target, ...] = ()
         self._before_compound: Target = ""
         self._by_itself = True
+        self._instead: tuple[str, ...] = ()
         self.more = QToolButton()
         self.more.setText("+")
         self.more.clicked.connect(self.add)
@@ -149,6 +151,18 @@ class TurnInto(QWidget):
         self._tell()
         return True
 
+    def typed_compound(self) -> CompoundText:
+        """The new compound as it was typed, and whether it is among what is chosen."""
+        return self.compound.typed(chosen=any(not isinstance(target, str) for target in self.targets))
+
+    def restore(self, conditions: tuple[str, ...], compound: CompoundText) -> None:
+        """Choose what a form before had chosen, as far as the model knows it."""
+        known = tuple(name for name in conditions if self._row_of(name) >= 0)
+        if known:
+            self.choose(*known)
+        self._instead = () if compound.chosen else known or tuple(one for one in self.targets if isinstance(one, str))
+        self.compound.type_again(compound)
+
     # ---- rows -------------------------------------------------------------------------------------------------------
 
     def _new_box(self) -> ConditionBox:
@@ -203,6 +217,9 @@ class TurnInto(QWidget):
         else:
             self._before_compound = self.condition.currentData()
             self.names.appendRow(_item(target.name, target, "new compound", target.smiles or ""))
+            instead, self._instead = self._instead, ()
+            if instead:  # it stood there, but another was chosen
+                return
             self.condition.choose(last + 1)
         self._tell()
 

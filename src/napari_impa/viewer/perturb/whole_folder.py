@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_impa.work.predicting.folder import PredictedFolder, UnfinishedPrediction
     from napari_impa.work.predicting.plan import PredictionPlan
 
+COPIED = "Copied."
 RUN, STOP, GO_ON = "Run on the whole folder", "Stop", "Go on"
 CELLS, TABLE, REPORT = "predicted.cells", "measurements.csv", "report"
 """What is written into the folder that is made."""
@@ -245,7 +246,7 @@ class WholeFolder(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
-        self._say("Copied.")
+        self._say(COPIED)
 
     def _say(self, text: str) -> None:
         self.note.setText(text)
@@ -253,6 +254,8 @@ class WholeFolder(QWidget):
 
     def _follow(self) -> None:
         """Show what can be done now."""
+        if self.note.text() == COPIED:  # which was another command
+            self._say("")
         known, left = self.source is not None, self._left is not None
         self.form.setRowVisible(self.plate, known and self.has_wells)
         self.form.setRowVisible(self.nuclei, self.source is not None and self.source.kind == "fields")

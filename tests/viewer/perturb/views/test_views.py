@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_impa.analysis import certainty
-from napari_impa.analysis.pictures.composite import channel_colours, display_limits
+from napari_impa.analysis.pictures.composite import channel_colours, composite, display_limits
 from napari_impa.cells.simulated.screen import simulated_field
 from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
@@ -20,13 +20,25 @@ from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import LABELS, Found
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Loaded
+from napari_impa.viewer.library.settings import Settings
 from napari_impa.viewer.perturb.prediction import EncodedCells, predict_cells
 from napari_impa.viewer.perturb.request import Predicted, PredictedBlock, Request, made_by
-from napari_impa.viewer.perturb.views import VIEWS, Difference, Flicker, InPlace, SideBySide, Uncertainty, View
+from napari_impa.viewer.perturb.views import (
+    VIEWS,
+    ChannelsApart,
+    Difference,
+    Flicker,
+    InPlace,
+    SideBySide,
+    Uncertainty,
+    View,
+)
+from napari_impa.viewer.perturb.views import view as view_module
 from napari_impa.viewer.perturb.views.flicker import FlickerControls
 from napari_impa.viewer.perturb.views.in_place import paste_cells
 from napari_impa.viewer.perturb.views.panes import Panes
 from napari_impa.viewer.perturb.views.uncertainty import DRAWS, SpreadBlock, spread_cells
+from napari_impa.viewer.perturb.views.view import LONGEST
 from napari_impa.watch import Token
 
 FIELD = simulated_field(seed=3, size=320)
@@ -112,7 +124,7 @@ def test_side_by_side_keeps_what_belongs_to_the_source(viewer, found, predicted,
         assert np.array_equal(control.data, found.cells.pixels[:, channel])
         assert np.array_equal(after.data, predicted.pixels[0, :, channel])
         assert after.metadata[MADE_BY] == about(0)
-    assert viewer.dims.axis_labels[0] == "cell"
+    assert viewer.dims.axis_labels[0] == f"cell 1 of {len(found.cells)}"  # napari's own slider counts from 0
 
 
 def test_contrast_limits_are_linked_in_pairs(viewer, found, predicted, about) -> None:
@@ -256,6 +268,67 @@ def names_in_panes(viewer: ViewerModel) -> list[list[str]]:
         for place in places
         if (names := [layers[i].name for i in grid.contents_at(place, layers) if layers[i].visible])
     ]
+
+
+def test_channels_apart_have_a_row_each_in_colours_and_in_grey(viewer, found) -> None:
+    real = {"shrinkage": found.cells.pixels + 1, "new": None}
+    view = ChannelsApart(viewer, found, TWO, list(viewer.layers), real)
+    view.show(two(found), tell)
+    rows = ("control", "shrinkage ×0.7", "real shrinkage", "new ×0.7")
+    assert viewer.canvas.grid.actual_shape(viewer.layers) == (4, 4)
+    each = [[text, *(f"{text} · {name}" for name in FIELD.channels)] for text in rows]
+    assert names_in_panes(viewer) == [[name] for names in each for name in names]
+    grey = viewer.layers["new ×0.7 · actin"]
+    assert (grey.colormap.name, grey.blending) == ("gray", "opaque")
+    assert np.array_equal(grey.data, found.cells.pixels[:, 1] // 3)
+    mixed, limits = viewer.layers["real shrinkage"], display_limits(found.cells.pixels[:, :, ::2, ::2])
+    view.panes.viewer.dims.set_current_step(0, 2)
+    expected = composite(found.cells.pixels[2:3] + 1, limits, channel_colours(FIELD.channels))[0]
+    assert np.array_equal(np.asarray(mixed.data[2]), expected)
+    assert np.array_equal(np.asarray(mixed.data[1:3])[1], expected)
+    viewer.layers["control · actin"].contrast_limits = (0, 10)  # for all rows, and what is mixed of them
+    assert grey.contrast_limits == [0, 10]
+    limits[1] = 0, 10
+    brighter = composite(found.cells.pixels[2:3] + 1, limits, channel_colours(FIELD.channels))[0]
+    assert np.array_equal(np.asarray(mixed.data[2, 5:9, :, 0]), brighter[5:9, :, 0])
+    assert view.looks_now() is None
+    view.close()
+
+
+def test_names_in_panes_are_the_legend_and_there_is_one_scale_bar(viewer, found, predicted, about) -> None:
+    bar = viewer.canvas.overlays.scale_bar
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
+    assert bar.visible
+    colours = [viewer.layers[f"control · {name}"].name_overlay.color[:3] for name in FIELD.channels]
+    assert colours[0].argmax() == 2  # nuclei are blue
+    assert colours[1].argmax() == 0  # then orange
+    assert min(map(max, colours)) == pytest.approx(1)
+    view.close()
+    assert not bar.visible
+    bar.visible = True  # the user's own
+    SideBySide(viewer, found, REQUEST, list(viewer.layers)).close()
+    assert bar.visible
+
+
+def test_long_names_are_shortened_in_the_middle(viewer, found) -> None:
+    name = "4-hydroxyphenylretinamide at fifty micromolar"
+    request = Request((NewCondition(name, vector=[0.0, 1.0]),))
+    view = SideBySide(viewer, found, request, list(viewer.layers))
+    view.show(Predicted(request, found.cells.pixels[None], 0.1), lambda number: {"condition": name})
+    layer = next(layer for layer in viewer.layers if layer.metadata.get(MADE_BY, {}).get("condition") == name)
+    title = layer.name.split(" · ")[0]
+    assert len(title) <= LONGEST
+    assert title[0] == "4"
+    assert title.endswith("micromolar")
+    view.close()
+
+
+@pytest.mark.parametrize(("chosen", "drawn"), [("smooth", "linear"), ("squares", "nearest")])
+def test_pixels_are_drawn_as_the_preferences_say(viewer, found, monkeypatch, chosen: str, drawn: str) -> None:
+    monkeypatch.setattr(view_module, "read_settings", lambda: Settings(interpolation=chosen))
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
+    assert {layer.interpolation2d for layer in view.panes.layers} == {drawn}
+    view.close()
 
 
 def test_difference_has_a_row_a_target_and_a_column_a_channel(viewer, found) -> None:

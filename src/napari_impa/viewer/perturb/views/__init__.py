@@ -1,5 +1,6 @@
 """The ways to look at a prediction in the Perturb dock, one file each; the first is shown where another cannot be."""
 
+from napari_impa.viewer.perturb.views.channels_apart import ChannelsApart
 from napari_impa.viewer.perturb.views.difference import Difference
 from napari_impa.viewer.perturb.views.flicker import Flicker
 from napari_impa.viewer.perturb.views.gallery import GalleryView
@@ -12,6 +13,7 @@ from napari_impa.viewer.perturb.views.what_mattered import WhatMattered
 VIEWS: tuple[type[View], ...] = (
     GalleryView,
     SideBySide,
+    ChannelsApart,
     InPlace,
     Difference,
     Flicker,
@@ -21,6 +23,7 @@ VIEWS: tuple[type[View], ...] = (
 
 __all__ = [
     "VIEWS",
+    "ChannelsApart",
     "Difference",
     "Flicker",
     "GalleryView",

@@ -47,7 +47,7 @@ class Flicker(Stacks):
             self._tell(stack, "predicted", {})
             layers = [*reversed(stack), *reversed(control), *layers]  # the first target on top, in the left pane
         for layer in layers:
-            self._name_on_canvas(layer)
+            self._name_on_canvas(layer, coloured=True)
         self._link([*self.control_stacks, *self.stacks], [name for name in LINKED if name != "opacity"])
         self._turn(predicted=True)
         self.panes.show(layers, hide=hide, stride=2 * len(channels))

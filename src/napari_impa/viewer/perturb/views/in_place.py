@@ -62,8 +62,10 @@ class InPlace(View):
             if several:
                 self._link(self.fields)
                 for layer in top_down:
-                    self._name_on_canvas(layer)
+                    self._name_on_canvas(layer, coloured=True)
             self.panes.show(top_down[::-1], hide=self._hide, stride=len(self._channels) if several else None)
+            if self.found.layers.place.pixel_size:
+                self.panes.measure()
         else:
             for layers, field in zip(self.fields, laid, strict=True):
                 for layer, plane in zip(layers, field, strict=True):

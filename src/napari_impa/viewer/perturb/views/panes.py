@@ -29,6 +29,8 @@ class Panes:
         self._selected: list[Layer] = []
         self._fitted: tuple[Any, ...] | None = None
         self._moving = False
+        self._cells = 0
+        self._bar = False
         viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.inserted.connect(self._keep_on_top)
 
@@ -62,9 +64,7 @@ class Panes:
         self._selected = list(self.viewer.layers.selection)
         self.viewer.layers.selection.clear()
         for layer in hide:
-            if layer.visible:
-                layer.visible = False
-                self._hidden.append(layer)
+            self.hide(layer)
         for layer in layers:
             self.layers.append(layer)
             self.viewer.add_layer(layer)
@@ -78,12 +78,26 @@ class Panes:
             self._grid = grid.enabled, grid.stride, grid.shape, grid.spacing
             grid.enabled, dims.ndisplay, self._camera = False, 2, before
 
+    def measure(self) -> None:
+        """Draw napari's scale bar, once for all panes, while ours are shown."""
+        bar = self.viewer.canvas.overlays.scale_bar
+        self._bar = not bar.visible
+        bar.visible = True
+
+    def hide(self, layer: Layer) -> None:
+        """Hide one more layer, which would be a pane of its own; it is shown again by `restore`."""
+        if layer.visible:
+            layer.visible = False
+            self._hidden.append(layer)
+
     def restore(self) -> None:
         """Take our layers away and put grid, camera and visibility back."""
         for layer in self.layers:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self.layers = []
+        if self._bar:
+            self.viewer.canvas.overlays.scale_bar.visible = self._bar = False
         for layer in self._hidden:
             layer.visible = True
         self._hidden = []
@@ -99,8 +113,24 @@ class Panes:
         self.viewer.layers.selection = {layer for layer in self._selected if layer in self.viewer.layers}
         self._selected = []
 
+    def count(self, cells: int) -> None:
+        """Say beside napari's slider, which counts steps from 0, which of so many cells is in sight, from 1."""
+        self._cells = cells
+        self.viewer.dims.events.current_step.connect(self._say_cell)
+        self._say_cell()
+
+    def _say_cell(self, event: Any = None) -> None:
+        dims, axis = self.viewer.dims, self.cell_axis
+        if axis >= 0 and self.whole:
+            labels = list(dims.axis_labels)
+            labels[axis] = f"cell {self.cell + 1:,} of {self._cells:,}"
+            dims.axis_labels = tuple(labels)
+
     def disconnect(self) -> None:
         """Follow the viewer no more."""
+        if self._cells:
+            self.viewer.dims.events.current_step.disconnect(self._say_cell)
+            self._cells = 0
         self.viewer.canvas.events.size.disconnect(self._fit_again)
         self.viewer.layers.events.inserted.disconnect(self._keep_on_top)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_impa.viewer.perturb.request import Request
@@ -40,11 +40,15 @@ class SideBySide(Stacks):
                 self._real_layers[number] = real
                 self._tell_real(number)
                 sets.append(real)
+        self._lay(sets, hide)
+
+    def _lay(self, sets: Sequence[list[Image]], hide: Sequence[Layer]) -> None:
+        """Lay out sets of channels: as they are, then predicted and real ones of each target."""
         self._link(sets)
-        for layer in (layer for layers in sets for layer in layers):
-            self._name_on_canvas(layer)
         top_down = [layer for layers in sets for layer in layers]
-        self.panes.show(top_down[::-1], hide=hide, stride=len(channels))
+        for layer in top_down:
+            self._name_on_canvas(layer, coloured=True)
+        self.panes.show(top_down[::-1], hide=hide, stride=len(self._channels))
 
     def fits(self, request: Request, real: Mapping[str, NDArray[Any] | None]) -> bool:
         """Whether there is a pane for each target, and for real cells of the same targets."""

@@ -23,6 +23,9 @@ class Stacks(View):
         self._told: Request | None = None
         self._there = np.zeros((len(self.targets), len(self.found.cells)), bool)
         self._open(hide)
+        self.panes.count(len(self.found.cells))
+        if self.found.layers.place.pixel_size:
+            self.panes.measure()
 
     def _open(self, hide: Sequence[Layer]) -> None:
         raise NotImplementedError

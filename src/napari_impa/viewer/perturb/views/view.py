@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
+from napari_impa.analysis.pictures.lettering import in_middle
 from napari_impa.viewer.layers.channels import look_of
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import MADE_BY, Look
 from napari_impa.viewer.library.models import Loaded
+from napari_impa.viewer.library.settings import read_settings
 from napari_impa.viewer.perturb.prediction import EncodedCells, InSight
 from napari_impa.viewer.perturb.request import AboutTarget, Predicted, PredictedBlock, Request
 from napari_impa.viewer.perturb.views.panes import Panes
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from napari_impa.analysis.changes import Changes
 
+LONGEST = 26
+"""Letters of a title in a pane; of longer ones the middle is left out."""
 TEXT = 8  # points, so that a name fits into its pane
 LINKED = ("contrast_limits", "gamma", "colormap", "visible", "opacity")
 
@@ -207,6 +212,7 @@ class View:
             "contrast_limits": look.contrast_limits,
             "gamma": look.gamma,
             "blending": "additive",
+            "interpolation2d": read_settings().interpolation2d,
             "metadata": {MADE_BY: {}},
         }
         return Image(data, **(place.options(extra) | options | more))
@@ -226,14 +232,19 @@ class View:
             self._links.append(tuple(same))
 
     @staticmethod
-    def _name_on_canvas(layer: Layer) -> None:
+    def _name_on_canvas(layer: Layer, *, coloured: bool = False) -> None:
+        """Write a layer's name into its pane, in the channel's colour where it is to be the legend too."""
         layer.name_overlay.visible = True
         layer.name_overlay.font_size = TEXT
+        if coloured:
+            colour = np.asarray(layer.colormap.colors[-1][:3], float)
+            layer.name_overlay.color = 0.3 + 0.7 * colour / max(colour.max(), 1e-6)
 
     def _layer_name(self, text: str, channel: str) -> str:
         return f"{text} · {channel}"
 
     def _tell(self, layers: Sequence[Layer], text: str, about: dict[str, Any]) -> None:
+        text = in_middle(text, LONGEST)
         for layer, channel in zip(layers, self._channels, strict=True):
             layer.name = self._layer_name(text, channel)
             layer.metadata = {MADE_BY: about}
