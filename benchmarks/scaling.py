@@ -50,7 +50,7 @@ def main() -> None:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()}, one thread"
     print(f"| what (crops of {SIZE} px, {CHANNELS} channels; {where}) | a cell |\n| --- | ---: |")
     for what, seconds in costs.items():
-        print(f"| {what} | {1000 * seconds:.3g} ms |")
+        print(f"| {what} | {float(f'{1000 * seconds:.3g}'):,g} ms |")
     print(f"\n| | {' | '.join(SCALES)} |\n| --- |{' ---: |' * len(SCALES)}")
     print(f"| cells | {' | '.join(f'{count:,}' for count in SCALES.values())} |")
     for what, seconds in costs.items():
