@@ -131,7 +131,7 @@ def guide(
         wait_until(lambda: dock.status.text() == "")
         wait_for(1)
         user.picture("open")
-        user.click(dock.setup.choose, "Choose …")
+        user.click(dock.setup.source.choose, "Choose …")
         wait_for(0.5)
         user.choose_folder(images)
         wait_until(lambda: dock.setup.cells.looked is not None)

@@ -129,10 +129,10 @@ def test_seven_clicks_from_a_folder_and_a_workbook_to_a_training(hand: Hand, tmp
     screen, layout = two_plates(tmp_path)
     dock, setup = hand.dock, hand.dock.setup
     hand.picture("1 empty")
-    hand.choose_file(setup.choose, screen, "Folder")
+    hand.choose_file(setup.source.choose, screen, "Folder")
     settle(lambda: looked(hand))
     hand.picture("2 folder")
-    hand.choose_file(setup.plate.choose, layout, "Plate map")
+    hand.choose_file(setup.source.plate.choose, layout, "Plate map")
     settle(lambda: looked(hand) and setup.cells.label.ticked)
     hand.picture("3 plate map")
     assert setup.cells.label.ticked == ("compound",)
@@ -148,7 +148,7 @@ def test_seven_clicks_from_a_folder_and_a_workbook_to_a_training(hand: Hand, tmp
     hand.click(dock.start, "Stop")
     settle(lambda: dock.state == READY, 240)
     hand.picture("6 stopped")
-    plan = plan_of(setup.run_folder if Run(setup.run_folder).exists else tmp_path / "screen-run")
+    plan = plan_of(setup.run.path if Run(setup.run.path).exists else tmp_path / "screen-run")
     assert plan.settings.hold_out == {"plate": ("Plate2",)}
 
     out = tmp_path / "command"
@@ -192,7 +192,7 @@ def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate:
     setup = hand.dock.setup
 
     def folder(path: Path) -> str:
-        text = hand.look_at(setup.choose, path, settle)
+        text = hand.look_at(setup.source.choose, path, settle)
         hand.picture(f"wrong {path.name}")
         return text
 
@@ -211,10 +211,10 @@ def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate:
     shutil.copytree(write_plates(tmp_path / "P", "phenix", stub_plate("P", ["A01"], size=16)), both / "two")
     text = folder(both)
     assert "can be read as Opera Phenix or Operetta or ImageXpress; choose one by Layout (How the folder is" in text
-    section = setup._reading_section
+    section = setup.source.reading_section
     hand.click(section.toggleButton(), "How the folder is read")
-    assert all(row.height() >= 18 for row in setup.reading.rows.values())
-    hand.choose(setup.reading.rows["layout"], "ImageXpress", "Layout")
+    assert all(row.height() >= 18 for row in setup.source.reading.rows.values())
+    hand.choose(setup.source.reading.rows["layout"], "ImageXpress", "Layout")
     assert said(hand, settle) == ""
     hand.picture("wrong both, chosen")
     assert setup.cells.looked.source.layout.startswith("ImageXpress (1 plate")
@@ -235,19 +235,19 @@ def test_each_wrong_folder_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate:
 @pytest.mark.slow
 def test_each_wrong_plate_map_ends_in_a_sentence(hand: Hand, tmp_path: Path, plate: Path, settle: Settle) -> None:
     setup = hand.dock.setup
-    hand.look_at(setup.choose, plate, settle)
+    hand.look_at(setup.source.choose, plate, settle)
 
     def by_map(name: str, text: str) -> str:
-        found = hand.look_at(setup.plate.choose, table(tmp_path / name, text), settle)
+        found = hand.look_at(setup.source.plate.choose, table(tmp_path / name, text), settle)
         hand.picture(f"map {name}")
         return found
 
     good = "well,compound\nA1,DMSO\nA2,taxol\nB1,DMSO\nB2,taxol\n"
     assert by_map("good.csv", good) == ""
-    assert setup.plate.used.text() == "good.csv"
+    assert setup.source.plate.used.text() == "good.csv"
     other = by_map("other wells.csv", "well,compound\nH11,DMSO\nH12,taxol\n")
     assert "other wells.csv fits none of the wells that have images: these are A01, A02, B01" in other
-    assert setup.plate.used.text() == "good.csv"  # what fitted stays, and another can be chosen
+    assert setup.source.plate.used.text() == "good.csv"  # what fitted stays, and another can be chosen
     assert setup.cells.label.ticked == ("compound",)
     assert setup.plan().choice.plate_map == str(tmp_path / "good.csv")
     assert "names no wells" in by_map("list.csv", "name,price\ntaxol,12\n")

@@ -15,7 +15,7 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.train.dock import TrainDock
 from napari_impa.viewer.train.session import READY
-from napari_impa.viewer.train.setup_page import LAYERS
+from napari_impa.viewer.train.setup.source_form import LAYERS
 from napari_impa.work.training import train_plan
 from napari_impa.work.training_plan import Plan
 
@@ -54,7 +54,7 @@ def test_nothing_is_left_of_the_folder_before(dock: TrainDock, tmp_path: Path, s
 
 def test_a_folder_found_too_late_is_not_shown_under_layers(dock: TrainDock, cells_path: Path, settle: Settle) -> None:
     dock.setup.set_source(cells_path)
-    dock.setup.origin.setCurrentIndex(dock.setup.origin.values.index(LAYERS))
+    dock.setup.source.origin.setCurrentIndex(dock.setup.source.origin.values.index(LAYERS))
     settle(lambda: not dock.session._looking.busy)
     assert dock.setup.cells.looked is None
     assert not dock.start.isEnabled()
@@ -69,7 +69,7 @@ def test_train_again_shows_what_the_run_was_given(
     plan = dock.setup.plan()
     assert (plan.label, plan.control, plan.settings.steps) == (("compound",), "DMSO", 2)
     assert plan.folder != run
-    assert "Settings of run" in dock.setup.note.text()
+    assert "Settings of run" in dock.setup.run.note.text()
 
 
 def test_train_again_takes_over_the_task(dock: TrainDock, cells_path: Path, tmp_path: Path, settle: Settle) -> None:
@@ -88,7 +88,7 @@ def test_a_complete_run_asks_for_more(dock: TrainDock, cells_path: Path, tmp_pat
     dock.runs.resume_asked.emit(run)
     assert dock.setup.settings.amount.value() == 4
     bar = dock.setup.verticalScrollBar()
-    settle(lambda: not dock.setup.note.visibleRegion().isEmpty() or not bar.maximum())
+    settle(lambda: not dock.setup.run.note.visibleRegion().isEmpty() or not bar.maximum())
     dock.setup.settings.amount.setValue(2)
     dock.start.click()
     assert "run has 2 steps already" in dock.problem.message.text()
@@ -97,13 +97,13 @@ def test_a_complete_run_asks_for_more(dock: TrainDock, cells_path: Path, tmp_pat
     dock.start.click()
     settle(lambda: dock.state == READY)
     assert "finished after 3 steps" in dock.status.text()
-    assert not dock.setup.note.text()
+    assert not dock.setup.run.note.text()
 
 
 def test_what_was_left_for_a_training_is_looked_at_after_it(
     dock: TrainDock, cells_path: Path, tmp_path: Path, settle: Settle
 ) -> None:
-    dock.setup.folder.setText(str(tmp_path / "run"))
+    dock.setup.run.folder.setText(str(tmp_path / "run"))
     dock.setup.settings.unit.setCurrentIndex(1)
     dock.setup.settings.amount.setValue(2)
     dock.setup.cells.panel.clear()

@@ -33,7 +33,7 @@ def open_train(viewer: Any, source: Path, run: Path, settle: Settle, *, steps: i
     viewer.window.add_dock_widget(dock, name="Train on a folder")
     dock.setup.set_source(source)
     settle(lambda: dock.setup.cells.looked is not None)
-    dock.setup.folder.setText(str(run))
+    dock.setup.run.folder.setText(str(run))
     form = dock.setup.settings
     form.size.choose(48)
     form.unit.setCurrentIndex(1)
@@ -63,7 +63,7 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
     assert train.setup.cells.label.ticked == ("compound",)
     train.start.click()
     assert train.start.text() == "Stop"
-    assert not train.setup.source.isEnabled()
+    assert not train.setup.source.line.isEnabled()
     settle(lambda: train.state == READY)
     assert "finished after 4 steps" in train.status.text()
     assert said("finished after 4 steps")
@@ -129,7 +129,7 @@ def test_stop_and_resume(
     settle(lambda: dock.state == READY)
     assert "stopped after" in dock.status.text()
     assert dock.start.text() == "Resume"
-    assert dock.setup.source.isEnabled()
+    assert dock.setup.source.line.isEnabled()
     done = int(Run(tmp_path / "run").history["step"].max())
     dock.setup.settings.amount.setValue(done + 2)
     dock.start.click()
@@ -177,9 +177,9 @@ def test_small_square_fields_can_be_said_to_be_fields(
     table = pd.read_csv(screen / "metadata.csv")
     table.drop(columns=["well", "site"]).to_csv(screen / "metadata.csv", index=False)  # which would say that they are
     dock = open_train(make_napari_viewer(), screen, tmp_path / "run", settle, steps=2)
-    assert dock.setup.kind.value == "crops"
+    assert dock.setup.source.kind.value == "crops"
     assert not dock.setup.settings.segment.isEnabled()
-    dock.setup.kind.setCurrentIndex(dock.setup.kind.values.index("fields"))
+    dock.setup.source.kind.setCurrentIndex(dock.setup.source.kind.values.index("fields"))
     settle(lambda: dock.setup.cells.looked.source.kind == "fields")
     assert "2 whole fields" in dock.setup.cells.panel.summary.text()
     assert dock.setup.settings.segment.isEnabled()

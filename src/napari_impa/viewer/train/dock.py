@@ -23,7 +23,7 @@ from napari_impa.viewer.train.close_guard import CloseGuard
 from napari_impa.viewer.train.plate.reading_box import in_dock
 from napari_impa.viewer.train.runs_page import RunsList
 from napari_impa.viewer.train.session import PAUSED, READY, STOPPING, TRAINING, Advance, TrainingSession
-from napari_impa.viewer.train.setup_page import FOLDER, SetupPage
+from napari_impa.viewer.train.setup.setup_page import SetupPage
 from napari_impa.viewer.train.watch_page import WatchPage
 from napari_impa.watch import Progress
 from napari_impa.work.engine_choices import Engine
@@ -133,7 +133,7 @@ class TrainDock(Dock):
 
     def _on_looked(self, looked: Looked | None) -> None:
         self.status.busy("")
-        if self.setup.origin.value != FOLDER:  # layers were chosen meanwhile
+        if not self.setup.source.is_folder:  # layers were chosen meanwhile
             return
         if self.state == READY:
             self.status.say("")
@@ -191,7 +191,7 @@ class TrainDock(Dock):
         except ImpaError as error:
             self._on_failed(Failure(str(error), ""))
             return
-        self.setup.folder.setText(str(folder))
+        self.setup.run.folder.setText(str(folder))
         if self.runs.is_complete(folder):
             self.setup.extend(plan)
             self.pages.setCurrentWidget(self.setup)
@@ -203,7 +203,7 @@ class TrainDock(Dock):
         self.pages.setCurrentWidget(self.setup)
 
     def _go_on_from(self, folder: Path) -> None:
-        self.setup.go_on_from(folder / "model.impa", folder.name)
+        self.setup.run.go_on_from(folder / "model.impa", folder.name)
         self.pages.setCurrentWidget(self.setup)
 
     def _on_pause(self) -> None:
@@ -262,7 +262,7 @@ class TrainDock(Dock):
     def _follow_state(self, *_: object) -> None:
         """What can be pressed and changed in the present state."""
         state, ready = self.state, self.state == READY
-        resumes = self.setup.resumes
+        resumes = self.setup.run.resumes
         if ready:
             self.start.setText("Resume" if resumes else "Start")
             self.start.setEnabled(resumes or self.setup.cells.looked is not None)
@@ -304,7 +304,7 @@ class TrainDock(Dock):
     def _on_close(self) -> None:
         self._closed = True
         _leaving(self.session.stop, self._stops)()
-        self.setup.layers.close_form()
+        self.setup.source.layers.close_form()
         self._guard.remove()
         self.deleteLater()  # with what its signals hold: cells, tables, pictures
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QWidget
 
 from napari_impa.cells.choice import ILLUMINATIONS
 from napari_impa.cells.layouts import LAYOUTS, LayoutChoice
@@ -52,7 +52,10 @@ _IN_DOCK = (
     (re.compile(r" ?\(--layout [\w-]+\)"), ""),
     (re.compile(r"with --folders conditions"), f"by Folders are: conditions ({TITLE})"),
     (re.compile(r"with --wells"), f"by Wells ({TITLE})"),
-    (re.compile(r", or say what the plate is called \(--plate NAME\)"), ", or write the plate's name into the map"),
+    (
+        re.compile(r"say what the plate is called \(--plate NAME\)"),
+        f"write its name into Plate name ({TITLE})",
+    ),
 )
 """What sentences say of the command line, and where it stands in the dock."""
 
@@ -80,21 +83,37 @@ class ReadingBox(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._plate: str | None = None
+        self.plate = QLineEdit()
+        self.plate.setPlaceholderText("as its folder is called")
+        tip = "What the plate is called, where its folder is called otherwise than the plate map calls it."
+        self.plate.setToolTip(tip)
+        self.plate.editingFinished.connect(self._on_plate)
         self.rows: dict[str, Options] = {}
         for name, (title, options, tip) in _ROWS.items():
             row = self.rows[name] = Options(options, tip=tip)
             row.setMinimumHeight(row.sizeHint().height())  # else they are squeezed when the section is opened
             form.addRow(title, row)
             row.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self.plate.setMinimumHeight(self.plate.sizeHint().height())
+        form.addRow("Plate name", self.plate)
 
     def chosen(self, choice: LayoutChoice) -> LayoutChoice:
         """The choice with what is chosen here in it; the rest, such as the plate map, stays."""
-        return replace(choice, **{name: row.value for name, row in self.rows.items()})
+        return replace(choice, plate=self._plate, **{name: row.value for name, row in self.rows.items()})
 
     def show_choice(self, choice: LayoutChoice) -> None:
         """Show a choice quietly."""
+        self._plate = choice.plate
+        self.plate.setText(choice.plate or "")
         for name, row in self.rows.items():
             value = getattr(choice, name)
             if not row.choose(value):  # a number beyond those that are offered
                 row.add(str(value), value)
                 row.choose(value)
+
+    def _on_plate(self) -> None:
+        name = self.plate.text().strip() or None
+        if name != self._plate:
+            self._plate = name
+            self.changed.emit()

@@ -12,14 +12,18 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.segmenters import Nuclei
 from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.engine.training.settings import TrainingSettings
-from napari_impa.errors import ConditionError, TrainingError
+from napari_impa.errors import ConditionError, SourceError, TrainingError
+from napari_impa.viewer.kit.dialogs import ask_for_folder
 from napari_impa.viewer.kit.jobs import Failure
 from napari_impa.viewer.layers.segmenter_form import MEMORY
-from napari_impa.viewer.train.setup_page import LAYERS, SetupPage, ask_for_folder
+from napari_impa.viewer.train.plate.reading_box import in_dock
+from napari_impa.viewer.train.setup.setup_page import SetupPage
+from napari_impa.viewer.train.setup.source_form import LAYERS
 from napari_impa.work.engine_choices import ask_engine
 from napari_impa.work.survey import look
 from napari_impa.work.training import train_plan
@@ -53,7 +57,7 @@ def page(qtbot: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     yield page
     for stop in page.stops:
         stop()
-    page.layers.close_form()
+    page.source.layers.close_form()
     page.cells.clear()
 
 
@@ -69,11 +73,11 @@ def test_a_plan_is_what_was_chosen(page: SetupPage, cells_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(page: SetupPage, cells_path: Path) -> None:
-    page.folder.setText("somewhere")
+    page.run.folder.setText("somewhere")
     with pytest.raises(ConditionError, match="No folder is chosen"):
         page.plan()
     page.set_source(cells_path)
-    page.folder.clear()
+    page.run.folder.clear()
     with pytest.raises(ConditionError, match="No run folder"):
         page.plan()
 
@@ -82,20 +86,20 @@ def test_a_run_folder_that_the_user_chose_is_kept_until_there_is_another_source(
     page: SetupPage, cells_path: Path, tmp_path: Path
 ) -> None:
     page.set_source(cells_path)
-    page.folder.setText(str(tmp_path / "mine"))
+    page.run.folder.setText(str(tmp_path / "mine"))
     page.look()  # as when another kind of images is chosen
-    assert page.run_folder == tmp_path / "mine"
+    assert page.run.path == tmp_path / "mine"
     page.set_source(write_simulated_screen(tmp_path / "other", size=256, batches=1, conditions=("DMSO", "shrinkage")))
-    assert page.run_folder == tmp_path / "other-run"
+    assert page.run.path == tmp_path / "other-run"
 
 
 def test_a_folder_with_a_run_is_resumed_by_its_own_settings_with_the_budget_asked_for(
     page: SetupPage, run: Path, cells_path: Path
 ) -> None:
-    assert not page.resumes
-    page.folder.setText(str(run))
-    assert page.resumes
-    assert "Resume" in page.note.text()
+    assert not page.run.resumes
+    page.run.folder.setText(str(run))
+    assert page.run.resumes
+    assert "Resume" in page.run.note.text()
     page.settings.amount.setValue(12)
     page.settings.seed.setValue(99)
     plan = page.plan()
@@ -104,10 +108,10 @@ def test_a_folder_with_a_run_is_resumed_by_its_own_settings_with_the_budget_aske
 
 
 def test_a_complete_run_is_extended(page: SetupPage, run: Path) -> None:
-    page.folder.setText(str(run))
+    page.run.folder.setText(str(run))
     page.extend(page.plan())
-    assert "is complete" in page.note.text()
-    assert not page.note.isHidden()
+    assert "is complete" in page.run.note.text()
+    assert not page.run.note.isHidden()
 
 
 def test_a_run_is_repeated_in_another_folder(page: SetupPage, run: Path, settle: Settle, cells_path: Path) -> None:
@@ -115,12 +119,12 @@ def test_a_run_is_repeated_in_another_folder(page: SetupPage, run: Path, settle:
     settle(lambda: page.cells.looked is not None)
     assert page.settings.seed.value() == 7
     assert page.settings.values()["steps"] == 1
-    assert "Settings of first" in page.note.text()
+    assert "Settings of first" in page.run.note.text()
     plan = page.plan()
     assert (plan.source, plan.settings.batch_size) == (cells_path, 3)
     assert plan.folder != run
     page.set_source(cells_path)  # another start
-    assert page.note.isHidden()
+    assert page.run.note.isHidden()
 
 
 def test_settings_of_a_model_to_go_on_from_are_taken(
@@ -128,11 +132,11 @@ def test_settings_of_a_model_to_go_on_from_are_taken(
 ) -> None:
     page.set_source(cells_path)
     page.settings.size.choose(24)
-    page.go_on_from(run / "model.impa", "first")
-    assert page.start_from.currentText() == "first"
+    page.run.go_on_from(run / "model.impa", "first")
+    assert page.run.start_from.currentText() == "first"
     settle(lambda: page.settings.size.value == 48)
     assert page.plan().start_from == run / "model.impa"
-    page.start_from.setCurrentIndex(0)
+    page.run.start_from.setCurrentIndex(0)
     assert page.plan().start_from is None
 
 
@@ -140,20 +144,20 @@ def test_a_model_that_is_none_is_told(page: SetupPage, tmp_path: Path, settle: S
     failures: list[Failure] = []
     page.failed.connect(failures.append)
     (tmp_path / "x.impa").write_bytes(b"nothing")
-    page.go_on_from(tmp_path / "x.impa")
+    page.run.go_on_from(tmp_path / "x.impa")
     settle(lambda: failures)
     assert "x.impa" in failures[0].message
 
 
 def test_layers_take_the_place_of_the_folder(page: SetupPage, cells_path: Path) -> None:
     page.set_source(cells_path)
-    page.origin.setCurrentIndex(page.origin.values.index(LAYERS))
+    page.source.origin.setCurrentIndex(page.source.origin.values.index(LAYERS))
     assert page.cells.looked is None
-    assert page.form.labelForField(page.source.parentWidget()).isHidden()
-    assert not page.layers.isHidden()
-    page.origin.setCurrentIndex(0)
+    assert page.form.labelForField(page.source.line.parentWidget()).isHidden()
+    assert not page.source.layers.isHidden()
+    page.source.origin.setCurrentIndex(0)
     assert page.cells.looked is not None
-    assert page.layers.isHidden()
+    assert page.source.layers.isHidden()
 
 
 def test_a_folder_is_asked_for_without_holding_the_window(qtbot: Any, page: SetupPage, tmp_path: Path) -> None:
@@ -197,7 +201,7 @@ def test_a_segmenter_that_was_tuned_in_another_dock_is_trained_with(
 ) -> None:
     screen = write_simulated_screen(tmp_path / "screen", size=256, batches=1, conditions=("DMSO", "shrinkage"))
     page.set_source(screen)
-    page.kind.setCurrentIndex(0)  # whole fields
+    page.source.kind.setCurrentIndex(0)  # whole fields
     settle(lambda: not page.cells.busy)
     before = page.plan()
     assert before.segment == Nuclei()
@@ -236,31 +240,61 @@ def plate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_plate_map_is_chosen_and_trained_with(page: SetupPage, plate: tuple[Path, Path]) -> None:
     images, plate_map = plate
     page.set_source(images)
-    assert page.form.isRowVisible(page._plate_row)
-    assert page.plate.used.text() == "none found"
+    assert page.form.isRowVisible(page.source.plate_row)
+    assert page.source.plate.used.text() == "none found"
     with pytest.raises(ConditionError, match="plate map"):
         page.plan()
-    page.plate.chosen.emit(str(plate_map))
-    assert page.plate.used.text() == "map.csv"
-    assert "joined to 6 wells" in page.plate.used.toolTip()
-    assert "DMSO (control)" in page.plate.legend.text().replace("&nbsp;", " ")
+    page.source.plate.chosen.emit(str(plate_map))
+    assert page.source.plate.used.text() == "map.csv"
+    assert "joined to 6 wells" in page.source.plate.used.toolTip()
+    assert "DMSO (control)" in page.source.plate.legend.text().replace("&nbsp;", " ")
     plan = page.plan()
     assert (plan.label, plan.control, plan.choice.plate_map) == (("compound",), "DMSO", str(plate_map))
-    page.plate.leave_out.click()
-    assert page.plate.used.text() == "left out"
-    assert not page.plate.legend.text()
+    page.source.plate.leave_out.click()
+    assert page.source.plate.used.text() == "left out"
+    assert not page.source.plate.legend.text()
+
+
+def test_a_plate_is_called_as_the_map_calls_it(page: SetupPage, plate: tuple[Path, Path], tmp_path: Path) -> None:
+    images, plate_map = plate
+    lines = plate_map.read_text().splitlines()
+    rows = [f"{name},{line}" for name in ("P7", "P8") for line in lines[1:]]
+    both = tmp_path / "both.csv"
+    both.write_text("\n".join([f"Plate,{lines[0]}", *rows]))
+    said: list[str] = []
+    page.look_asked.disconnect()
+
+    def look_at(path: Path, task: Any, kind: Any, how: LayoutChoice) -> None:
+        try:
+            page.show_looked(look(path, task, kind, how))
+        except SourceError as error:
+            said.append(in_dock(str(error)))
+            page.show_looked(None)
+
+    page.look_asked.connect(look_at)
+    page.set_source(images)
+    page.source.plate.chosen.emit(str(both))
+    assert said.pop().endswith("name the plates alike, or write its name into Plate name (How the folder is read).")
+    page.source.reading.plate.setText("P8")
+    page.source.reading.plate.editingFinished.emit()
+    page.source.plate.chosen.emit(str(both))
+    assert not said
+    assert set(page.cells.looked.source.table["plate"]) == {"P8"}
+    assert page.plan().choice.plate == "P8"
+    page.set_source(images)
+    assert page.source.reading.plate.text() == ""
 
 
 def test_a_plate_map_in_the_folder_is_found_and_said(page: SetupPage, plate: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(plate[0], tmp_path / "images")
     shutil.copy(plate[1], tmp_path / "images" / "layout.csv")
     page.set_source(tmp_path / "images")
-    assert page.plate.used.text() == "layout.csv (guessed)"
+    assert page.source.plate.used.text() == "layout.csv (guessed)"
     assert page.plan().choice.plate_map is None  # it is found again
 
 
 def test_another_folder_forgets_the_plate_map(page: SetupPage, plate: tuple[Path, Path], cells_path: Path) -> None:
     page.set_source(plate[0])
-    page.plate.chosen.emit(str(plate[1]))
+    page.source.plate.chosen.emit(str(plate[1]))
     page.set_source(cells_path)
     assert page.plan().choice.plate_map is None
