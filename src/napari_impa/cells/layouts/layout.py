@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,7 @@ from napari_impa.cells.readers.ome_zarr import is_store
 
 APPLE_DOUBLE = "what macOS leaves beside a file (._)"
 _LOOKED_AT = 2000  # names by which a layout is known; a plate has ten thousands, all alike
+_PART = re.compile(r"images?|projections?|time_?point_?\d+|zstep_?\d+", re.IGNORECASE)
 
 
 class Fit(IntEnum):
@@ -71,6 +73,19 @@ class SourceFiles:
         """All files below `root`, as `walk` gives them."""
         return self._walked[0]
 
+    @cached_property
+    def around(self) -> list[Path]:
+        """The files in the folders around `root` of which it is only a part by its name (`Images`, `TimePoint_1`)."""
+        found: list[Path] = []
+        here = self.root.resolve()
+        while self.path.is_dir() and _PART.fullmatch(here.name):
+            here = here.parent
+            try:
+                found += sorted(file for file in here.iterdir() if not file.name.startswith(".") and file.is_file())
+            except OSError:  # a folder above one's own may be closed
+                break
+        return found
+
     @property
     def stores(self) -> list[Path]:
         """The zarr stores: `root` itself where it is one, else those below it, which are among `files`, too."""
@@ -118,12 +133,20 @@ class SourceFiles:
         return str(file) if folder[:1] == (file.anchor,) else "/".join((*folder, file.name))
 
     def folder(self, file: Path) -> tuple[str, ...]:
-        """The folders between `root` and a file; all of its own where it is not below, as a table may name it."""
+        """The folders between `root` and a file; all of its own where it is not below, as a table may name it.
+
+        A file of `around` counts as one beside what is below `root`.
+        """
         text = str(file)  # a tenth of the time of what `Path` has for it, and plates have many files
         here = text[: text.rfind(os.sep) + 1]
         if here not in self._folders:
-            inside = Path(here).is_relative_to(self.root)
-            self._folders[here] = Path(here).relative_to(self.root).parts if inside else Path(here).absolute().parts
+            folder = Path(here)
+            if folder.is_relative_to(self.root):
+                self._folders[here] = folder.relative_to(self.root).parts
+            else:
+                self._folders[here] = (
+                    () if any(folder == one.parent for one in self.around) else folder.absolute().parts
+                )
         return self._folders[here]
 
     @cached_property
@@ -137,14 +160,18 @@ class SourceFiles:
         return sum(named(file.name) is not None for file in some) / len(some) if some else 0.0
 
     def beside(self, *names: str) -> list[Path]:
-        """The files below `root` that are called so, or end so where a name begins with a dot; in any case."""
+        """The files below `root` that are called so, or end so where a name begins with a dot; in any case.
+
+        Where `root` is only a part of a plate, those `around` count, too.
+        """
         wanted = tuple(name.lower() for name in names)
         plain, endings = {name for name in wanted if name[0] != "."}, tuple(n for n in wanted if n[0] == ".")
         if not self.path.is_dir():
             return []
+        named = [*self._named, *((file, file.name.lower()) for file in self.around)]
         return [
             file
-            for file, name in self._named
+            for file, name in named
             if (name in plain or (endings and name.endswith(endings))) and (is_image(name) or not file.is_fifo())
         ]
 

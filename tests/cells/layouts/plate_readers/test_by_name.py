@@ -144,3 +144,12 @@ def test_what_is_called_a_site_is_a_field_however_small(tmp_path: Path, site: st
     for channel in ("DNA", "Actin"):
         tifffile.imwrite(tmp_path / f"A01_{site}_{channel}.tif", np.zeros((8, 8), np.uint16))
     assert open_source(tmp_path).kind == kind
+
+
+def test_a_time_of_imagexpress_alone_has_the_channels_that_the_plate_names(tmp_path: Path) -> None:
+    plate = write_plates(tmp_path, "imagexpress", stub_plate("BR1", ["A01"], sites=1)) / "BR1"
+    whole, part = list_source(plate), list_source(plate / "TimePoint_1")
+    assert whole.channels == part.channels == ("DNA", "actin", "tubulin")
+    assert part.table["plate"].tolist() == ["BR1"]
+    (plate / "TimePoint_1").rename(plate / "mine")
+    assert list_source(plate / "mine").channels is None  # what lies around a folder of any name is not its own

@@ -132,3 +132,18 @@ def test_a_half_written_ome_file_is_one_sentence(plate: Path) -> None:
     path.write_text(text.replace("C2.tif", "C1.tif"), encoding="utf-8")
     with pytest.raises(SourceError, match=r"says that W0002F0001T0001Z001C1\.tif holds several planes"):
         list_source(plate)
+
+
+def test_the_folder_of_images_alone_is_read_by_the_files_around_it(plate: Path) -> None:
+    whole, part = open_source(plate, kind="fields"), open_source(plate / "Image", kind="fields")
+    assert whole.pixel_size
+    assert (part.pixel_size, part.channels) == (whole.pixel_size, whole.channels)
+    assert part.table.equals(whole.table)
+    assert part.layout == whole.layout
+    (plate / "Image" / "W0013F0002T0001Z001C3.tif").unlink()
+    assert "BR1/MeasurementData.mlf lists 1 image (in B01) that is not there." in list_source(plate.parent).notes
+    assert not any("is not there" in note for note in list_source(plate / "Image").notes)  # it may be elsewhere
+    without_files(plate)
+    (plate / "MeasurementResult.ome.xml").write_text(ome(plate), encoding="utf-8")
+    assert open_source(plate / "Image", kind="fields").pixel_size == 0.325
+    assert not any("is not there" in note for note in list_source(plate / "Image").notes)

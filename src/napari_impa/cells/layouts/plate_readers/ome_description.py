@@ -102,7 +102,9 @@ class OmeDescriptions:
         return tuple(dict.fromkeys(name for field in fields for name in field.channels if name))
 
     def notes(self, images: Iterable[Path]) -> tuple[str, ...]:
-        """What a user has to know: images that are described and not there."""
+        """What a user has to know: images that are described and not there, where they would be below the source."""
+        if set(self._source.around).intersection(self.files):
+            return ()
         there = {(folder_around(self._source.folder(file), self._by_folder), _key(file.name)) for file in images}
         named = ((folder, name) for folder, names in self._by_folder.items() for name in names)
         files = ", ".join(map(self._source.below, list(self.files)[:NAMED]))

@@ -111,11 +111,12 @@ class YokogawaMeasurements:
     def notes(self, source: SourceFiles, images: Iterable[Path]) -> list[str]:
         """What a user has to know: images that are listed and not there, and those that the microscope did not take."""
         there = {(folder_around(source.folder(file), self._by_folder), file.stem) for file in images}
+        elsewhere = set(source.around)  # they list images of folders that were not given, too
         said: list[str] = []
         for folder, one in self._by_folder.items():
             missing = Counter(record.well for stem, record in one.images.items() if (folder, stem) not in there)
             data = source.below(one.files[0]) if one.files else ""
-            if missing:
+            if missing and not elsewhere.intersection(one.files):
                 said.append(f"{data} lists {_many(missing, 'image')} that {_is(missing)} not there.")
             if one.failed:
                 said.append(f"{data} notes {_many(one.failed, 'error')} of the microscope in place of an image.")
