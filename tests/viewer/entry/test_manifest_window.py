@@ -92,6 +92,15 @@ def test_the_users_own_choice_of_a_reader_stays(plugin: Any) -> None:
     assert get_settings().plugins.extension2reader[FOLDERS] == "napari"
 
 
+def test_nothing_of_ours_stays_in_the_preferences_when_the_plugin_is_disabled(plugin: Any) -> None:
+    before = {"*.czi": "other", OURS[1]: "napari"}
+    get_settings().plugins.extension2reader = dict(before)
+    plugin.activate("napari-impa")
+    assert get_settings().plugins.extension2reader[FOLDERS] == "napari-impa"
+    plugin.disable("napari-impa")
+    assert get_settings().plugins.extension2reader == before
+
+
 @pytest.fixture
 def no_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let napari's question who is to open a path fail."""

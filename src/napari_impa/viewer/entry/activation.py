@@ -22,11 +22,12 @@ _CONTEXT = "napari/layers/context"
 
 
 def activate(context: Any) -> None:
-    """Prefer our reader for files that are ours alone, and add the context menu's entry until `context` is disposed.
+    """Prefer our reader for what is ours, and add the context menu's entry, until `context` is disposed.
 
     napari takes no entries of manifests into the layer list's context menu, so it is added to napari's application.
     """
     prefer_our_reader()
+    context.register_disposable(forget_our_reader)
     app = Application.get_app("napari")
     if app is not None and PERTURB_LAYERS not in app.commands:
         context.register_disposable(add_context_entry(app))
@@ -74,6 +75,19 @@ def prefer_our_reader() -> None:
         wanted = {FOLDERS: PLUGIN, **before, **wanted}
     if wanted != before:
         plugins.extension2reader = wanted
+
+
+def forget_our_reader() -> None:
+    """Take our reader out of napari's preferences when the plugin is disabled: it would be missed for each folder."""
+    from napari.settings import get_settings
+
+    plugins = get_settings().plugins
+    ours = (*OURS, FOLDERS)
+    plugins.extension2reader = {
+        pattern: reader
+        for pattern, reader in plugins.extension2reader.items()
+        if pattern not in ours or reader != PLUGIN
+    }
 
 
 def others_read_folders() -> bool:
