@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from workbooks import write_ods, write_xlsx
 
-from napari_impa.cells.plate_maps import read_plate_map
-from napari_impa.cells.plate_maps.grids import find_grids, plate_said
+from napari_impa.cells.plate_maps import join_plate_map, read_plate_map
+from napari_impa.cells.plate_maps.grids import plate_said
+from napari_impa.cells.plate_maps.well_grids import find_grids
 from napari_impa.cells.sheets import Sheet
 from napari_impa.cells.wells import PLATE_FORMATS, Well, row_letters
 from napari_impa.errors import SourceError
 
 SHAPES = sorted(PLATE_FORMATS.values())
+A, B = Well(0, 0), Well(0, 1)
 
 
 def drawn(
@@ -65,6 +68,34 @@ def test_a_grid_is_found_in_any_corner_with_empty_rows_between_and_turned(
     assert found == values
 
 
+@given(
+    st.sampled_from(SHAPES), st.sets(st.integers(0, 31), min_size=2), st.sets(st.integers(0, 47), min_size=2),
+    st.integers(0, 3), st.integers(0, 3), st.booleans(),
+)  # fmt: skip
+def test_rows_and_columns_may_be_left_out_of_plates_of_any_size(
+    shape: tuple[int, int], kept_rows: set[int], kept_columns: set[int], top: int, left: int, lower: bool
+) -> None:
+    rows, columns = (
+        sorted({one % size for one in kept}) for kept, size in zip((kept_rows, kept_columns), shape, strict=True)
+    )
+    if min(len(rows), len(columns)) < 2:
+        return
+    values = {Well(row, column): f"{row} {column}" for row in rows for column in columns}
+    drawn_rows = [["drug", *(f"{column + 1:02d}" for column in columns)]]
+    for row in rows:
+        letters = row_letters(row).lower() if lower else row_letters(row)
+        drawn_rows.append([letters, *(values[Well(row, column)] for column in columns)])
+    (grid,) = find_grids(on_sheet((top, left, drawn_rows)))
+    assert dict(zip(grid.wells, grid.values, strict=True)) == values
+
+
+def test_what_letters_mean_below_a_grid_is_no_row_of_it() -> None:
+    shape = (2, 3)
+    rows = [*drawn(shape, {A: "N"}, corner="drug"), [""] * 4, ["N", "negative", "", ""], ["P", "positive", "", ""]]
+    (grid,) = find_grids(on_sheet((0, 0, rows)))
+    assert grid.shape == shape
+
+
 @given(plates(), plates(), st.booleans(), st.integers(1, 3))
 def test_several_grids_of_a_sheet_are_told_apart(
     first: tuple[tuple[int, int], dict[Well, str]],
@@ -106,9 +137,6 @@ def test_inner_wells_alone_are_a_part_of_a_plate(tmp_path: Path) -> None:
     assert found.wells.tolist() == ["B02", "B03", "C04"]
     assert found.form == "1 grid of 2×3 (a part of a plate): condition"
     assert "The grid in rows 1 to 3 of sheet map has no title; taken for condition (guessed)." in found.notes
-
-
-A, B = Well(0, 0), Well(0, 1)
 
 
 @pytest.mark.parametrize("write", [write_xlsx, write_ods])
@@ -163,6 +191,23 @@ def test_sheets_that_say_the_same_are_plates(tmp_path: Path) -> None:
     assert found.plates is not None
     assert dict(zip(found.plates, found.values["drug"], strict=True)) == {"x": "DMSO", "y": "taxol"}
     assert "The sheets of map.xlsx were taken for plates (x, y; guessed)." in found.notes
+
+
+@pytest.mark.parametrize("corner", ["compound", ""])
+def test_sheets_of_plates_without_images_say_nothing_of_those_that_have(tmp_path: Path, corner: str) -> None:
+    """Once the last sheet was taken for what is in all plates."""
+    shapes = {"BR1": (8, 12), "BR2": (16, 24), "BR3": (8, 12)}
+    sheets = {name: drawn(shape, {A: f"in {name}"}, corner=corner) for name, shape in shapes.items()}
+    sheets["cell line"] = drawn((8, 12), {A: "U2OS"})
+    found = read_plate_map(write_xlsx(tmp_path / "map.xlsx", sheets), ["BR1", "X"])
+    assert found.plates is not None
+    says = found.values[corner or "condition"]
+    assert dict(zip(found.plates, says, strict=True)) == {name: f"in {name}" for name in shapes}
+    assert found.values["cell line"].tolist() == ["U2OS"] * 3
+    assert "The sheets of map.xlsx were taken for plates (BR1, BR2, BR3; guessed)." in found.notes
+    table, report = join_plate_map(pd.DataFrame({"plate": ["BR1"], "well": ["A1"]}), found)
+    assert table[corner or "condition"].tolist() == ["in BR1"]
+    assert "2 plates of it have no images: BR2, BR3." in report.sentences()
 
 
 def test_two_grids_that_say_the_same_are_refused(tmp_path: Path) -> None:
