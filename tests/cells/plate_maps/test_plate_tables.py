@@ -74,15 +74,42 @@ def test_jump_tables_are_joined_by_their_ids(tmp_path: Path) -> None:
         "Metadata_JCP2022,Metadata_InChIKey,Metadata_SMILES\nJCP2022_033924,I,CS(C)=O\nJCP2022_000001,K,CC\n",
     )
     write(tmp_path / "orf.csv.gz", "Metadata_JCP2022,Metadata_Symbol\nJCP2022_900001,TP53\n")
-    write(tmp_path / "perturbation_control.csv", "Metadata_JCP2022,Metadata_pert_type\nJCP2022_033924,negcon\n")
+    write(
+        tmp_path / "perturbation_control.csv",
+        "Metadata_JCP2022,Metadata_pert_type,Metadata_Name,Metadata_modality\nJCP2022_033924,negcon,DMSO,compound\n",
+    )
     found = read_plate_map(tmp_path / "well.csv.gz", ["BR1"])
     table = found.values
     assert table["Metadata_SMILES"].fillna("-").tolist() == ["CS(C)=O", "CC", "-"]
     assert table["Metadata_Symbol"].fillna("-").tolist() == ["-", "-", "TP53"]
     assert table["Metadata_Batch"].tolist() == ["b1"] * 3
-    assert guess_labels(table) == ["Metadata_JCP2022"]
-    assert guess_control(table, "Metadata_JCP2022") == "JCP2022_033924"
+    assert table["perturbation"].tolist() == ["DMSO", "JCP2022_000001", "TP53"]
+    assert (
+        "perturbation is by Metadata_Name and Metadata_Symbol, or Metadata_JCP2022 where there is none." in found.notes
+    )
+    assert guess_labels(table) == ["perturbation"]
+    assert guess_control(table, "perturbation") == "DMSO"
     assert len(read_plate_map(tmp_path)) == 4
+
+
+def test_a_gene_of_two_libraries_is_two_perturbations(tmp_path: Path) -> None:
+    ids = ["JCP2022_900001", "JCP2022_800001", "JCP2022_800002", "JCP2022_800002", "JCP2022_000009"]
+    rows = "".join(f"BR1,A0{number},{one}\n" for number, one in enumerate(ids, 1))
+    write(tmp_path / "well.csv.gz", f"Metadata_Plate,Metadata_Well,Metadata_JCP2022\n{rows}")
+    write(tmp_path / "orf.csv.gz", "Metadata_JCP2022,Metadata_Symbol\nJCP2022_900001,TP53\n")
+    genes = "JCP2022_800001,TP53\nJCP2022_800002,MYC\n"
+    write(tmp_path / "crispr.csv.gz", f"Metadata_JCP2022,Metadata_Gene\n{genes}")
+    table = read_plate_map(tmp_path).values
+    named = ["TP53 (JCP2022_900001)", "TP53 (JCP2022_800001)", "MYC", "MYC", "JCP2022_000009"]
+    assert table["perturbation"].tolist() == named
+
+
+def test_a_map_that_names_all_its_perturbations_keeps_its_own_column(tmp_path: Path) -> None:
+    head = "well,Metadata_JCP2022,pert_iname,perturbation\n"
+    write(tmp_path / "map.csv", f"{head}A01,JCP2022_1,DMSO,none\nA02,JCP2022_2,,drug\n")
+    assert read_plate_map(tmp_path / "map.csv").values["perturbation"].tolist() == ["none", "drug"]
+    write(tmp_path / "map.csv", "well,Metadata_JCP2022,pert_iname\nA01,JCP2022_1,DMSO\nA02,JCP2022_2,taxol\n")
+    assert "perturbation" not in read_plate_map(tmp_path / "map.csv").values
 
 
 def test_a_folder_that_is_no_plate_map(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from napari_impa.cells.plate_maps.controls import with_named_controls
 from napari_impa.cells.plate_maps.grids import GRIDS
 from napari_impa.cells.plate_maps.long_form import LONG_FORM
 from napari_impa.cells.plate_maps.map_file import MapFile, PlateMapForm
+from napari_impa.cells.plate_maps.perturbation_names import with_perturbation_names
 from napari_impa.cells.plate_maps.units import ColumnUnit, with_doses
 from napari_impa.cells.sheets.texts import Spellings, spellings, tidy
 from napari_impa.cells.words import TREATMENT
@@ -97,7 +98,8 @@ def read_plate_map(path: str | Path, plates: Sequence[str] = ()) -> PlateMap:
         rows = with_companions(rows, path)
     if not len(rows.wells):
         raise SourceError(f"{path} says nothing of any well; fill it in.")
-    raw = rows.values.loc[:, (rows.values != "").any(axis=0).to_numpy(bool)]
+    named = with_perturbation_names(rows.values.loc[:, (rows.values != "").any(axis=0).to_numpy(bool)])
+    raw = named.values
     ways = [found for name in TREATMENT.all(raw) for found in spellings(name, Counter(map(str, raw[name])))]
     values = pd.DataFrame({tidy(str(name)): _tidied(raw[name]) for name in raw.columns}, index=raw.index, dtype=object)
     controls = with_named_controls(values)
@@ -109,7 +111,7 @@ def read_plate_map(path: str | Path, plates: Sequence[str] = ()) -> PlateMap:
     known = PlateMap(
         path.name, rows.form, rows.wells, None if rows.plates is None else _tidied(pd.Series(rows.plates)), values,
         doses.units, tuple(way for way in ways if not controls.settled(way)),
-        (*rows.notes, *controls.notes, *doses.notes), form.name,
+        tuple(filter(None, (*rows.notes, named.note, *controls.notes, *doses.notes))), form.name,
     )  # fmt: skip
     return _each_once(known)
 

@@ -13,6 +13,8 @@ from napari_impa.cells.folder import crop_source
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
 from napari_impa.cli.main import main
+from napari_impa.work.catalog import load_model
+from napari_impa.work.training_plan import cells_of, plan_of
 
 CHANNELS = ("DNA", "ER", "RNA", "AGP", "Mito")
 BATCH = "2021_04_26_Batch1"
@@ -107,3 +109,47 @@ def test_look_says_it(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out
     for what in ("aspirin", "caffeine", "DMSO", "OrigMito", "Illumination is corrected", "took "):
         assert what in said
+
+
+def jump_tables(folder: Path) -> Path:
+    """JUMP's own tables of the same plate: ids in the wells, structures, and a name for the control alone."""
+    ids = {"A01": "JCP2022_033924", "A02": "JCP2022_000001", "B01": "JCP2022_000002", "B02": "JCP2022_033924"}
+    known = dict(zip(dict.fromkeys(ids.values()), SMILES.values(), strict=True))
+    of_wells = [
+        {"Metadata_Source": "source_4", "Metadata_Plate": plate, "Metadata_Well": well, "Metadata_JCP2022": one}
+        for plate in ("BR00121438", "BR00121439")
+        for well, one in ids.items()
+    ]
+    write_table(folder / "well.csv.gz", of_wells)
+    structures = [{"Metadata_JCP2022": one, "Metadata_SMILES": smiles} for one, smiles in known.items()]
+    write_table(folder / "compound.csv.gz", structures)
+    control = {"Metadata_JCP2022": "JCP2022_033924", "Metadata_pert_type": "negcon", "Metadata_Name": "DMSO"}
+    write_table(folder / "perturbation_control.csv", [control])
+    return folder / "well.csv.gz"
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_training_learns_its_conditions_by_name_and_structure(
+    gallery: Path, own: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rdkit")
+    barcodes = gallery / "workspace" / "metadata" / "platemaps" / BATCH / "barcode_platemap.csv"
+    named = dict(zip(SMILES, ("DMSO", "JCP2022_000001", "JCP2022_000002") if own else SMILES, strict=True))
+    plate_map = jump_tables(tmp_path / "metadata") if own else barcodes
+    read = [str(gallery), "--plate-map", str(plate_map), "--layout", "load_data", "--illumination", "table"]
+    main(["look", *read])
+    said = capsys.readouterr().out
+    assert "Metadata_SMILES" in said if own else "smiles" in said
+    for name in named.values():
+        assert name in said
+    main([
+        "train", *read, "--segment", "nuclei", "--size", "24", "--steps", "2", "--batch-size", "2", "--preset", "tiny",
+        "--description", "bit", "--out", str(tmp_path / "run"), "--device", "cpu",
+    ])  # fmt: skip
+    plan, model = plan_of(tmp_path / "run"), load_model(tmp_path / "run")
+    assert plan.label == (("perturbation",) if own else ("pert_iname",))
+    assert (model.control, {model.control, *model.conditions}) == ("DMSO", set(named.values()))
+    assert model.channels == tuple(f"Orig{channel}" for channel in CHANNELS)
+    cells = cells_of(plan)
+    smiles = cells.table["Metadata_SMILES" if own else "smiles"]
+    assert dict(zip(cells.conditions, smiles, strict=True)) == {named[name]: one for name, one in SMILES.items()}
