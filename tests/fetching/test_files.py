@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from local_server import Server
 
+from napari_impa.cells.beside import writer_tag
 from napari_impa.errors import FetchError
 from napari_impa.fetching.files import fetch_file
 from napari_impa.fetching.image_sets import BBBC014, BBBC022, IMAGE_SETS
@@ -40,6 +43,18 @@ def test_fetched_once(server: Server, tmp_path: Path) -> None:
     assert len(server.requests) == 1
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert [one.name for one in path.parent.iterdir()] == ["a.tif"]
+
+
+def test_what_a_killed_process_was_fetching_is_removed_by_the_next(server: Server, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    computer, _, ours = writer_tag().partition("-")
+    left = [tmp_path / "cache" / f".arriving.{computer}-{process}.x" for process in (ended.pid, ours)]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "half").write_bytes(b"half")
+    fetch_file(server.url("a.tif"), tmp_path / "cache" / "a.tif")
+    assert sorted(one.name for one in (tmp_path / "cache").iterdir()) == [left[1].name, "a.tif"]
 
 
 @pytest.mark.parametrize("fault", [503, ("cut", 1000)])

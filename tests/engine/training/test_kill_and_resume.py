@@ -74,12 +74,12 @@ def test_killed_at_random_moments(tmp_path: Path, recipe: str) -> None:
         wait_until(process, broken, step)
         time.sleep(rng.uniform(0, 0.3))
         until = time.monotonic() + number % 2  # every second kill waits for a file that is just being written
-        while not list(broken.folder.rglob("*.partial")) and time.monotonic() < until:
+        while not list(broken.folder.rglob(".*.partial*")) and time.monotonic() < until:
             pass
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the training ended before it was killed: more STEPS are needed"
-        writes += bool(list(broken.folder.rglob("*.partial")))
+        writes += bool(list(broken.folder.rglob(".*.partial*")))
     process = start(source, broken.folder, recipe)
     _, said = process.communicate()
     assert process.returncode == 0, said
@@ -97,4 +97,4 @@ def test_killed_at_random_moments(tmp_path: Path, recipe: str) -> None:
     assert list(broken.history["step"]) == list(range(1, STEPS + 1))
     losses = [run.history.drop(columns="seconds") for run in (whole, broken)]
     assert losses[0].equals(losses[1])
-    assert not list(broken.folder.rglob("*.partial"))
+    assert not list(broken.folder.rglob(".*.partial*"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -221,7 +222,18 @@ def test_a_full_disk_is_said_and_the_old_checkpoint_stays(make_trainer: Make, mo
     with pytest.raises(Exception, match="free some space"):
         trainer.save()
     assert trainer.run.checkpoint_path.read_bytes() == before
-    assert not list(trainer.run.folder.rglob("*.partial"))
+    assert not list(trainer.run.folder.rglob(".*.partial*"))
+
+
+def test_one_whose_folder_was_removed_is_left_without_another_error(make_trainer: Make) -> None:
+    trainer = make_trainer()
+    events = iter(trainer)
+    next(events)
+    shutil.rmtree(trainer.run.folder)
+    with pytest.raises(TrainingError, match="is gone"):
+        trainer.save()
+    events.close()  # as when the error ends the loop over them
+    assert not trainer.run.folder.exists()
 
 
 def test_conditions_that_cannot_be_trained_are_refused(make_trainer: Make, cells: Cells) -> None:

@@ -214,7 +214,8 @@ class Trainer(Steered):
                 self._checkpoints.write(self._position)  # what a training that fails early goes back to
             yield from self._steps()
         except GeneratorExit:
-            self.save()
+            if self.run.exists:  # else there is nothing to keep it in, which has been said
+                self.save()
             raise
         except Abandoned:
             self._checkpoints.rows = []  # which come after the checkpoint

@@ -54,7 +54,7 @@ def test_a_run_that_never_made_a_step(make_trainer: Make) -> None:
     ("name", "content", "words"),
     [
         ("config.json", b"{", "holds no run"),
-        ("config.json", b"[]", "cannot be read"),
+        ("config.json", b"[]", "holds no run"),
         ("config.json", b'{"settings": {"size": 7}}', "crop side of 7 px"),
         ("model.impa", b"nonsense", "damaged or not a model file"),
         ("model.impa", None, "model.impa is missing"),
