@@ -58,6 +58,15 @@ def test_headers_of_pixels(path: Path, head: str, in_memory: bool) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.parametrize("name", ["meta.json", "pixels.npy", "table.csv"])
+def test_a_pipe_in_cells_is_not_waited_for(path: Path, name: str) -> None:
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    with pytest.raises(CellsError, match="cells"):
+        open_cells(path)
+
+
 def test_deep_json(path: Path) -> None:
     (path / "meta.json").write_text("[" * 100_000)
     with pytest.raises(CellsError):

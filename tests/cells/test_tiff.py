@@ -115,3 +115,16 @@ def test_what_was_there_before_stays_when_writing_fails(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
     with pytest.raises(CellsError, match="cannot be written"), written_beside(path / "below" / "a.txt"):
         pass
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_planes_that_are_not_there_are_refused(tmp_path: Path, tag: int) -> None:
+    path = save_ome_tiff(TiffPicture(np.ones((2, 8, 8), np.uint16), ("DNA", "actin")), tmp_path / "f")
+    with tifffile.TiffFile(path) as file:
+        at = [page.tags[tag].valueoffset for page in file.pages]
+    data = bytearray(path.read_bytes())
+    for offset in at:
+        data[offset : offset + 4] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(CellsError):
+        read_ome_tiff(path)

@@ -246,6 +246,8 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
     path = taken_back(Path(path))
     if not (path / "meta.json").is_file():
         raise CellsError(f"{path} is not a .cells folder (it has no meta.json).")
+    if not (path / "pixels.npy").is_file():  # a pipe would be waited for
+        raise CellsError(f"{path} cannot be read as .cells (it has no pixels.npy); crop the images again.")
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         if meta.get("format", 0) > FORMAT:

@@ -129,6 +129,10 @@ def read_ome_tiff(path: str | Path) -> TiffPicture:
         root = ElementTree.fromstring(xml)
         image = next((node for node in root.iter() if node.tag.endswith("}Pixels")), root)
         names = [node.get("Name") or "" for node in image if node.tag.endswith("}Channel")]
+        count = pixels.shape[-3]
+        if not pixels.size or len(names) > count:
+            raise CellsError(f"{path} holds {count} planes of channels, not the {len(names)} that it names.")
+        names += [""] * (count - len(names))
         channels = tuple(name or f"channel {number + 1}" for number, name in enumerate(names))
         size = ome_metadata(xml, len(names))[1] or 0.0
         about = _annotation(root)

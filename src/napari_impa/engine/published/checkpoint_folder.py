@@ -33,6 +33,8 @@ _DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeEr
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():  # a pipe would be waited for
+        raise ModelError(f"{path} is no file; get the checkpoint again.")
     try:
         with warnings.catch_warnings(action="ignore"):  # torch's doubts about a file that is none
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -68,6 +68,8 @@ class Run:
         TrainingError
             If the folder holds no run.
         """
+        if not self.exists:
+            raise TrainingError(f"{self.folder} holds no run (no config.json).")
         try:
             config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
             if not isinstance(config, dict):
@@ -182,6 +184,8 @@ class Run:
     @property
     def source(self) -> dict[str, Any]:
         """Where the cells came from and how they were cut, see `keep_source`; empty where that was not kept."""
+        if not (self.folder / SOURCE).is_file():
+            return {}
         try:
             source: dict[str, Any] = json.loads((self.folder / SOURCE).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
