@@ -110,6 +110,26 @@ def test_cellprofilers_database(plate: Path, tmp_path: Path) -> None:
         cut(plate, tmp_path / "no.sqlite")
 
 
+def test_cytotables_parquet(plate: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    objects = pd.DataFrame(rows("Nuclei_Location_Center_")).rename(
+        columns={f"Nuclei_Location_Center_{a}": f"Nuclei_Location_Center_{a.upper()}" for a in "xy"}
+    )
+    files = ["P1_A01_s1_w1.tif"] * 3 + ["P1_B02_s1_w1.tif"] * 3
+    objects = objects.assign(
+        Metadata_ImageNumber=[1] * 3 + [2] * 3, Metadata_ObjectNumber=[1, 2, 3] * 2, Image_FileName_DNA=files,
+        Image_PathName_DNA="/home/ubuntu", Image_Metadata_Well=["A01"] * 3 + ["B02"] * 3,
+    )  # fmt: skip
+    path = tmp_path / "cells.parquet"
+    objects.to_parquet(path)
+    cells = cut(plate, path)
+    assert is_right(cells)
+    assert "Image_PathName_DNA" not in cells.table
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"cells\.parquet cannot be read as a parquet table"):
+        cut(plate, path)
+
+
 def test_what_is_amiss_is_said(plate: Path, tmp_path: Path) -> None:
     table = tmp_path / "cells.csv"
     given = rows(well="{well}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from napari_impa.cells.plate_maps import FORMS, read_plate_map
@@ -90,6 +91,19 @@ def test_jump_tables_are_joined_by_their_ids(tmp_path: Path) -> None:
     assert guess_labels(table) == ["perturbation"]
     assert guess_control(table, "perturbation") == "DMSO"
     assert len(read_plate_map(tmp_path)) == 4
+
+
+def test_jump_tables_may_be_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    wells = {"Metadata_Plate": ["BR1"] * 2, "Metadata_Well": ["A01", "A02"]}
+    ids = {"Metadata_JCP2022": ["JCP2022_033924", "JCP2022_000001"]}
+    pd.DataFrame(wells | ids).to_parquet(tmp_path / "well.parquet")
+    compounds = pd.DataFrame({**ids, "Metadata_SMILES": ["CS(C)=O", None], "synonyms": [["DMSO", "solvent"], []]})
+    compounds.to_parquet(tmp_path / "compound.parquet")
+    found = read_plate_map(tmp_path, ["BR1"])
+    assert found.wells.tolist() == ["A01", "A02"]
+    assert found.values["Metadata_SMILES"].fillna("-").tolist() == ["CS(C)=O", "-"]
+    assert found.values["synonyms"].fillna("-").tolist() == ["DMSO solvent", "-"]
 
 
 def test_a_gene_of_two_libraries_is_two_perturbations(tmp_path: Path) -> None:

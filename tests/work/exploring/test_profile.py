@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -72,6 +74,33 @@ def test_parquet_is_the_same_table(model: IMPA, cells: Cells, tmp_path: Path) ->
     pytest.importorskip("pyarrow")
     one, other = (write_profiles(tmp_path / f"p{end}", cells, model=model, by="fast") for end in (".csv", ".parquet"))
     pd.testing.assert_frame_equal(pd.read_csv(one), pd.read_parquet(other), check_dtype=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize("end", [".parquet", ".h5ad", ".PARQUET", ".H5AD"])
+@pytest.mark.parametrize("per", ["cell", "well"])
+def test_whatever_is_known_of_cells_is_written(
+    end: str, per: Literal["cell", "well"], cells: Cells, tmp_path: Path
+) -> None:
+    """Columns of texts and numbers, of nothing, and of names that a file of folders takes for paths."""
+    few = cells.take(np.arange(6))
+    odd = {"mixed": ["a", 1, 2.5, None, True, "1"], "nothing": [None] * 6, "dose µM/l": range(6), "seen": [True] * 6}
+    few = replace(few, table=few.table.assign(**odd))
+    pytest.importorskip("pyarrow" if end.lower() == ".parquet" else "anndata")
+    path = write_profiles(tmp_path / f"p{end}", few, by="fast", nuclei_channel="DNA", per=per)
+    if end.lower() == ".parquet":
+        found = pd.read_parquet(path)
+        if per == "cell":
+            assert found["Metadata_mixed"].fillna("-").tolist() == ["a", "1", "2.5", "-", "True", "1"]
+            assert found["Metadata_dose µM/l"].tolist() == list(range(6))
+        assert len(found) == (6 if per == "cell" else len(few.table[["plate", "well"]].drop_duplicates()))
+    else:
+        import anndata
+
+        read = anndata.read_h5ad(path)
+        if per == "cell":
+            assert read.obs["mixed"].astype(object).fillna("").tolist() == ["a", "1", "2.5", "", "True", "1"]
+            assert read.obs["dose µM_l"].tolist() == list(range(6))
+        assert read.obs["condition"].notna().all()
 
 
 def test_the_command_line_writes_profiles(cells_path: Path, tmp_path: Path) -> None:

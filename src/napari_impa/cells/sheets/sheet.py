@@ -80,6 +80,8 @@ def text_of(value: object) -> str:
     """
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, (np.ndarray, list)):
+        return " ".join(map(text_of, value))
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return ""
     if isinstance(value, (bool, np.bool_)):

@@ -14,12 +14,13 @@ from napari_impa.analysis.features import FEATURE_SPACES
 from napari_impa.analysis.phenotypes.style_map import styles_of
 from napari_impa.cells.beside import written_beside
 from napari_impa.cells.store import Cells
+from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import BATCH_LABEL, PLATE, SITE, WELL, guess_nuclei_channel
 from napari_impa.engine.model.intensity import intensity_limits
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError
 from napari_impa.watch import UNWATCHED, Checked, Watch
-from napari_impa.work.exploring.table_file import TABLE_FILES, check_table_file
+from napari_impa.work.exploring.table_file import TABLE_FILES, check_table_file, of_one_kind
 
 Per = Literal["cell", "well"]
 """What has a row of its own."""
@@ -92,8 +93,9 @@ def write_profiles(
             yield part, values.astype(np.float32)
             watch.report(part.stop, len(cells), "measuring cells")
 
+    kind = path.suffix.lower()
     with written_beside(path) as partial:
-        if per == "cell" and path.suffix == ".csv":
+        if per == "cell" and kind == ".csv":
             for part, values in blocks():
                 table = pd.concat(
                     [known.iloc[part].reset_index(drop=True), pd.DataFrame(values, columns=names)], axis=1
@@ -101,14 +103,16 @@ def write_profiles(
                 table.to_csv(partial, mode="a" if part.start else "w", index=False, header=part.start == 0)
             return path
         whole = np.concatenate([values for _, values in blocks()])
-        styles = None if model is None or path.suffix != ".h5ad" else styles_of(model, cells, watch=Checked(watch))
+        styles = None if model is None or kind != ".h5ad" else styles_of(model, cells, watch=Checked(watch))
         if per == "well":
             known, whole, styles = _of_wells(known, whole, styles)
-        if path.suffix == ".h5ad":
+        if kind == ".h5ad":
             _write_anndata(partial, known, whole, names, styles)
         else:
             table = pd.concat([known, pd.DataFrame(whole, columns=names)], axis=1)
-            table.to_csv(partial, index=False) if path.suffix == ".csv" else table.to_parquet(partial, index=False)
+            table.to_csv(partial, index=False) if kind == ".csv" else of_one_kind(table).to_parquet(
+                partial, index=False
+            )
     return path
 
 
@@ -165,9 +169,11 @@ def _write_anndata(
 ) -> None:
     import anndata
 
-    obs = known.rename(columns=lambda name: name.removeprefix(METADATA)).set_index(known.index.astype(str))
+    # a file of this kind is folders within folders: a name may have no slash
+    obs = known.rename(columns=lambda name: name.removeprefix(METADATA).replace("/", "_"))
+    obs = obs.set_index(known.index.astype(str))
     for column in obs:
-        if obs[column].dtype == object:
-            obs[column] = obs[column].astype(str)
+        if not pd.api.types.is_numeric_dtype(obs[column]):
+            obs[column] = obs[column].map(shortest).astype(object)
     more: dict[str, Any] = {} if styles is None else {"obsm": {"style": styles}}
     anndata.AnnData(values, obs=obs, var=pd.DataFrame(index=pd.Index(names)), **more).write_h5ad(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from napari_impa.cells.beside import written_beside
+from napari_impa.cells.tables import shortest
 from napari_impa.errors import CellsError, MissingDependencyError
 
 TABLE_FILES: Mapping[str, str | None] = {".csv": None, ".parquet": "pyarrow"}
@@ -49,7 +50,20 @@ def write_table_file(path: Path, table: pd.DataFrame) -> Path:
     """
     with written_beside(path) as partial:
         if path.suffix.lower() == ".parquet":
-            table.to_parquet(partial, index=False)
+            of_one_kind(table).to_parquet(partial, index=False)
         else:
             table.to_csv(partial, index=False)
     return path
+
+
+def of_one_kind(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns of one type each, as files of typed columns want them: mixed ones as texts.
+
+    A value that is missing stays so.
+    """
+    mixed = {}
+    for name in table.columns:
+        column = table[name]
+        if column.dtype == object and len({type(value) for value in column[column.notna()]}) > 1:
+            mixed[name] = column.map(shortest).where(column.notna(), None)
+    return table.assign(**mixed)
