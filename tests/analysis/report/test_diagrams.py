@@ -34,6 +34,11 @@ def test_families_are_named_with_how_many_of_them_move() -> None:
     assert "floor" not in words(families_diagram([FamilyBar("shape", 0.3)]))
 
 
+def test_the_same_values_are_the_same_bits() -> None:
+    bars = [FamilyBar("shape", 0.3, 0.2, 0.4, 0.9, 0.1, 12)]
+    assert families_diagram(bars) == families_diagram(bars)
+
+
 def test_a_longer_bar_for_more_of_the_gap() -> None:
     def width(closed: float) -> float:
         svg = families_diagram([FamilyBar("shape", closed)])
