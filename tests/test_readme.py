@@ -1,4 +1,4 @@
-"""README as PyPI and the napari hub show it: whole addresses, and nothing that they do not render."""
+"""README and recipe as PyPI, the napari hub and conda-forge take them: whole addresses, the same dependencies."""
 
 from __future__ import annotations
 
@@ -38,3 +38,12 @@ def test_it_renders() -> None:
     assert html is not None
     assert "<details>" in html
     assert '<img src="https://raw.githubusercontent.com/napari-impa/napari-impa/main/docs/images/demo.png"' in html
+
+
+def test_the_recipe_for_conda_wants_what_pyproject_wants() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recipe = (REPOSITORY / "packaging" / "conda-forge" / "recipe.yaml").read_text(encoding="utf-8")
+    run = recipe[recipe.index("  run:") : recipe.index("tests:")]
+    names = {"matplotlib-base": "matplotlib", "pytorch": "torch"}  # as conda-forge calls them
+    wanted = {names.get(name, name) + least for name, least in re.findall(r"- ([\w-]+) (>=[\w.]+)$", run, flags=re.M)}
+    assert wanted == set(project["dependencies"])
