@@ -141,6 +141,8 @@ class IMPA(Encoder):
     ) -> Cells:
         """Turn cells into what they would be under a condition, or under each of several, one after the other.
 
+        In what cells are unlike those that the model learned from is logged as a warning, each sentence once.
+
         Parameters
         ----------
         cells
@@ -160,8 +162,6 @@ class IMPA(Encoder):
             Where to compute; None leaves the model where it is.
         progress
             Called with cells done and cells in all.
-
-        In what cells are unlike those that the model learned from is logged as a warning, each sentence once.
 
         Returns
         -------
