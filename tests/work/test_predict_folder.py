@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 from stub_plates import spotted_plate
 
+from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import open_cells
 from napari_impa.cli import main
@@ -108,6 +111,36 @@ def test_several_processes_write_the_same(
     finally:
         torch.set_num_threads(before)
     assert files(tmp_path) == files(whole)
+
+
+def test_the_workers_of_a_scheduler_write_the_same(whole: Path, plate: Path, model_path: Path, tmp_path: Path) -> None:
+    """By --dask they cut, predict and measure; nothing is left of the model that was given to them."""
+    distributed = pytest.importorskip("distributed")
+    options = ["--out", str(tmp_path / "y"), "--table", str(tmp_path / "measurements.csv"), "--batch-size", "8"]
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_port=0, silence_logs=50
+    ) as cluster:
+        dask = ["--dask", cluster.scheduler_address]
+        main.main(["predict", str(model_path), str(plate), "--to", *TO, *options, *dask])
+    assert files(tmp_path) == files(whole)
+
+
+@pytest.mark.slow
+def test_the_report_is_that_of_evaluate(plate: Path, model: IMPA, model_path: Path, tmp_path: Path) -> None:
+    wells = open_source(plate).table["well"]
+    halves = tmp_path / "halves.csv"  # 24 controls
+    halves.write_text("\n".join(["well,compound", *(f"{w},{('DMSO', TO[0])[n % 2]}" for n, w in enumerate(wells))]))
+    choice = LayoutChoice(plate_map=str(halves))
+    plan = plan_for(plate, model_path, strength=0.8, seed=4, choice=choice)
+    made = predict_folder(plan, tmp_path / "y", model=model, report=tmp_path / "ours")
+    assert not made.without_report
+    _, evaluate = plan.commands(tmp_path / "y.cells", report=tmp_path / "theirs").splitlines()
+    main.main(shlex.split(evaluate)[1:])
+    ours, theirs = files(tmp_path / "ours"), files(tmp_path / "theirs")
+    pages = [re.sub(rb"<dt>date</dt>.*?</dd>", b"", one.pop("report.html")) for one in (ours, theirs)]
+    assert pages[0] == pages[1]
+    assert len(ours) >= 3
+    assert ours == theirs
 
 
 def test_there_is_a_process_a_core_where_there_is_enough_to_do(
