@@ -181,7 +181,7 @@ def test_the_plane_of_nuclei_is_chosen_by_name_by_likeness_or_as_asked(masked: P
 
 
 def test_masks_of_another_size_are_refused(masked: Path) -> None:
-    tifffile.imwrite(masked / "m.tif", np.ones((80, 121), np.uint16))
+    tifffile.imwrite(masked / "m.tif", np.eye(80, 121, dtype=np.uint16))
     with pytest.raises(SourceError, match="80×121 px but its image 80×120 px"):
         open_source(masked).field(0)
 

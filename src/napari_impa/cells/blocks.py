@@ -37,6 +37,7 @@ class LeftOut:
     blank_fields: list[str] = field(default_factory=list)
     fields_without_cells: list[str] = field(default_factory=list)
     fields_smaller_than_crops: list[str] = field(default_factory=list)
+    fields_like_labels: list[str] = field(default_factory=list)
 
     def so_far(self, done: int) -> dict[str, Any]:
         """What one that goes on behind so many fields or crops has to know."""
@@ -49,6 +50,8 @@ class LeftOut:
 
     def note(self, history: dict[str, Any]) -> None:
         """Write it into a history: what there is, and always how many lay at the border."""
+        if len(self.fields_like_labels) == history.get("fields"):
+            self.fields_like_labels = []  # images are drawn so here
         history |= {name: value for name, value in vars(self).items() if value or name == "left_out_at_border"}
 
 
@@ -113,6 +116,14 @@ def _is_blank(pixels: NDArray[Any]) -> bool:
     return finite.size == 0 or bool(finite.min() == finite.max())
 
 
+def _is_even(pixels: NDArray[Any]) -> bool:
+    """Whether what stands out of a channel (H, W) is even from pixel to pixel, as labels are and no image is."""
+    there = pixels > pixels.min()
+    both = there[:, :-1] & there[:, 1:]
+    even = both & (pixels[:, :-1] == pixels[:, 1:])
+    return bool(both.sum() > 100 and even.sum() > 0.9 * both.sum())
+
+
 def _good(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     """(n,) which crops hold an image: only finite numbers, and not all the same."""
     flat = pixels.reshape(len(pixels), -1)
@@ -173,6 +184,8 @@ def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | 
     crops = cut(site.pixels, labels, cutting.size, border=cutting.border)
     good = _good(crops.pixels) if len(crops.pixels) else np.zeros(0, bool)
     left_out = LeftOut(crops.left_out, int((~good).sum()))
+    if not cutting.method.takes_masks and _is_even(site.pixels[source.nuclei_channel(cutting.nuclei_channel)]):
+        left_out.fields_like_labels.append(site.name)
     if not good.any():
         return None, left_out
     place = crops.table[good]

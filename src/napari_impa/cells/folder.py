@@ -21,8 +21,10 @@ from napari_impa.cells.blocks import (
     blocks_of_fields,
     no_cells,
 )
+from napari_impa.cells.checks import listed
 from napari_impa.cells.checks.of_cells import cells_concerns
 from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
+from napari_impa.cells.layouts.entry import NO_IMAGE
 from napari_impa.cells.parts import CellsBlock, Share, write_cells
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
@@ -55,6 +57,7 @@ _LEFT_OUT = {
     "fields_smaller_than_crops": "",
     "blank_fields": "",
     "fields_without_cells": "",
+    "fields_like_labels": "",
 }
 """What `history` says of what was left out, in words where they are a count."""
 
@@ -262,15 +265,33 @@ def _logged(source: Source, cells: Cells) -> Cells:
 
     Who opens the source first is told by it (`Source.describe`), and says the rest as each command does.
     """
-    for line in source.notes:
+    if "; " in source.layout:  # of Z planes and times, which of them
+        logger.warning("%s: found by %s.", source.name, source.layout)
+    for line in (*source.notes, *source.passed_over(but=(NO_IMAGE,))):
         logger.warning("%s: %s", source.name, line)
     if source.kind == "cells":  # of which this was said when they were cut, and is said when they are used
         return cells
     if any(cells.history.get(key) for key in _LEFT_OUT if key != "left_out_at_border"):
         logger.warning("%s: %s", source.name, crop_summary(cells))
-    for concern in cells_concerns(cells):
-        logger.warning("%s: %s", source.name, concern.message)
+    for line in (*labelling_doubts(source, cells), *(concern.message for concern in cells_concerns(cells))):
+        logger.warning("%s: %s", source.name, line)
     return cells
+
+
+def labelling_doubts(source: Source, cells: Cells) -> tuple[str, ...]:
+    """Say which conditions of a source gave no cell at all, and where none is known to be the untreated control."""
+    if not cells.label:
+        return ()
+    names = sorted(set(map(str, cells.conditions)))
+    said = []
+    if lost := sorted({*map(str, condition_names(source.table, cells.label, cells.control))} - {"", *names}):
+        said.append(f"No cell was found of {listed(lost)}: look at their images, or leave them out.")
+    if cells.control is None and len(names) > 1:
+        said.append(
+            f"No untreated control is known among the conditions ({listed(names)}); name it (--control NAME) where "
+            "there is one."
+        )
+    return tuple(said)
 
 
 def crop_summary(cells: Cells) -> str:
@@ -285,6 +306,11 @@ def crop_summary(cells: Cells) -> str:
     small = facts.get("fields_smaller_than_crops", ())
     if small:
         text += f"; {len(small):,} field{'s' * (len(small) != 1)} smaller than a crop left out ({small[0]})"
+    if labels := facts.get("fields_like_labels", ()):
+        text += (
+            f"; {len(labels):,} look{'s' * (len(labels) == 1)} like labels and not like an image ({labels[0]}): name "
+            "masks after their image (a_masks.tif of a.tif)"
+        )
     empty = len(facts.get("blank_fields", ())) + len(facts.get("fields_without_cells", ()))
     return text + (f"; {empty:,} field{'s' * (empty != 1)} gave no cell" if empty else "") + "."
 

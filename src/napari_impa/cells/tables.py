@@ -55,6 +55,7 @@ _APART = " |"  # behind or between names that would be taken for another one
 _KNOWN_CONTROLS = frozenset(map(loosely, CONTROLS))
 _SURE_CONTROLS = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "control", "ctrl", "wt"}
 _NO_LABELS = (WHERE_IMAGED, IMAGED_TOGETHER, DOSE, CONTROL_MARK, SOLVENT, SMILES, MECHANISM, MODALITY, PLATE_MAP)
+_SHARE = re.compile(r"\(?\s*\d+(?:[.,]\d+)?\s*(?:%|percent)\s*\)?", re.IGNORECASE)
 _NAME = re.compile(r"[+-]?(?:0\d|\d+[eE]\d|\d{16,}\s*$)", re.ASCII)
 
 
@@ -324,6 +325,10 @@ def guess_control(table: pd.DataFrame, label: Sequence[str] | str) -> str | None
         for name in CONTROLS:
             if name in present:
                 return present[name]
+    for column in columns:  # DMSO 0.1 %
+        for text in _commonest(_texts(table[column])):
+            if _SHARE.sub("", text).strip(" ()").casefold() in _SURE_CONTROLS:
+                return text
     return None
 
 

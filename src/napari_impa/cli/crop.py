@@ -68,14 +68,14 @@ def crop(
     """
     from napari_impa.cells.blocks import workers_for
     from napari_impa.cells.checks.of_cells import cells_concerns
-    from napari_impa.cells.folder import crop_source, crop_summary
+    from napari_impa.cells.folder import crop_source, crop_summary, labelling_doubts
     from napari_impa.cells.source import open_source
 
     find = segmenter_of(segment, segment_option)
     with sharing() as share:
         say = speaker(share.rank)
         opened = open_source(source, kind="fields" if find else None, channels=channels, choice=choice)
-        say(opened.describe())
+        say("\n".join([opened.describe(), *opened.passed_over()]))
         with progress_watch("images", share.rank) as watch:
             cells = crop_source(
                 opened, out, size=size, segment=find, nuclei_channel=nuclei_channel, border=border, label=label,
@@ -83,6 +83,7 @@ def crop(
                 workers=workers_for(opened, jobs if share.count == 1 else 1, dask),
             )  # fmt: skip
         say(crop_summary(cells))
-        for concern in cells_concerns(cells) if share.rank == 0 else ():
-            say(f"Warning: {concern.message}")
+        if share.rank == 0:
+            for line in (*labelling_doubts(opened, cells), *(concern.message for concern in cells_concerns(cells))):
+                say(f"Warning: {line}")
         say(f"Saved {out if out.suffix == '.cells' else out.with_name(out.name + '.cells')}.")

@@ -96,7 +96,7 @@ def evaluate(
     find = segmenter_of(segment, segment_option)
     chosen = load_model(model).to(device)
     opened = open_source(source, kind="fields" if find else None, choice=choice)
-    print(opened.describe())
+    print("\n".join([opened.describe(), *opened.passed_over()]))
     with progress_watch("images") as watch:
         cells = cells_for(chosen, opened, segment=find, watch=watch)
     for line in doubts(cells, chosen):

@@ -99,7 +99,7 @@ def predict(
         chosen = load_model(model).to(group.device(device))
         targets = targets_of(chosen, to or (), smiles=smiles, dose=dose, new=new)
         opened = open_source(source, kind="fields" if find else None, channels=channels, choice=choice)
-        say(opened.describe())
+        say("\n".join([opened.describe(), *opened.passed_over()]))
         alone = group.count == 1
         asked = Workers(jobs or 1, dask) if jobs or dask else None
         workers = asked if alone else Workers()

@@ -56,7 +56,7 @@ def profile(
     out = checked_path(out, overwrite=overwrite)
     chosen = None if model is None else load_model(model)
     opened = open_source(source, kind="fields" if find else None, choice=choice)
-    print(opened.describe())
+    print("\n".join([opened.describe(), *opened.passed_over()]))
     with (
         progress_watch("cells") as watch,
         cells_beside(out, chosen, opened, segment=find, size=size, nuclei_channel=nuclei_channel, watch=watch) as cells,

@@ -86,7 +86,7 @@ def screen(
     for line in unread:
         print(f"Left out: {line}")
     opened = open_source(source, kind="fields" if find else None, choice=choice)
-    print(opened.describe())
+    print("\n".join([opened.describe(), *opened.passed_over()]))
     plan = ScreenPlan(
         targets=targets, wanted=like, by=features, most=cells, strength=strength, variability=variability, seed=seed,
         batch_size=batch_size,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 KINDS = (
-    "damaged", "swapped", "empty", "unlabelled", "spelled", "no control", "untrained", "overlap", "saturated",
-    "few", "one plate", "unscored", "nothing held out",
+    "damaged", "swapped", "brightness", "repeated", "empty", "unlabelled", "spelled", "spreadsheet", "no control",
+    "untrained", "overlap", "saturated", "few", "one plate", "unscored", "nothing held out",
 )  # fmt: skip
 """Kinds of concerns, the gravest first."""
 

@@ -13,7 +13,9 @@ from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, shortest
 
-WHATEVER_IS_DONE = frozenset({"swapped", "empty", "unlabelled", "spelled", "no control", "saturated"})
+WHATEVER_IS_DONE = frozenset(
+    {"swapped", "brightness", "repeated", "empty", "unlabelled", "spelled", "spreadsheet", "no control", "saturated"}
+)
 """Kinds of concerns that matter whatever the cells are used for; the others are about a training."""
 
 

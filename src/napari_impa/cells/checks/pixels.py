@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -30,6 +31,7 @@ FEWEST = 8
 _DISTINCT = 1.5  # distance of two channels in standard deviations from which they can be told apart
 _NOISE = 0.2  # 3×3 means leave 1/9 of the variance of pure noise
 _SIGMAS = (1, 2, 4, 8)
+_FEWEST_BRIGHT, _BRIGHTER = 3, 4  # images of a group, and times as bright, from which it is said
 
 
 def pixel_concerns(
@@ -64,6 +66,11 @@ def pixel_concerns(
     bright = {name: share for name, share in shares.items() if share >= SATURATED and name not in empty}
     if bright:
         found.append(Concern("saturated", _saturated(bright)))
+    if conditions is not None:
+        found += _repeated(pixels, conditions)
+    for groups, what in ((plates, f"{plate} "), (conditions, "")):
+        if groups is not None and not any(one.kind == "brightness" for one in found):
+            found += other_brightness(pixels, groups, what)
     swaps: list[Swap] = []
     if plates is not None:
         chosen = _controls(plates, conditions, control)
@@ -73,6 +80,65 @@ def pixel_concerns(
         swaps = swapped_channels(pixels, conditions, SWAPPED_CONDITION)
         found += [Concern("swapped", _swapped(swap, channels, "", len(set(conditions)))) for swap in swaps]
     return ranked(found)
+
+
+def other_brightness(pixels: NDArray[np.generic], groups: NDArray[np.object_], what: str = "") -> list[Concern]:
+    """Say where all channels of a group, background and all, are many times as bright as in the others.
+
+    No compound does that, but another bit depth, a scale of 0 to 1, or another exposure.
+
+    Parameters
+    ----------
+    pixels
+        (n, C, S, S).
+    groups
+        (n,) plate or condition of each.
+    what
+        What a group is called.
+    """
+    names = [name for name in sorted(set(groups)) if np.sum(groups == name) >= _FEWEST_BRIGHT]
+    if len(names) < 2:
+        return []
+    flat = _finite(pixels).reshape(*pixels.shape[:2], -1)
+    low, high = np.quantile(flat, (0.05, 0.98), axis=2)
+    lows = np.stack([np.median(low[groups == name], axis=0) for name in names])
+    spans = np.stack([np.median((high - low)[groups == name], axis=0) for name in names])
+    found = []
+    for number, name in enumerate(names):
+        rest = [np.median(np.delete(part, number, axis=0), axis=0) for part in (lows, spans)]
+        if (spans[number] <= 0).any() or (rest[1] <= 0).any():
+            continue
+        factors = spans[number] / rest[1]
+        grounds = [
+            mine / other for mine, other in zip(lows[number], rest[0], strict=True) if mine > 0 and other > 0
+        ] or list(factors)
+        both = [*factors, *grounds]
+        if min(both) >= _BRIGHTER or max(both) <= 1 / _BRIGHTER:
+            found.append((float(np.median(factors)), name))
+    if len(names) == 2:  # of which each is brighter or darker than the other
+        found = [one for one in found if one[0] > 1]
+    return [
+        Concern(
+            "brightness",
+            f"{'On' if what else 'In'} {what}{name} all channels, their background too, are about "
+            f"{max(factor, 1 / factor):.3g} times as {'bright' if factor > 1 else 'dark'} as in the others: "
+            "another bit depth, scale or exposure; bring all images to one.",
+        )
+        for factor, name in found
+    ]
+
+
+def _repeated(pixels: NDArray[np.generic], conditions: NDArray[np.object_]) -> list[Concern]:
+    """Say where one and the same image is in two conditions."""
+    seen: dict[bytes, str] = {}
+    for image, name in zip(pixels, conditions, strict=True):
+        if image.min() == image.max():
+            continue
+        before = seen.setdefault(hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest(), name)
+        if before != name:
+            text = f"Cells of {before} and {name} are the same to the bit: one image has two names; remove one."
+            return [Concern("repeated", text)]
+    return []
 
 
 def empty_channels(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,14 @@ from scipy.spatial import cKDTree
 from napari_impa.cells.checks.concern import Concern, listed, ranked
 from napari_impa.cells.sheets.texts import spellings
 from napari_impa.cells.tables import condition_names, shortest
-from napari_impa.cells.words import IMAGED_TOGETHER, SITE, WELL
+from napari_impa.cells.words import CONTROLS, IMAGED_TOGETHER, SITE, WELL
+
+_WORDS = re.compile(r"[a-z]+")
+_SOLVENTS = frozenset({"dmso", "untreated", "vehicle", "mock", "pbs", "scrambled", "nontargeting"})
+_USUAL = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "wt", "wildtype", "wild type"}
+_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
+_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
+_DATE = re.compile(rf"\d{{1,2}}[- /](?:{_MONTH})|(?:{_MONTH})[- /]\d{{2}}", re.IGNORECASE)
 
 FEW_CELLS = 50
 """A condition with fewer training cells than this is learned by heart rather than understood."""
@@ -67,6 +75,9 @@ def table_concerns(
         found.append(_one_condition(str(names.iloc[0]), label))
     raw = pd.Series(condition_names(table, label))
     found += _spelled(raw.value_counts(), set() if own is None else set(raw[names == own]))
+    found += _of_spreadsheets(raw.value_counts())
+    if own is not None:
+        found += _other_controls(raw[names != own].value_counts(), own)
     found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
     if plates is not None and plates.nunique() > 1:
         found += _by_plate(names, plates, str(plate), own)
@@ -96,6 +107,40 @@ def _spelled(counts: pd.Series, controls: set[str]) -> list[Concern]:
         else:
             text = f"{ways} may be one condition in {len(one.ways)} spellings: write them alike if they are."
         found.append(Concern("spelled", text))
+    return found
+
+
+def _other_controls(counts: pd.Series, control: str) -> list[Concern]:
+    """Conditions that are called as untreated controls usually are, beside the one that is taken for it."""
+    own = _SOLVENTS.intersection(_WORDS.findall(control.casefold()))
+    alike = [
+        str(name)
+        for name in counts.index
+        if str(name).casefold() in _USUAL or not own.isdisjoint(_WORDS.findall(str(name).casefold()))
+    ]
+    if not alike:
+        return []
+    each = listed([f"{name!r} ({counts[name]:,})" for name in alike])
+    what = "is called as a control is, and was" if len(alike) == 1 else "are called as controls are, and were"
+    text = (
+        f"{each} {what} taken for a condition beside the control {control!r}: write them alike where they are the same."
+    )
+    return [Concern("spelled", text)]
+
+
+def _of_spreadsheets(counts: pd.Series) -> list[Concern]:
+    """Names that a spreadsheet has made: its errors, and dates of names of genes."""
+    names = [str(name) for name in counts.index]
+    found = []
+    if errors := [name for name in names if _ERROR.fullmatch(name)]:
+        text = f"{listed(errors)} is how spreadsheets write an error, and was taken for a condition: correct the table."
+        found.append(Concern("spreadsheet", text))
+    if dates := [name for name in names if _DATE.fullmatch(name)]:
+        text = (
+            f"{listed(dates)} {'look' if len(dates) > 1 else 'looks'} like what spreadsheets make of names of genes "
+            "(SEPT2, MARCH1, DEC1): correct the table if so."
+        )
+        found.append(Concern("spreadsheet", text))
     return found
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_impa.cells.layouts.entry import SourceEntry
 from napari_impa.cells.layouts.layout import SourceFiles
 from napari_impa.cells.readers import probe_image
+from napari_impa.errors import SourceError
 
 _CHANNEL = re.compile(r"(?<![A-Za-z0-9])(?:w|ch|c|channel[ _-]?)(\d{1,3})(?![A-Za-z0-9])", re.IGNORECASE)
+
+_STAINS = (
+    r"dapi|hoechst\d*|dna|[ey]?[cgyrb]fp|mcherry|tdtomato|fitc|tritc|texas[ -]?red|cy[2357](?:\.5)?|(?:alexa|af) ?\d{3}"
+    r"|phalloidin|f?actin|tubulin|mito\w*|er|rna|agp|bright ?field|bf|dic|phase|edu|ki67|draq\d|sytox|vimentin|lamin"
+)
+_STAIN = re.compile(rf"(?P<field>.*[^/_. -])[_. -]+(?P<stain>{_STAINS})(?P<ending>\.[^/]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -25,22 +33,40 @@ class JoinedFiles:
 
 
 def joined_channels(source: SourceFiles, images: list[Path]) -> JoinedFiles:
-    """Join files whose names differ only in a channel number (`_w1`, `_ch2`), where most of them are named so.
+    """Join files whose names differ only in a channel's number (`_w1`, `_ch2`) or in a stain (`_DAPI`, `_GFP`).
 
-    A field that lacks a channel which at least half of the fields have is left out, and said.
+    So where most of them are named so. A field that lacks a channel which at least half of the fields have is left out,
+    and said.
+
+    Raises
+    ------
+    SourceError
+        If fields have several channels each, and none has them all.
     """
-    fields: defaultdict[str, dict[int, Path]] = defaultdict(dict)
+    for of, title in ((_channel_of, "channel {}"), (_stain_of, "{}")):
+        joined = _joined(source, images, of, title)
+        if joined is not None:
+            return joined
+    return JoinedFiles([SourceEntry(source.below(file), (file,)) for file in images])
+
+
+def _joined(
+    source: SourceFiles, images: list[Path], of: Callable[[str], tuple[str, str] | None], title: str
+) -> JoinedFiles | None:
+    """Join files by the channel that a function finds in their names; None where they are not named so."""
+    fields: defaultdict[str, dict[str, Path]] = defaultdict(dict)
     twice = False
     for file in images:
-        number = _channel_of(source.below(file))
-        if number is not None:
-            site, channel = number
+        found = of(source.below(file))
+        if found is not None:
+            site, channel = found
             twice |= fields[site].setdefault(channel, file) is not file
     counts = Counter(channel for files in fields.values() for channel in files)
-    channels = tuple(sorted(channel for channel, count in counts.items() if 2 * count >= len(fields)))
+    often = {channel for channel, count in counts.items() if 2 * count >= len(fields)}
+    channels = tuple(sorted(often, key=lambda channel: (len(channel) if channel.isdecimal() else 0, channel)))
     named = sum(map(len, fields.values()))
     if twice or len(channels) < 2 or 2 * named < len(images) or probe_image(images[0]).pixels.shape[0] != 1:
-        return JoinedFiles([SourceEntry(source.below(file), (file,)) for file in images])
+        return None
     entries: list[SourceEntry] = []
     skipped: dict[Path, str] = {}
     lacking: list[str] = []
@@ -53,12 +79,17 @@ def joined_channels(source: SourceFiles, images: list[Path]) -> JoinedFiles:
             entries.append(SourceEntry(site, tuple(files[channel] for channel in channels)))
     more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
     notes = (f"Left out for want of a channel file: {lacking[0]}{more}.",) if lacking else ()
+    if not entries and max(map(len, fields.values())) > 1:
+        raise SourceError(
+            f"Files of {source.root.name} are of the channels {', '.join(channels)}, and no field has them all "
+            f"({lacking[0]}{more}); bring the files that are missing, or give fields of the same channels alone."
+        )
     if not entries:
-        return JoinedFiles([SourceEntry(source.below(file), (file,)) for file in images])
-    return JoinedFiles(entries, tuple(f"channel {channel}" for channel in channels), skipped, notes)
+        return None
+    return JoinedFiles(entries, tuple(map(title.format, channels)), skipped, notes)
 
 
-def _channel_of(name: str) -> tuple[str, int] | None:
+def _channel_of(name: str) -> tuple[str, str] | None:
     """A file's field, its name without the channel, and the number of its channel; None where it has none.
 
     A name that is nothing but such a number, `w1` or `C01`, is a well's.
@@ -71,4 +102,10 @@ def _channel_of(name: str) -> tuple[str, int] | None:
     before = own[: match.start()].rstrip("_- .")
     if not before:
         return None
-    return f"{folder}{'/' * bool(folder)}{before}{own[match.end() :]}", int(match[1])
+    return f"{folder}{'/' * bool(folder)}{before}{own[match.end() :]}", str(int(match[1]))
+
+
+def _stain_of(name: str) -> tuple[str, str] | None:
+    """A file's field, its name without the stain at its end, and the stain; None where it ends in none."""
+    match = _STAIN.fullmatch(name)
+    return None if match is None else (f"{match['field']}{match['ending']}", match["stain"])

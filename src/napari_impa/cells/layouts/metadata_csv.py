@@ -57,6 +57,11 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         columns = ", ".join(map(str, table.columns))
         raise SourceError(f"{path} needs a column 'file' that names the image files; its columns are: {columns}.")
     table = table.rename(columns={by_name[name]: name for name in _HOW_READ if name in by_name})
+    seen: dict[str, str] = {}
+    for name in map(str, table.columns):
+        other = seen.setdefault(name.casefold(), name)
+        if other != name and not table[other].equals(table[name]):
+            raise SourceError(f"{path} has the columns {other!r} and {name!r}, which say other things; rename one.")
     if table.empty:
         raise SourceError(f"{path} has no rows; write one row a file or a field into it.")
     if table["file"].isna().any():
@@ -66,15 +71,22 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     known = set(found)
     files = _locate(root, path, table["file"], known)
     masks: list[Path | None] = [None] * len(table)
+    notes: tuple[str, ...] = ()
     if "mask_file" in table.columns:
         has_mask = table["mask_file"].notna().to_numpy()
         located = iter(_locate(root, path, table["mask_file"][has_mask], known))
         masks = [next(located) if has else None for has in has_mask]
+        if "channel" not in table.columns and has_mask.any() and not has_mask.all():
+            without = table["file"].iloc[has_mask.argmin()]
+            notes = (
+                f"Only {has_mask.sum():,} of {len(table):,} fields have masks, {without} for one has none: unless "
+                "all have, nuclei are found anew.",
+            )
     rest = table.drop(columns=[name for name in _HOW_READ if name != "z"], errors="ignore")
     pixel_size = _pixel_size(path, table)
     names = [str(name).strip().replace("\\", "/") for name in table["file"]]
     if "channel" not in table.columns:
-        twice = pd.Series(names).duplicated()
+        twice = pd.Series([os.path.abspath(file) for file in files]).duplicated()
         if twice.any():
             raise SourceError(f"{path} names {names[int(twice.argmax())]} in two rows; keep one row a file.")
         if "field_name" in table.columns:
@@ -82,7 +94,7 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         entries = [SourceEntry(name, (file,), mask) for name, file, mask in zip(names, files, masks, strict=True)]
         return Listing(
             told_apart(entries), rest, passed_over(found, entries, path), path.name, pixel_size=pixel_size,
-            whole_fields=_one_a_site(rest),
+            whole_fields=_one_a_site(rest), notes=notes,
         )  # fmt: skip
     entries, rows, channels = _group(path, table, files, masks, rest, choice)
     skipped = passed_over(found, entries, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -35,8 +36,30 @@ def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> L
         table["condition"] = [source.folder(entry.files[0])[0] for entry in joined.entries]
     skipped = dict.fromkeys(source.apple_doubles, APPLE_DOUBLE)
     skipped |= passed_over(source.files, joined.entries) | joined.skipped
-    return Listing(joined.entries, table, skipped, layout.title, joined.channels, notes=joined.notes)
+    notes = (*joined.notes, *_numbered(source, [entry.files[0] for entry in joined.entries]))
+    return Listing(joined.entries, table, skipped, layout.title, joined.channels, notes=notes)
 
+
+def _numbered(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:
+    """Say where files differ by the number of a Z plane or a time alone, which were taken for fields."""
+    groups: dict[str, list[Path]] = {}
+    what = ""
+    for file in files:
+        name = source.below(file)
+        if (found := _PLANE.search(name)) is not None:
+            groups.setdefault(f"{name[: found.start()]}{found[1]}{name[found.end() :]}", []).append(file)
+    several = [group for group in groups.values() if len(group) > 1]
+    if not several:
+        return ()
+    what = "times" if _PLANE.search(several[0][0].name)[1].lower().startswith("t") else "Z planes"  # type: ignore[index]
+    return (
+        f"{several[0][0].name} and {several[0][1].name} differ by a number of {what}, and each was taken for a field "
+        f"of its own (guessed): where they are {what} of one field, the same cells come several times; project or "
+        "choose them first.",
+    )
+
+
+_PLANE = re.compile(r"(?<![A-Za-z0-9])(z|t|time|plane|slice)[ _-]?\d{1,4}(?![A-Za-z0-9])", re.IGNORECASE)
 
 SUBFOLDERS = FolderLayout("subfolders", "one subfolder a condition", _fits_subfolders, _subfolders)
 FLAT_FOLDER = FolderLayout("flat", "a flat folder", _fits_flat, _flat)

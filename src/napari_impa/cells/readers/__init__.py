@@ -18,6 +18,7 @@ from napari_impa.cells.readers.czi import CZI
 from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, StoredImage, as_camera, blank_image
 from napari_impa.cells.readers.lif import LIF
 from napari_impa.cells.readers.nd2 import ND2
+from napari_impa.cells.readers.no_labels import check_objects, of_colours
 from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
 from napari_impa.cells.readers.stacks import StackChoice, StackError
@@ -106,14 +107,17 @@ def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
 def read_masks(path: str | Path) -> Image:
     """Read a label image of one or more planes: pixels (C, H, W) int32, each object its own number, 0 the background.
 
-    In a plane that only tells objects from background, connected objects are numbered.
+    In a plane that only tells objects from background, connected objects are numbered; in a picture of colours each
+    colour is an object.
 
     Raises
     ------
     SourceError
-        As `read_image`, or if the values are no whole numbers from 0.
+        As `read_image`, or if the values are no whole numbers from 0, or no numbers of objects.
     """
     image = _read(Path(path), labels=True)
+    if image.channels == ("red", "green", "blue"):
+        image = replace(image, pixels=of_colours(image.pixels), channels=("",))
     return Image(as_labels(image.pixels, path), image.channels, image.pixel_size)
 
 
@@ -125,6 +129,7 @@ def as_labels(pixels: NDArray[Any], path: str | Path) -> NDArray[np.int32]:
         raise SourceError(f"{path} is no label image: its values must lie between 0 and {np.iinfo(np.int32).max}.")
     labels = pixels.astype(np.int32)
     for plane in labels:
+        check_objects(plane, path)
         if plane.max(initial=0) and len(np.unique(plane)) <= 2:
             plane[:] = ndimage.label(plane)[0]
     return labels

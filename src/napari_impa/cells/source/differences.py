@@ -23,8 +23,11 @@ def other_type(one: Path, dtype: np.dtype[Any], other: Path, other_dtype: np.dty
     return f"{other} is {other_dtype} and {one} is {dtype}; save all images as one type."
 
 
-def other_sizes(images: Sequence[Image], are_crops: bool) -> tuple[str, ...]:
-    """Say where images differ in what they show of a cell: in size, which may be, and in pixel size."""
+def other_sizes(images: Sequence[Image], are_crops: bool, *, said: bool = False) -> tuple[str, ...]:
+    """Say where images differ in what they show of a cell: in size, which may be, and in pixel size.
+
+    `said`: the pixel size is known from elsewhere, so that not every image has to say it.
+    """
     sizes = sorted({image.pixels.shape[1:] for image in images})
     scales = sorted({image.pixel_size for image in images if image.pixel_size})
     notes = [f"Images differ in size: {by(sizes[0])} to {by(sizes[-1])} px."] if len(sizes) > 1 else []
@@ -32,6 +35,12 @@ def other_sizes(images: Sequence[Image], are_crops: bool) -> tuple[str, ...]:
         notes[0] += (
             f" They were taken for ready crops, and are cut to {min(map(min, sizes))} px or less around their centre; "
             "where they are whole fields, say how nuclei are found (--segment nuclei)."
+        )
+    unsaid = sum(image.pixel_size is None for image in images)
+    if scales and unsaid and not said:
+        notes.append(
+            f"{unsaid} of {len(images)} images looked at do not say their pixel size, the others {scales[0]:.4g} µm: "
+            "make sure that it is the same."
         )
     if scales and scales[-1] > (1 + _OTHER_SCALE) * scales[0]:
         notes.append(
@@ -46,12 +55,34 @@ def are_others(ours: Sequence[str], theirs: Sequence[str]) -> bool:
     return all(ours) and all(theirs) and sorted(ours) != sorted(theirs)
 
 
+def contradict(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether images that name some of their channels name one and the same by other names."""
+    if all(ours) and all(theirs):
+        return False  # which may be in another order
+    return any(one and other and one != other for one, other in zip(ours, theirs, strict=False))
+
+
+def unnamed(images: Sequence[Image]) -> tuple[str, ...]:
+    """Say that some images name their channels and others do not, which are taken by their place."""
+    named = [image.channels for image in images if all(image.channels)]
+    if not named or len(named) == len(images) or len(named[0]) < 2:
+        return ()
+    return (
+        f"{len(images) - len(named)} of {len(images)} images looked at do not name their channels; they were taken in "
+        f"the order of the others ({', '.join(named[0])}): make sure that it is theirs.",
+    )
+
+
 def other_names(one: Path, ours: Sequence[str], other: Path, theirs: Sequence[str]) -> str:
     """Say that two images name other channels."""
     return (
-        f"{one} has the channels {', '.join(ours)} and {other} has {', '.join(theirs)}; a source needs images of the "
+        f"{one} has the channels {_named(ours)} and {other} has {_named(theirs)}; a source needs images of the "
         "same channels: give those of one kind, or name them alike."
     )
+
+
+def _named(channels: Sequence[str]) -> str:
+    return ", ".join(name or "one without a name" for name in channels)
 
 
 def by(shape: Sequence[int]) -> str:

@@ -17,7 +17,15 @@ from napari_impa.cells.layouts.additions.file_stacks import unstacked
 from napari_impa.cells.layouts.plate_field import PlateField
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.readers import StackError
-from napari_impa.cells.source.differences import are_others, other_channels, other_names, other_sizes, other_type
+from napari_impa.cells.source.differences import (
+    are_others,
+    contradict,
+    other_channels,
+    other_names,
+    other_sizes,
+    other_type,
+    unnamed,
+)
 from napari_impa.cells.source.source import Source, SourceKind
 from napari_impa.cells.store import open_cells
 from napari_impa.errors import SourceError
@@ -105,12 +113,17 @@ def open_source(
         if channels is None and listing.channels is None and are_others(first.channels, image.channels):
             one, other = listing.entries[0].files[0], listing.entries[row].files[0]
             raise SourceError(other_names(one, first.channels, other, image.channels))
+        if channels is None and listing.channels is None and contradict(first.channels, image.channels):
+            one, other = listing.entries[0].files[0], listing.entries[row].files[0]
+            raise SourceError(other_names(one, first.channels, other, image.channels))
     names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
     height, width = first.pixels.shape[1:]
     listing = with_centres(with_illumination(listing, choice), choice)
     notes = listing.notes
     if first.bare_pages and channels is None and listing.channels is None:
         notes = (*notes, _of_pages(listing.entries[0].files[0], len(first.pixels)))
+    if channels is None and listing.channels is None:
+        notes = (*notes, *unnamed(images))
     sides = sorted({image.pixels.shape[1:] for image in images})
     if kind is None:
         masked = any(entry.masks for entry in listing.entries)
@@ -122,7 +135,7 @@ def open_source(
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
         listing.pixel_size or first.pixel_size, listing.skipped, listing.layout, listing.entries, mask_channel,
-        (*notes, *other_sizes(images, kind == "crops")), choice, report,
+        (*notes, *other_sizes(images, kind == "crops", said=listing.pixel_size is not None)), choice, report,
     )  # fmt: skip
 
 

@@ -119,6 +119,26 @@ class Source:
     def _file_channels(self) -> tuple[str, ...]:
         return (self.first or self.entries[0]).probe().channels
 
+    def passed_over(self, most: int = 12, but: Sequence[str] = ()) -> tuple[str, ...]:
+        """A sentence for each reason why files were passed over, with their names.
+
+        Parameters
+        ----------
+        most
+            Names; the rest is counted.
+        but
+            Reasons of which nothing is said.
+        """
+        by_reason: dict[str, list[str]] = {}
+        for path, why in self.skipped.items():
+            here = path.relative_to(self.path) if path.is_relative_to(self.path) else path
+            by_reason.setdefault(why, []).append(str(here))
+        said = []
+        for why, names in by_reason.items():
+            more = f" and {len(names) - most:,} more" if len(names) > most else ""
+            said += [f"Passed over: {', '.join(names[:most])}{more} ({why})."] if why not in but else []
+        return tuple(said)
+
     def stored_cells(self) -> Cells:
         """The cells of a `.cells` folder, with what a plate map says of them.
 
