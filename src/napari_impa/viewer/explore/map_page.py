@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,9 +96,8 @@ class MapPage(QWidget):
             return
         codes, colours, legend = coded(explored.columns[name])
         self.plot.colour(codes, colours)
-        self.legend.setText(" ".join(
-            f'<span style="color:{colour}">●</span>\u00a0{text.replace(" ", chr(160))}' for text, colour in legend
-        ))  # fmt: skip
+        names = ((escape(text).replace(" ", chr(160)), colour) for text, colour in legend)
+        self.legend.setText(" ".join(f'<span style="color:{colour}">●</span>\u00a0{name}' for name, colour in names))
 
     def _on_chosen(self, rows: Any) -> None:
         self.plot.choose(rows)

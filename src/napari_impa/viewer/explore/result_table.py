@@ -10,6 +10,7 @@ import pandas as pd
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_impa.viewer.kit.forms import plain
 from napari_impa.viewer.kit.jobs import Failure, notify
 
 
@@ -111,6 +112,6 @@ class _Number(QTableWidgetItem):
 def _item(value: Any) -> QTableWidgetItem:
     if isinstance(value, str):
         item = QTableWidgetItem(value)
-        item.setToolTip(value)
+        item.setToolTip(plain(value))
         return item
     return _Number(value)

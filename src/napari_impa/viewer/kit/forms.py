@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import escape
 from typing import Any, TypeGuard
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
@@ -88,8 +89,21 @@ def _is_turned(widget: QObject) -> TypeGuard[QWidget]:
     return isinstance(widget, _TURNED) and not isinstance(widget, QScrollBar)
 
 
-def breakable(text: str, long: int = 30) -> str:
-    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are."""
+def plain(text: str) -> str:
+    """A text that may hold names of files and models, as Qt shows it letter by letter: it takes tags for rich text.
+
+    >>> plain("a < b"), plain("<img src='x'>")
+    ('<span>a &lt; b</span>', "<span>&lt;img src='x'&gt;</span>")
+    """
+    return f"<span>{escape(text, quote=False)}</span>".replace("\n", "<br>") if "<" in text else text
+
+
+def breakable(text: str, long: int = 30, *, rich: bool = False) -> str:
+    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are.
+
+    `rich`: the text is rich text, in which names are escaped already; any other one is shown as it is (`plain`).
+    """
+    text = text if rich else plain(text)
     return re.sub(rf"\S{{{long},}}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
 
 

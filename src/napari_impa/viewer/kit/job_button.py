@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_impa.viewer.kit.forms import plain
 from napari_impa.viewer.kit.jobs import Latest
 from napari_impa.watch import Progress
 
@@ -98,7 +99,7 @@ class JobButton(QWidget):
             self.bar.setRange(0, report.of)
             self.bar.setValue(report.done)
             self.bar.setFormat(re.sub("%(?=[pvm])", "%\u200b", report.what))  # a condition is no format
-            self.bar.setToolTip(report.what)
+            self.bar.setToolTip(plain(report.what))
 
     def _on_idle(self) -> None:
         stopped, self._stopping = self._stopping, False

@@ -20,6 +20,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
+from napari_impa.viewer.kit.forms import plain
 from napari_impa.watch import CancelledError, Token
 
 logger = logging.getLogger("napari_impa")
@@ -233,4 +234,4 @@ def _sent(token: Token, parts: Generator[Any, None, Any]) -> Any:
 
 def notify(failure: Failure) -> None:
     """Show a failure's sentence as a notification."""
-    show_error(failure.message)
+    show_error(plain(failure.message))

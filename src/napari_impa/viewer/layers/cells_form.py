@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
-from napari_impa.viewer.kit.forms import Options, below, beside, section
+from napari_impa.viewer.kit.forms import Options, below, beside, plain, section
 from napari_impa.viewer.layers.axis_row import AxisRow
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.channel_guess import SourceGuess, guess_sources
@@ -130,7 +130,7 @@ class CellsForm(QWidget):
             self.form.removeRow(box.parentWidget())
         self.channels, self.marks, self._held = [], [], [None] * len(channels)
         for number, channel in enumerate(channels):
-            box, mark = Options(tip=f"The layer that shows {channel}."), QLabel(GUESSED)
+            box, mark = Options(tip=plain(f"The layer that shows {channel}.")), QLabel(GUESSED)
             box.currentIndexChanged.connect(partial(self._on_channel, number))
             mark.setToolTip(GUESSED_TIP)
             mark.hide()
@@ -143,7 +143,7 @@ class CellsForm(QWidget):
         """Say how many cells there are, and show where."""
         self.count.setText(found.describe() if found is not None else "")
         tip = "" if found is None else found.details() + (f"\n{LEAVE_OUT}" if found.field is not None else "")
-        self.count.setToolTip(tip)
+        self.count.setToolTip(plain(tip))
         self.overview.set_found(found)
 
     def close_form(self) -> None:

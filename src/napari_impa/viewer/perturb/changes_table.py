@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.forms import Options, Wrapped, beside
+from napari_impa.viewer.kit.forms import Options, Wrapped, beside, plain
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.perturb.measured_cells import MeasuredCells, measure
 from napari_impa.viewer.perturb.spread_plot import SpreadPlot
@@ -317,7 +317,7 @@ class ChangesTable(QWidget):
             font = item.font()
             font.setBold(True)
             item.setFont(font)
-        item.setToolTip(tip)
+        item.setToolTip(plain(tip))
         self.table.setItem(row, column, item)
 
 

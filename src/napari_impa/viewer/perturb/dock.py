@@ -20,7 +20,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_impa.analysis.pictures.gallery_order import ORDERS, measurement_names
 from napari_impa.viewer.kit.docks import Dock
-from napari_impa.viewer.kit.forms import Options, Page, Wrapped, beside, section
+from napari_impa.viewer.kit.forms import Options, Page, Wrapped, beside, plain, section
 from napari_impa.viewer.kit.jobs import Failure, Latest, notify
 from napari_impa.viewer.kit.typed_form import TypedForm
 from napari_impa.viewer.layers.cells_form import CellsForm
@@ -238,7 +238,7 @@ class PerturbDock(Dock):
         self._choices = {choice.key: choice for choice in models}
         self.model.refill([(choice.title, choice.key) for choice in models])
         for number, choice in enumerate(models):
-            self.model.setItemData(number, choice.about or choice.key, Qt.ItemDataRole.ToolTipRole)
+            self.model.setItemData(number, plain(choice.about or choice.key), Qt.ItemDataRole.ToolTipRole)
         popup = self.model.view()
         popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
         kept = self._kept.model if self._kept is not None else None
@@ -254,7 +254,7 @@ class PerturbDock(Dock):
     def _on_model_chosen(self) -> None:
         key = self.model.value
         choice = self._choices.get(key)
-        self.model.setToolTip(choice.about if choice is not None and choice.about else str(key))
+        self.model.setToolTip(plain(choice.about if choice is not None and choice.about else str(key)))
         if choice is not None and choice.to_fetch:
             loaded = self.session.loaded
             self.fetch.offer(choice.key, choice.to_fetch, "" if loaded is None else loaded.model.name)
@@ -288,7 +288,8 @@ class PerturbDock(Dock):
         model = loaded.model
         self.status.say("")
         self.about.setText(model.describe())
-        self.about.setToolTip(f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}")
+        about = f"{loaded.key}\nChannels: {', '.join(model.channels)}\nPredicts on: {loaded.device}"
+        self.about.setToolTip(plain(about))
         self._offer_orders(model.channels)
         self.turn_into.set_model(loaded)
         kept, self._kept = self._kept, None
@@ -304,8 +305,8 @@ class PerturbDock(Dock):
     def _say_doubts(self, lines: tuple[str, ...]) -> None:
         """Say, in one line under the model, why its pictures may be wrong; the tooltip has all reasons."""
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        self.doubts.setText(f"⚠ {lines[0]}{more}" if lines else "")
-        self.doubts.setToolTip("\n".join(lines))
+        self.doubts.setText(plain(f"⚠ {lines[0]}{more}" if lines else ""))
+        self.doubts.setToolTip(plain("\n".join(lines)))
         self.doubts.setVisible(bool(lines))
 
     # ---- cells ------------------------------------------------------------------------------------------------------

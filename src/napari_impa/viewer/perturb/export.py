@@ -15,7 +15,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.cells.beside import free
-from napari_impa.viewer.kit.forms import beside
+from napari_impa.viewer.kit.forms import beside, plain
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import Look
@@ -230,7 +230,7 @@ class Keep(QWidget):
         self._enable()
 
     def _on_failed(self, failure: Failure) -> None:
-        self._say(f"⚠ {failure.message}")
+        self._say(plain(f"⚠ {failure.message}"))
         notify(failure)
         self.failed.emit(failure)
 

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QSearchableComboBox
 from superqt.utils import signals_blocked
 
-from napari_impa.viewer.kit.forms import beside
+from napari_impa.viewer.kit.forms import beside, plain
 from napari_impa.viewer.perturb.compound_box import CompoundBox
 from napari_impa.viewer.perturb.dock_memory import CompoundText
 
@@ -290,5 +290,5 @@ def _item(name: str, target: Target, note: str, tip: str) -> QStandardItem:
     item.setData(target, Qt.ItemDataRole.UserRole)
     item.setData(note, NOTE)
     if tip:
-        item.setToolTip(tip)
+        item.setToolTip(plain(tip))
     return item

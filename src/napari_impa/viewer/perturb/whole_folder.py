@@ -212,7 +212,7 @@ class WholeFolder(QWidget):
         folder = made.cells.parent
         parts = [made.cells.name, *(one.name for one in (made.table, made.report) if one is not None)]
         text = f'{made.turned:,} cells turned; saved {", ".join(parts)} in <a href="{escape(str(folder))}">'
-        text += f"{escape(breakable(folder.name))}</a>."
+        text += f"{escape(breakable(folder.name, rich=True))}</a>."
         text += f" No report: {escape(made.without_report)}" if made.without_report else ""
         self._say("<br>".join([text, *(f"⚠ {escape(line)}" for line in made.doubts)]))
         self._follow()

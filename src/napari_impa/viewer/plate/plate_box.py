@@ -18,7 +18,7 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.wells import Well
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, breakable
+from napari_impa.viewer.kit.forms import Options, Wrapped, breakable, plain
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
 from napari_impa.viewer.plate.well_view import WellView
@@ -80,7 +80,7 @@ class PlateBox(QWidget):
         if report is not None:
             self.used.setText(breakable(report.name + ("" if asked else " (guessed)"), 12))
             found = [] if asked else ["Found in the folder, as the only table that fits."]
-            self.used.setToolTip("\n".join([report.name, *found, *report.sentences()]))
+            self.used.setToolTip(plain("\n".join([report.name, *found, *report.sentences()])))
         else:
             self.used.setText("left out" if asked == NO_PLATE_MAP else "none found")
             self.used.setToolTip("Choose a table that says what is in each well.")

@@ -34,7 +34,7 @@ class WellView(QWidget):
 
     def say(self, text: str) -> None:
         """Show a line alone; nothing where it is empty."""
-        self.text.setText(breakable(text))
+        self.text.setText(breakable(text, rich=True))
         self.cells.clear()
         self.cells.hide()
         self.setVisible(bool(text))
@@ -46,7 +46,7 @@ class WellView(QWidget):
 
     def show_cells(self, found: WellCells) -> None:
         """Show cells that were read."""
-        self.text.setText(breakable(f"{self._about} · {escape(found.said)}"))
+        self.text.setText(breakable(f"{self._about} · {escape(found.said)}", rich=True))
         if len(found.pictures):
             ratio = self.devicePixelRatioF()
             strip = crop_strip(found.pictures, round(_SIDE * ratio), round(2 * ratio), columns=3)

@@ -24,7 +24,7 @@ from napari_impa.analysis.pictures.composite import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
 from napari_impa.viewer.kit.crop_strip import Colours, crop_strip, rgba_image
-from napari_impa.viewer.kit.forms import breakable, section
+from napari_impa.viewer.kit.forms import breakable, plain, section
 from napari_impa.viewer.train.plate.reading_box import in_dock
 from napari_impa.work.survey import Looked
 
@@ -77,7 +77,7 @@ class FoundPanel(QWidget):
         """Say what was found, with a table of `conditions_table`; pictures of conditions that stay are kept."""
         self.setVisible(True)
         self.summary.setText(breakable("\n".join((summary(source), *map(in_dock, source.notes)))))
-        self.summary.setToolTip(source.describe())
+        self.summary.setToolTip(plain(source.describe()))
         self.table.fill(table, source.kind)
         self.table.setVisible(len(table) > 0)
 
@@ -137,7 +137,7 @@ class ConditionsTable(QTableWidget):
         """Show a table of `conditions_table`; `what` names what is counted."""
         for column, (title, tip) in enumerate(_COLUMNS):
             item = QTableWidgetItem(title.format(what=what))
-            item.setToolTip(tip)
+            item.setToolTip(plain(tip))
             self.setHorizontalHeaderItem(column, item)
         self._names = table["condition"].tolist()
         self.setRowCount(len(table))

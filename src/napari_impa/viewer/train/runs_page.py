@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.kit.dialogs import open_dialog
-from napari_impa.viewer.kit.forms import breakable
+from napari_impa.viewer.kit.forms import breakable, plain
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.library.models import recent, remember
@@ -242,7 +242,7 @@ class RunsList(QWidget):
         table.setRowCount(len(found))
         for row, one in enumerate(found):
             for column, item in enumerate(_items(one)):
-                item.setToolTip(_tip(one))
+                item.setToolTip(plain(_tip(one)))
                 table.setItem(row, column, item)
             table.item(row, NAME).setData(Qt.ItemDataRole.UserRole, one.folder)
         table.setSortingEnabled(True)
