@@ -37,6 +37,7 @@ ROWS = {
     "explore": "exploring:dock_rows",
     "viewer": "viewer:rows",
     "train-dock": "train_dock:rows",
+    "long_use": "long_use:rows",
 }
 """Module and function of each row; imported when asked for, as some need more than others."""
 
@@ -54,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(ROWS)}; all of them where none is given")
     parser.add_argument("--quick", action="store_true", help="a tiny version of every row, to try the command")
     parser.add_argument("--repeats", type=int, default=5, help="alternations of each pair (default 5)")
+    parser.add_argument("--cycles", type=int, default=300, help="of long_use: how often docks are opened (default 300)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument(
@@ -62,8 +64,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write all figures there")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.rows if name not in ROWS]
-    if unknown or given.repeats < 1:
-        parser.error(f"no row {unknown[0]}; the rows are {', '.join(ROWS)}" if unknown else "--repeats is at least 1")
+    if unknown or min(given.repeats, given.cycles) < 1:
+        parser.error(
+            f"no row {unknown[0]}; the rows are {', '.join(ROWS)}"
+            if unknown
+            else "--repeats and --cycles are at least 1"
+        )
     if given.threads:
         torch.set_num_threads(given.threads)
     device = choose_device(given.device).device
@@ -78,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.folder:
         Path(given.folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        options = Options(given.quick, 2 if given.quick else given.repeats, device, Path(folder))
+        options = Options(given.quick, 2 if given.quick else given.repeats, device, Path(folder), given.cycles)
         for name in given.rows or ROWS:
             for row in rows_named(name)(options):
                 measured.append(row)

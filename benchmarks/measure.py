@@ -49,6 +49,7 @@ class Options:
     repeats: int
     device: torch.device
     folder: Path
+    cycles: int = 300
 
 
 def alternately(
