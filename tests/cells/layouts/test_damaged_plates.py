@@ -116,7 +116,7 @@ def test_sites_of_two_bit_depths_are_refused_and_of_two_sizes_said(plate: Path) 
     for channel in (1, 2, 3):
         tifffile.imwrite(image(plate, f"B02_s2_w{channel}"), np.zeros((9, 12), np.uint16))
     source = open_source(plate, kind="fields")
-    assert source.notes == ("Images differ in size: 8×8 to 9×12 px.",)
+    assert source.notes[0] == "Images differ in size: 8×8 to 9×12 px."
     for channel in (1, 2, 3):
         tifffile.imwrite(image(plate, f"B02_s2_w{channel}"), np.zeros((8, 8), np.uint8))
     with pytest.raises(
