@@ -90,3 +90,12 @@ def test_an_index_without_a_row(tmp_path: Path) -> None:
             assert len(open_source(folder))
         except SourceError as error:
             assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+@pytest.mark.parametrize("to", ["nowhere", "metadata.csv"])
+def test_a_table_that_leads_nowhere(tmp_path: Path, to: str) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))
+    (tmp_path / "metadata.csv").symlink_to(to)
+    with pytest.raises(SourceError, match=r"metadata\.csv cannot be read"):
+        open_source(tmp_path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,3 +101,24 @@ def test_the_recipe_is_kept_value_by_value(run: Run) -> None:
     del config["recipe"]
     path.write_text(json.dumps(config))
     assert run.recipe is None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\n1,2,3\n4,5,6,7\n", b"step,seconds\n1,\xff\n", b'step,"\n1,2\n'])
+def test_a_damaged_history(run: Run, content: bytes) -> None:
+    (run.folder / "history.csv").write_bytes(content)
+    try:
+        assert len(run.history) <= 2
+    except TrainingError as error:
+        assert "history.csv is damaged" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("values", [10**9, "x", [], {"recipe": 1}, None])
+def test_settings_and_recipes_that_are_none(run: Run, values: Any) -> None:
+    config = json.loads((run.folder / "config.json").read_text())
+    (run.folder / "config.json").write_text(json.dumps(config | {"settings": values}))
+    with pytest.raises(TrainingError):
+        _ = run.settings
+    if values is not None:
+        (run.folder / "config.json").write_text(json.dumps(config | {"recipe": values}))
+        with pytest.raises(TrainingError, match="another version"):
+            _ = run.recipe
