@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from numpy.typing import NDArray
-from qtpy.QtCore import QPointF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor
 
 PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
@@ -20,6 +20,10 @@ SHADES = 64
 
 CHOSEN = "#ff3df5"
 """Cells that were chosen, here and in the field."""
+
+
+PLACES = ((0.5, 1.3), (0.5, -0.3), (-0.06, 0.5), (1.06, 0.5), (0.5, 2.3), (0.5, -1.3), (-0.06, 1.5), (1.06, -0.5))
+"""Where a condition's name may stand beside its mark, the best first, as pyqtgraph's anchors."""
 
 
 class MapPlot(pg.PlotWidget):
@@ -50,7 +54,10 @@ class MapPlot(pg.PlotWidget):
         for item in (self._points, self._chosen, self._conditions):
             self.addItem(item)
         self._names: list[pg.TextItem] = []
+        self._marks = np.zeros((0, 2))
         self._box.drawn.connect(self._on_lasso)
+        self._box.sigRangeChanged.connect(self._place_names)
+        self._box.sigResized.connect(self._place_names)
         self.take_colours(theme)
 
     def sizeHint(self) -> QSize:
@@ -90,9 +97,27 @@ class MapPlot(pg.PlotWidget):
             item.setPos(x, y)
             self.addItem(item, ignoreBounds=True)
             self._names.append(item)
+        self._marks = np.asarray(conditions, float)
         self.setLabel("bottom", axes[0])
         self.setLabel("left", axes[1])
         self.autoRange()
+        self._place_names()
+
+    def _place_names(self, *_: Any) -> None:
+        """Put names where they overlap neither each other nor the edge; one for which there is no room is left out."""
+        box, taken = self._box, list[QRectF]()
+        for (x, y), item in zip(self._marks, self._names, strict=False):
+            at, size = box.mapFromView(QPointF(x, y)), item.boundingRect().size()
+            wide, high = size.width(), size.height()
+            for anchor in PLACES:
+                place = QRectF(at.x() - anchor[0] * wide, at.y() - anchor[1] * high, wide, high)
+                if box.rect().contains(place) and not any(place.intersects(other) for other in taken):
+                    taken.append(place)
+                    item.setAnchor(anchor)
+                    item.show()
+                    break
+            else:
+                item.hide()
 
     def colour(self, codes: NDArray[np.integer], colours: Sequence[str]) -> None:
         """Give each cell the colour of its code."""

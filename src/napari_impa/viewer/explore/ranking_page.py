@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "condition": "condition", "likeness": "likeness", "effect": "effect", "sureness": "sure", "outside": "outside",
-    "moved_most": "moves most", "real_effect": "real", "cells_lost": "cells lost", "by_descriptors": "descriptors",
-    "by_neighbour": "neighbour",
+    "real_effect": "real", "cells_lost": "cells lost", "by_descriptors": "descriptors", "by_neighbour": "neighbour",
+    "moved_most": "moves most",
 }  # fmt: skip
 """Columns of `screen_table` that are shown, and what they are called."""
 
@@ -55,6 +55,7 @@ class RankingPage(QWidget):
         self.session = session
         self.rank = JobButton("Rank the conditions", stop="Stop", tip="Turn the control cells into every condition.")
         self.table = ResultTable(SHOWN, TIPS)
+        self.moved = Wrapped()
         self.told = Wrapped()
         self.strip = QPushButton("One cell, all conditions")
         self.strip.setToolTip("A chosen cell (or the first) under every condition, as a stack in new layers.")
@@ -67,6 +68,7 @@ class RankingPage(QWidget):
         column.setSpacing(4)
         column.addWidget(self.rank)
         column.addWidget(self.table, 1)
+        column.addWidget(self.moved)
         column.addWidget(self.told)
         column.addWidget(beside(self.strip, self.sweep, self.save))
         self.rank.asked.connect(self._start)
@@ -76,6 +78,7 @@ class RankingPage(QWidget):
         self.sweep.clicked.connect(lambda: self.table.condition and self.sweep_wanted.emit(self.table.condition))
         self.save.clicked.connect(self.table.save)
         self.table.condition_chosen.connect(lambda _: self.sweep.setEnabled(True))
+        self.table.condition_chosen.connect(self._say_moved)
         session.cells_changed.connect(self._on_cells)
         self._on_cells(None)
 
@@ -86,9 +89,15 @@ class RankingPage(QWidget):
         self.rank.allow(explored is not None)
         self.table.show_table(pd.DataFrame())
         self.told.setText("")
+        self.moved.setText("")
         for button in (self.strip, self.sweep, self.save):
             button.setEnabled(False)
         self.strip.setEnabled(explored is not None)
+
+    def _say_moved(self, condition: str) -> None:
+        """Say in full, under the table, what a condition moves most: its column is narrow."""
+        text = self.table.said_of(condition, "moved_most")
+        self.moved.setText(f"{condition} moves most: {text}." if text else "")
 
     def _start(self) -> None:
         if self.session.explored is not None:
@@ -98,6 +107,8 @@ class RankingPage(QWidget):
         from napari_impa.work.exploring.screen_table import agreement
 
         self.table.show_table(table)
+        if len(table):
+            self._say_moved(str(table["condition"].iloc[0]))
         self.save.setEnabled(True)
         beside_it = agreement(table)
         said = [f"{row.ranking} {row.spearman:.2f}" for row in beside_it.itertuples()]

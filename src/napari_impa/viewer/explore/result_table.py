@@ -13,6 +13,9 @@ from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWi
 from napari_impa.viewer.kit.forms import plain
 from napari_impa.viewer.kit.jobs import Failure, notify
 
+LONG = 150
+"""Width in pixels of a column of texts; the whole text is in the tooltip."""
+
 
 class ResultTable(QTableWidget):
     """Some columns of a table of conditions.
@@ -64,6 +67,10 @@ class ResultTable(QTableWidget):
         header.setSortIndicatorShown(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
+        for column, name in enumerate(shown):  # a long text would push all other columns out of sight
+            if name != "condition" and isinstance(table[name].iloc[0], str):
+                header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+                header.resizeSection(column, LONG)
 
     @property
     def condition(self) -> str | None:
@@ -73,6 +80,13 @@ class ResultTable(QTableWidget):
             return None
         item = self.item(self.currentRow(), names.index(self._titles["condition"]))
         return None if item is None else str(item.text())
+
+    def said_of(self, condition: str, column: str) -> str:
+        """What a column of the table, shown or not, says of a condition; empty where nothing."""
+        if not {"condition", column} <= set(self.table):
+            return ""
+        said = self.table.loc[self.table["condition"].astype(str) == condition, column]
+        return str(said.iloc[0]) if len(said) and pd.notna(said.iloc[0]) else ""
 
     def save(self) -> None:
         """Ask where to, and write the whole table as CSV."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STRENGTHS = tuple(round(0.25 * step, 2) for step in range(9))
 """Steps of a sweep, 0 the cell as it is."""
 
+GAP = 1.05
+"""How far real cells are to the right of predicted ones, in widths of a crop."""
+
 
 def condition_strip(token: Token, explored: ExploredCells, row: int) -> list[LayerData]:
     """A cell as it is, then under every condition, as stacks."""
@@ -31,17 +34,33 @@ def condition_strip(token: Token, explored: ExploredCells, row: int) -> list[Lay
 
 
 def strength_sweep(token: Token, explored: ExploredCells, row: int, condition: str) -> list[LayerData]:
-    """A cell under a condition of growing strength, as stacks; real cells of the condition come behind."""
+    """A cell under a condition of growing strength, as stacks, and real cells of the condition beside it.
+
+    Those are other cells, one a step, and begin again where there are fewer.
+    """
     model, cells = explored.loaded.model, explored.cells
     cell = model.fit(cells.take([row]))
     parts = []
     for strength in STRENGTHS:
         token.check()
         parts.append(model.predict(cell, condition, strength=strength))
+    title = f"cell {row + 1} · {condition} · strength 0 to 2 · "
+    layers = _layers(parts, title)
     if condition in explored.conditions:
-        real = np.flatnonzero(cells.conditions == condition)[: len(STRENGTHS)]
-        parts += [model.fit(cells.take([one])) for one in real]
-    return _layers(parts, f"cell {row + 1} · {condition} · strength 0 to 2 · ")
+        real = np.resize(np.flatnonzero(cells.conditions == condition), len(STRENGTHS))
+        layers += _beside(_layers([model.fit(cells.take([one])) for one in real], f"real {condition} · "), layers)
+    return layers
+
+
+def _beside(right: list[LayerData], left: list[LayerData]) -> list[LayerData]:
+    """Shift stacks to the right of others, a gap between them, with the same contrast."""
+    moved = []
+    for (pixels, options, kind), (_, before, _) in zip(right, left, strict=True):
+        step = GAP * pixels.shape[-1] * options["scale"][-1]
+        translate = (*options["translate"][:-1], options["translate"][-1] + step)
+        changed = {"translate": translate, "contrast_limits": before["contrast_limits"]}
+        moved.append((pixels, {**options, **changed}, kind))
+    return moved
 
 
 def save_profiles(token: Token, explored: ExploredCells, path: Path) -> Path:
