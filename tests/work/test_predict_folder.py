@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from napari_impa.watch import CancelledError, Watch
 from napari_impa.work.predict_into import cells_for, predict_into
 from napari_impa.work.predicting import folder
 from napari_impa.work.predicting.folder import predict_folder, unfinished_prediction
+from napari_impa.work.predicting.measured_table import named_before
 from napari_impa.work.predicting.plan import PredictionPlan
 from napari_impa.workers import Workers
 
@@ -197,6 +199,16 @@ def test_the_table_has_each_cell_before_and_after(whole: Path) -> None:
         assert said[["field", "y", "x"]].values.tolist() == cells.table[rows][["field", "y", "x"]].values.tolist()
         assert said["cell"].tolist() == list(range(1, len(said) + 1))
     assert table.filter(like="mean intensity").notna().all().all()
+
+
+def test_cells_are_called_control_only_where_a_label_says_so(model: IMPA, cells_path: Path) -> None:
+    cells = open_cells(cells_path)
+    rows = np.arange(len(cells))
+    named = named_before(model, cells, rows)
+    assert set(named[cells.is_control]) == {"control"}
+    assert set(named[~cells.is_control]) == {"input"}
+    assert named_before(model, cells, rows[::-1]).tolist() == named[::-1].tolist()
+    assert set(named_before(model, replace(cells, label=(), control=None), rows)) == {"input"}
 
 
 def test_the_plan_says_its_commands(plate: Path, model_path: Path, tmp_path: Path) -> None:

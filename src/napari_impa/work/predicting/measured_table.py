@@ -22,8 +22,20 @@ from napari_impa.workers import ALONE, Workers
 BLOCK = 128
 """Cells that are measured at a time."""
 
-BEFORE = "control"
-"""What stands in the column `condition` of cells as they are."""
+CONTROL, INPUT, UNCORRECTED = "control", "input", "uncorrected"
+"""What stands in the column `condition` of cells as they are, see `named_before`."""
+
+
+def named_before(model: IMPA, cells: Cells, rows: NDArray[np.integer]) -> NDArray[np.object_]:
+    """(n,) what some cells are called as they are: *control* only those that a label says to be it, else *input*.
+
+    Cells whose batch is corrected are *uncorrected*.
+    """
+    if model.task == "batch":
+        return np.full(len(rows), UNCORRECTED, object)
+    known = cells.control is not None and bool(cells.label) and set(cells.label) <= set(cells.table)
+    is_control = cells.is_control[rows] if known else np.zeros(len(rows), bool)
+    return np.where(is_control, CONTROL, INPUT).astype(object)
 
 
 def write_measured_table(
@@ -56,11 +68,12 @@ def write_measured_table(
     yardstick = Yardstick.of(model.fit(cells.take(rows[some])))
     names = Changes(yardstick.columns, np.empty(0), np.empty(0))
     numbers = predicted.table.groupby(TURNED_INTO, sort=False).cumcount().to_numpy() + 1
+    before = named_before(model, cells, rows)
     total, done = len(rows) + len(predicted), 0
 
     def tables() -> Iterator[pd.DataFrame]:
         for part in _parts(len(rows)):
-            yield _said(cells.table.iloc[rows[part]], np.arange(1, len(rows) + 1)[part], BEFORE)
+            yield _said(cells.table.iloc[rows[part]], np.arange(1, len(rows) + 1)[part], before[part])
         for part in _parts(len(predicted)):
             table = predicted.table.iloc[part]
             yield _said(table.drop(columns=TURNED_INTO), numbers[part], table[TURNED_INTO])
