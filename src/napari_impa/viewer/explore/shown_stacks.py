@@ -48,7 +48,7 @@ def strength_sweep(token: Token, explored: ExploredCells, row: int, condition: s
     layers = _layers(parts, title)
     if condition in explored.conditions:
         real = np.resize(np.flatnonzero(cells.conditions == condition), len(STRENGTHS))
-        layers += _beside(_layers([model.fit(cells.take([one])) for one in real], f"real {condition} · "), layers)
+        layers += _beside(_layers([model.fit(cells.take([int(one)])) for one in real], f"real {condition} · "), layers)
     return layers
 
 
