@@ -144,12 +144,8 @@ def add_crops(viewer: Any) -> None:
 
 
 def closed(viewer: Any, dock: Any) -> None:
-    """Close a dock, as its cross does."""
-    outer = dock.parentWidget()
+    """Close a dock, as its cross does; Python's collector alone frees it."""
     viewer.window.remove_dock_widget(dock)
-    for widget in (dock, outer):
-        if widget is not None:
-            widget.deleteLater()
 
 
 def perturb(viewer: Any, cells: Path) -> None:

@@ -23,8 +23,7 @@ def closed(viewer: Any, kind: type[Dock], settle: Callable[..., None]) -> list[w
     jobs = [job for name in ("_preparing", "_listing") if (job := getattr(dock, name, None)) is not None]
     settle(lambda: not any(job.busy for job in jobs))
     held = [weakref.ref(dock)] + ([weakref.ref(dock.session)] if hasattr(dock, "session") else [])
-    viewer.window.remove_dock_widget(dock)
-    dock.deleteLater()
+    viewer.window.remove_dock_widget(dock)  # after which Python's collector alone frees it
     return held
 
 
