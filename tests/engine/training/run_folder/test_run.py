@@ -122,3 +122,12 @@ def test_settings_and_recipes_that_are_none(run: Run, values: Any) -> None:
         (run.folder / "config.json").write_text(json.dumps(config | {"recipe": values}))
         with pytest.raises(TrainingError, match="another version"):
             _ = run.recipe
+
+
+def test_a_table_that_cannot_be_removed_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(TrainingError, match=r"history\.csv cannot be removed"):
+        run.cut(0)

@@ -233,11 +233,17 @@ class Run:
             rows = list(csv.reader(io.StringIO(_whole_lines(path))))
             kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
             if len(kept) < 2:
-                path.unlink(missing_ok=True)
+                self._remove(path)
                 continue
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(kept)
             self._replace(path.name, text.getvalue())
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{path} cannot be removed ({error.strerror}); mend that and resume.") from error
 
     def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to `history.csv`; missing losses are left empty.
