@@ -1,4 +1,4 @@
-"""Train the bundled model of real cells again: python examples/train_tnfa.py FOLDER [steps].
+"""Train the bundled model of real cells again: python examples/train_tnfa.py FOLDER [minutes].
 
 FOLDER holds four images of BBBC014 (https://bbbc.broadinstitute.org/BBBC014): `Channel 1-01-A-01-00.tif`,
 `Channel 2-01-A-01-00.tif` and the two of `12-A-12`.  The left half of each well is trained on, the right half held out;
@@ -40,10 +40,10 @@ def cells_of(folder: str | Path) -> impa.Cells:
 
 
 if __name__ == "__main__":
-    steps = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 15
     cells = cells_of(sys.argv[1])
     run = impa.train(
-        cells, FOLDER, hold_out={"half": ["right", "between"]}, steps=steps,
+        cells, FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes,
         threads=1, resume=FOLDER.exists(),
     )  # fmt: skip
     bundle(run, cells)
