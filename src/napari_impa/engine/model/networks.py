@@ -192,6 +192,12 @@ class MappingNetwork(nn.Module):
         return out
 
 
+def _table(count: int, width: int) -> nn.Embedding:
+    """An embedding table; on the `meta` device without random numbers, for which torch would load its compiler."""
+    weight = torch.empty(count, width)
+    return nn.Embedding.from_pretrained(weight, freeze=False) if weight.is_meta else nn.Embedding(count, width)
+
+
 class Networks(nn.Module):
     """The four networks, the embedding tables, (K, e) each, and the modalities' embedding, as one module."""
 
@@ -204,10 +210,10 @@ class Networks(nn.Module):
         self.style_encoder = StyleEncoder(shape)
         self.discriminator = Discriminator(shape)
         self.mapping_network = MappingNetwork(shape)
-        tables = [nn.Embedding(k, e) for k, e in zip(shape.conditions, shape.embedding_dims, strict=True)]
+        tables = [_table(k, e) for k, e in zip(shape.conditions, shape.embedding_dims, strict=True)]
         self.embedding_matrix: nn.Module = tables[0] if len(tables) == 1 else nn.ModuleList(tables)
         if shape.modality_dim:
-            self.modality_embedding = nn.Embedding(len(tables), shape.modality_dim)
+            self.modality_embedding = _table(len(tables), shape.modality_dim)
         if shape.relative_style:
             self.start_style = nn.Parameter(torch.zeros(shape.relative_style, shape.style_dim))
         if shape.relative_style > 1:
