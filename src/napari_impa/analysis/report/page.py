@@ -6,6 +6,7 @@ tables, is named there by its hash.  Whatever a user named is escaped by the tem
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from hashlib import sha256
 from importlib import resources
 from math import isfinite
 from typing import Any
-from unicodedata import category
 
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -130,11 +130,13 @@ def _printable(value: Any) -> Any:
     """Text without what no page may hold (control characters, halves of letters); other values as they are."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(" " if letter in "\t\r\n" else "\ufffd" if _unfit(letter) else letter for letter in value)
+    return _UNFIT.sub("\ufffd", value.translate(_BLANKS))
 
 
-def _unfit(letter: str) -> bool:
-    return category(letter) in ("Cc", "Cs") or ord(letter) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(letter) <= 0xFDEF
+_BLANKS = str.maketrans("\t\r\n", "   ")
+_NO_LETTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+_UNFIT = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NO_LETTERS}]")
+"""Controls, halves of letters, and what is no letter in any plane; by an expression, as pages hold megabytes."""
 
 
 def _hashed(text: str) -> str:
