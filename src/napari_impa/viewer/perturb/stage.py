@@ -83,7 +83,7 @@ class ViewStage:
             view.show_real(request, real)
             return view
         with self.viewer.layers.batched_update():  # one scene to be drawn, not one a layer
-            self.close()
+            self._close()
             # In the grid everything else that is visible would make panes of its own.
             in_grid = kind.shows_cells or kind.alone or len(request.targets) > 1
             hide = list(self.viewer.layers) if in_grid else list(sources)
@@ -99,6 +99,11 @@ class ViewStage:
 
     def close(self) -> None:
         """Put the viewer back as it was."""
+        if self.view is not None:
+            with self.viewer.layers.batched_update():  # else napari looks for garbage after every layer
+                self._close()
+
+    def _close(self) -> None:
         if self.view is not None:
             view, self.view = self.view, None
             if (remembered := view.remembered()) is not None:
