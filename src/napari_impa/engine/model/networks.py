@@ -195,9 +195,7 @@ class MappingNetwork(nn.Module):
 def _table(count: int, width: int) -> nn.Embedding:
     """An embedding table; on the `meta` device without random numbers, for which torch would load its compiler."""
     weight = torch.empty(count, width)
-    if weight.is_meta:
-        return nn.Embedding(count, width, _weight=weight)
-    return nn.Embedding(count, width)
+    return nn.Embedding(count, width, _weight=weight) if weight.is_meta else nn.Embedding(count, width)
 
 
 class Networks(nn.Module):
