@@ -42,7 +42,8 @@ class ModelDouble:
     card = ""
     descriptions = ()
     where: Mapping[str, Sequence[str]] = MappingProxyType({})
-    name, hash, size, channels = "double", "0", 16, ("DNA", "actin")
+    name, hash, size, channels, pixel_size = "double", "0", 16, ("DNA", "actin"), None
+    history: Mapping[str, object] = MappingProxyType({})
     limits = np.array([[200.0, 1300.0], [200.0, 1300.0]])
 
     def __init__(self, answer, *, task="perturbation", label=("compound",), control="DMSO", hold_out=None, names=None):

@@ -120,15 +120,15 @@ def test_lengths_that_are_none(server: Server, tmp_path: Path, length: str) -> N
 
 @pytest.mark.parametrize("where", ["http://[::1", "http://" + "a" * 300 + "/x", "nothing://here"])
 def test_a_redirect_to_a_bad_address(server: Server, tmp_path: Path, where: str) -> None:
-    for fetch in (
-        lambda: fetch_file(server.url("a.impa"), tmp_path / "a.impa", patience=()),
-        lambda: RemoteFile(server.url("a.impa"), patience=()),
-    ):
-        server.faults.append(answering(302, {"Location": where, "Content-Length": "0"}))
-        with pytest.raises(FetchError):
-            fetch()
     with warnings.catch_warnings():  # requests leaves the connection of such an answer to the collector
         warnings.simplefilter("ignore", ResourceWarning)
+        for fetch in (
+            lambda: fetch_file(server.url("a.impa"), tmp_path / "a.impa", patience=()),
+            lambda: RemoteFile(server.url("a.impa"), patience=()),
+        ):
+            server.faults.append(answering(302, {"Location": where, "Content-Length": "0"}))
+            with pytest.raises(FetchError):
+                fetch()
         gc.collect()
 
 

@@ -43,5 +43,4 @@ def test_the_picture_is_the_one_shown() -> None:
 
     table, report = join_plate_map(images, PlateMap("m", "", pd.array(wells[:5]).to_numpy(object), None, values))
     (picture,) = plate_pictures(table, ["compound"], "DMSO", report)
-    shown = "\n".join(f"    {line}" for line in picture.text())
-    assert shown in PAGE
+    assert "```text\n" + "\n".join(picture.text()) + "\n```" in PAGE
