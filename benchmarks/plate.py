@@ -22,7 +22,7 @@ from napari_impa.engine.model.passes import PlainPass, ReplayedPass
 from napari_impa.engine.model.prediction import DEFAULT_BATCH, GPU_BATCH
 from napari_impa.engine.one_launch import recorder_for
 from napari_impa.overlap import read_ahead
-from napari_impa.work.predict_into import predict_into
+from napari_impa.work.predicting.predict_into import predict_into
 
 
 def rows(options: Options) -> Iterator[Row]:

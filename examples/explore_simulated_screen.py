@@ -22,7 +22,7 @@ from napari_impa.cells.simulated.plate import write_simulated_plate
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
 from napari_impa.work.exploring.what_did_this import calibration_wells, source_causes, wells_of_cells
-from napari_impa.work.predict_into import cells_for
+from napari_impa.work.predicting.predict_into import cells_for
 
 SEED = 20261127
 """Of the plate; that of no training."""

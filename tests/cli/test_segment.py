@@ -53,7 +53,7 @@ def test_a_run_goes_on_with_cells_cut_alike(screen: Path, tuned: Cells, tmp_path
 
 def test_predict_and_evaluate_take_them(screen: Path, tuned: Cells, tmp_path: Path) -> None:
     from napari_impa.engine.model.model import IMPA
-    from napari_impa.work.predict_into import cells_for
+    from napari_impa.work.predicting.predict_into import cells_for
 
     main.main(["train", str(screen), "--out", str(tmp_path / "r"), "--size", "32", "--steps", "1", "--batch-size", "2"])
     option = ["--segment-option", f"minimum_area={LARGE}"]

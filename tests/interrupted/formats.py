@@ -36,7 +36,7 @@ from napari_impa.engine.training.steps import recipe_named
 from napari_impa.engine.training.steps.rates import RateFactors
 from napari_impa.work.exploring.profile import write_profiles
 from napari_impa.work.exploring.table_file import write_table_file
-from napari_impa.work.predict_into import predict_into
+from napari_impa.work.predicting.predict_into import predict_into
 
 OLD, NEW = 1, 2
 

@@ -21,11 +21,11 @@ from napari_impa.cli import main
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError
 from napari_impa.watch import CancelledError, Watch
-from napari_impa.work.predict_into import cells_for, predict_into
 from napari_impa.work.predicting import folder
 from napari_impa.work.predicting.folder import predict_folder, unfinished_prediction
 from napari_impa.work.predicting.measured_table import named_before
 from napari_impa.work.predicting.plan import PredictionPlan
+from napari_impa.work.predicting.predict_into import cells_for, predict_into
 from napari_impa.workers import Workers
 
 TO = ("shrinkage", "mitotic arrest")

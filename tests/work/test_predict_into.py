@@ -19,8 +19,8 @@ from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import CancelledError, Progress, Token
-from napari_impa.work.predict_into import cells_for, predict_into, rows_to_turn, targets_of
 from napari_impa.work.predicting.plan import PredictionPlan
+from napari_impa.work.predicting.predict_into import cells_for, predict_into, rows_to_turn, targets_of
 
 TO = ("shrinkage", "mitotic arrest")
 

@@ -89,7 +89,7 @@ def evaluate(
     from napari_impa.work.catalog import load_model
     from napari_impa.work.doubts import doubts
     from napari_impa.work.fetched.feature_weights import fetch_feature_weights
-    from napari_impa.work.predict_into import cells_for
+    from napari_impa.work.predicting.predict_into import cells_for
 
     if open_report and report is None:
         raise ImpaError("--open opens the report; say with --report FOLDER where it is written.")

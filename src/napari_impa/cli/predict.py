@@ -88,9 +88,9 @@ def predict(
     from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.engine.distributed import processes
     from napari_impa.work.catalog import load_model
-    from napari_impa.work.predict_into import targets_of
     from napari_impa.work.predicting.folder import predict_folder
     from napari_impa.work.predicting.plan import PredictionPlan
+    from napari_impa.work.predicting.predict_into import targets_of
     from napari_impa.workers import Workers
 
     find = segmenter_of(segment, segment_option)

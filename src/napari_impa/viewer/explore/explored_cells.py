@@ -143,7 +143,7 @@ def explored(
     from napari_impa.analysis.phenotypes.style_map import condition_styles, styles_of
     from napari_impa.work.doubts import doubts
     from napari_impa.work.exploring.screen import SCALED_BY
-    from napari_impa.work.predict_into import rows_to_turn
+    from napari_impa.work.predicting.predict_into import rows_to_turn
 
     model = loaded.model
     if not len(cells):

@@ -59,7 +59,7 @@ class NewImageLine(Wrapped):
         if not images:
             self.forget()
             return
-        first = escape(breakable(images[0].name))
+        first = escape(breakable(images[0].name, rich=True))
         what = f"{first} was opened" if len(images) == 1 else f"{first} and {len(images) - 1} more were opened"
         offered = " · ".join(f'<a href="{link}">{_LINKS[link]}</a>' for link in links or (TAKE, LOOK, NO))
         self.setText(f"{what}: {offered}.")

@@ -34,7 +34,7 @@ from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import UNWATCHED, Checked, Watch
 from napari_impa.work.exploring.screen_table import screen_table
 from napari_impa.work.exploring.table_file import check_table_file, write_table_file
-from napari_impa.work.predict_into import rows_to_turn
+from napari_impa.work.predicting.predict_into import rows_to_turn
 
 AT_A_TIME = 32
 """Conditions that a cell is encoded once for; what is done is kept after each so many."""

@@ -15,7 +15,7 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells, open_cells
 from napari_impa.engine.model.model import IMPA
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.predict_into import labelling_of
+from napari_impa.work.predicting.predict_into import labelling_of
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import UNWATCHED, Watch
 from napari_impa.work.doubts import doubts
-from napari_impa.work.predict_into import labelling_of, predict_into, rows_to_turn
 from napari_impa.work.predicting.measured_table import write_measured_table
 from napari_impa.work.predicting.plan import PredictionPlan
+from napari_impa.work.predicting.predict_into import labelling_of, predict_into, rows_to_turn
 from napari_impa.workers import Workers, cores
 
 _ASKED, _CUT, _PREDICTED, _TABLE = "asked.json", "cut.cells", "predicted.cells", "measurements.csv"

@@ -23,7 +23,7 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.prediction import TURNED_INTO, predict_blocks
 from napari_impa.errors import ConditionError
 from napari_impa.watch import UNWATCHED, Watch
-from napari_impa.work.predicted_elsewhere import predict_elsewhere
+from napari_impa.work.predicting.predicted_elsewhere import predict_elsewhere
 from napari_impa.workers import ALONE, Workers
 
 
