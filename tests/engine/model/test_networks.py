@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 from torch.nn import functional as F
 
 from napari_impa.engine.model.blocks import UPSAMPLING, doubled, doubled_smoothly
@@ -87,7 +86,7 @@ def test_the_spread_is_that_of_four_cells_that_follow_each_other() -> None:
 
 @given(st.integers(1, 9), st.integers(1, 3))
 def test_batches_one_behind_the_other_are_looked_at_apart(count: int, parts: int) -> None:
-    shape = Shape(24, channels=2, width=4, conditions=(3, 2), embedding_dims=(4, 4), discriminator="spread_and_patches")
+    shape = Shape(24, channels=2, width=4, conditions=(3, 2), embedding_dims=(4, 4), discriminator="spread")
     nets = Networks(shape).initialize(torch.Generator().manual_seed(1))
     random = torch.Generator().manual_seed(count)
     batches = torch.randn((parts, count, 2, 24, 24), generator=random)
@@ -96,22 +95,6 @@ def test_batches_one_behind_the_other_are_looked_at_apart(count: int, parts: int
         together = nets.discriminator(batches.flatten(0, 1), y.flatten(), 1, parts=parts)
         apart = [nets.discriminator(cells, labels, 1) for cells, labels in zip(batches, y, strict=True)]
     torch.testing.assert_close(together, torch.cat(apart))
-
-
-def test_the_second_logit_judges_patches() -> None:
-    shape = Shape(64, channels=1, width=4, discriminator="spread_and_patches")
-    nets = Networks(shape).initialize(torch.Generator().manual_seed(1))
-    nn.init.zeros_(nets.discriminator.head.weight)  # type: ignore[union-attr]  # leaves the patches' logit
-    x = torch.zeros((1, 1, 64, 64), requires_grad=True)
-    maps = nets.discriminator.conv_blocks[:3](x)
-    nets.discriminator.patch_head(maps)[0, 0, 8, 8].backward()
-    assert x.grad is not None
-    rows = x.grad[0, 0].any(1).nonzero()[:, 0]
-    assert len(rows) == 24
-    with torch.no_grad():
-        flat = nets.discriminator(x, torch.zeros(1, dtype=torch.long))
-        x[..., 20:30, 20:30] = 1.0
-        assert nets.discriminator(x, torch.zeros(1, dtype=torch.long)) != flat
 
 
 @settings(max_examples=10, deadline=None)

@@ -93,7 +93,7 @@ def test_the_discriminator_is_the_model_s_or_where_it_has_none_the_recipe_s(
     assert goes_on.model.shape.discriminator == "published"
     assert next(iter(goes_on)).losses["pairing"] > 0
     anew = make(cells, tmp_path / "anew", start_from=IMPA.load(old.model.save(tmp_path / "compact.impa", compact=True)))
-    assert anew.model.shape.discriminator == model.shape.discriminator == "spread_and_patches"
+    assert anew.model.shape.discriminator == model.shape.discriminator == "spread"
 
 
 def test_new_conditions_find_their_style_in_small_steps(model: IMPA, cells: Cells, tmp_path: Path) -> None:

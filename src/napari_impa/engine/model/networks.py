@@ -13,16 +13,12 @@ from itertools import pairwise
 import torch
 from scipy.linalg import orth
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from napari_impa.engine.model.blocks import SLOPE, UPSAMPLING, AdainResBlk, ResBlk
 from napari_impa.engine.model.layers import InstanceNorm
 from napari_impa.engine.model.shape import Shape
 
 MAX_WIDTH = 512
-
-PATCH_DOWNS = 2
-"""How often the image is halved before its patches are judged: each then sees 24 px of the image."""
 
 TOGETHER = 4
 """Cells whose spread the discriminator sees."""
@@ -98,22 +94,18 @@ class StyleEncoder(nn.Module):
 class Discriminator(nn.Module):
     """Image → one logit a condition, the mean over positions; one head a modality.
 
-    `Shape.discriminator` says which: the published one, or one that also has
-
-    - in its last maps the spread of each few cells (`spread`), so that generated cells which are all alike give
-      themselves away (minibatch standard deviation: Karras et al., ICLR 2018);
-    - a second logit from the maps of a quarter of the image's side, added to the first, which judges every small patch
-      for itself and so the detail (PatchGAN: Isola et al., CVPR 2017).
+    `Shape.discriminator` says which: the published one, or one whose last convolution also sees the spread of each few
+    cells (`spread`), so that generated cells which are all alike give themselves away (minibatch standard deviation:
+    Karras et al., ICLR 2018).
     """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.is_published = shape.discriminator == "published"
-        layers, width = _trunk(shape, 3, 0 if self.is_published else 1)
+        self.sees_spread = shape.discriminator == "spread"
+        layers, width = _trunk(shape, 3, 1 if self.sees_spread else 0)
         self.conv_blocks = nn.Sequential(*layers)
-        self.head = _heads(width, shape)
-        if not self.is_published:
-            self.patch_head = _heads(min(shape.width * 2**PATCH_DOWNS, MAX_WIDTH), shape)
+        heads = [nn.Conv2d(width, count, 1) for count in shape.conditions]
+        self.head: nn.Module = heads[0] if len(heads) == 1 else nn.ModuleList(heads)
 
     def forward(self, x: Tensor, y: Tensor, modality: int = 0, *, parts: int = 1) -> Tensor:
         """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,).
@@ -121,28 +113,13 @@ class Discriminator(nn.Module):
         `parts` is of how many equal batches, each behind the other, the cells are: real and generated ones are never
         looked at together.
         """
-        if self.is_published:
-            logits = _of(self.head, modality)(self.conv_blocks(x)).mean((2, 3))
-        else:
-            layers = list(self.conv_blocks)
-            for layer in layers[: 1 + PATCH_DOWNS]:
-                x = layer(x)
-            patches = _of(self.patch_head, modality)(F.leaky_relu(x, SLOPE)).mean((2, 3))
-            for layer in layers[1 + PATCH_DOWNS : -2]:
-                x = layer(x)
-            last = self.conv_blocks[-2:](torch.cat([x, spread(x, parts)], dim=1))
-            logits = patches + _of(self.head, modality)(last).mean((2, 3))
+        head = self.head[modality] if isinstance(self.head, nn.ModuleList) else self.head
+        maps = self.conv_blocks[:-2](x)
+        if self.sees_spread:
+            maps = torch.cat([maps, spread(maps, parts)], dim=1)
+        logits = head(self.conv_blocks[-2:](maps)).mean((2, 3))
         out: Tensor = logits.gather(1, y[:, None])[:, 0]
         return out
-
-
-def _heads(width: int, shape: Shape) -> nn.Module:
-    heads = [nn.Conv2d(width, count, 1) for count in shape.conditions]
-    return heads[0] if len(heads) == 1 else nn.ModuleList(heads)
-
-
-def _of(heads: nn.Module, modality: int) -> nn.Module:
-    return heads[modality] if isinstance(heads, nn.ModuleList) else heads
 
 
 def spread(maps: Tensor, parts: int = 1) -> Tensor:

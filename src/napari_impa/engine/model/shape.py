@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-DISCRIMINATORS = ("published", "spread_and_patches")
+DISCRIMINATORS = ("published", "spread")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shape:
         How the decoder doubles its maps: `nearest`, as published; `bilinear`, as StyleGAN does; or `bilinear_skip`,
         bilinear where nothing follows that could smooth (the skip connections), nearest before convolutions.
     discriminator
-        `published`, or `spread_and_patches`, which also sees how far cells differ and judges patches (`Discriminator`).
+        `published`, or `spread`, which also sees how far cells differ from each other (`Discriminator`).
     """
 
     size: int

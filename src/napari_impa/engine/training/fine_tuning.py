@@ -163,7 +163,7 @@ def _rows(model: IMPA, labels: TrainingLabels, modality: int) -> tuple[list[int]
 
 def _modality(name: str) -> int | None:
     """Number of the modality whose conditions the rows of a weight belong to; None for weights of all conditions."""
-    for table in ("embedding_matrix.", "discriminator.head.", "discriminator.patch_head."):
+    for table in ("embedding_matrix.", "discriminator.head."):
         if name.startswith(table):
             first = name[len(table) :].split(".")[0]
             return int(first) if first.isdecimal() else 0

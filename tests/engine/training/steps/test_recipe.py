@@ -37,7 +37,7 @@ NAMELESS: dict[str, Any] = {
         ({"average": 1.0}, "less than 1"),
         ({"autoencoder_rates": (1e-3,)}, "two numbers"),
         ({"upsampling": "cubic"}, "upsampling is one of nearest, bilinear, bilinear_skip, not 'cubic'"),
-        ({"discriminator": "wide"}, "discriminator is one of published, spread_and_patches, not 'wide'"),
+        ({"discriminator": "wide"}, "discriminator is one of published, spread, not 'wide'"),
     ],
 )
 def test_values_out_of_range_are_refused(values: dict[str, Any], words: str) -> None:

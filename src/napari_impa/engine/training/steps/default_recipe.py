@@ -84,7 +84,7 @@ class DefaultRecipe(Recipe):
     backward_cycle: float = 2.0
     mixed_precision: bool = True
     upsampling: str = "bilinear_skip"
-    discriminator: str = "spread_and_patches"
+    discriminator: str = "spread"
 
     name: ClassVar[str] = "default"
     even_conditions: ClassVar[bool] = True
