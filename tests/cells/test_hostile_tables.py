@@ -52,3 +52,19 @@ def test_a_pipe_that_is_given_as_a_table_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.zeros((1, 300, 300), np.uint8))
     with pytest.raises(SourceError):
         open_source(tmp_path / "b.npy", plate_map=tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("text", [",", ";;", ",,\n1,2,3\n"])
+def test_a_table_without_titles_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(SourceError, match="has no titles in its first line"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_an_index_that_lost_the_column_of_its_keys_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "index.csv").write_text("SAMPLE_KEY,PLATE\n;m")  # read as between semicolons
+    (tmp_path / "P1").mkdir()
+    np.save(tmp_path / "P1" / "P1_A_1.npy", np.zeros((24, 24, 2), np.uint8))
+    with pytest.raises(SourceError, match="has no column SAMPLE_KEY"):
+        open_source(tmp_path)

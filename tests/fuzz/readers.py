@@ -198,7 +198,7 @@ def _image(path: Path) -> None:
 def _masks(path: Path) -> None:
     from napari_impa.cells.readers import as_labels, read_masks
 
-    as_labels(read_masks(path).pixels[0], path)
+    as_labels(read_masks(path).pixels, path)
 
 
 def _saved_pictures(folder: Path) -> list[Input]:

@@ -225,6 +225,8 @@ def read_table(path: str | Path, *, names_first: bool = False) -> pd.DataFrame:
     named = rows.iloc[0].notna()  # a column without a name is the row number that pandas and R write
     table = rows.loc[1:, named].reset_index(drop=True)
     table.columns = [str(name).strip() for name in rows.iloc[0][named]]
+    if not len(table.columns):
+        raise SourceError(f"{path} has no titles in its first line; write one above each column.")
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise SourceError(f"{path} has two columns named {twice!r}; rename one of them.")

@@ -42,6 +42,8 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
         root = root.parent
         found = walk(root)
     table = read_table(path)
+    if _KEYS not in table:
+        raise SourceError(f"{path} has no column {_KEYS}, by which its images are found; save it again as CSV.")
     files: dict[str, Path] = {}
     twice: set[str] = set()
     for file in found:

@@ -154,6 +154,8 @@ def _read(path: Path, *, header_only: bool = False, stack: StackChoice | None = 
         image = _said_if_damaged(path, lambda: read_stack(path, header_only, stack))
     if image.pixels.dtype.kind not in "buif":
         raise SourceError(f"{path} holds no image: its values are of type {image.pixels.dtype}.")
+    if image.pixels.ndim != 3 or len(image.channels) != len(image.pixels):
+        raise SourceError(f"{path} cannot be read: what it says of its planes does not fit them; mend or remove it.")
     if 0 in image.pixels.shape:
         raise SourceError(f"{path} holds an image without pixels.")
     return image

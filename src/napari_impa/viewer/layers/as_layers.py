@@ -59,7 +59,7 @@ def stack_layers(
             "units": ("pixel",) * leading + tuple(view.get("units", units)),
             "axis_labels": (axis,) * leading + ("y", "x") if leading else None,
             "colormap": _colormap(look.get("colormap", colours[channel]), channels[channel]),
-            "contrast_limits": tuple(look["contrast_limits"] if look else limits_to_show(planes[:200])),
+            "contrast_limits": tuple(look.get("contrast_limits") or limits_to_show(planes[:200])),
             "gamma": look.get("gamma", 1.0),
             "blending": "additive",
             "affine": affine,
