@@ -46,6 +46,14 @@ def changed(model: IMPA, path: Path, change: Change) -> Path:
     return path
 
 
+@pytest.mark.parametrize("value", ["x", "spread_and_patches", 5, True, ["spread"], [], None])
+@pytest.mark.parametrize("name", ["discriminator", "upsampling"])
+def test_networks_of_no_known_kind_are_refused(model: IMPA, tmp_path: Path, name: str, value: object) -> None:
+    path = changed(model, tmp_path / "x.impa", lambda header: header["shape"].update({name: value}))
+    with pytest.raises(ModelError, match="not a complete model file"):
+        IMPA.load(path)
+
+
 def test_a_model_comes_back(model: IMPA, tmp_path: Path) -> None:
     again = IMPA.load(changed(model, tmp_path / "x.impa", lambda header: None))
     assert again.hash == model.hash

@@ -320,6 +320,19 @@ def test_a_run_goes_on_with_its_own_cells_alone(make_trainer: Make, cells: Cells
     assert make_trainer(of=replace(cells, table=cells.table.assign(more=1)), resume=True).step == 0
 
 
+def test_a_run_that_kept_no_recipe_has_the_networks_of_its_time(cells: Cells, tmp_path: Path) -> None:
+    settings = TrainingSettings(size=24, batch_size=2, steps=4, style_dim=8, device="cpu")
+    old = Trainer(cells, settings, tmp_path / "run", recipe=DefaultRecipe(discriminator="published"))
+    for event in old:
+        if event.step == 1:
+            old.stop()
+    path = old.run.folder / "config.json"
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "recipe"}))
+    again = Trainer(cells, settings, tmp_path / "run", resume=True)
+    assert again.model.shape.discriminator == "published"
+    assert again.step == 1
+
+
 def test_a_run_that_an_earlier_version_began_goes_on(make_trainer: Make, cells: Cells) -> None:
     run = make_trainer().run
     path = run.folder / "config.json"

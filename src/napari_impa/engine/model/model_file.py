@@ -15,9 +15,10 @@ from napari_impa.cells.words import Task
 from napari_impa.engine.describing import read_description
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model import tensor_file
+from napari_impa.engine.model.blocks import UPSAMPLING
 from napari_impa.engine.model.header import check_header
 from napari_impa.engine.model.networks import Networks
-from napari_impa.engine.model.shape import Shape
+from napari_impa.engine.model.shape import DISCRIMINATORS, Shape
 from napari_impa.errors import ModelError
 
 FORMAT = 2
@@ -53,6 +54,7 @@ _LISTS = ("channels", "conditions", "label")
 
 _DISCRIMINATOR = "discriminator."
 _LARGEST_SIDE = 1 << 14  # of a crop, in pixels
+_CHOICES = {"upsampling": tuple(UPSAMPLING), "discriminator": DISCRIMINATORS}  # of the networks' shape
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
@@ -89,9 +91,11 @@ def _check_shape(shape: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) 
     """Refuse a header that asks for more than the file's own tensors can be the weights of."""
     most = sum(value.numel() for value in tensors.values())
     for name, value in shape.items():
+        if name in _CHOICES:
+            if value not in _CHOICES[name]:
+                raise ValueError(f"{name} of the networks is {value!r:.50}, which is none that there is")
+            continue
         for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, str) and name in ("upsampling", "discriminator"):
-                continue
             if not isinstance(one, int) or not 0 <= one <= (_LARGEST_SIDE if name == "size" else most):
                 raise ValueError(f"{name} of the networks is {one!r:.50}, for which there are no weights")
     layers = shape.get("mapping_layers", 1) * max(1, len(shape.get("conditions", ())))

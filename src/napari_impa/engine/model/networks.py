@@ -110,8 +110,7 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, y: Tensor, modality: int = 0, *, parts: int = 1) -> Tensor:
         """(B, C, S, S) and condition numbers (B,) → the logit of each cell's own condition (B,).
 
-        `parts` is of how many equal batches, each behind the other, the cells are: real and generated ones are never
-        looked at together.
+        `parts` is of how many equal batches, one behind the other, the cells are, whose spread is looked at apart.
         """
         head = self.head[modality] if isinstance(self.head, nn.ModuleList) else self.head
         maps = self.conv_blocks[:-2](x)

@@ -133,6 +133,8 @@ class Trainer(Steered):
         self._mine = self.group.share_of(settings.cells_a_step)
         begun = self.run.recipe if resuming else None  # a later version's recipe of that name may differ
         self.recipe = begun or recipe or recipe_named(settings.recipe)
+        if resuming and begun is None:  # from before recipes were kept, when there was one kind
+            self.recipe = replace(self.recipe, discriminator="published")
         if begun is None and start_from is not None:
             self.recipe = replace(self.recipe, upsampling=start_from.shape.upsampling)
             if start_from.has_discriminator:

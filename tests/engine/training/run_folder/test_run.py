@@ -62,6 +62,25 @@ def test_a_torn_line_is_passed_over(run: Run, torn: bytes) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize(("line", "kept"), [("1.0,1,adversarial", True), ("", True), ("x,1,adversarial", False)])
+def test_what_is_no_step_in_a_history_is_said(run: Run, line: str, kept: bool) -> None:
+    path = run.folder / "history.csv"
+    path.write_text(f"step,seconds,stage\n{line}\n9,1,adversarial\n")
+    if kept:
+        run.cut(5)
+        assert "9,1" not in (path.read_text() if path.exists() else "")
+    else:
+        with pytest.raises(TrainingError, match=r"history\.csv is damaged .*; mend or remove it"):
+            run.cut(5)
+        assert "9,1" in path.read_text()
+
+
+def test_what_a_run_was_started_from_is_a_record_or_nothing(run: Run) -> None:
+    config = json.loads((run.folder / "config.json").read_text())
+    (run.folder / "config.json").write_text(json.dumps(config | {"start_from": "x"}))
+    assert Run(run.folder).started_from is None
+
+
 def test_what_a_killed_process_left_half_written_is_removed(run: Run) -> None:
     left = run.folder / "checkpoints" / ".last.safetensors.123.partial"
     left.write_bytes(b"half")

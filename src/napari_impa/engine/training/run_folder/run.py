@@ -145,7 +145,8 @@ class Run:
     @property
     def started_from(self) -> dict[str, Any] | None:
         """What was taken over from which model, where the training goes on from one."""
-        return self.config.get("start_from")
+        taken = self.config.get("start_from")
+        return taken if isinstance(taken, dict) else None
 
     def start(
         self,
@@ -230,8 +231,13 @@ class Run:
         """Drop history and gaps after `step`, which a resumed training makes again, and files left half-written."""
         tensor_file.remove_partial(self.folder)
         for path in (self.folder / name for name in (HISTORY_FILE, GAPS_FILE, EARLIER_SCORES)):
-            rows = list(csv.reader(io.StringIO(_whole_lines(path))))
-            kept = rows[:1] + [row for row in rows[1:] if int(row[0]) <= step]
+            try:
+                rows = [row for row in csv.reader(io.StringIO(_whole_lines(path))) if row]
+                kept = rows[:1] + [row for row in rows[1:] if float(row[0]) <= step]
+            except (ValueError, csv.Error) as error:
+                raise TrainingError(
+                    f"{path} is damaged ({tensor_file.brief(error)}); mend or remove it, and resume."
+                ) from error
             if len(kept) < 2:
                 self._remove(path)
                 continue
