@@ -151,12 +151,23 @@ def test_files_of_stains_are_channels_by_name(tmp_path: Path, caplog: pytest.Log
     assert any("Left out for want of a channel file: DMSO/0.tif has no channel GFP" in line for line in caplog.messages)
 
 
-@pytest.mark.parametrize(("form", "what"), [("a_z{}.tif", "Z planes"), ("a_t{:02}.tif", "times")])
+@pytest.mark.parametrize(
+    ("form", "what"), [("a_z{}.tif", "Z planes"), ("a_t{:02}.tif", "times"), ("time {}/a.tif", "times")]
+)
 def test_files_that_differ_by_a_plane_or_time_are_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str, what: str
 ) -> None:
     each(tmp_path, lambda path, number: [write(path / form.format(one), field(number)[0][0]) for one in range(2)])
     assert any(f"differ by a number of {what}" in line for line in lines_of(tmp_path, caplog))
+
+
+@pytest.mark.parametrize("folders", [("T1", "T2"), ("time 24", "time 48"), ("z1/a_1", "z2/a_1")])
+def test_conditions_called_as_times_are_conditions(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, folders: tuple[str, str]
+) -> None:
+    for number, folder in enumerate(folders):
+        write(tmp_path / folder / "a.tif", field(number)[0][0])
+    assert not any("differ by a number" in line for line in lines_of(tmp_path, caplog))
 
 
 def test_stacks_say_what_is_taken_of_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -41,21 +41,26 @@ def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> L
 
 
 def _numbered(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:
-    """Say where files differ by the number of a Z plane or a time alone, which were taken for fields."""
-    groups: dict[str, list[Path]] = {}
-    what = ""
+    """Say where files differ by the number of a Z plane or a time alone, which were taken for fields.
+
+    The name of a condition's folder may be a time, and is not asked.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    kinds: dict[tuple[str, ...], str] = {}
     for file in files:
-        name = source.below(file)
+        condition, name = source.folder(file)[:1], source.below(file)
+        name = name.partition("/")[2] if condition else name
         if (found := _PLANE.search(name)) is not None:
-            groups.setdefault(f"{name[: found.start()]}{found[1]}{name[found.end() :]}", []).append(file)
-    several = [group for group in groups.values() if len(group) > 1]
+            group = (*condition, name[: found.start()], found[1], name[found.end() :])
+            groups.setdefault(group, []).append(name)
+            kinds[group] = "times" if found[1].lower().startswith("t") else "Z planes"
+    several = [field for field, names in groups.items() if len(names) > 1]
     if not several:
         return ()
-    what = "times" if _PLANE.search(several[0][0].name)[1].lower().startswith("t") else "Z planes"  # type: ignore[index]
+    what, (one, other, *_) = kinds[several[0]], groups[several[0]]
     return (
-        f"{several[0][0].name} and {several[0][1].name} differ by a number of {what}, and each was taken for a field "
-        f"of its own (guessed): where they are {what} of one field, the same cells come several times; project or "
-        "choose them first.",
+        f"{one} and {other} differ by a number of {what}, and each was taken for a field of its own (guessed): "
+        f"where they are {what} of one field, the same cells come several times; project or choose them first.",
     )
 
 
