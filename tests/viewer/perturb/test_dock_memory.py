@@ -14,7 +14,7 @@ from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.perturb.dock import PerturbDock
 from napari_impa.viewer.perturb.dock_memory import MEMORY
 from napari_impa.viewer.perturb.views import InPlace, SideBySide
-from napari_impa.viewer.perturb.views.gallery import GalleryControls
+from napari_impa.viewer.perturb.views.gallery import GalleryControls, GalleryView
 
 Settle = Callable[..., None]
 Open = Callable[[], PerturbDock]
@@ -72,6 +72,26 @@ def test_model_conditions_sliders_view_and_its_controls_come_back(
     assert again.view.value is SideBySide is type(again.session.view)
     assert again.view_controls[GalleryControls].value == GalleryControls(columns=3, apart=True)
     assert again.session._stage._controls[GalleryControls].columns == 3
+
+
+def test_a_gallery_that_was_ordered_by_a_measurement_is_so_again(
+    open_dock: Open, model_path: Path, settle: Settle
+) -> None:
+    dock = open_dock()
+    dock.use_model(model_path)
+    dock.view.setCurrentIndex(dock.view.values.index(GalleryView))
+    settle(lambda: ready(dock))
+    ordered = GalleryControls(order="DNA area")
+    form = dock.view_controls[GalleryControls]
+    form.show_value(ordered)
+    form.changed.emit()
+    settle(lambda: dock.changes.changes is not None)
+    dock._close()
+    again = open_dock()
+    settle(lambda: ready(again) and again.changes.changes is not None)  # by which the cells are ordered
+    assert again.view_controls[GalleryControls].value == ordered
+    assert again.session._stage._controls[GalleryControls] == ordered
+    assert again.what_changed.isExpanded()
 
 
 def test_a_model_that_is_gone_is_not_asked_for(

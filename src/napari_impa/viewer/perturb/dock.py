@@ -198,8 +198,11 @@ class PerturbDock(Dock):
         self.seed.setValue(kept.seed)
         self.view.choose(kept.view)
         for value in kept.controls:
-            self.view_controls[type(value)].show_value(value)
-            self.session.steer_view(value)
+            form = self.view_controls[type(value)]
+            if isinstance(value, GalleryControls):  # a model, which offers more orders, is not there yet
+                form.offer("order", tuple(dict.fromkeys((*ORDERS, value.order))))
+            form.show_value(value)
+            self._on_controls(form)
         self._on_view_chosen()
 
     def _remember(self) -> None:
