@@ -266,24 +266,81 @@ def test_the_model_is_not_kept_alive(into: TurnInto, settle: Settle) -> None:
     assert model() is None
 
 
-def test_a_smiles_is_typed_again_in_the_next_form(into: TurnInto, settle: Settle, qtbot: Any) -> None:
+@pytest.fixture
+def reopened(settle: Settle, qtbot: Any) -> Callable[..., TurnInto]:
+    """Another form that is given what one was left with."""
+
+    def opened(into: TurnInto, held: Loaded) -> TurnInto:
+        again = TurnInto()
+        qtbot.addWidget(again)
+        again.set_model(held)
+        again.restore(into.kept_targets, into.compound.typed)
+        settle(lambda: not again.compound._jobs.busy)
+        return again
+
+    return opened
+
+
+def test_a_smiles_is_typed_again_in_the_next_form(
+    into: TurnInto, settle: Settle, reopened: Callable[..., TurnInto]
+) -> None:
     pytest.importorskip("rdkit")
-    into.set_model(of_compounds(dose=1.0))
+    held = of_compounds(dose=1.0)
+    into.set_model(held)
     read(into, "CCO ethanol", settle)
     into.compound.dose.setValue(30)
     (target,) = into.targets
-    again = TurnInto()
-    qtbot.addWidget(again)
-    again.set_model(of_compounds(dose=1.0))
-    again.restore((), into.typed_compound())
-    settle(lambda: not again.compound._jobs.busy)
+    again = reopened(into, held)
     assert again.compound.text.text() == "CCO ethanol"
     assert again.targets == (target,)
     into.choose("caffeine")  # the compound stays in the list, and another is chosen
-    other = TurnInto()
-    qtbot.addWidget(other)
-    other.set_model(of_compounds(dose=1.0))
-    other.restore(("caffeine",), into.typed_compound())
-    settle(lambda: not other.compound._jobs.busy)
+    other = reopened(into, held)
     assert other.targets == ("caffeine",)
     assert other.names.rowCount() == into.names.rowCount()
+    read(other, "CCCO", settle)  # one that is new is chosen as ever
+    assert [one.name for one in other.targets] == ["CCCO 30"]
+
+
+def test_a_compound_comes_back_beside_conditions_in_order(
+    into: TurnInto, settle: Settle, reopened: Callable[..., TurnInto]
+) -> None:
+    pytest.importorskip("rdkit")
+    held = of_compounds()
+    into.set_model(held)
+    read(into, "CCO ethanol", settle)
+    ethanol = into.targets[0]
+    for targets in ((ethanol, "aspirin"), ("ibuprofen", ethanol), ("caffeine", "ibuprofen", ethanol)):
+        assert into.choose(*targets)
+        assert reopened(into, held).targets == targets
+    again = reopened(into, held)
+    read(again, "", settle)
+    assert again.targets == ("caffeine", "ibuprofen")
+
+
+@pytest.mark.parametrize("left", ["", "C1CC"])
+def test_the_first_compound_after_a_form_without_one_is_chosen(
+    into: TurnInto, left: str, settle: Settle, reopened: Callable[..., TurnInto]
+) -> None:
+    pytest.importorskip("rdkit")
+    held = of_compounds()
+    into.set_model(held)
+    read(into, left, settle)  # nothing, or what cannot be read
+    again = reopened(into, held)
+    assert again.targets == ("aspirin",)
+    read(again, "CCO ethanol", settle)
+    assert [one.name for one in again.targets] == ["ethanol"]
+
+
+def test_what_is_chosen_while_a_compound_is_read_again_stays(into: TurnInto, settle: Settle, qtbot: Any) -> None:
+    pytest.importorskip("rdkit")
+    held = of_compounds()
+    into.set_model(held)
+    read(into, "CCO ethanol", settle)
+    again = TurnInto()
+    qtbot.addWidget(again)
+    again.set_model(held)
+    again.restore(into.kept_targets, into.compound.typed)
+    assert again.kept_targets == (None,)  # closed at once, it would be as before
+    again.choose("ibuprofen")
+    settle(lambda: not again.compound._jobs.busy)
+    assert again.targets == ("ibuprofen",)

@@ -134,9 +134,10 @@ class CompoundBox(QWidget):
             modality=self.modality.value if several else None,
         )
 
-    def typed(self, *, chosen: bool) -> CompoundText:
+    @property
+    def typed(self) -> CompoundText:
         """What stands in the box, to be typed again another time."""
-        return CompoundText(self.text.text(), self.dose.value(), self.modality.value, chosen)
+        return CompoundText(self.text.text(), self.dose.value(), self.modality.value)
 
     def type_again(self, typed: CompoundText) -> None:
         """Read again what stood in a box before; nothing where the model takes no compounds."""

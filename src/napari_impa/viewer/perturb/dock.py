@@ -210,8 +210,8 @@ class PerturbDock(Dock):
         loaded = self.session.loaded
         if loaded is not None:
             MEMORY.settings = DockSettings(
-                loaded.key, tuple(target for target in self.turn_into.targets if isinstance(target, str)),
-                self.turn_into.typed_compound(), round(self.strength.value(), 2), round(self.variability.value(), 2),
+                loaded.key, self.turn_into.kept_targets, self.turn_into.compound.typed,
+                round(self.strength.value(), 2), round(self.variability.value(), 2),
                 self.seed.value(), self.view.value, tuple(form.value for form in self.view_controls.values()),
             )  # fmt: skip
 
@@ -297,7 +297,7 @@ class PerturbDock(Dock):
         self.turn_into.set_model(loaded)
         kept, self._kept = self._kept, None
         if kept is not None and kept.model == loaded.key:
-            self.turn_into.restore(kept.conditions, kept.compound)
+            self.turn_into.restore(kept.targets, kept.compound)
         self.turn_into_label.setText(self.turn_into.label)
         from napari_impa.engine.model.misfits import weaknesses
 

@@ -11,12 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompoundText:
-    """A SMILES as it was typed, at which dose and as which kind of perturbation; whether it was chosen."""
+    """A SMILES as it was typed, at which dose and as which kind of perturbation."""
 
     text: str = ""
     dose: float = 0.0
     modality: str | None = None
-    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,10 @@ class DockSettings:
     ----------
     model
         Its key in the list.
-    conditions
-        Names of those that cells were turned into.
+    targets
+        Names of the conditions that cells were turned into, in order; None for the new compound.
     compound
-        The new compound.
+        The new compound, chosen or not.
     strength, variability, seed
         As in a `Request`.
     view
@@ -40,7 +39,7 @@ class DockSettings:
     """
 
     model: str
-    conditions: tuple[str, ...]
+    targets: tuple[str | None, ...]
     compound: CompoundText
     strength: float
     variability: float

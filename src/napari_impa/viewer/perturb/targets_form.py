@@ -54,7 +54,7 @@ class TurnInto(QWidget):
         self._told: tuple[Target, ...] = ()
         self._before_compound: Target = ""
         self._by_itself = True
-        self._instead: tuple[str, ...] = ()
+        self._again: tuple[str | None, ...] = ()  # what to choose when a compound that was typed again has been read
         self.more = QToolButton()
         self.more.setText("+")
         self.more.clicked.connect(self.add)
@@ -65,6 +65,7 @@ class TurnInto(QWidget):
         self._layout.addWidget(beside(first, self.more))
         self.compound = CompoundBox()
         self.compound.changed.connect(self._on_compound)
+        self.compound.text.textChanged.connect(self._on_other_compound)
         self._layout.addWidget(self.compound)
 
     # ---- what is chosen ---------------------------------------------------------------------------------------------
@@ -82,6 +83,7 @@ class TurnInto(QWidget):
 
     def set_model(self, loaded: Loaded | None) -> None:
         """Offer the conditions of a model; what was chosen stays so where the model knows it, without `changed`."""
+        self._again = ()
         with signals_blocked(self):
             before = [target for target in self.targets if isinstance(target, str)]
             self.names.clear()
@@ -136,9 +138,9 @@ class TurnInto(QWidget):
         self._layout.insertWidget(self._layout.indexOf(self.compound), beside(box, less))
         self._tell()
 
-    def choose(self, *targets: str) -> bool:
-        """Choose conditions by name; False, and nothing changed, where one is not known."""
-        rows = [self._row_of(name) for name in targets]
+    def choose(self, *targets: Target) -> bool:
+        """Choose conditions by name, or the new compound; False, and nothing changed, where one is not known."""
+        rows = [self._row_of(target) for target in targets]
         if not rows or min(rows) < 0:
             return False
         for box in self.boxes[len(rows) :]:
@@ -151,16 +153,23 @@ class TurnInto(QWidget):
         self._tell()
         return True
 
-    def typed_compound(self) -> CompoundText:
-        """The new compound as it was typed, and whether it is among what is chosen."""
-        return self.compound.typed(chosen=any(not isinstance(target, str) for target in self.targets))
+    @property
+    def kept_targets(self) -> tuple[str | None, ...]:
+        """What is chosen, for another form to `restore`: names, and None for the new compound."""
+        return self._again or self._chosen
 
-    def restore(self, conditions: tuple[str, ...], compound: CompoundText) -> None:
-        """Choose what a form before had chosen, as far as the model knows it."""
-        known = tuple(name for name in conditions if self._row_of(name) >= 0)
-        if known:
-            self.choose(*known)
-        self._instead = () if compound.chosen else known or tuple(one for one in self.targets if isinstance(one, str))
+    @property
+    def _chosen(self) -> tuple[str | None, ...]:
+        return tuple(target if isinstance(target, str) else None for target in self.targets)
+
+    def restore(self, targets: tuple[str | None, ...], compound: CompoundText) -> None:
+        """Choose what a form before had chosen, as far as the model knows it; the compound when it has been read."""
+        known = tuple(name for name in targets if name is None or self._row_of(name) >= 0)
+        names = [name for name in known if name is not None]
+        if names:
+            self.choose(*names)
+        if compound.text:
+            self._again = known or tuple(name for name in self.targets if isinstance(name, str))
         self.compound.type_again(compound)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
@@ -191,9 +200,15 @@ class TurnInto(QWidget):
         if self.targets != self._told and not self.signalsBlocked():
             self._told = self.targets
             self._by_itself = False
+            if self._again:  # somebody chose something before the compound was read
+                self._again = self._chosen
             self.changed.emit()
 
     # ---- a new compound ---------------------------------------------------------------------------------------------
+
+    def _on_other_compound(self, *_: Any) -> None:
+        """Forget what went with the text that is no more."""
+        self._again = ()
 
     def _on_compound(self) -> None:
         """A new compound is the last of the list while there is one; the first box chooses it when it comes."""
@@ -217,8 +232,9 @@ class TurnInto(QWidget):
         else:
             self._before_compound = self.condition.currentData()
             self.names.appendRow(_item(target.name, target, "new compound", target.smiles or ""))
-            instead, self._instead = self._instead, ()
-            if instead:  # it stood there, but another was chosen
+            again, self._again = self._again, ()
+            if again:  # it stood there, alone, beside others or not chosen
+                self.choose(*(target if name is None else name for name in again))
                 return
             self.condition.choose(last + 1)
         self._tell()
