@@ -1,7 +1,7 @@
 """Fuzz the readers: `python -m tests.fuzz [--minutes 10] [--inputs N] [--seed N] [--keep FOLDER] [reader …]`.
 
 Prints what became of the inputs of each reader, and everything that was neither read nor refused in a sentence, or took
-more memory or time than it may; exit code 1 where there is any.
+more memory or time than it may; exit code 1 where there is any, or a reader that no input was given to.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ def main() -> int:
         print(row("reader", "inputs", *OUTCOMES, "slowest", "most MB", "seconds"))
         tallies: list[Tally] = []
         for number, reader in enumerate(chosen):
-            now = time.monotonic()
-            until = None if ends is None else now + (ends - now) / (len(chosen) - number)
-            tallies.append(fuzz(reader, asked.seed, inputs=asked.inputs, until=until, keep=keep))
+            share = None if ends is None else max(0.0, ends - time.monotonic()) / (len(chosen) - number)
+            tallies.append(fuzz(reader, asked.seed, inputs=asked.inputs, seconds=share, keep=keep))
             print(line(tallies[-1]), flush=True)
+            if not tallies[-1].tried:
+                print("    no input was tried", flush=True)
             for finding in tallies[-1].findings.values():
                 print(f"    {finding.kind} ×{finding.count}: {finding.error} @ {finding.where}", flush=True)
                 print(f"        {finding.said} {finding.kept}", flush=True)
     print(
         f"{sum(tally.inputs for tally in tallies):,} inputs, {sum(len(tally.findings) for tally in tallies)} findings"
     )
-    return 1 if any(tally.findings for tally in tallies) else 0
+    return 1 if any(tally.findings or not tally.tried for tally in tallies) else 0
 
 
 def line(tally: Tally) -> str:

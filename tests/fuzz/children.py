@@ -39,7 +39,10 @@ TIMES = 8
 ADDRESSES = 3072 * MEGABYTE
 """What a child may ask the system for, beside what it has when it begins."""
 
-BATCH = 200
+FIRST, BATCH = 20, 200
+"""Inputs of the first batch, which is tried whatever the time, and the most of a later one. Each is twice the one
+before, so that a run that ends sooner tries the first of the same inputs."""
+
 INVENTED = 0.25
 """Of a batch, where Hypothesis invents inputs for the reader."""
 
@@ -89,6 +92,11 @@ class Tally:
     def inputs(self) -> int:
         return self.outcomes.total()
 
+    @property
+    def tried(self) -> int:
+        """Inputs that could be written, and so were given to the reader."""
+        return self.inputs - self.outcomes["no input"]
+
     def add(self, finding: Finding) -> None:
         known = self.findings.setdefault(finding.key, finding)
         if known is not finding:
@@ -96,7 +104,7 @@ class Tally:
 
 
 def fuzz(
-    reader: Reader, begin: int, *, inputs: int | None = None, until: float | None = None, keep: Path | None = None
+    reader: Reader, begin: int, *, inputs: int | None = None, seconds: float | None = None, keep: Path | None = None
 ) -> Tally:
     """Try a reader on inputs of a seed, in child processes.
 
@@ -104,18 +112,21 @@ def fuzz(
     ----------
     begin
         The seed.
-    inputs, until
-        How many, or until which time (`time.monotonic`).
+    inputs, seconds
+        How many, or for how long; the true files are made before, and a first batch is tried in any case.
     keep
         Folder for the inputs of findings.
     """
     tally, began = Tally(reader.name), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="impa-fuzz-", dir=_fast()) as scratch:
         seeds = _seeds(reader, Path(scratch) / "seeds")
-        number = 0
-        while (inputs is None or number < inputs) and (until is None or time.monotonic() < until):
-            count = BATCH if inputs is None else min(BATCH, inputs - number)
-            number += _batch(reader, seeds, begin, number, count, Path(scratch) / "work", keep, tally)
+        until = None if seconds is None else time.monotonic() + seconds
+        number, most = 0, FIRST
+        while (inputs is None or number < inputs) and (number == 0 or until is None or time.monotonic() < until):
+            count = most if inputs is None else min(most, inputs - number)
+            ends = None if number == 0 else until
+            number += _batch(reader, seeds, begin, number, count, ends, Path(scratch) / "work", keep, tally)
+            most = min(2 * most, BATCH)
     tally.seconds = time.monotonic() - began
     return tally
 
@@ -140,11 +151,12 @@ def _batch(
     begin: int,
     first: int,
     count: int,
+    until: float | None,
     work: Path,
     keep: Path | None,
     tally: Tally,
 ) -> int:
-    """Read some inputs in a child; returns how many were begun."""
+    """Read some inputs in a child, up to a time; returns how many were begun."""
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
@@ -152,7 +164,7 @@ def _batch(
         try:
             os.close(receive)
             with os.fdopen(send, "w", buffering=1, errors="replace") as out:
-                _read_all(reader, seeds, begin, first, count, work, keep, out)
+                _read_all(reader, seeds, begin, first, count, until, work, keep, out)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -190,7 +202,15 @@ def _batch(
 
 
 def _read_all(
-    reader: Reader, seeds: Sequence[Input], begin: int, first: int, count: int, work: Path, keep: Path | None, out: Any
+    reader: Reader,
+    seeds: Sequence[Input],
+    begin: int,
+    first: int,
+    count: int,
+    until: float | None,
+    work: Path,
+    keep: Path | None,
+    out: Any,
 ) -> None:
     """In the child: the inputs of a batch, mutated and invented."""
     _limit_memory()
@@ -198,11 +218,16 @@ def _read_all(
     others = {name: data for one in seeds[:8] for name, data in list(one.files.items())[:8]}
     invented = round(count * INVENTED) if reader.invented is not None else 0
 
+    def late() -> bool:
+        return until is not None and time.monotonic() > until
+
     def one(given: Input) -> None:
         print(json.dumps({"begin": given.said}), file=out)
         print(json.dumps(_read(reader, given, work, keep)), file=out)
 
     for number in range(first, first + count - invented):
+        if late():
+            return
         random = Random(f"{begin} {reader.name} {number}")
         one(mutate(random.choice(seeds), random, others))
     if invented and reader.invented is not None:
@@ -214,7 +239,8 @@ def _read_all(
         )  # fmt: skip
         @given(reader.invented)
         def invent(made: Input) -> None:
-            one(made)
+            if not late():
+                one(made)
 
         invent()
 

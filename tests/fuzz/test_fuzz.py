@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
-from fuzz.children import CPU_SECONDS, Tally, fuzz, wrong_message
+
+pytest.importorskip("resource", reason="readers are tried in forked processes with limits, which Windows has not")
+
+from fuzz import __main__ as command
+from fuzz.children import CPU_SECONDS, FIRST, Tally, fuzz, wrong_message
 from fuzz.hostile import Input, mutate
 from fuzz.readers import READERS, Reader
 
 from napari_impa.errors import SourceError
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="readers are tried in forked processes")
 
 
 @pytest.mark.parametrize("inputs", [5, pytest.param(200, marks=pytest.mark.slow)])
@@ -76,6 +80,31 @@ def test_what_an_input_does_is_seen(what: str, outcome: str, kind: str | None, m
 def _hostile_in_child(path: Path) -> None:
     if path.name == "work":
         _hostile(path)
+
+
+def test_each_reader_is_tried_whatever_the_time_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count()  # a second from each look at it to the next
+    monkeypatch.setattr(
+        "fuzz.children.time", SimpleNamespace(monotonic=lambda: next(clock), process_time=time.process_time)
+    )
+    reader = Reader("hostile", lambda folder: [Input({"what": b"read"})], lambda path: None)
+    assert fuzz(reader, 0, seconds=0).inputs == FIRST
+    assert FIRST < fuzz(reader, 0, seconds=6).inputs < 2 * FIRST
+
+
+def test_a_reader_that_nothing_was_given_to_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tallies = {one.name: Tally(one.name) for one in READERS[:2]}
+    tallies[READERS[0].name].outcomes["read"] = 3
+    tallies[READERS[1].name].outcomes["no input"] = 3
+    monkeypatch.setattr(command, "fuzz", lambda reader, *_, **__: tallies[reader.name])
+    ends = []
+    for names in (list(tallies), list(tallies)[:1]):
+        monkeypatch.setattr(sys, "argv", ["fuzz", "--keep", str(tmp_path), *names])
+        ends.append(command.main())
+    assert ends == [1, 0]
+    assert capsys.readouterr().out.count("no input was tried") == 1
 
 
 def test_messages() -> None:
