@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_impa.cells.checks import damaged_concerns
-from napari_impa.cells.examples import EXAMPLES, WINDOW, joined, read_examples, rows_to_read
+from napari_impa.cells.examples import EXAMPLES, WINDOW, joined, read_examples, rows_to_compare, rows_to_read
 from napari_impa.cells.simulated.screen import simulated_cells, write_simulated_screen
 from napari_impa.cells.source import open_source
 from napari_impa.errors import SourceError
@@ -35,6 +35,20 @@ def test_of_whole_fields_one_a_condition_and_one_a_plate() -> None:
     assert NAMES[rows[:3]].tolist() == ["DMSO", "rare", "taxol"]
     assert len(rows) <= 6
     assert set(PLATES[rows]) == {"p1", "p2", "p3"}
+
+
+def test_fewer_rows_to_compare_are_of_some_conditions_and_of_every_plate() -> None:
+    names = np.repeat(np.array(["DMSO", *(f"c{number:03}" for number in range(999))], object), 8)
+    plates = np.array([f"p{number % 5}" for number in range(len(names))], object)
+    rows = rows_to_compare(names, plates, "DMSO", most=90)
+    assert len(set(rows)) == len(rows) == 90
+    found, counts = np.unique(names[rows[:45]].astype(str), return_counts=True)
+    assert found[0] == "DMSO"
+    assert found[-1] == "c998"
+    assert set(counts) == {3}  # fewer of more conditions would say nothing
+    assert min(np.unique(plates[rows[45:]].astype(str), return_counts=True)[1]) >= 8
+    assert len(rows_to_compare(names, None, "DMSO", most=90)) == 90
+    assert rows_to_compare(NAMES, PLATES, "DMSO") == rows_to_read(NAMES, PLATES, "DMSO")
 
 
 def test_cells(tmp_path: Path) -> None:

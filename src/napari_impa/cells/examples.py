@@ -32,6 +32,7 @@ MOST_IMAGES = 480
 _PER_PLATE = 24  # crops of a plate to compare it by
 _PER_FIELD = 12  # crops kept of a field
 _MOST_PLATES = 12  # whole fields read only to compare plates
+_FEWEST_COMPARED = 3  # crops of a condition, of fewer of which nothing is said
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,24 +74,68 @@ def rows_to_read(
         The rows are whole fields, of which one shows several cells.
     """
     order = np.random.default_rng(seed).permutation(len(names))
-    shuffled = pd.Series(names[order])
-    rank = shuffled.groupby(shuffled).cumcount().to_numpy()
-    per_condition = 1 if fields else EXAMPLES
-    first = np.flatnonzero(rank < per_condition)
-    by_rank = np.lexsort((shuffled[first].to_numpy(str), shuffled[first] != control))
-    rows: list[int] = order[first[by_rank]].tolist()
+    rows: list[int] = _of_conditions(names, control, order, 1 if fields else EXAMPLES).tolist()
     if plates is None:
         return rows
-    preferred = order[np.argsort(names[order] != control, kind="stable")]
-    places = pd.Series(plates[preferred])
-    rank = places.groupby(places).cumcount().to_numpy()
-    count = len(set(plates))
-    most = 1 if fields else max(1, min(_PER_PLATE, MOST_IMAGES // max(1, count)))
-    more = preferred[np.flatnonzero(rank < most)]
-    if fields:
-        more = more[:_MOST_PLATES]
+    more = _of_plates(names, plates, control, order, 1 if fields else _PER_PLATE)
     known = set(rows)
-    return rows + [row for row in more.tolist() if row not in known]
+    return rows + [row for row in more[: _MOST_PLATES if fields else None].tolist() if row not in known]
+
+
+def rows_to_compare(
+    names: NDArray[np.object_],
+    plates: NDArray[np.object_] | None = None,
+    control: str | None = None,
+    *,
+    most: int = MOST_IMAGES,
+) -> list[int]:
+    """Choose as `rows_to_read` does, but `most` rows at most: where that is fewer, of some conditions alone.
+
+    Plates keep half of the rows, as many of each as can be; conditions that are read are spread over their names, the
+    control among them.
+    """
+    rows = rows_to_read(names, plates, control)
+    if len(rows) <= most:
+        return rows
+    order = np.random.default_rng(0).permutation(len(names))
+    more = np.empty(0, np.intp)
+    if plates is not None:
+        more = _of_plates(names, plates, control, order, _PER_PLATE)
+        more = more[np.argsort(_rank(plates[more]), kind="stable")]
+    left = max(most - len(more), most // 2)
+    first = _of_conditions(names, control, order, EXAMPLES)
+    numbers, conditions = pd.factorize(names[first])
+    few = _rank(numbers) < max(_FEWEST_COMPARED, left // len(conditions))
+    some = max(1, int(min(1, left / few.sum()) * len(conditions)))
+    kept = np.linspace(0, len(conditions) - 1, some).astype(int)
+    chosen = first[few & np.isin(numbers, kept)][:left]
+    more = more[~np.isin(more, chosen)]
+    return [*chosen.tolist(), *more[: most - len(chosen)].tolist()]
+
+
+def _of_conditions(
+    names: NDArray[np.object_], control: str | None, order: NDArray[np.intp], most: int
+) -> NDArray[np.intp]:
+    """The first rows of every condition, in an order; those of the control, then by the conditions' names."""
+    shuffled = names[order]
+    first = np.flatnonzero(_rank(shuffled) < most)
+    return order[first[np.lexsort((shuffled[first].astype(str), shuffled[first] != control))]]
+
+
+def _of_plates(
+    names: NDArray[np.object_], plates: NDArray[np.object_], control: str | None, order: NDArray[np.intp], most: int
+) -> NDArray[np.intp]:
+    """The first rows of every plate, in an order, controls before others; fewer where there are many plates."""
+    preferred = order[np.argsort(names[order] != control, kind="stable")]
+    most = max(1, min(most, MOST_IMAGES // max(1, len(set(plates)))))
+    return preferred[_rank(plates[preferred]) < most]
+
+
+def _rank(groups: NDArray[np.generic]) -> NDArray[np.intp]:
+    """(n,) the how many of its group each one is."""
+    column = pd.Series(groups)
+    ranks: NDArray[np.intp] = column.groupby(column).cumcount().to_numpy(np.intp)
+    return ranks
 
 
 def read_examples(

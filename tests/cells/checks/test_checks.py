@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from napari_impa.cells.checks import FEW_CELLS, few_cells, listed, plate_column, table_concerns
+from napari_impa.cells.checks import FEW_CELLS, few_cells, listed, of_cells, plate_column, table_concerns
+from napari_impa.cells.checks.of_cells import cells_concerns
 from napari_impa.cells.checks.pixels import (
     empty_channels,
     pixel_concerns,
     saturated_share,
     swapped_channels,
 )
-from napari_impa.cells.examples import joined, read_examples
+from napari_impa.cells.examples import MOST_IMAGES, joined, read_examples
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells
@@ -245,3 +246,20 @@ def test_empty_channels() -> None:
 
 def test_no_images_say_nothing() -> None:
     assert pixel_concerns(np.empty((0, 3, 8, 8), np.uint16), ("a", "b", "c")) == ()
+
+
+def test_of_many_conditions_no_more_cells_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    reading = of_cells.read_pixels
+
+    def read_pixels(pixels: NDArray[np.generic], rows: NDArray[np.intp]) -> NDArray[np.generic]:
+        read.append(len(rows))
+        return reading(pixels, rows)
+
+    monkeypatch.setattr(of_cells, "read_pixels", read_pixels)
+    names = [f"c{number}" for number in range(2 * MOST_IMAGES)]
+    pixels = np.random.default_rng(0).integers(0, 999, (len(names), 1, 8, 8)).astype(np.uint16)
+    table = pd.DataFrame({"compound": names, "plate": ["p1", "p2"] * MOST_IMAGES})
+    cells_concerns(Cells(pixels, table, ("DNA",), label=LABEL))
+    assert 0.9 * MOST_IMAGES < read[0] <= MOST_IMAGES
+    assert len(read) == 1

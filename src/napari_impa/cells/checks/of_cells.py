@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_impa.cells.checks.concern import Concern, ranked
 from napari_impa.cells.checks.pixels import pixel_concerns
 from napari_impa.cells.checks.table import plate_column, table_concerns
-from napari_impa.cells.examples import rows_to_read
+from napari_impa.cells.examples import rows_to_compare
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, shortest
@@ -33,6 +33,8 @@ def training_concerns(
 ) -> tuple[Concern, ...]:
     """Look for what is doubtful about cells that a training is given, the gravest first.
 
+    The table is looked at as a whole; of the pixels, however many conditions there are, those of `MOST_IMAGES` cells.
+
     Parameters
     ----------
     rows
@@ -53,7 +55,7 @@ def training_concerns(
     if cells.label:
         found = table_concerns(table, cells.label, control, held, size=cells.size)
         names = condition_names(table, cells.label, control)
-    some = np.array(rows_to_read(names, plates, own), np.intp)
+    some = np.array(rows_to_compare(names, plates, own), np.intp)
     pixels = read_pixels(cells.pixels, rows[some])
     of_plate = None if plates is None else plates[some]
     of_condition = names[some] if cells.label else None
