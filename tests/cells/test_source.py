@@ -180,6 +180,22 @@ def test_the_plane_of_nuclei_is_chosen_by_name_by_likeness_or_as_asked(masked: P
     assert np.array_equal(open_source(masked).field(0, nuclei_channel="DAPI").labels, truth)
 
 
+@pytest.mark.parametrize("other", ["tissue", "classes", "probability"])
+def test_of_planes_of_masks_only_the_one_of_nuclei_has_to_be_labels(masked: Path, other: str) -> None:
+    truth = np.load(masked / "truth.npy")
+    rows, columns = np.mgrid[:80, :120]
+    plane = {
+        "tissue": np.ones(truth.shape), "classes": 1 + (rows // 8 + columns // 8) % 2,
+        "probability": np.hypot(rows, columns) / 200,
+    }[other].astype(np.float32 if other == "probability" else np.uint16)  # fmt: skip
+    pixels = np.stack([plane, truth.astype(plane.dtype)])
+    tifffile.imwrite(masked / "m.tif", pixels, imagej=True, metadata={"axes": "CYX", "Labels": [other, "nuclei"]})
+    assert np.array_equal(open_source(masked).field(0).labels, truth)
+    assert np.array_equal(open_source(masked, mask_channel="nuclei").field(0).labels, truth)
+    with pytest.raises(SourceError, match=rf"m\.tif \({other}\) is no label image"):
+        open_source(masked, mask_channel=other).field(0)
+
+
 def test_masks_of_another_size_are_refused(masked: Path) -> None:
     tifffile.imwrite(masked / "m.tif", np.eye(80, 121, dtype=np.uint16))
     with pytest.raises(SourceError, match="80×121 px but its image 80×120 px"):

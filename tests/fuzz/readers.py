@@ -198,7 +198,8 @@ def _image(path: Path) -> None:
 def _masks(path: Path) -> None:
     from napari_impa.cells.readers import as_labels, read_masks
 
-    as_labels(read_masks(path).pixels, path)
+    for plane in read_masks(path).pixels:
+        as_labels(plane, path)
 
 
 def _saved_pictures(folder: Path) -> list[Input]:

@@ -10,7 +10,7 @@ import tifffile
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from napari_impa.cells.readers import probe_image, read_image, read_masks
+from napari_impa.cells.readers import as_labels, probe_image, read_image, read_masks
 from napari_impa.errors import SourceError
 
 
@@ -230,23 +230,23 @@ def test_label_images_keep_big_numbers(tif: Path) -> None:
     labels = np.zeros((20, 30), np.uint32)
     labels[2:5, 2:5], labels[8:12, 8:12] = 3, 2**24 + 1
     tifffile.imwrite(tif, labels)
-    masks = read_masks(tif)
-    assert masks.pixels.dtype == np.int32
-    assert np.array_equal(masks.pixels[0], labels)
+    masks = as_labels(read_masks(tif).pixels[0], tif)
+    assert masks.dtype == np.int32
+    assert np.array_equal(masks, labels)
 
 
 def test_objects_of_a_yes_no_mask_are_numbered(tmp_path: Path) -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[2:5, 2:5] = mask[8:12, 8:12] = 255
     PIL.Image.fromarray(mask).save(tmp_path / "mask.png")
-    assert np.array_equal(np.unique(read_masks(tmp_path / "mask.png").pixels), [0, 1, 2])
+    (plane,) = read_masks(tmp_path / "mask.png").pixels
+    assert np.array_equal(np.unique(as_labels(plane, "mask.png")), [0, 1, 2])
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, -1.0, 2.0**40])
 def test_what_is_no_label_image_is_refused(tmp_path: Path, value: float) -> None:
-    np.save(tmp_path / "mask.npy", np.full((20, 30), value))
     with pytest.raises(SourceError, match=r"mask\.npy is no label image"):
-        read_masks(tmp_path / "mask.npy")
+        as_labels(np.full((20, 30), value), "mask.npy")
 
 
 def test_real_ome_tiff(shared: Path) -> None:

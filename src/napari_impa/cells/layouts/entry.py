@@ -47,12 +47,12 @@ class SourceEntry:
         return self._joined(lambda file: probe_image(file, self.stack))
 
     def labels(self) -> Image | None:
-        """Read its masks, (planes, H, W); None where there are none.
+        """Read planes of its masks, (planes, H, W), as they are stored; None where there are none.
 
         Raises
         ------
         SourceError
-            If the file is damaged or no label image.
+            If the file is damaged.
         """
         return None if self.masks is None else read_masks(self.masks)
 

@@ -105,33 +105,38 @@ def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
 
 
 def read_masks(path: str | Path) -> Image:
-    """Read a label image of one or more planes: pixels (C, H, W) int32, each object its own number, 0 the background.
+    """Read planes of masks (C, H, W) as they are stored; of a picture of colours one plane, each colour a number.
 
-    In a plane that only tells objects from background, connected objects are numbered; in a picture of colours each
-    colour is an object.
+    Which of them is wanted is known by what they are called and by their image: `as_labels` takes it for labels.
 
     Raises
     ------
     SourceError
-        As `read_image`, or if the values are no whole numbers from 0, or no numbers of objects.
+        As `read_image`.
     """
     image = _read(Path(path), labels=True)
     if image.channels == ("red", "green", "blue"):
-        image = replace(image, pixels=of_colours(image.pixels), channels=("",))
-    return Image(as_labels(image.pixels, path), image.channels, image.pixel_size)
+        return replace(image, pixels=of_colours(image.pixels), channels=("",))
+    return image
 
 
-def as_labels(pixels: NDArray[Any], path: str | Path) -> NDArray[np.int32]:
-    """Take pixels (C, H, W) for labels; errors as `read_masks`, of what `path` names."""
-    if pixels.dtype.kind not in "bui" and not (np.isfinite(pixels).all() and (pixels == np.floor(pixels)).all()):
+def as_labels(plane: NDArray[Any], path: str | Path) -> NDArray[np.int32]:
+    """Take a plane of masks (H, W) for labels (H, W): each object its own number, 0 the background.
+
+    In one that only tells objects from background, connected objects are numbered.
+
+    Raises
+    ------
+    SourceError
+        If the values of the plane, of what `path` names, are no whole numbers from 0, or no numbers of objects.
+    """
+    if plane.dtype.kind not in "bui" and not (np.isfinite(plane).all() and (plane == np.floor(plane)).all()):
         raise SourceError(f"{path} is no label image: its values are not whole numbers.")
-    if pixels.size and (pixels.min() < 0 or pixels.max() > np.iinfo(np.int32).max):
+    if plane.size and (plane.min() < 0 or plane.max() > np.iinfo(np.int32).max):
         raise SourceError(f"{path} is no label image: its values must lie between 0 and {np.iinfo(np.int32).max}.")
-    labels = pixels.astype(np.int32)
-    for plane in labels:
-        check_objects(plane, path)
-        if plane.max(initial=0) and len(np.unique(plane)) <= 2:
-            plane[:] = ndimage.label(plane)[0]
+    labels = plane.astype(np.int32)
+    if check_objects(labels, path) == 1:
+        return np.asarray(ndimage.label(labels)[0], np.int32)
     return labels
 
 

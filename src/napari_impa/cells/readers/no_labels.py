@@ -30,18 +30,22 @@ def of_colours(pixels: NDArray[Any]) -> NDArray[np.int32]:
     return plane[None].astype(np.int32)
 
 
-def check_objects(plane: NDArray[Any], path: str | Path) -> None:
-    """Refuse numbers (H, W) that do not tell objects from each other and from a background of 0.
+def check_objects(plane: NDArray[np.int32], path: str | Path) -> int:
+    """Refuse numbers (H, W) from 0 that do not tell objects from each other and from a background of 0.
+
+    Returns
+    -------
+    How many numbers there are but 0.
 
     Raises
     ------
     SourceError
         If one number lies all around the others, neighbours mostly differ, or each number is in many places.
     """
-    values, counts = np.unique(plane, return_counts=True)
+    values, counts = _counted(plane)
     values, counts = values[values > 0], counts[values > 0]
     if not len(values):
-        return
+        return 0
     largest = values[counts.argmax()]
     if counts.max() > plane.size / 2 and _is_around(plane == largest):
         raise SourceError(
@@ -62,6 +66,16 @@ def check_objects(plane: NDArray[Any], path: str | Path) -> None:
                 f"{path} is no label image: it has {len(values)} numbers in {parts} separate places, as classes have; "
                 "number each nucleus by itself, or save the class of nuclei alone."
             )
+    return len(values)
+
+
+def _counted(plane: NDArray[np.int32]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """The numbers from 0 of a plane, in order, and how many pixels have each."""
+    if plane.max(initial=0) > max(plane.size, _FEW):
+        return np.unique(plane, return_counts=True)
+    counts = np.bincount(plane.ravel())  # a tenth of the time of sorting them
+    there = np.flatnonzero(counts)
+    return there, counts[there]
 
 
 def _is_around(there: NDArray[np.bool_]) -> bool:

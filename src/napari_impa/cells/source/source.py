@@ -19,7 +19,7 @@ from napari_impa.cells.fields import Field
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice, SourceEntry
 from napari_impa.cells.plate_maps.join import JoinReport
 from napari_impa.cells.plate_maps.table_of_files import FieldFiles, write_table_of_files
-from napari_impa.cells.readers import Image
+from napari_impa.cells.readers import Image, as_labels
 from napari_impa.cells.source.differences import are_others, other_channels, other_names, other_type
 from napari_impa.cells.source.mask_planes import likest_plane, mask_plane
 from napari_impa.cells.store import Cells, open_cells
@@ -209,7 +209,8 @@ class Source:
             plane = mask_plane(planes, entry.masks, image.pixels, self.mask_channel)
             if plane is None:
                 plane = likest_plane(planes.pixels, image.pixels[self.nuclei_channel(nuclei_channel)])
-            labels = planes.pixels[plane]
+            name = planes.channels[plane]
+            labels = as_labels(planes.pixels[plane], f"{entry.masks} ({name})" if name else entry.masks)
             cells = entry.cells()
         values = {str(name): self.table[name].iloc[row] for name in self.table.columns}
         return Field(

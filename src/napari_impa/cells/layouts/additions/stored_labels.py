@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_impa.cells.layouts.entry import Listing, SourceEntry
 from napari_impa.cells.layouts.plate_field import PlateField
 from napari_impa.cells.layouts.stored_planes import StoredPlane
-from napari_impa.cells.readers import Image, as_labels
+from napari_impa.cells.readers import Image
 from napari_impa.cells.readers.ome_zarr import ZarrImage
 from napari_impa.cells.words import guess_nuclei_masks
 from napari_impa.errors import SourceError
@@ -40,15 +40,15 @@ class LabelledField(PlateField):
     at: tuple[int, int] = (0, 0)
 
     def labels(self) -> Image:
-        """Read all of them, (labels, H, W)."""
-        planes: list[NDArray[np.int32]] = []
+        """Read all of them, (labels, H, W), as they are stored."""
+        planes: list[NDArray[Any]] = []
         for image in self.stored:
             z, time = (number if count > 1 else 0 for number, count in zip(self.at, _depth(image), strict=True))
             pixels = image.image(z, time).pixels
             if planes and pixels.shape != planes[0].shape:
                 first = self.stored[0].name
                 raise SourceError(f"The labels {image.name} and {first} of {self.name} differ in size; remove one.")
-            planes.append(as_labels(pixels[:1], image.file))
+            planes.append(pixels[:1])
         return Image(np.concatenate(planes), tuple(image.name for image in self.stored))
 
 
