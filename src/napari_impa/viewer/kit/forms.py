@@ -90,12 +90,15 @@ def _is_turned(widget: QObject) -> TypeGuard[QWidget]:
 
 
 def plain(text: str) -> str:
-    """A text that may hold names of files and models, as Qt shows it letter by letter: it takes tags for rich text.
+    """A text that may hold names of files and models, as Qt shows it letter by letter.
+
+    It takes a text with a tag for rich text, and one with `&lt;`.
 
     >>> plain("a < b"), plain("<img src='x'>")
     ('<span>a &lt; b</span>', "<span>&lt;img src='x'&gt;</span>")
     """
-    return f"<span>{escape(text, quote=False)}</span>".replace("\n", "<br>") if "<" in text else text
+    is_rich = "<" in text or "&lt;" in text
+    return f"<span>{escape(text, quote=False)}</span>".replace("\n", "<br>") if is_rich else text
 
 
 def breakable(text: str, long: int = 30, *, rich: bool = False) -> str:

@@ -231,7 +231,7 @@ class WholeFolder(QWidget):
         notify(failure)
         if not self.run.running and self.source is None:
             self.found.setText("")
-        self._say(f"⚠ {escape(failure.message)}")
+        self._say(breakable(f"⚠ {failure.message}"))
 
     def _copy(self) -> None:
         plan, folder = self.plan(), Path(self.out.text().strip())

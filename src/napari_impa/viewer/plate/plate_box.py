@@ -166,7 +166,7 @@ class PlateBox(QWidget):
             signs.append("hatched: no images")
         if shown is not None and any(one.held for one in shown.wells):
             signs.append("dot: held out")
-        self.legend.setText("&nbsp; ".join(signs))
+        self.legend.setText(f"<span>{'&nbsp; '.join(signs)}</span>")  # which is rich text where no sign is coloured too
         self.legend.setVisible(bool(signs))
 
     def _choose(self) -> None:

@@ -39,7 +39,8 @@ class WatchPage(Page):
         self._past.succeeded.connect(self._show_past)
         self.stops: list[Callable[[], None]] = [self._past.cancel]
         theme = str(viewer.theme)
-        self.about = QLabel("Nothing was trained here yet.")
+        self._about = "Nothing was trained here yet."
+        self.about = QLabel(self._about)
         self.about.setWordWrap(True)
         self.curves, self.gaps = LossCurves(theme), GapCurves(theme)
         self.show_preview = QPushButton("Show preview")
@@ -57,12 +58,12 @@ class WatchPage(Page):
         self.curves.clear_curves()
         self.gaps.clear_curves()
         self._past.submit(read_past, folder)
-        self.about.setText("")
+        self._say("")
         self._folder = folder
 
     def started(self, report: TrainingStart) -> None:
         """Say what is trained on and on what device."""
-        self.about.setText(breakable(f"{report.cells:,} cells · {report.device}\n{report.kept}"))
+        self._say(f"{report.cells:,} cells · {report.device}\n{report.kept}")
         self._started = report
         self._label_gaps(report)
         before = None
@@ -87,13 +88,17 @@ class WatchPage(Page):
 
     def _go_back(self, message: str) -> None:
         """Say why the training went back, and draw what is left of it."""
-        self.about.setText(breakable(f"{self.about.text()}\n⚠ {message}"))
+        self._say(f"{self._about}\n⚠ {message}")
         self.curves.clear_curves()
         self.gaps.clear_curves()
         if self._started is not None:
             self._label_gaps(self._started)
         if self._folder is not None:
             self._past.submit(read_past, self._folder)
+
+    def _say(self, text: str) -> None:
+        self._about = text
+        self.about.setText(breakable(text))
 
     def _label_gaps(self, report: TrainingStart) -> None:
         self.gaps.set_floor(report.floor)
