@@ -23,10 +23,10 @@ COLOURS = {
 
 _OTHERS = tuple(name for name in COLOURS if name != "blue")
 
-_BRIGHTEST = 1.4
-"""What all channels at full intensity may add up to, of red, green or blue, where they are added up by a viewer.
+_BRIGHTEST = 1.0
+"""What all channels at full intensity add up to, of red, green or blue, where they are added up by a viewer.
 
-A little more than it can show, as seldom all of them are, and one alone would be dark.
+As much as it can show: any more of it would be cut off, and nuclei, which are bright in most channels, be white.
 """
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils import Colormap
+from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
 from napari_impa.analysis.pictures.composite import channel_colours, colours_to_add, display_limits
@@ -20,6 +21,9 @@ _MOST_CHANNELS = 8
 
 _MOST_LOOKED_AT = 300
 """Cells from which the contrast is taken, evenly spread over all."""
+
+_HALF_WAY = 0.7
+"""Share of a channel's colour that half its intensity has."""
 
 MADE_BY = "napari-impa"
 """Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
@@ -115,10 +119,22 @@ class Look:
 
 
 def channel_colormaps(channels: Sequence[str]) -> list[Colormap]:
-    """From black to the colour that each channel has in all pictures (`analysis.pictures.composite`)."""
+    """From black to the colour that each channel has in all pictures (`analysis.pictures.composite`).
+
+    Colours to be added up are dark, so that half the intensity has more than half of them: what is dim is seen, and
+    what is bright in all channels is not white.
+    """
     names = channel_colours(channels)
-    colours = zip(names, colours_to_add(names), strict=True)
-    return [Colormap([[0.0, 0.0, 0.0], colour], name=f"impa {name}") for name, colour in colours]
+    return [
+        Colormap([np.zeros(3), _HALF_WAY * colour, colour], controls=[0.0, 0.5, 1.0], name=f"impa {name}")
+        for name, colour in zip(names, colours_to_add(names), strict=True)
+    ]
+
+
+def pure_colours(looks: Sequence[Look]) -> NDArray[np.float64]:
+    """(C, 3) what each channel is at full intensity, as bright as its hue can be: for pictures that are mixed."""
+    colours = np.array([ensure_colormap(look.colormap).map(np.array([1.0]))[0, :3] for look in looks], np.float64)
+    return np.asarray(colours / np.maximum(colours.max(axis=1, keepdims=True), 1e-6))
 
 
 def channel_looks(channels: Sequence[str], pixels: NDArray[Any], gammas: Sequence[float]) -> tuple[Look, ...]:

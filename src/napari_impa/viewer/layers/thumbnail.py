@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
 from napari_impa.analysis.pictures.composite import mixed, shown_between
-from napari_impa.viewer.layers.sources import Look
+from napari_impa.viewer.layers.sources import Look, pure_colours
 
 SIDE = 480
 """No thumbnail is wider or higher, in pixels."""
@@ -21,10 +20,5 @@ def thumbnail(field: NDArray[np.generic], looks: Sequence[Look]) -> NDArray[np.u
     small = field[:, ::every, ::every]
     limits = np.array([look.contrast_limits for look in looks])
     shown = shown_between(small, limits) ** np.array([look.gamma for look in looks], np.float32)[:, None, None]
-    picture: NDArray[np.uint8] = mixed(shown[None], np.array([_colour(look) for look in looks]))[0]
+    picture: NDArray[np.uint8] = mixed(shown[None], pure_colours(looks))[0]
     return picture
-
-
-def _colour(look: Look) -> NDArray[np.float64]:
-    """(3,) what full intensity looks like."""
-    return np.asarray(ensure_colormap(look.colormap).map(np.array([1.0]))[0, :3], np.float64)

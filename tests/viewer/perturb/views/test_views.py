@@ -292,6 +292,62 @@ def test_channels_apart_have_a_row_each_in_colours_and_in_grey(viewer, found) ->
     brighter = composite(found.cells.pixels[2:3] + 1, limits, channel_colours(FIELD.channels))[0]
     assert np.array_equal(np.asarray(mixed.data[2, 5:9, :, 0]), brighter[5:9, :, 0])
     assert view.looks_now() is None
+    titles = [layer.name for layer in view.panes.layers[::-1] if layer.name_overlay.visible]
+    assert titles == [*each[0], *rows[1:]]  # of columns and rows; those of all panes would be cut off
+    view.close()
+
+
+def test_the_mixed_picture_has_the_gamma_and_the_colours_of_its_channels(viewer, found) -> None:
+    looks = [
+        replace(look, colormap=name) for look, name in zip(found.layers.looks, ("red", "green", "blue"), strict=True)
+    ]
+    found = replace(found, layers=replace(found.layers, looks=tuple(looks)))
+    view = ChannelsApart(viewer, found, TWO, list(viewer.layers))
+    view.show(two(found), tell)
+    assert viewer.layers["new ×0.7"].thumbnail[..., :3].any()
+    mixed, drawn = viewer.layers["control"], []
+    mixed.events.set_data.connect(lambda event: drawn.append(event))
+    viewer.layers["new ×0.7 · actin"].gamma = 0.5  # which is one for all rows
+    assert drawn
+    red, green, blue = (
+        viewer.layers["control · DNA"],
+        viewer.layers["control · actin"],
+        viewer.layers["control · tubulin"],
+    )
+    places = [
+        np.clip((one.data[2] - one.contrast_limits[0]) / np.ptp(one.contrast_limits), 0, 1)
+        for one in (red, green, blue)
+    ]
+    places[1] = places[1] ** 0.5
+    shares = np.stack(places, axis=-1)
+    expected = shares * (shares.max(axis=-1) / np.maximum(shares.sum(axis=-1), 1e-9))[..., None]
+    np.testing.assert_allclose(np.asarray(mixed.data[2]), 255 * expected, atol=1)
+    view.close()
+
+
+def test_titles_of_many_channels_fit_into_narrow_panes(viewer, found) -> None:
+    names = tuple(f"a stain of channel number {number}" for number in range(7))
+    pixels = np.repeat(found.cells.pixels[:, :1], 7, axis=1)
+    layers = replace(found.layers, looks=found.layers.looks[:1] * 7)
+    found = replace(found, cells=replace(found.cells, pixels=pixels, channels=names), layers=layers)
+    request = Request((NewCondition("4-hydroxyphenylretinamide", vector=[0.0, 1.0]),))
+    view = ChannelsApart(viewer, found, request, list(viewer.layers))
+    view.show(Predicted(request, pixels[None], 0.1), tell)
+    titles = [layer.name for layer in view.panes.layers[::-1] if layer.name_overlay.visible]
+    assert len(titles) == 9
+    assert max(map(len, titles)) <= LONGEST / 2  # of eight columns, where four have room for all of it
+    assert titles[0] == "control"
+    assert titles[-1].startswith("4-hyd")
+    view.close()
+
+
+def test_colours_that_are_added_up_are_never_cut_off(viewer, found, predicted, about) -> None:
+    """Nuclei, which are bright in all channels, would be white."""
+    view = SideBySide(viewer, found, REQUEST, list(viewer.layers))
+    bright = sum(layer.colormap.map(np.array([0.8]))[0, :3] for layer in view.panes.layers[:3])
+    assert 0.8 < bright.max() < 0.95
+    dim = viewer.layers["control · actin"].colormap
+    assert np.allclose(dim.map(np.array([0.5])), 0.7 * dim.map(np.array([1.0])) + [0, 0, 0, 0.3], atol=0.01)
     view.close()
 
 

@@ -9,31 +9,34 @@ import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
-from napari_impa.analysis.pictures.composite import channel_colours, composite
+from napari_impa.analysis.pictures.composite import mixed, shown_between
 from napari_impa.analysis.pictures.lettering import in_middle
-from napari_impa.viewer.layers.sources import MADE_BY
+from napari_impa.viewer.layers.sources import MADE_BY, pure_colours
 from napari_impa.viewer.library.settings import read_settings
-from napari_impa.viewer.perturb.request import Request
+from napari_impa.viewer.perturb.request import AboutTarget, Request
 from napari_impa.viewer.perturb.views.side_by_side import SideBySide
 from napari_impa.viewer.perturb.views.view import LONGEST
 
+_WIDE = 4
+"""So many panes beside each other have room for the longest title."""
+
 
 class MixedStack:
-    """A colour picture (N, S, S, 3) of stacks of channels, mixed when it is looked at, with their contrast then.
+    """A colour picture (N, S, S, 3) of stacks of channels, mixed when it is looked at: their contrast and gamma then.
 
     Parameters
     ----------
     layers
         One a channel, (N, S, S).
     colours
-        Names of theirs.
+        (C, 3) from 0 to 1: what each channel is at full intensity.
     """
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, layers: Sequence[Image], colours: Sequence[str]) -> None:
-        self._layers, self._colours = tuple(layers), tuple(colours)
+    def __init__(self, layers: Sequence[Image], colours: NDArray[np.float64]) -> None:
+        self._layers, self._colours = tuple(layers), colours
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,8 +51,10 @@ class MixedStack:
         rows = np.arange(len(self))[first]
         pixels = np.stack([np.asarray(layer.data[np.atleast_1d(rows)]) for layer in self._layers], axis=1)
         limits = np.array([layer.contrast_limits for layer in self._layers], float)
-        mixed = composite(pixels, limits, self._colours)
-        whole: NDArray[np.uint8] = (mixed if np.ndim(rows) else mixed[0])[(slice(None),) * np.ndim(rows) + tuple(rest)]
+        gammas = np.array([layer.gamma for layer in self._layers], np.float32)[:, None, None]
+        coloured = mixed(shown_between(pixels, limits) ** gammas, self._colours)
+        which = (slice(None),) * np.ndim(rows) + tuple(rest)
+        whole: NDArray[np.uint8] = (coloured if np.ndim(rows) else coloured[0])[which]
         return whole
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -59,14 +64,15 @@ class MixedStack:
 class ChannelsApart(SideBySide):
     """Rows of panes under one camera and one slider: the mixed picture at the left, and each channel in grey.
 
-    Contrast limits of a channel are linked over the rows, and those of the mixed pictures.
+    Contrast limits and gamma of a channel are linked over the rows, and those of the mixed pictures.  The first pane of
+    a row says whose cells it shows, the first row which channel a column is: more would not fit into the panes.
     """
 
     title = "channels apart"
     tip = "A row each for the cells as they are, predicted and real: in colours, then each channel alone in grey."
 
     def _lay(self, sets: Sequence[list[Image]], hide: Sequence[Layer]) -> None:
-        colours = channel_colours(self._channels)
+        colours = pure_colours(self.found.layers.looks)
         place, several = self.found.layers.place, len(self._channels) > 1
         self._mixed: list[Image] = []
         top_down: list[Image] = []
@@ -74,21 +80,22 @@ class ChannelsApart(SideBySide):
             for layer in layers:
                 layer.colormap, layer.blending = "gray", "opaque"
             if several:
-                mixed = Image(
+                picture = Image(
                     MixedStack(layers, colours), rgb=True, name="", axis_labels=("cell", "y", "x"),
                     interpolation2d=read_settings().interpolation2d, metadata={MADE_BY: {}}, **place.options(1),
                 )  # fmt: skip
-                self._mixed.append(mixed)
-                top_down.append(mixed)
+                self._mixed.append(picture)
+                top_down.append(picture)
             top_down += layers
         self._sets = list(sets)
         self._name_rows()
         self._link(sets)
         for layer in sets[0]:
             layer.events.contrast_limits.connect(self._mix_again)
-        for layer in top_down:
+            layer.events.gamma.connect(self._mix_again)
+        for layer in (*self._mixed, *sets[0]) if several else top_down:
             self._name_on_canvas(layer)
-        self.panes.show(top_down[::-1], hide=hide, stride=1, columns=len(self._channels) + several)
+        self.panes.show(top_down[::-1], hide=hide, stride=1, columns=self._columns)
 
     @property
     def _coloured(self) -> Sequence[Image]:
@@ -100,6 +107,12 @@ class ChannelsApart(SideBySide):
         self._name_rows()
         self._mix_again()
 
+    def show_all(self, request: Request, pixels: NDArray[Any], about: AboutTarget) -> None:
+        """Put all cells into the stacks, and a cell into the thumbnail of the mixed picture."""
+        super().show_all(request, pixels, about)
+        for picture in self._mixed:
+            picture.refresh(data_displayed=False, extent=False, highlight=False)
+
     def _put(self, request: Request, number: int, rows: slice, pixels: NDArray[Any]) -> None:
         super()._put(request, number, rows, pixels)
         if rows.start <= self.panes.cell < rows.stop:
@@ -110,11 +123,25 @@ class ChannelsApart(SideBySide):
         self._name_rows()
 
     def _mix_again(self, event: Any = None) -> None:
-        for mixed in self._mixed:
-            mixed.refresh(thumbnail=False, extent=False, highlight=False)
+        for picture in self._mixed:
+            picture.refresh(thumbnail=False, extent=False, highlight=False)
 
     def _name_rows(self) -> None:
         """A row is called as its channels are, without the channel."""
-        for mixed, layers in zip(self._mixed, self._sets, strict=False):
-            mixed.name = in_middle(layers[0].name.removesuffix(f" · {self._channels[0]}"), LONGEST)
-            mixed.metadata = layers[0].metadata
+        for picture, layers in zip(self._mixed, self._sets, strict=False):
+            name = layers[0].name.removesuffix(f" · {self._channels[0]}")
+            name = self.found.as_it_is if layers is self._sets[0] else name
+            picture.name, picture.metadata = self._cut(name), layers[0].metadata
+
+    def _layer_name(self, text: str, channel: str) -> str:
+        """Names of the first row are the titles of the columns."""
+        name = super()._layer_name(text, channel)
+        return self._cut(name) if text == in_middle(self.found.as_it_is, LONGEST) else name
+
+    @property
+    def _columns(self) -> int:
+        return len(self._channels) + (len(self._channels) > 1)
+
+    def _cut(self, text: str) -> str:
+        """Leave so many letters as fit into a pane, which is the narrower the more channels there are."""
+        return in_middle(text, min(LONGEST, LONGEST * _WIDE // self._columns))
