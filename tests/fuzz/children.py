@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -140,7 +141,7 @@ def _seeds(reader: Reader, folder: Path) -> list[Input]:
     folder.mkdir()
     seeds = list(reader.seeds(folder))
     for number, one in enumerate(seeds):
-        with _quiet(), suppress(ImpaError):
+        with _heard(), suppress(ImpaError):
             reader.read(one.write(folder.with_name(f"true{number}")))
     return seeds
 
@@ -171,7 +172,7 @@ def _batch(
         finally:
             os._exit(code)
     os.close(send)
-    begun, said = 0, ""
+    begun, said, last = 0, "", ""
     with os.fdopen(receive, errors="replace") as lines:
         for line in lines:
             try:
@@ -180,6 +181,7 @@ def _batch(
                 continue
             if "begin" in told:
                 begun, said = begun + 1, told["begin"]
+                last = said
                 continue
             said = ""
             tally.outcomes[told["outcome"]] += 1
@@ -189,14 +191,15 @@ def _batch(
     _, status = os.waitpid(child, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
         raise RuntimeError("the fuzzer itself failed, as is told above")
-    if said:
+    if said or status:
         name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "exit"
         kept = ""
         if keep is not None and work.is_dir():
             kept = str(keep / f"{reader.name}-killed-{begin}-{first + begun}")
-            shutil.copytree(work, kept, symlinks=True, ignore_dangling_symlinks=True, dirs_exist_ok=True)
-        tally.outcomes["slow" if name == "SIGXCPU" else "killed"] += 1
-        tally.add(Finding(reader.name, "killed", name, "", said, 1, kept))
+            _keep(work, kept)
+        if said:
+            tally.outcomes["slow" if name == "SIGXCPU" else "killed"] += 1
+        tally.add(Finding(reader.name, "killed", name, "", said or f"after {last or 'nothing was read'}", 1, kept))
     shutil.rmtree(work, ignore_errors=True)
     return max(begun, 1)
 
@@ -256,8 +259,7 @@ def _read(reader: Reader, given: Input, work: Path, keep: Path | None) -> dict[s
         if keep is not None:
             alike = hashlib.sha256(f"{error[:40]}{where}".encode("utf-8", "replace")).hexdigest()[:8]
             kept = str(keep / f"{reader.name}-{kind}-{alike}")
-            with suppress(OSError):
-                shutil.copytree(work, kept, symlinks=True, ignore_dangling_symlinks=True)
+            _keep(work, kept)
         one = Finding(reader.name, kind, error[:300], where, given.said[:200], 1, kept)
         findings.append(vars(one))
 
@@ -265,13 +267,14 @@ def _read(reader: Reader, given: Input, work: Path, keep: Path | None) -> dict[s
         target = given.write(work)
     except (OSError, ValueError):  # a name that no file can have
         return {"outcome": "no input", "cpu": 0.0, "memory": 0, "findings": []}
-    before, began = _resident(reset=True), time.process_time()
+    before, began = _memory(reset=True)[0], time.process_time()
+    printed = io.StringIO()
     try:
-        with _quiet(), _limit_time():
+        with _heard(printed), _limit_time():
             reader.read(target)
     except ImpaError as error:
         outcome = "typed"
-        if wrong := wrong_message(str(error)):
+        if wrong := wrong_error(error):
             found("message", f"{wrong}: {type(error).__name__}: {str(error)[:200]!r}", _where(error))
     except SlowError as error:
         outcome = "slow"
@@ -282,7 +285,9 @@ def _read(reader: Reader, given: Input, work: Path, keep: Path | None) -> dict[s
     except BaseException as error:
         outcome = "untyped"
         found("untyped", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", _where(error))
-    cpu, memory = time.process_time() - began, max(0, _peak() - before)
+    cpu, memory = time.process_time() - began, max(0, _memory()[1] - before)
+    if wrong := wrong_output(printed.getvalue()):
+        found("output", wrong)
     if cpu > CPU_SECONDS and outcome != "slow":
         outcome = "slow"
         found("slow", f"{cpu:.1f} s")
@@ -293,15 +298,39 @@ def _read(reader: Reader, given: Input, work: Path, keep: Path | None) -> dict[s
     return {"outcome": outcome, "cpu": cpu, "memory": memory, "findings": findings}
 
 
+def _keep(work: Path, kept: str) -> None:
+    """Copy an input, but the pipes in it, which cannot be copied; of alike ones the first."""
+
+    def pipes(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if stat.S_ISFIFO(os.lstat(os.path.join(folder, name)).st_mode)]
+
+    with suppress(OSError):
+        shutil.copytree(work, kept, symlinks=True, ignore=pipes)
+
+
 def wrong_message(text: str) -> str:
     """What is wrong with a message: it is to be one sentence, of letters that a terminal shows; empty: nothing."""
     if not text.strip():
         return "empty"
     if len(text) > LONGEST:
         return f"{len(text)} letters"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        return "control characters"
-    return ""
+    return "control characters" if _controls(text) else ""
+
+
+def wrong_error(error: ImpaError) -> str:
+    """What is wrong with a refusal. What it is shown as has no control characters, but it may be of several lines."""
+    lines = str(error.args[0]).splitlines() if error.args else []
+    return wrong_message(str(error)) or ("several lines" if len(lines) > 1 else "")
+
+
+def wrong_output(text: str) -> str:
+    """What is wrong with what a command prints: it is of letters and lines; empty: nothing."""
+    control = _controls(text.replace("\n", "").replace("\t", ""))
+    return f"control characters {control[:20]!r} are printed" if control else ""
+
+
+def _controls(text: str) -> str:
+    return "".join(letter for letter in text if unicodedata.category(letter) in ("Cc", "Cs"))
 
 
 def _where(error: BaseException) -> str:
@@ -311,8 +340,10 @@ def _where(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+def _heard(printed: io.StringIO | None = None) -> Iterator[None]:
+    """Nothing is printed: it is put into `printed`."""
+    out = io.StringIO() if printed is None else printed
+    with redirect_stdout(out), redirect_stderr(out):
         yield
 
 
@@ -350,18 +381,14 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _resident(*, reset: bool = False) -> int:
-    """Bytes of memory in use; with `reset` the peak counts from here."""
+def _memory(*, reset: bool = False) -> tuple[int, int]:
+    """Bytes of memory in use, and the most there have been; with `reset` the most counts from here."""
     if sys.platform != "linux":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most, most
     if reset:
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def _peak() -> int:
-    if sys.platform != "linux":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    now, most = (int(status.partition(f"{key}:")[2].split()[0]) << 10 for key in ("VmRSS", "VmHWM"))
+    return now, most

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("resource", reason="readers are tried in forked processes with limits, which Windows has not")
 
 from fuzz import __main__ as command
-from fuzz.children import CPU_SECONDS, FIRST, Tally, fuzz, wrong_message
+from fuzz.children import CPU_SECONDS, FIRST, Tally, fuzz, wrong_error, wrong_message, wrong_output
 from fuzz.hostile import Input, mutate
 from fuzz.readers import READERS, Reader
 
@@ -56,25 +56,39 @@ def _hostile(path: Path) -> None:
         while time.process_time() < began + 4 * CPU_SECONDS:
             pass
     if "take" in what:
-        assert sum(bytearray(300 << 20)) == 0
+        assert len(b"x" * (100 << 20))
+    if "print" in what:
+        print("\x1b[31mred")
+    if "lines" in what:
+        raise SourceError("It is wrong:\nthe 2nd line.")
+    if "pipe" in what:
+        os.mkfifo(path / "pipe")
     if "die" in what:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "later" in what:
+        os._exit = lambda code: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(
     ("what", "outcome", "kind"),
     [
         ("", "read", None), ("refuse", "typed", None), ("long", "typed", "message"), ("raise", "untyped", "untyped"),
-        ("take", "memory", "memory"), ("die", "killed", "killed"),
+        ("lines", "typed", "message"), ("print", "read", "output"), ("take", "memory", "memory"),
+        ("die", "killed", "killed"), ("pipe and die", "killed", "killed"), ("later", "read", "killed"),
         pytest.param("loop", "slow", "slow", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
-def test_what_an_input_does_is_seen(what: str, outcome: str, kind: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_input_does_is_seen(
+    what: str, outcome: str, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fuzz.children.mutate", lambda given, random, others: given)
     reader = Reader("hostile", lambda folder: [Input({"what": what.encode()})], _hostile_in_child)
-    tally: Tally = fuzz(reader, 0, inputs=1)
+    tally: Tally = fuzz(reader, 0, inputs=1, keep=tmp_path)
     assert tally.outcomes == {outcome: 1}
     assert [finding.kind for finding in tally.findings.values()] == ([kind] if kind else [])
+    for finding in tally.findings.values():
+        assert "as it is" in finding.said
+        assert (Path(finding.kept) / "what").read_text() == what
 
 
 def _hostile_in_child(path: Path) -> None:
@@ -112,3 +126,8 @@ def test_messages() -> None:
     assert wrong_message("") == "empty"
     assert "letters" in wrong_message("a" * 2000)
     assert wrong_message("two\nlines") == wrong_message("\x1b[31m") == "control characters"
+    assert wrong_error(SourceError("One sentence.")) == ""
+    assert wrong_error(SourceError("Two.\nLines.")) == "several lines"
+    assert wrong_error(SourceError("")) == "empty"
+    assert wrong_output("a\tb\nc\n") == ""
+    assert "x1b" in wrong_output("\x1b[31m")
