@@ -155,19 +155,14 @@ def _run(folder: Path) -> Mapping[str, Any]:
     return {"checkpoint": step}
 
 
-@cache
-def _images(version: int) -> Any:
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="impa-interrupted-")) / f"P{version}"
-    for name in ("DMSO", "x"):
-        (folder / name).mkdir(parents=True)
-        tifffile.imwrite(folder / name / "1.tif", np.full((2, 24, 24), version, np.uint16))
-    return open_source(folder)
-
-
 def _metadata(folder: Path, version: int) -> None:
-    write_table_of_files(_images(version), folder / "metadata.csv", overwrite=True)
+    """Of images that lie beside the folder, so that writing them is not interrupted."""
+    images = folder.parent / f"P{version}"
+    for name in ("DMSO", "x"):
+        if not (images / name).exists():
+            (images / name).mkdir(parents=True)
+            tifffile.imwrite(images / name / "1.tif", np.full((2, 24, 24), version, np.uint16))
+    write_table_of_files(open_source(images), folder / "metadata.csv", overwrite=True)
 
 
 def _files_named(folder: Path) -> Mapping[str, Any]:

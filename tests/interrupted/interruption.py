@@ -52,18 +52,17 @@ class Interrupted:
 
 
 @cache
-def _ended() -> int:
-    """Number of a process that has ended."""
+def ended_tag() -> str:
+    """The tag of a process of this computer that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return process.pid
+    return f"{beside.writer_tag().split('-')[0]}-{process.pid}"
 
 
 @contextmanager
 def _killed() -> Iterator[None]:
     """Give hidden files the names that a process gives them which has ended since."""
-    tag = beside.writer_tag().split("-")[0] + f"-{_ended()}"
-    with mock.patch.object(beside, "writer_tag", return_value=tag):
+    with mock.patch.object(beside, "writer_tag", return_value=ended_tag()):
         yield
 
 

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from interrupted import __main__ as command
 from interrupted.faults import full, watched
 from interrupted.formats import FORMATS, Format
-from interrupted.interruption import interrupt
+from interrupted.interruption import Interrupted, ended_tag, interrupt
 
 from napari_impa.cells import beside
 from napari_impa.cells.beside import hidden_beside, is_rest, take_place, taken_back, writer_tag, written_beside
@@ -35,25 +36,42 @@ def test_old_or_new_and_whole(of: Format, most: int | None, tmp_path: Path) -> N
 def test_faults_are_met(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with watched(tmp_path, lambda *_: None) as disk:
-        path.write_text("x" * 20_000)
+        with open(path, "wb") as file:
+            for _ in range(3):
+                file.write(b"x" * 20_000)  # more than is held back
+            os.fsync(file.fileno())
         path.rename(tmp_path / "b.txt")
-    assert disk.kinds == {"open": 1, "write": 3, "rename": 1} or disk.kinds["write"]
+    assert disk.kinds == {"open": 1, "write": 3, "sync": 1, "rename": 1}
     with watched(tmp_path, full(1)), pytest.raises(OSError, match="No space") as caught:
         path.write_bytes(b"x" * 20_000)
     assert caught.value.errno == errno.ENOSPC
-    assert path.stat().st_size < 20_000
+    assert path.stat().st_size == 10_000
 
 
-def ended() -> str:
-    """The tag of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return f"{writer_tag().split('-')[0]}-{process.pid}"
+@pytest.mark.parametrize(
+    ("asked", "end", "said"),
+    [
+        ([".impa"], 0, ".impa: 0 operations"),
+        (["impa"], 2, "no format 'impa'; there are .cells, "),
+        (["-h"], 0, "usage:"),
+    ],
+)
+def test_the_formats_asked_for_are_interrupted(
+    asked: list[str], end: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "interrupt", lambda of, folder: Interrupted(of.name))
+    monkeypatch.setattr(sys, "argv", ["interrupted", *asked])
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(command.main())
+    assert (ended.value.code or 0) == end
+    out = "".join(capsys.readouterr())
+    assert said in out
+    assert out.count("operations") == (1 if asked == [".impa"] else 0)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / f".{ended()}.partial.t.csv"
-    others = [tmp_path / f".{ended()}.partial.u.csv", tmp_path / ".00000000-1.partial.t.csv"]
+    left = tmp_path / f".{ended_tag()}.partial.t.csv"
+    others = [tmp_path / f".{ended_tag()}.partial.u.csv", tmp_path / ".00000000-1.partial.t.csv"]
     running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     others.append(tmp_path / f".{writer_tag().split('-')[0]}-{running.pid}.partial.t.csv")
     try:
@@ -76,7 +94,7 @@ def test_what_this_process_left_is_not_added_to(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_put_back_where_its_process_was_killed(tmp_path: Path) -> None:
-    path, old = tmp_path / "x.cells", tmp_path / f".x.cells.{ended()}.old"
+    path, old = tmp_path / "x.cells", tmp_path / f".x.cells.{ended_tag()}.old"
     old.mkdir()
     (old / "meta.json").write_text("{}")
     assert taken_back(path) == path
