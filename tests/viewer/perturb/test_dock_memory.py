@@ -12,7 +12,7 @@ from napari.layers import Layer
 
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.perturb.dock import PerturbDock
-from napari_impa.viewer.perturb.dock_memory import MEMORY
+from napari_impa.viewer.perturb.dock_memory import MEMORY, CompoundText, DockSettings
 from napari_impa.viewer.perturb.views import InPlace, SideBySide
 from napari_impa.viewer.perturb.views.gallery import GalleryControls, GalleryView
 
@@ -108,6 +108,34 @@ def test_a_model_that_is_gone_is_not_asked_for(
     settle(lambda: ready(again))
     assert again.session.loaded.key != str(copy)
     assert "⚠" not in again.status.text()
+
+
+def test_a_model_that_is_broken_meanwhile_gives_way_to_the_first(
+    open_dock: Open, model_path: Path, tmp_path: Path, settle: Settle
+) -> None:
+    dock = open_dock()
+    copy = tmp_path / "copy.impa"
+    copy.write_bytes(model_path.read_bytes())
+    dock.use_model(copy)
+    settle(lambda: ready(dock))
+    dock.seed.setValue(7)
+    dock._close()
+    copy.write_bytes(b"no model")
+    again = open_dock()
+    settle(lambda: ready(again))
+    assert again.session.loaded.key == again.model.value == again.model.values[0]
+    assert again.session.request.seed == 7
+
+
+def test_a_model_that_would_have_to_be_fetched_again_is_not_asked_for(open_dock: Open, settle: Settle) -> None:
+    dock = open_dock()
+    settle(lambda: dock.model.count())
+    gone = next(choice for choice in dock._choices.values() if choice.to_fetch)
+    MEMORY.settings = DockSettings(gone.key, ("shrinkage",), CompoundText(), 1.0, 0.1, 7, SideBySide)
+    again = open_dock()
+    settle(lambda: ready(again))
+    assert again.session.loaded.key == again.model.value == again.model.values[0]
+    assert again.fetch.isHidden()
 
 
 def test_what_is_said_does_not_outlive_what_it_is_of(

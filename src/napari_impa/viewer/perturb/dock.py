@@ -244,15 +244,18 @@ class PerturbDock(Dock):
             self.model.setItemData(number, plain(choice.about or choice.key), Qt.ItemDataRole.ToolTipRole)
         popup = self.model.view()
         popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
-        kept = self._kept.model if self._kept is not None else None
-        if self._wanted is None and kept is not None and (kept in self._choices or Path(kept).exists()):
-            self._wanted = kept
+        if self._wanted is None and self._kept is not None and self._is_here(self._kept.model):
+            self._wanted = self._kept.model
         if self._wanted is not None:
             self._add_and_choose(self._choices.get(self._wanted) or of_path(self._wanted))
         elif self.model.count():
             self._on_model_chosen()
         else:
             self.status.say("There is no model yet: train one on a folder, or open one.")
+
+    def _is_here(self, key: str) -> bool:
+        choice = self._choices.get(key)
+        return Path(key).exists() if choice is None else not choice.to_fetch
 
     def _on_model_chosen(self) -> None:
         key = self.model.value
@@ -273,9 +276,16 @@ class PerturbDock(Dock):
         show_info(fetched.remark or f"{fetched.name} is on this computer now.")
 
     def _on_model_failed(self) -> None:
-        """Let the list say which model goes on."""
+        """Let the list say which model goes on; the first where the one of a dock before does not open any more."""
+        kept, self._kept = self._kept, None
         if self.session.loaded is not None:
             self.model.choose(self.session.loaded.key)
+        elif kept is not None:
+            self._wanted = None
+            broken = self.model.value
+            others = (key for key in self.model.values if key != broken and self._is_here(key))
+            if self.model.choose(next(others, None)):
+                self._on_model_chosen()
 
     def _open_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "IMPA models (*.impa)")
