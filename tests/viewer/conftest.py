@@ -69,6 +69,24 @@ def settle(qtbot: Any) -> Callable[..., None]:
     return wait
 
 
+@pytest.fixture
+def stepped_aside_for() -> Iterator[list[Any]]:
+    """Lists of layers, each of which a view that has the canvas for itself would step aside for."""
+    from napari_impa.viewer.kit.canvas import tell_of_layers
+
+    class Holder:
+        def __init__(self) -> None:
+            self.told: list[Any] = []
+
+        def make_room(self, layers: Any) -> None:
+            self.told.append(layers)
+
+    holder = Holder()
+    tell_of_layers(holder.make_room)
+    yield holder.told
+    holder.told.clear()
+
+
 @pytest.fixture(autouse=True)
 def docks_as_they_come() -> Iterator[None]:
     """Forget what a Perturb dock was set to when a test closed it."""

@@ -14,6 +14,7 @@ from napari.layers import Layer
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.explore.dock import FOLDER, ExploreDock
 from napari_impa.viewer.explore.map_plot import CHOSEN, PALETTE, coded
+from napari_impa.viewer.layers.sources import MADE_BY
 
 Settle = Callable[..., None]
 
@@ -36,7 +37,7 @@ def explored(dock: ExploreDock, settle: Settle) -> None:
 
 
 def test_a_folder_is_explored_ranked_and_asked(
-    dock: ExploreDock, cells_path: Path, settle: Settle, tmp_path: Path
+    dock: ExploreDock, cells_path: Path, settle: Settle, tmp_path: Path, stepped_aside_for: list[Any]
 ) -> None:
     assert not dock.explore.button.isEnabled()
     dock.source.setCurrentIndex(dock.source.values.index(FOLDER))
@@ -66,6 +67,8 @@ def test_a_folder_is_explored_ranked_and_asked(
     before = len(dock.viewer.layers)
     dock.map.crops.click()
     assert [len(layer.data) for layer in dock.viewer.layers[before:]] == [8, 8, 8]
+    assert stepped_aside_for == [list(dock.viewer.layers[before:])]
+    assert all(MADE_BY in layer.metadata for layer in dock.viewer.layers[before:])
     assert not dock.screen.run.button.isEnabled()
     dock.screen.out.setText(str(tmp_path / "s.csv"))
     dock.screen.like.choose("shrinkage")

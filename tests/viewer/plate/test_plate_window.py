@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence(
 
 
 def test_a_second_plate_takes_the_place_of_the_first(
-    opened: tuple[Any, PlateDock], settle: Callable[..., None], tmp_path: Path
+    opened: tuple[Any, PlateDock], settle: Callable[..., None], tmp_path: Path, stepped_aside_for: list[Any]
 ) -> None:
     viewer, dock = opened
     other = write_plates(tmp_path / "other", "ome-zarr", stub_plate("P", ["D04"], channels=("ER", "RNA")))
@@ -132,6 +132,7 @@ def test_a_second_plate_takes_the_place_of_the_first(
     settle(lambda: [layer.name for layer in viewer.layers] == ["RNA", "ER"])
     assert not dock.page.form.isRowVisible(dock.plate)
     assert viewer.layers[0].metadata["well"] == "D04"
+    assert stepped_aside_for[-1] == list(viewer.layers)  # which a view with the canvas for itself steps aside for
 
 
 def test_a_folder_of_images_without_wells_is_chosen_by_field(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QTabWidget
 
 from napari_impa.viewer.explore.causes_page import CausesPage
@@ -15,6 +14,7 @@ from napari_impa.viewer.explore.ranking_page import RankingPage
 from napari_impa.viewer.explore.screen_page import ScreenPage
 from napari_impa.viewer.explore.session import ExploreSession
 from napari_impa.viewer.explore.shown_stacks import condition_strip, save_profiles, strength_sweep
+from napari_impa.viewer.kit.canvas import show_layers
 from napari_impa.viewer.kit.dialogs import ask_for_folder, tool_button
 from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
@@ -22,6 +22,7 @@ from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.as_layers import LayerData, cells_layers
 from napari_impa.viewer.layers.cells_form import CellsForm
+from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.library.models import Choice, Loaded, choices
 from napari_impa.watch import Token
 
@@ -194,8 +195,10 @@ class ExploreDock(Dock):
         if isinstance(layers, Path):
             self.status.say(f"Saved {layers}.")
             return
-        for data in layers:
-            self.viewer.add_layer(Layer.create(*data))
+        made = {MADE_BY: {"explored": True}}
+        show_layers(self.viewer, [
+            (data, {**options, "metadata": {**made, **options["metadata"]}}, kind) for data, options, kind in layers
+        ])  # fmt: skip
 
     def _save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(

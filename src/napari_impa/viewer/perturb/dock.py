@@ -187,7 +187,8 @@ class PerturbDock(Dock):
         session.image_came.connect(self.new_image.offer)
         self.new_image.take_wanted.connect(self._take_new_image)
         self.new_image.look_wanted.connect(session.step_aside)
-        self.new_image.back_wanted.connect(session.come_back)
+        self.new_image.back_wanted.connect(self._on_back_wanted)
+        session.stepped_aside.connect(self.new_image.offer_back)
 
     # ---- closed, and opened again ------------------------------------------------------------------------------------
 
@@ -342,9 +343,18 @@ class PerturbDock(Dock):
         used = [layer for layer in self.viewer.layers if layer not in images]
         if self.cells.choose_next(used):
             self.new_image.forget()
+        elif self.cells.choice is not None and self.cells.choice.mask is not None:
+            mask = self.cells.choice.mask.name
+            self.status.say(
+                f"{mask!r} says where the cells of its own field are: choose under Cells how to find others."
+            )
         else:
             need = len(self.cells.channels)
             self.status.say(f"Choose above which layer shows which of the {need} channels; these alone do not tell.")
+
+    def _on_back_wanted(self) -> None:
+        if self.cells.choice is not None:  # or else the cells go as well
+            self.session.come_back()
 
     def _take_cells_away(self) -> None:
         """Let go of the cells once napari has ended what it does: its loop over layers must find ours still there."""
@@ -464,6 +474,7 @@ class PerturbDock(Dock):
         self._later.stop()
         self.viewer.events.theme.disconnect(self._on_theme)
         self.cells.close_form()
+        self.new_image.close_line()
         self.fetch.close_row()
         self.whole.close_form()
         self._listing.cancel()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 
 from napari_impa.viewer.kit.forms import Wrapped, breakable
+from napari_impa.viewer.layers.sources import is_source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -26,7 +28,7 @@ class NewImageLine(Wrapped):
     take_wanted
         Cells are to be taken from the new images.
     look_wanted
-        The newest image, which is to be seen as a field.
+        The images, which are to be seen as a field.
     back_wanted
         The view is to be shown again.
     """
@@ -39,6 +41,11 @@ class NewImageLine(Wrapped):
         super().__init__()
         self.viewer = viewer
         self._came: list[weakref.ref[Layer]] = []
+        self._links: tuple[str, ...] = ()
+        self._all_gone = QTimer(self)  # napari's loop over layers that go must not meet any that come
+        self._all_gone.setSingleShot(True)
+        self._all_gone.timeout.connect(self.back_wanted)
+        viewer.layers.events.removed.connect(self._on_removed)
         self.linkActivated.connect(self._on_link)
         self.hide()
 
@@ -53,27 +60,47 @@ class NewImageLine(Wrapped):
         self._came.append(weakref.ref(layer))
         self.say()
 
+    def offer_back(self, layers: Sequence[Layer]) -> None:
+        """Offer the view again, which has stepped aside for layers of another dock."""
+        images = self.images
+        self._came += [weakref.ref(layer) for layer in layers if layer not in images]
+        self.say(TAKE, BACK)
+
     def say(self, *links: str) -> None:
-        """Offer what can be done; nothing where no image is left."""
+        """Offer what can be done; nothing where no image is left, and no cells where none can be taken."""
         images = self.images
         if not images:
             self.forget()
             return
+        self._links = links or (TAKE, LOOK, NO)
         first = escape(breakable(images[0].name, rich=True))
         what = f"{first} was opened" if len(images) == 1 else f"{first} and {len(images) - 1} more were opened"
-        offered = " · ".join(f'<a href="{link}">{_LINKS[link]}</a>' for link in links or (TAKE, LOOK, NO))
+        possible = [link for link in self._links if link != TAKE or any(map(is_source, images))]
+        offered = " · ".join(f'<a href="{link}">{_LINKS[link]}</a>' for link in possible)
         self.setText(f"{what}: {offered}.")
         self.show()
 
     def forget(self) -> None:
         """Offer nothing any more."""
-        self._came = []
+        self._came, self._links = [], ()
         self.hide()
+
+    def close_line(self) -> None:
+        """Follow the viewer no more."""
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self._all_gone.stop()
+
+    def _on_removed(self, event: Any) -> None:
+        if self._came:
+            aside = BACK in self._links
+            self.say(*self._links)
+            if aside and not self._came:
+                self._all_gone.start()
 
     def _on_link(self, link: str) -> None:
         if link == LOOK and self.images:
             self.say(TAKE, BACK)
-            self.look_wanted.emit(self.images[-1])
+            self.look_wanted.emit(self.images)
         elif link == BACK:
             self.say()
             self.back_wanted.emit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
+from napari_impa.viewer.kit.canvas import tell_of_layers
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.cell_search import find_cells
@@ -53,9 +55,12 @@ class PerturbSession(QObject):
         What is being done in words, or an empty text.
     image_came
         An image of the user's, opened while a view has the canvas: it is hidden, as it would be a pane beside crops.
+    stepped_aside
+        The layers of another dock that are shown in place of the view.
     """
 
     image_came = Signal(object)
+    stepped_aside = Signal(object)
     model_changed = Signal(object)
     cells_changed = Signal(object)
     cell_changed = Signal(int)
@@ -98,6 +103,7 @@ class PerturbSession(QObject):
         self._predicting.idle.connect(self._predict_newest)
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.inserted.connect(self._on_inserted)
+        tell_of_layers(self.make_room)
 
     # ---- what can be set --------------------------------------------------------------------------------------------
 
@@ -199,14 +205,22 @@ class PerturbSession(QObject):
         """How each channel is shown at present, which the user may have changed; None where no channel is."""
         return None if self.view is None else self.view.looks_now()
 
-    def step_aside(self, layer: Layer) -> None:
-        """Take the view off the canvas, so that a layer is seen as the field that it is; `come_back` ends that."""
+    def step_aside(self, layers: Sequence[Layer]) -> None:
+        """Take the view off the canvas, so that layers are seen as the field that they are; `come_back` ends that."""
         self._stage.close()
-        if layer in self.viewer.layers:
+        if any(layer in self.viewer.layers for layer in layers):
             self._aside = [(other, other.visible) for other in self.viewer.layers]
             for other in self.viewer.layers:
-                other.visible = other is layer
+                other.visible = other in layers
             self.viewer.reset_view()
+
+    def make_room(self, layers: Sequence[Layer]) -> None:
+        """Step aside for layers that another dock shows, where the view has the canvas of the same viewer."""
+        view = self.view
+        here = any(layer in self.viewer.layers for layer in layers)
+        if here and view is not None and view.whole and view.panes.in_grid:
+            self.step_aside(layers)
+            self.stepped_aside.emit(layers)
 
     def come_back(self) -> None:
         """Show the result again."""
@@ -382,9 +396,7 @@ class PerturbSession(QObject):
     def _open_view(self, request: Request) -> View | None:
         if self._encoded is None:
             return None
-        for layer, visible in self._aside:
-            layer.visible = visible
-        self._aside = []
+        self._show_others_again()
         sources = () if self._choice is None else self._choice.layers
         view, row = self.view, self.cell
         opened = self._stage.open(request, self._encoded, sources, row)
@@ -392,10 +404,14 @@ class PerturbSession(QObject):
             self.cell = row  # while layers come and go, napari's slider passes other rows
         return opened
 
-    def _forget_cells(self, *, tell: bool = True) -> None:
+    def _show_others_again(self) -> None:
+        """Show what was hidden while the view stood aside."""
         for layer, visible in self._aside:
             layer.visible = visible
         self._aside = []
+
+    def _forget_cells(self, *, tell: bool = True) -> None:
+        self._show_others_again()
         self._predicting.cancel()
         self._seen, self._waiting = True, False
         self._stage.close()

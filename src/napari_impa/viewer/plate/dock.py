@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QToolButton, QWidge
 
 from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.readers import Image
+from napari_impa.viewer.kit.canvas import show_layers
 from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Options, Page, below, breakable
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
@@ -155,9 +156,9 @@ class PlateDock(Dock):
         else:
             for layer in here.values():
                 self.viewer.layers.remove(layer)
-            self.layers = {
-                data[1]["name"]: self.viewer.add_layer(Layer.create(*data)) for data in field_layers(fields, row, image)
-            }
+            new = field_layers(fields, row, image)
+            names = [options["name"] for _, options, _ in new]
+            self.layers = dict(zip(names, show_layers(self.viewer, new), strict=True))
         place = " ".join(part for part in (*fields.place(row), f"site {fields.site(row)}") if part)
         self.status.say(f"{place}: {', '.join(fields.source.channels)}")
 
