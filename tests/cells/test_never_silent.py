@@ -14,6 +14,7 @@ import tifffile
 from scipy import ndimage
 
 from napari_impa.cells.folder import read_cells
+from napari_impa.cells.source import open_source
 from napari_impa.errors import ImpaError
 
 SIDE, CROP = 270, 24
@@ -132,6 +133,7 @@ def each(folder: Path, draw: Callable[[Path, int], None]) -> Path:
     ("names", "said"),
     [
         ((("_DAPI", "_GFP"), ("_DAPI", "_RFP")), "of the channels DAPI, GFP, RFP, and no field has them all"),
+        ((("_DAPI", "_GFP"), ("_RFP", "_Cy5")), "of the channels Cy5, DAPI, GFP, RFP, and no field has them all"),
         ((("_w1", "_w2"), ("_w1", "_w3")), "of the channels 1, 2, 3, and no field has them all"),
     ],
 )
@@ -139,6 +141,21 @@ def test_channel_files_of_other_channels_are_refused(tmp_path: Path, names: Any,
     each(tmp_path, lambda path, number: [write(path / f"a{one}.tif", field(number)[0][0]) for one in names[number]])
     with pytest.raises(ImpaError, match=said):
         read_cells(tmp_path, size=CROP, nuclei_channel=0)
+
+
+def test_numbers_that_no_two_fields_share_are_no_channels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = (("w1", "w2"), ("w3", "w4"))
+    each(tmp_path, lambda path, i: [write(path / f"slide_{one}.tif", field(i)[0][0]) for one in names[i]])
+    lines = lines_of(tmp_path, caplog)
+    assert any("DMSO/slide.tif has 1, 2 and tax/slide.tif has 3, 4): each file was taken" in line for line in lines)
+    assert len(open_source(tmp_path)) == 4
+
+
+def test_stains_are_channels_in_any_case(tmp_path: Path) -> None:
+    names = (("DAPI", "GFP"), ("dapi", "gfp"))
+    each(tmp_path, lambda path, i: [write(path / f"a_{one}.tif", field(i)[0][0]) for one in names[i]])
+    source = open_source(tmp_path)
+    assert (len(source), source.channels) == (2, ("DAPI", "GFP"))
 
 
 def test_files_of_stains_are_channels_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

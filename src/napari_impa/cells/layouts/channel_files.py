@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,8 +35,9 @@ class JoinedFiles:
 def joined_channels(source: SourceFiles, images: list[Path]) -> JoinedFiles:
     """Join files whose names differ only in a channel's number (`_w1`, `_ch2`) or in a stain (`_DAPI`, `_GFP`).
 
-    So where most of them are named so. A field that lacks a channel which at least half of the fields have is left out,
-    and said.
+    So where most of them are named so; stains in any case. A field that lacks a channel which at least half of the
+    fields have is left out, and said. Numbers of which no two fields have one in common may be of wells or slides: then
+    each file is a field, and that is said.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def joined_channels(source: SourceFiles, images: list[Path]) -> JoinedFiles:
         joined = _joined(source, images, of, title)
         if joined is not None:
             return joined
-    return JoinedFiles([SourceEntry(source.below(file), (file,)) for file in images])
+    return JoinedFiles(_alone(source, images))
 
 
 def _joined(
@@ -55,15 +56,18 @@ def _joined(
 ) -> JoinedFiles | None:
     """Join files by the channel that a function finds in their names; None where they are not named so."""
     fields: defaultdict[str, dict[str, Path]] = defaultdict(dict)
+    spelled: dict[str, str] = {}
     twice = False
     for file in images:
         found = of(source.below(file))
         if found is not None:
-            site, channel = found
+            site, channel = found[0], found[1].casefold()
+            spelled.setdefault(channel, found[1])
             twice |= fields[site].setdefault(channel, file) is not file
     counts = Counter(channel for files in fields.values() for channel in files)
     often = {channel for channel, count in counts.items() if 2 * count >= len(fields)}
-    channels = tuple(sorted(often, key=lambda channel: (len(channel) if channel.isdecimal() else 0, channel)))
+    channels = tuple(sorted(often, key=lambda channel: (len(channel) if channel.isdecimal() else 0, spelled[channel])))
+    titles = tuple(spelled[channel] for channel in channels)
     named = sum(map(len, fields.values()))
     if twice or len(channels) < 2 or 2 * named < len(images) or probe_image(images[0]).pixels.shape[0] != 1:
         return None
@@ -73,20 +77,41 @@ def _joined(
     for site, files in fields.items():
         missing = [channel for channel in channels if channel not in files]
         if missing:
-            lacking.append(f"{site} has no channel {missing[0]}")
-            skipped |= dict.fromkeys(files.values(), f"a field without channel {missing[0]}")
+            lacking.append(f"{site} has no channel {spelled[missing[0]]}")
+            skipped |= dict.fromkeys(files.values(), f"a field without channel {spelled[missing[0]]}")
         else:
             entries.append(SourceEntry(site, tuple(files[channel] for channel in channels)))
     more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
     notes = (f"Left out for want of a channel file: {lacking[0]}{more}.",) if lacking else ()
     if not entries and max(map(len, fields.values())) > 1:
+        if of is _channel_of and not _overlap(fields.values()):
+            return JoinedFiles(_alone(source, images), notes=(_apart(fields),))
         raise SourceError(
-            f"Files of {source.root.name} are of the channels {', '.join(channels)}, and no field has them all "
+            f"Files of {source.root.name} are of the channels {', '.join(titles)}, and no field has them all "
             f"({lacking[0]}{more}); bring the files that are missing, or give fields of the same channels alone."
         )
     if not entries:
         return None
-    return JoinedFiles(entries, tuple(map(title.format, channels)), skipped, notes)
+    return JoinedFiles(entries, tuple(map(title.format, titles)), skipped, notes)
+
+
+def _alone(source: SourceFiles, images: list[Path]) -> list[SourceEntry]:
+    return [SourceEntry(source.below(file), (file,)) for file in images]
+
+
+def _overlap(fields: Collection[Collection[str]]) -> bool:
+    """Whether fields of other channels have some in common."""
+    sets = set(map(frozenset, fields))
+    return sum(map(len, sets)) > len(frozenset().union(*sets))
+
+
+def _apart(fields: Mapping[str, Collection[str]]) -> str:
+    (one, ours), *others = fields.items()
+    other, theirs = next((site, channels) for site, channels in others if set(channels) != set(ours))
+    return (
+        f"Files are numbered as channels are, and fields have no number in common ({one} has {', '.join(ours)} and "
+        f"{other} has {', '.join(theirs)}): each file was taken for a field of its own (guessed)."
+    )
 
 
 def _channel_of(name: str) -> tuple[str, str] | None:
