@@ -50,6 +50,15 @@ def test_square_images_of_several_sizes_are_crops_cut_to_the_smallest(tmp_path: 
     assert open_source(tmp_path, kind="fields").notes == ("Images differ in size: 150×150 to 160×160 px.",)
 
 
+def test_crops_are_cut_to_the_smallest_of_all(tmp_path: Path) -> None:
+    for i in range(40):  # not all of which are looked at when they are of one size
+        np.save(tmp_path / f"{i:02}.npy", np.eye(60 if i == 2 else 80 + i % 5, dtype=np.uint16)[None] + i)
+    source = open_source(tmp_path)
+    assert source.shape == (60, 60)
+    assert "60×60 to 84×84 px. They were taken for ready crops, and are cut to 60 px" in source.notes[0]
+    assert crop_source(source).size == 60
+
+
 def test_small_images_that_are_not_square_are_fields(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((1, 60, 60), np.uint16))
     np.save(tmp_path / "b.npy", np.zeros((1, 60, 80), np.uint16))
@@ -113,14 +122,21 @@ def test_channels_of_other_names_are_refused_and_named(tmp_path: Path) -> None:
     assert open_source(tmp_path, channels=["nuclei", "other"]).channels == ("nuclei", "other")  # by place, as asked
 
 
-def test_channels_of_other_names_are_refused_in_whichever_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "others", "said"),
+    [(("DAPI", "GFP"), ("GFP", "RFP"), "GFP, RFP"), (("DAPI", ""), ("GFP", ""), "GFP, one without a name")],
+)
+def test_channels_of_other_names_are_refused_in_whichever_file(
+    tmp_path: Path, names: tuple[str, str], others: tuple[str, str], said: str
+) -> None:
     pixels = np.zeros((2, 40, 50), np.uint8)
     for number in range(40):  # not all of which are looked at when the folder is opened
-        ome(tmp_path / f"{number:02}.ome.tif", pixels, "DAPI", "GFP")
+        ome(tmp_path / f"{number:02}.ome.tif", pixels, *(others if number == 2 else names))
     source = open_source(tmp_path)
-    ome(tmp_path / "07.ome.tif", pixels, "GFP", "RFP")
-    with pytest.raises(SourceError, match=r"07\.ome\.tif has GFP, RFP"):
-        source.field(7)
+    assert source.field(3).channels[0] == "DAPI"
+    with pytest.raises(SourceError, match=rf"02\.ome\.tif has {said}"):
+        source.field(2)
+    assert open_source(tmp_path, channels=["a", "b"]).field(2).channels == ("a", "b")  # by place, as asked
 
 
 def test_pages_that_nobody_names_are_said_to_be_guessed(tmp_path: Path) -> None:

@@ -51,14 +51,9 @@ def other_sizes(images: Sequence[Image], are_crops: bool, *, said: bool = False)
 
 
 def are_others(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    """Whether images name their channels, all of them, and not the same ones."""
-    return all(ours) and all(theirs) and sorted(ours) != sorted(theirs)
-
-
-def contradict(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    """Whether images that name some of their channels name one and the same by other names."""
+    """Whether images name other channels: all of them, in whatever order, or one and the same by other names."""
     if all(ours) and all(theirs):
-        return False  # which may be in another order
+        return sorted(ours) != sorted(theirs)
     return any(one and other and one != other for one, other in zip(ours, theirs, strict=False))
 
 

@@ -19,14 +19,13 @@ from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
 from napari_impa.cells.readers import StackError
 from napari_impa.cells.source.differences import (
     are_others,
-    contradict,
     other_channels,
     other_names,
     other_sizes,
     other_type,
     unnamed,
 )
-from napari_impa.cells.source.source import Source, SourceKind
+from napari_impa.cells.source.source import Source, SourceKind, channel_titles
 from napari_impa.cells.store import open_cells
 from napari_impa.errors import SourceError
 
@@ -113,9 +112,6 @@ def open_source(
         if channels is None and listing.channels is None and are_others(first.channels, image.channels):
             one, other = listing.entries[0].files[0], listing.entries[row].files[0]
             raise SourceError(other_names(one, first.channels, other, image.channels))
-        if channels is None and listing.channels is None and contradict(first.channels, image.channels):
-            one, other = listing.entries[0].files[0], listing.entries[row].files[0]
-            raise SourceError(other_names(one, first.channels, other, image.channels))
     names = _channel_names(listing.channels or first.channels, channels, len(first.pixels))
     height, width = first.pixels.shape[1:]
     listing = with_centres(with_illumination(listing, choice), choice)
@@ -131,6 +127,9 @@ def open_source(
         whole = listing.whole_fields or masked or not square or sides[-1][0] > CROP_SIDE
         kind = "fields" if whole else "crops"
     if kind == "crops":
+        if len(sides) > 1 and len(images) < len(listing.entries):  # as all are cut to the smallest
+            images = [entry.probe() for entry in listing.entries]
+            sides = sorted({image.pixels.shape[1:] for image in images})
         height, width = min(sides, key=min)
     return Source(
         path, name, kind, listing.table, names, (height, width), first.pixels.dtype,
@@ -166,5 +165,4 @@ def _channel_names(found: Sequence[str], given: Sequence[str] | None, count: int
                 f"The images have {count} channels; give {count} different names, not {', '.join(given)}."
             )
         return tuple(given)
-    names = [name or f"channel {number}" for number, name in enumerate(found, 1)]
-    return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names, 1))
+    return channel_titles(found)

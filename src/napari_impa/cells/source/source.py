@@ -29,6 +29,12 @@ from napari_impa.errors import CellsError, SourceError
 SourceKind = Literal["fields", "crops", "cells"]
 
 
+def channel_titles(names: Sequence[str]) -> tuple[str, ...]:
+    """What the channels of files are called: as the files say, by number where they do not, and no two alike."""
+    titles = [name or f"channel {number}" for number, name in enumerate(names, 1)]
+    return tuple(f"{title} ({i})" if titles.count(title) > 1 else title for i, title in enumerate(titles, 1))
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A folder of whole fields or ready crops, or of cells, before any pixel is read.
@@ -232,7 +238,7 @@ class Source:
             raise SourceError(other_channels(first, len(order), path, len(image.pixels)))
         if image.pixels.dtype != self.dtype:
             raise SourceError(other_type(first, self.dtype, path, image.pixels.dtype))
-        if self.channels == order and are_others(order, image.channels):
+        if self.channels == channel_titles(order) and are_others(order, image.channels):
             raise SourceError(other_names(first, order, path, image.channels))
         pixels = image.pixels
         if image.channels != order and all(order) and sorted(image.channels) == sorted(order):
