@@ -96,6 +96,49 @@ def test_what_letters_mean_below_a_grid_is_no_row_of_it() -> None:
     assert grid.shape == shape
 
 
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        ((8, 12), [("N", "negative"), ("P", "positive")]),
+        ((8, 12), [("N", "negative", "10 µM"), ("P", "positive", "1 µM")]),
+        ((4, 5), [("N", "negative"), ("P", "positive")]),  # no plate has so many: the letters stand within
+    ],
+)
+def test_what_letters_mean_right_below_a_grid_is_no_row_of_it(shape: tuple[int, int], rows: list[list[str]]) -> None:
+    """Once N and P were rows 14 and 16 of the plate, and "negative" a condition."""
+    plate = drawn(shape, {A: "N", B: "P"}, corner="drug")
+    legend = [[*row, *[""] * (shape[1] + 1 - len(row))] for row in rows]
+    (grid,) = find_grids(on_sheet((0, 0, [*plate, *legend])))
+    assert grid.shape == shape
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'compound,1,3,10,30\nA,0.9,0.5,0.2,0\nB,1,1,"0,8",0.4',
+        "dose,A,B\n1,0.9,0.5\n3,1,1\n10,0.4,0.5\n30,0,0",
+        "R,C,uM,what\nA,1,10,tax\nB,1,3,noc\nC,2,10,tax",
+        "R,C,uM,what\nA,1,2,tax\nB,1,3,noc\nC,2,10,tax",
+        "A,1,10,tax\nB,1,3,noc\nC,2,10,tax",
+    ],
+    ids=["doses", "doses down", "table", "table, two in a row", "table without titles"],
+)
+def test_numbers_that_are_no_columns_make_no_grid(tmp_path: Path, rows: str) -> None:
+    """Once a matrix of doses was wells A01, A03, A10 and A30, and the first row of a table its line of numbers."""
+    (tmp_path / "map.csv").write_text(rows)
+    with pytest.raises(SourceError):
+        read_plate_map(tmp_path / "map.csv")
+
+
+def test_columns_left_out_are_not_taken_for_doses() -> None:
+    """Neither where there are names, nor where each is not twice the last, nor where there are two."""
+    names = [["drug", "1", "3", "10", "30"], ["A", "x", "x", "y", "y"], ["B", "x", "x", "y", "y"]]
+    doses = [["dose", "1", "3", "5", "7"], ["A", "1", "1", "5", "5"], ["B", "1", "1", "5", "5"]]
+    edges = [["dose", "1", "12", "", ""], ["A", "1", "5", "", ""], ["B", "1", "5", "", ""]]
+    found = find_grids(on_sheet((0, 0, [*names, *doses, *edges])))
+    assert [grid.wells[-1].name for grid in found] == ["B30", "B07", "B12"]
+
+
 @given(plates(), plates(), st.booleans(), st.integers(1, 3))
 def test_several_grids_of_a_sheet_are_told_apart(
     first: tuple[tuple[int, int], dict[Well, str]],

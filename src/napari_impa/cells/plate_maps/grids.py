@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.plate_maps.map_file import MapFile, MapRows, PlateMapForm, count, some
-from napari_impa.cells.plate_maps.well_grids import WellGrid, find_grids
+from napari_impa.cells.plate_maps.well_grids import WellGrid, find_grids, is_number
 from napari_impa.cells.sheets.texts import loosely
 from napari_impa.cells.wells import PLATE_FORMATS, Well
 from napari_impa.cells.words import CONDITION, SAID_OF_WELLS
@@ -145,7 +145,7 @@ def _titled(grids: list[WellGrid], file: MapFile, notes: list[str]) -> list[Well
     for grid in grids:
         if not grid.title:
             taken = {other.title for other in (*titled, *grids) if other.plate == grid.plate}
-            numbers = all(_is_number(text) for text in grid.values if text)
+            numbers = all(is_number(text) for text in grid.values if text)
             title = "dose" if numbers and taken - {""} else CONDITION.names[0]
             if title in taken:
                 raise SourceError(
@@ -156,14 +156,6 @@ def _titled(grids: list[WellGrid], file: MapFile, notes: list[str]) -> list[Well
             grid = replace(grid, title=title)
         titled.append(grid)
     return titled
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
 
 
 def _as_rows(grids: Sequence[WellGrid]) -> tuple[pd.DataFrame, NDArray[np.object_], NDArray[np.object_] | None]:

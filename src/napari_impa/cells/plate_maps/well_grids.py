@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.sheets import Sheet
 from napari_impa.cells.sheets.texts import tidy
-from napari_impa.cells.wells import MOST_COLUMNS, Well, row_letters
+from napari_impa.cells.wells import MOST_COLUMNS, PLATE_FORMATS, Well, row_letters
 from napari_impa.errors import WellError
 
 _NUMBER = re.compile(r"(?:col(?:umn)?\.?\s*)?0*(\d{1,2})(?:\.0+)?", re.IGNORECASE | re.ASCII)
@@ -84,10 +84,14 @@ def _grids(name: str, texts: NDArray[np.object_], *, turned: bool) -> list[WellG
             if taken[top, first : last + 1].any():
                 continue
             for side in range(first - 1, max(first - 4, -1), -1):
-                rows = _rows_of_letters(texts, top, side, first, last)
+                rows = _rows_of_letters(texts, numbers[top], (top, side), first, last)
                 if len(rows) > 1:
                     break
             else:
+                continue
+            run, within = numbers[top, first : last + 1], texts[[row for row, _ in rows], first : last + 1]
+            # after the letter of a row stand the first row, column and dose of a table
+            if _is_doubtful(run) and (_row(texts[top, side]) is not None or _are_doses(run, within)):
                 continue
             bottom = rows[-1][0]
             taken[top : bottom + 1, side : last + 1] = True
@@ -118,28 +122,72 @@ def _runs(numbers: NDArray[np.int_]) -> Iterator[tuple[int, int]]:
         first = at
 
 
-def _rows_of_letters(texts: NDArray[np.object_], top: int, side: int, first: int, last: int) -> list[tuple[int, str]]:
+def _is_doubtful(run: NDArray[np.int_]) -> bool:
+    """Whether numbers may be others than those of columns: where some are left out, or there are but two."""
+    return len(run) == 2 or bool((np.diff(run) > 1).any())
+
+
+def _are_doses(run: NDArray[np.int_], values: NDArray[np.object_]) -> bool:
+    """Whether the columns are doses with what was measured at them: 1, 3, 10, 30, each at least twice the last."""
+    doubling = len(run) > 2 and bool((run[1:] >= 2 * run[:-1]).all())
+    return doubling and all(is_number(str(text)) for text in values.flat if text)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a decimal point or comma."""
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _row(text: object) -> int | None:
+    """The row of wells, counted from 0, that letters say; None where they say none."""
+    found = _LETTERS.fullmatch(str(text))
+    try:
+        return Well.at(found[1], 1).row if found else None
+    except WellError:
+        return None
+
+
+def _rows_of_letters(
+    texts: NDArray[np.object_], numbers: NDArray[np.int_], corner: tuple[int, int], first: int, last: int
+) -> list[tuple[int, str]]:
     """The rows below a line of numbers that go on as A, B, C, …, with empty rows between or some left out, not both.
 
     What comes below an empty row and goes on otherwise is another grid, or what its letters mean.
     """
+    top, side = corner
     rows: list[tuple[int, str]] = []
     before = None
     for row in range(top + 1, len(texts)):
-        found = _LETTERS.fullmatch(str(texts[row, side]))
-        if found is None:
-            if texts[row, side] == "" and not (texts[row, first : last + 1] != "").any():
+        values = texts[row, first : last + 1]
+        here = _row(texts[row, side])
+        if here is None:
+            if texts[row, side] == "" and not (values != "").any():
                 continue
             break
-        try:
-            here = Well.at(found[1], 1).row
-        except WellError:
-            break
-        if before is not None and here != before + 1 and (here <= before or rows[-1][0] != row - 1):
-            break
+        if before is not None and here != before + 1:
+            so_far = texts[[earlier for earlier, _ in rows], first : last + 1]
+            if here <= before or rows[-1][0] != row - 1 or _is_legend(str(texts[row, side]), values, so_far):
+                break
+            if _is_whole_plate([letters for _, letters in rows], numbers[first : last + 1]) and (values == "").any():
+                break
         before = here
         rows.append((row, row_letters(here)))
     return rows
+
+
+def _is_legend(letters: str, values: NDArray[np.object_], so_far: NDArray[np.object_]) -> bool:
+    """Whether a row says what letters within the grid mean, and is no row of it: `N`, negative."""
+    return bool((values[1:] == "").all()) and letters.casefold() in {str(text).casefold() for text in so_far.flat}
+
+
+def _is_whole_plate(rows: list[str], columns: NDArray[np.int_]) -> bool:
+    """Whether rows and columns are all those of a plate."""
+    shape = len(rows), len(columns)
+    return shape in PLATE_FORMATS.values() and rows[-1] == row_letters(shape[0] - 1) and columns[-1] == shape[1]
 
 
 def _lines_above(texts: NDArray[np.object_], taken: NDArray[np.bool_], grid: WellGrid) -> Iterator[str]:
