@@ -253,6 +253,26 @@ def test_sheets_of_plates_without_images_say_nothing_of_those_that_have(tmp_path
     assert "2 plates of it have no images: BR2, BR3." in report.sentences()
 
 
+@pytest.mark.parametrize(("imaged", "other"), [("BR1", "BR12"), ("plate_A", "plate b"), ("20240517-1", "20240518-2")])
+def test_sheets_called_otherwise_than_plates_say_something_of_all_plates(
+    tmp_path: Path, imaged: str, other: str
+) -> None:
+    """Once they were plates without images, and what they say was lost."""
+    sheets = {name: drawn((2, 3), {A: f"in {name}"}) for name in (imaged, other, "Seeding density", "Antibody")}
+    found = read_plate_map(write_xlsx(tmp_path / "map.xlsx", sheets), [imaged])
+    assert found.plates is not None
+    assert found.plates.tolist() == [imaged, other]
+    assert found.values.to_dict("list") == {
+        "condition": [f"in {imaged}", f"in {other}"],
+        "Seeding density": ["in Seeding density"] * 2, "Antibody": ["in Antibody"] * 2,
+    }  # fmt: skip
+    assert f"The sheets of map.xlsx were taken for plates ({imaged}, {other}; guessed)." in found.notes
+    assert (
+        "The sheets of map.xlsx that are called otherwise than plates were taken for what is in the wells of all "
+        "plates (Seeding density, Antibody; guessed)."
+    ) in found.notes
+
+
 def test_two_grids_that_say_the_same_are_refused(tmp_path: Path) -> None:
     rows = [*drawn((2, 3), {A: "a"}, corner="drug"), [], *drawn((2, 3), {A: "b"}, corner="drug")]
     with pytest.raises(SourceError, match=r"two grids called 'drug' \(rows 1 to 3 of sheet s; rows 5 to 7"):

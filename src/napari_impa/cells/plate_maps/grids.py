@@ -32,6 +32,8 @@ _PLATE = re.compile(
     re.IGNORECASE,
 )
 
+_COUNTED = re.compile(r"\d+|(?<![^\W_])[^\W\d_](?![^\W_])")
+
 
 def _fits(file: MapFile) -> bool:
     return any(find_grids(sheet) for sheet in file.sheets)
@@ -121,11 +123,23 @@ def _beside_plates(grids: list[WellGrid], file: MapFile, notes: list[str]) -> li
     """Where some sheets are called as imaged plates, others that say the same things are plates without images."""
     plated = {grid.sheet for grid in grids if grid.plate and loosely(grid.plate) == loosely(grid.sheet)}
     said = {grid.title for grid in grids if grid.sheet in plated}
+    forms = {_form(plate) for plate in file.plates}
+    # BR3 beside an imaged BR1; not "Antibody", which says something of all plates
+    untitled = [
+        grid
+        for grid in grids
+        if not grid.plate and grid.title == grid.sheet and not SAID_OF_WELLS.fits(grid.title) and "" in said
+    ]
+    of_all = list(dict.fromkeys(grid.sheet for grid in untitled if _form(grid.sheet) not in forms))
 
     def says_the_same(grid: WellGrid) -> bool:
-        untitled = grid.title == grid.sheet and not SAID_OF_WELLS.fits(grid.title)
-        return not grid.plate and (grid.title in said or (untitled and "" in said))
+        return not grid.plate and (grid.title in said or (grid in untitled and grid.sheet not in of_all))
 
+    if of_all:
+        notes.append(
+            f"The sheets of {file.path.name} that are called otherwise than plates were taken for what is in the wells "
+            f"of all plates ({some(of_all)}; guessed)."
+        )
     same = [grid for grid in grids if says_the_same(grid)]
     others = list(dict.fromkeys(grid.sheet for grid in same))
     if not plated or not others:
@@ -137,6 +151,11 @@ def _beside_plates(grids: list[WellGrid], file: MapFile, notes: list[str]) -> li
         else grid
         for grid in grids
     ]
+
+
+def _form(name: str) -> str:
+    """What the names of a screen's plates have in common: all but numbers, and letters that stand alone."""
+    return loosely(_COUNTED.sub("#", name))
 
 
 def _titled(grids: list[WellGrid], file: MapFile, notes: list[str]) -> list[WellGrid]:
