@@ -26,8 +26,8 @@ from napari_impa.fetching.image_sets import BBBC014, BBBC022
 from napari_impa.fetching.members import sha256_of
 from napari_impa.viewer.entry import samples
 from napari_impa.viewer.library import fetching
-from napari_impa.viewer.perturb import dock as dock_module
 from napari_impa.viewer.perturb.dock import PerturbDock
+from napari_impa.viewer.perturb.form import model_rows
 from napari_impa.watch import Watch
 
 NAME = "impa-rxrx1-batch"
@@ -186,7 +186,7 @@ def test_a_published_model_is_fetched_from_the_dock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(dock_module, "show_info", said.append)
+    monkeypatch.setattr(model_rows, "show_info", said.append)
     viewer = make_napari_viewer()
     dock = ready(viewer, settle)
     before = dock.session.loaded

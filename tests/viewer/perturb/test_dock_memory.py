@@ -130,7 +130,7 @@ def test_a_model_that_is_broken_meanwhile_gives_way_to_the_first(
 def test_a_model_that_would_have_to_be_fetched_again_is_not_asked_for(open_dock: Open, settle: Settle) -> None:
     dock = open_dock()
     settle(lambda: dock.model.count())
-    gone = next(choice for choice in dock._choices.values() if choice.to_fetch)
+    gone = next(choice for choice in dock.models.choices.values() if choice.to_fetch)
     MEMORY.settings = DockSettings(gone.key, ("shrinkage",), CompoundText(), 1.0, 0.1, 7, SideBySide)
     again = open_dock()
     settle(lambda: ready(again))
