@@ -166,7 +166,8 @@ class PlateBox(QWidget):
             signs.append("hatched: no images")
         if shown is not None and any(one.held for one in shown.wells):
             signs.append("dot: held out")
-        self.legend.setText(f"<span>{'&nbsp; '.join(signs)}</span>")  # which is rich text where no sign is coloured too
+        # A span is rich text where no sign is coloured too.
+        self.legend.setText(f"<span>{'&nbsp; '.join(signs)}</span>" if signs else "")
         self.legend.setVisible(bool(signs))
 
     def _choose(self) -> None:
