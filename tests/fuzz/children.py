@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from napari_impa.errors import ImpaError
 
 from .hostile import Input, mutate
-from .readers import MEGABYTE, Reader
+from .reader import MEGABYTE, Reader
 
 CPU_SECONDS = 5.0
 """What an input may take."""

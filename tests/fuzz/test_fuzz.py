@@ -19,7 +19,8 @@ pytest.importorskip("resource", reason="readers are tried in forked processes wi
 from fuzz import __main__ as command
 from fuzz.children import CPU_SECONDS, FIRST, Tally, fuzz, wrong_error, wrong_message, wrong_output
 from fuzz.hostile import Input, mutate
-from fuzz.readers import READERS, Reader
+from fuzz.reader import Reader
+from fuzz.readers import READERS
 
 from napari_impa.errors import SourceError
 
