@@ -139,6 +139,11 @@ class CellsForm(QWidget):
             self.marks.append(mark)
         self._on_layers()
 
+    def show_channels(self, shown: bool) -> None:
+        """Show or hide the rows in which the layer of each channel is chosen."""
+        for box in self.channels:
+            self.form.setRowVisible(box.parentWidget(), shown)
+
     def show_found(self, found: Found | None) -> None:
         """Say how many cells there are, and show where."""
         self.count.setText(found.describe() if found is not None else "")

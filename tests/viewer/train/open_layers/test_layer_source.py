@@ -192,6 +192,7 @@ def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle
     looks: list[Looked | None] = []
     box.looked.connect(looks.append)
     assert box.channels.ticked == ("DNA [1]", "actin [1]", "tubulin [1]")  # one image's, not both
+    assert not any(combo.isVisible() for combo in box.cells.channels)  # what is ticked is said once
     box.channels.fill(list(NAMES), NAMES)
     box.channels.changed.emit()
     assert box.condition.column.currentText() == "compound: DMSO"
@@ -199,6 +200,7 @@ def test_two_fields_are_added_one_after_the_other(box: LayersBox, settle: Settle
     assert not box.add.isEnabled()
     settle(lambda: looks)
     assert box.channels.isHidden()
+    assert all(combo.isVisible() for combo in box.cells.channels)
     assert [combo.currentText() for combo in box.cells.channels] == [f"{name} [1]" for name in NAMES]
     assert box.condition.column.currentText() == "compound: shrinkage"
     settle(lambda: box.add.isEnabled())

@@ -190,8 +190,7 @@ class LayersBox(QWidget):
         self.channels.setVisible(first)
         self._channels_name.setVisible(first)
         self.size.setEnabled(first)
-        for box in self.cells.channels:
-            self.cells.form.setRowVisible(box, not first)
+        self.cells.show_channels(not first)
         self._added.setVisible(not first)
         missing = self._missing()
         again = not missing and self._is_added
