@@ -12,6 +12,7 @@ from napari_impa.viewer.explore.explored_cells import ExploredCells
 from napari_impa.viewer.explore.result_table import ResultTable
 from napari_impa.viewer.kit.forms import Options, Wrapped
 from napari_impa.viewer.kit.job_button import JobButton
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class CausesPage(QWidget):
     def _on_ranked(self, found: tuple[SourceCauses | None, pd.DataFrame, str]) -> None:
         self._ready, table, said = found
         self.table.show_table(table)
-        self.told.setText(said)
+        self.told.setText(plain(said))
 
 
 def wells_of(explored: ExploredCells) -> list[tuple[str, Any]]:

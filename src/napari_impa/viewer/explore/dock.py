@@ -20,6 +20,7 @@ from napari_impa.viewer.kit.docks import Dock
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.as_layers import LayerData, cells_layers
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.sources import MADE_BY
@@ -152,7 +153,7 @@ class ExploreDock(Dock):
 
     def _on_model(self, loaded: Loaded) -> None:
         self.explore.cancel()  # begun with the model before
-        self.model.setToolTip(f"{loaded.model.describe()}\nPredicts on: {loaded.device}")
+        self.model.setToolTip(plain(f"{loaded.model.describe()}\nPredicts on: {loaded.device}"))
         self.cells.set_model(loaded.model.channels, loaded.model.size)
         self._follow()
 

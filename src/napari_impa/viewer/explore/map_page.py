@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from napari_impa.viewer.explore.explored_cells import MEASUREMENTS, STYLES, ExploredCells
 from napari_impa.viewer.explore.map_plot import MapPlot, coded
 from napari_impa.viewer.kit.forms import Options, Wrapped, beside
+from napari_impa.viewer.kit.texts import joined, rich, unbroken
 
 if TYPE_CHECKING:
     from napari_impa.analysis.phenotypes.style_map import CellMap
@@ -96,8 +96,8 @@ class MapPage(QWidget):
             return
         codes, colours, legend = coded(explored.columns[name])
         self.plot.colour(codes, colours)
-        names = ((escape(text).replace(" ", chr(160)), colour) for text, colour in legend)
-        self.legend.setText(" ".join(f'<span style="color:{colour}">●</span>\u00a0{name}' for name, colour in names))
+        sign = '<span style="color:{}">●</span>\u00a0{}'
+        self.legend.setText(joined(" ", [rich(sign, colour, unbroken(text)) for text, colour in legend]))
 
     def _on_chosen(self, rows: Any) -> None:
         self.plot.choose(rows)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor
 
+from napari_impa.viewer.kit.texts import rich
+
 PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
 """Colours that are told apart with deuteranopia and protanopia too (Okabe and Ito 2008), grey for all others."""
 
@@ -98,8 +100,8 @@ class MapPlot(pg.PlotWidget):
             self.addItem(item, ignoreBounds=True)
             self._names.append(item)
         self._marks = np.asarray(conditions, float)
-        self.setLabel("bottom", axes[0])
-        self.setLabel("left", axes[1])
+        self.setLabel("bottom", rich("{}", axes[0]))
+        self.setLabel("left", rich("{}", axes[1]))
         self.autoRange()
         self._place_names()
 

@@ -11,6 +11,7 @@ from napari_impa.viewer.explore.explored_cells import ExploredCells
 from napari_impa.viewer.explore.result_table import ResultTable
 from napari_impa.viewer.kit.forms import Wrapped, beside
 from napari_impa.viewer.kit.job_button import JobButton
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class RankingPage(QWidget):
     def _say_moved(self, condition: str) -> None:
         """Say in full, under the table, what a condition moves most: its column is narrow."""
         text = self.table.said_of(condition, "moved_most")
-        self.moved.setText(f"{condition} moves most: {text}." if text else "")
+        self.moved.setText(plain(f"{condition} moves most: {text}.") if text else "")
 
     def _start(self) -> None:
         if self.session.explored is not None:
@@ -113,7 +114,7 @@ class RankingPage(QWidget):
         beside_it = agreement(table)
         said = [f"{row.ranking} {row.spearman:.2f}" for row in beside_it.itertuples()]
         self.told.setText(
-            f"Same order as real cells (Spearman): {', '.join(said)}." if said
+            plain(f"Same order as real cells (Spearman): {', '.join(said)}.") if said
             else "These cells hold too few real conditions to say how good the ranking is."
         )  # fmt: skip
 

@@ -10,8 +10,8 @@ import pandas as pd
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_impa.viewer.kit.forms import plain
 from napari_impa.viewer.kit.jobs import Failure, notify
+from napari_impa.viewer.kit.texts import plain
 
 LONG = 150
 """Width in pixels of a column of texts; the whole text is in the tooltip."""
@@ -58,7 +58,7 @@ class ResultTable(QTableWidget):
         self.setRowCount(len(table))
         for column, name in enumerate(shown):
             head = QTableWidgetItem(self._titles[name])
-            head.setToolTip(self._tips.get(name, ""))
+            head.setToolTip(plain(self._tips.get(name, "")))
             self.setHorizontalHeaderItem(column, head)
             for row, value in enumerate(table[name]):
                 self.setItem(row, column, _item(value))

@@ -11,8 +11,9 @@ from napari_impa.viewer.explore.explored_cells import ExploredCells
 from napari_impa.viewer.explore.ranking_page import SHOWN, TIPS
 from napari_impa.viewer.explore.result_table import ResultTable
 from napari_impa.viewer.kit.dialogs import tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, beside, breakable
+from napari_impa.viewer.kit.forms import Options, Wrapped, beside
 from napari_impa.viewer.kit.job_button import JobButton
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ScreenPage(QWidget):
         self.compounds = QLineEdit()
         self.compounds.setPlaceholderText("the model's own conditions alone")
         tip = "Compounds with names: CSV with a column smiles, .smi or .sdf; for models of structures."
-        self.compounds.setToolTip(tip)
+        self.compounds.setToolTip(plain(tip))
         self.like = Options([("the size of the effect", None)], tip="What comes first: strong effects, or likeness.")
         self.out = QLineEdit()
         self.out.setPlaceholderText("a table, .csv or .parquet")
@@ -52,7 +53,7 @@ class ScreenPage(QWidget):
             ("Rank by", self.like),
             ("Save into", beside(self.out, tool_button("Choose …", self._choose_out))),
         ):
-            form.addRow(QLabel(title), widget)
+            form.addRow(QLabel(plain(title)), widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)
         column.setSpacing(4)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QFileDialog, QToolButton, QWidget
 
+from napari_impa.viewer.kit.texts import plain
+
 
 def ask_for_folder(parent: QWidget, title: str, start: str, use: Callable[[str], object]) -> None:
     """Ask for a folder and use what is chosen; the window goes on meanwhile."""
@@ -27,6 +29,6 @@ def tool_button(text: str, act: Callable[[], object], tip: str = "") -> QToolBut
     """A small button that does something."""
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.clicked.connect(act)
     return button

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_impa.viewer.kit.forms import breakable
+from napari_impa.viewer.kit.texts import breakable
 
 if TYPE_CHECKING:
     import napari

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from html import escape
 from typing import Any, TypeGuard
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
@@ -24,6 +22,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 from superqt.utils import signals_blocked
+
+from napari_impa.viewer.kit.texts import plain
 
 WIDTH = 360
 """Preferred width of a dock in pixels; at 1280×800 the picture keeps most of the window."""
@@ -76,10 +76,10 @@ class Page(QScrollArea):
 
     def row(self, label: str, *widgets: QWidget, tip: str = "") -> QLabel:
         """Add a labelled row; the first widget takes the room there is."""
-        name = QLabel(label)
+        name = QLabel(plain(label))
         for widget in (name, *widgets):
             if tip and not widget.toolTip():
-                widget.setToolTip(tip)
+                widget.setToolTip(plain(tip))
         self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
         return name
 
@@ -87,27 +87,6 @@ class Page(QScrollArea):
 def _is_turned(widget: QObject) -> TypeGuard[QWidget]:
     """Whether the wheel would change a value; scroll bars are what it is for."""
     return isinstance(widget, _TURNED) and not isinstance(widget, QScrollBar)
-
-
-def plain(text: str) -> str:
-    """A text that may hold names of files and models, as Qt shows it letter by letter.
-
-    It takes a text with a tag for rich text, and one with `&lt;`.
-
-    >>> plain("a < b"), plain("<img src='x'>")
-    ('<span>a &lt; b</span>', "<span>&lt;img src='x'&gt;</span>")
-    """
-    is_rich = "<" in text or "&lt;" in text
-    return f"<span>{escape(text, quote=False)}</span>".replace("\n", "<br>") if is_rich else text
-
-
-def breakable(text: str, long: int = 30, *, rich: bool = False) -> str:
-    """Let long words (paths, compounds) go on in the next line; a dock would be as wide as they are.
-
-    `rich`: the text is rich text, in which names are escaped already; any other one is shown as it is (`plain`).
-    """
-    text = text if rich else plain(text)
-    return re.sub(rf"\S{{{long},}}", lambda word: re.sub(r"([/\\_.,\-)\]])", "\\1\u200b", word.group()), text)
 
 
 def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
@@ -124,21 +103,21 @@ def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
 
 def section(title: str, content: QWidget) -> QCollapsible:
     """A part of a form that is shut at first; its content is hidden then, and as high as it likes when open."""
-    box = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())  # icons would keep the first theme
-    box.setDuration(0)
-    box.layout().setContentsMargins(0, 0, 0, 0)
-    box.toggleButton().setStyleSheet("text-align: left; border: none; background: transparent; padding: 2px 0px;")
+    folded = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())  # icons would keep the first theme
+    folded.setDuration(0)
+    folded.layout().setContentsMargins(0, 0, 0, 0)
+    folded.toggleButton().setStyleSheet("text-align: left; border: none; background: transparent; padding: 2px 0px;")
     highest = content.maximumHeight()
-    box.setContent(content)
+    folded.setContent(content)
     content.hide()
 
     def follow(is_open: bool) -> None:
-        box.setText(f"{'▾' if is_open else '▸'} {title}")
-        content.setMaximumHeight(highest)  # which the box has set
+        folded.setText(f"{'▾' if is_open else '▸'} {title}")
+        content.setMaximumHeight(highest)  # which it has set
         content.setVisible(is_open)
 
-    box.toggled.connect(follow)
-    return box
+    folded.toggled.connect(follow)
+    return folded
 
 
 def below(*widgets: QWidget) -> QWidget:
@@ -161,7 +140,7 @@ class Wrapped(QLabel):
 
     def setText(self, text: str) -> None:
         """Show another text."""
-        super().setText(text)
+        super().setText(plain(text))
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -177,7 +156,7 @@ class Options(QComboBox):
         super().__init__()
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
-        self.setToolTip(tip)
+        self.setToolTip(plain(tip))
         self.values: list[Any] = []
         self.refill(options)
 

@@ -9,8 +9,8 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_impa.viewer.kit.forms import plain
 from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.watch import Progress
 
 
@@ -43,7 +43,7 @@ class JobButton(QWidget):
         super().__init__()
         self._texts, self._allowed = (text, stop), True
         self.button = QPushButton(text)
-        self.button.setToolTip(tip)
+        self.button.setToolTip(plain(tip))
         self.button.clicked.connect(self._on_click)
         self.bar = QProgressBar()
         self.bar.setVisible(False)

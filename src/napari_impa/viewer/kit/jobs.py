@@ -20,7 +20,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.forms import plain
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.watch import CancelledError, Token
 
 logger = logging.getLogger("napari_impa")

@@ -9,6 +9,8 @@ import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QSize, QTimer
 
+from napari_impa.viewer.kit.texts import rich
+
 DRAW_EVERY = 250
 """Milliseconds between drawings."""
 
@@ -78,7 +80,7 @@ class LivePlot(pg.PlotWidget):
         left.setStyle(maxTickLevel=1 if logarithmic else 0)
         self.getAxis("bottom").enableAutoSIPrefix(False)
         self.setLabel("bottom", "step")
-        self.setLabel("left", label)
+        self.setLabel("left", rich("{}", label))
         self.getAxis("left").setWidth(52)
         self.getAxis("bottom").setHeight(40)
         self.getPlotItem().layout.setContentsMargins(0, 6, 10, 2)

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.forms import breakable
 from napari_impa.viewer.kit.jobs import Failure
+from napari_impa.viewer.kit.texts import breakable
 
 
 class Problem(QWidget):

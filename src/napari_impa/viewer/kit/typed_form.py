@@ -19,6 +19,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
+from napari_impa.viewer.kit.texts import plain
+
 _OPTIONS = {"title": "label", "help": "tooltip", "low": "min", "high": "max", "step": "step"}
 """What magicgui calls what stands in the metadata."""
 
@@ -54,8 +56,8 @@ class TypedForm(QObject):
             one.name: _widget(one.name, kinds[one.name], getattr(value, one.name), one.metadata) for one in fields
         }
         for name, widget in self._widgets.items():
-            label = QLabel(widget.label)
-            label.setToolTip(widget.tooltip)
+            label = QLabel(plain(widget.label))
+            label.setToolTip(plain(widget.tooltip))
             form.addRow(label, self.row(name))
             widget.changed.connect(self._on_changed)
 

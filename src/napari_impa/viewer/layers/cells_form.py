@@ -10,7 +10,8 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
-from napari_impa.viewer.kit.forms import Options, below, beside, plain, section
+from napari_impa.viewer.kit.forms import Options, below, beside, section
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.axis_row import AxisRow
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.channel_guess import SourceGuess, guess_sources
@@ -110,8 +111,8 @@ class CellsForm(QWidget):
         self.again.clicked.connect(lambda: self.changed.emit())
 
     def _row(self, title: str, widget: QWidget, tip: str = "", at: int = -1) -> QLabel:
-        name = QLabel(title)
-        name.setToolTip(tip or widget.toolTip())
+        name = QLabel(plain(title))
+        name.setToolTip(plain(tip) or widget.toolTip())
         self.form.insertRow(at if at >= 0 else self.form.rowCount(), name, widget)
         return name
 
@@ -130,7 +131,7 @@ class CellsForm(QWidget):
             self.form.removeRow(box.parentWidget())
         self.channels, self.marks, self._held = [], [], [None] * len(channels)
         for number, channel in enumerate(channels):
-            box, mark = Options(tip=plain(f"The layer that shows {channel}.")), QLabel(GUESSED)
+            box, mark = Options(tip=f"The layer that shows {channel}."), QLabel(GUESSED)
             box.currentIndexChanged.connect(partial(self._on_channel, number))
             mark.setToolTip(GUESSED_TIP)
             mark.hide()
@@ -146,7 +147,7 @@ class CellsForm(QWidget):
 
     def show_found(self, found: Found | None) -> None:
         """Say how many cells there are, and show where."""
-        self.count.setText(found.describe() if found is not None else "")
+        self.count.setText(plain(found.describe()) if found is not None else "")
         tip = "" if found is None else found.details() + (f"\n{LEAVE_OUT}" if found.field is not None else "")
         self.count.setToolTip(plain(tip))
         self.overview.set_found(found)

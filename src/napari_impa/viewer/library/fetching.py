@@ -14,6 +14,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.as_layers import LayerData
 from napari_impa.viewer.library.settings import SettingsError, cache_folder
 from napari_impa.watch import Progress, Token, Watch
@@ -246,9 +247,9 @@ class FetchRow(QWidget):
         self._end()
 
     def _say(self, text: str, button: str, tip: str) -> None:
-        self.text.setText(text)
+        self.text.setText(plain(text))
         self.button.setText(button)
-        self.button.setToolTip(tip)
+        self.button.setToolTip(plain(tip))
         self.button.setEnabled(True)
         self.bar.hide()
         self.show()
@@ -262,13 +263,13 @@ class FetchRow(QWidget):
     def _on_reported(self, coming: Progress) -> None:
         so_far = percent(coming)
         if so_far is None or self._bar is None:
-            self.text.setText(f"Reading {coming.what} …")
+            self.text.setText(plain(f"Reading {coming.what} …"))
             return
         self.bar.setRange(0, 100)
         self.bar.setValue(so_far)
         self._bar.update(so_far - self._bar.n)
         if coming.done < coming.of:
-            self.text.setText(f"{self.name}: {coming.done / 1e6:.0f} of {coming.of / 1e6:.0f} MB")
+            self.text.setText(plain(f"{self.name}: {coming.done / 1e6:.0f} of {coming.of / 1e6:.0f} MB"))
         else:
             self.text.setText("Making the model …")
 

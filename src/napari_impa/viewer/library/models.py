@@ -11,6 +11,7 @@ from napari.utils.notifications import show_warning
 
 from napari_impa.cells.beside import replacing
 from napari_impa.errors import ModelError
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.library.settings import Settings, SettingsError, cache_folder, chosen_device, read_settings
 from napari_impa.watch import Token
 
@@ -108,7 +109,7 @@ def remember(path: str | Path) -> None:
         with replacing(cache_folder() / RECENT) as partial:
             partial.write_text(json.dumps(kept[:_MOST_RECENT], indent=1), encoding="utf-8")
     except SettingsError as error:
-        show_warning(str(error))
+        show_warning(plain(str(error)))
     except OSError:
         return
 

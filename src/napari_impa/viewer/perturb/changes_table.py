@@ -20,8 +20,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_impa.viewer.kit.forms import Options, Wrapped, beside, plain
+from napari_impa.viewer.kit.forms import Options, Wrapped, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.perturb.measured_cells import MeasuredCells, measure
 from napari_impa.viewer.perturb.spread_plot import SpreadPlot
 
@@ -236,7 +237,7 @@ class ChangesTable(QWidget):
 
             spread = measure_spread(self.changes, number)
             self.spread.show_spread(spread, self._as_it_is)
-            self.sentence.setText(spread.sentence(self._as_it_is))
+            self.sentence.setText(plain(spread.sentence(self._as_it_is)))
 
     def _show(self, *_: Any) -> None:
         self._say()
@@ -265,7 +266,7 @@ class ChangesTable(QWidget):
             text = f"medians of {len(self.changes.control):,} cells"
             if self.changes.treated is not None:
                 text += f"; real: of {len(self.changes.treated):,} treated cells"
-        self.caption.setText(text)
+        self.caption.setText(plain(text))
 
     def _fill(self, summary: pd.DataFrame | None) -> None:
         """Show a table as `analysis.changes.Changes.summary` gives it."""
@@ -284,7 +285,7 @@ class ChangesTable(QWidget):
         table.setColumnCount(1 + len(columns))
         table.setHorizontalHeaderLabels(["", *columns.values()])
         for number, title in enumerate(columns.values(), 1):
-            table.horizontalHeaderItem(number).setToolTip(TIPS.get(title, AS_IT_IS))
+            table.horizontalHeaderItem(number).setToolTip(plain(TIPS.get(title, AS_IT_IS)))
         channels = list(dict.fromkeys(summary["channel"]))
         table.setRowCount(len(summary) + len(channels) - 1)
         row = 0

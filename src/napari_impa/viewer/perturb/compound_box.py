@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.viewer.kit.forms import Options, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.texts import joined, plain, rich
 from napari_impa.viewer.perturb.dock_memory import CompoundText
 from napari_impa.watch import Token
 
@@ -238,7 +238,7 @@ class CompoundBox(QWidget):
             self._draw()
 
     def _say(self, text: str) -> None:
-        self.said.setText(text)
+        self.said.setText(plain(text))
         self.said.setVisible(bool(text))
 
     def _show(self) -> None:
@@ -248,13 +248,14 @@ class CompoundBox(QWidget):
         if reading is None:
             return
         self._draw()
-        self.canonical.setText(reading.compound.canonical)
-        self.canonical.setToolTip(f"As it was read: {reading.compound.canonical}")
+        self.canonical.setText(plain(reading.compound.canonical))
+        self.canonical.setToolTip(plain(f"As it was read: {reading.compound.canonical}"))
         lines = []
         for row in reading.nearest.itertuples():
             several = f" ({row.conditions} conditions)" if row.conditions > 1 else ""
-            lines.append(f"<tr><td>{row.similarity:.2f}&nbsp;</td><td>{escape(row.condition)}{several}</td></tr>")
-        self.nearest.setText(f"Nearest in training (Tanimoto):<table>{''.join(lines)}</table>")
+            line = f"<tr><td>{row.similarity:.2f}&nbsp;</td><td>{{}}</td></tr>"
+            lines.append(rich(line, f"{row.condition}{several}"))
+        self.nearest.setText(rich("Nearest in training (Tanimoto):<table>{}</table>", joined("", lines)))
 
     def _draw(self) -> None:
         if self._reading is not None:

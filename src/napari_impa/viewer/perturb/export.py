@@ -15,8 +15,9 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.cells.beside import free
-from napari_impa.viewer.kit.forms import beside, plain
+from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.kit.jobs import Failure, Job, notify
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.sources import Look
 from napari_impa.viewer.perturb.kept_files import FIELD, FIGURE, TABLE, find_recipe, save_start, write
@@ -89,7 +90,7 @@ class Keep(QWidget):
         actions = {}
         for key, (text, tip) in texts.items():
             actions[key] = menu.addAction(text, lambda key=key: act(key))
-            actions[key].setToolTip(tip)
+            actions[key].setToolTip(plain(tip))
         button.setMenu(menu)
         return actions
 
@@ -230,12 +231,12 @@ class Keep(QWidget):
         self._enable()
 
     def _on_failed(self, failure: Failure) -> None:
-        self._say(plain(f"⚠ {failure.message}"))
+        self._say(f"⚠ {failure.message}")
         notify(failure)
         self.failed.emit(failure)
 
     def _say(self, text: str) -> None:
-        self.note.setText(text)
+        self.note.setText(plain(text))
         self.note.show()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
 
-from napari_impa.viewer.kit.forms import Wrapped, breakable
+from napari_impa.viewer.kit.forms import Wrapped
+from napari_impa.viewer.kit.texts import breaks, joined, rich
 from napari_impa.viewer.layers.sources import is_source
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ class NewImageLine(Wrapped):
             self.forget()
             return
         self._links = links or (TAKE, LOOK, NO)
-        first = escape(breakable(images[0].name, rich=True))
-        what = f"{first} was opened" if len(images) == 1 else f"{first} and {len(images) - 1} more were opened"
+        what = "{} was opened" if len(images) == 1 else f"{{}} and {len(images) - 1} more were opened"
         possible = [link for link in self._links if link != TAKE or any(map(is_source, images))]
-        offered = " · ".join(f'<a href="{link}">{_LINKS[link]}</a>' for link in possible)
-        self.setText(f"{what}: {offered}.")
+        offered = joined(" · ", [rich('<a href="{}">{}</a>', link, _LINKS[link]) for link in possible])
+        self.setText(rich(f"{what}: {{}}.", breaks(images[0].name), offered))
         self.show()
 
     def forget(self) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 
+from napari_impa.viewer.kit.texts import rich
+
 if TYPE_CHECKING:
     from napari_impa.analysis.distributions import MeasureSpread
 
@@ -92,7 +94,7 @@ class SpreadPlot(pg.PlotWidget):
         self._points.setData(self._at[:, 0], self._at[:, 1], brush=[brushes[colour] for colour in colours])
         self._medians.setData(*(np.array(strokes).T if strokes else ([], [])))
         self.getAxis("left").setTicks([[(len(lines) - 1 - number, name) for number, name in enumerate(names)]])
-        self.setLabel("bottom", f"{spread.name} ({spread.unit})" if spread.unit else spread.name)
+        self.setLabel("bottom", rich("{}", f"{spread.name} ({spread.unit})" if spread.unit else spread.name))
         self.setFixedHeight(HEIGHT * len(lines) + 56)
         self.setYRange(-0.5, len(lines) - 0.5, padding=0)
         self.setXRange(low, high if high > low else low + 1, padding=0.03)

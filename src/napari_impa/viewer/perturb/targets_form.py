@@ -20,7 +20,8 @@ from qtpy.QtWidgets import (
 from superqt import QSearchableComboBox
 from superqt.utils import signals_blocked
 
-from napari_impa.viewer.kit.forms import beside, plain
+from napari_impa.viewer.kit.forms import beside
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.perturb.compound_box import CompoundBox
 from napari_impa.viewer.perturb.dock_memory import CompoundText
 
@@ -111,7 +112,7 @@ class TurnInto(QWidget):
             box.choose(row)
         self._by_itself = self._by_itself or not known
         for box in self.boxes:
-            box.setToolTip(tip)
+            box.setToolTip(plain(tip))
 
     def start_elsewhere(self, name: str | None) -> None:
         """Turn cells that are of a condition already into another one, unless somebody has chosen it."""

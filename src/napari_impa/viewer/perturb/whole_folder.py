@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from napari_impa.cells.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.source import Source, open_source
 from napari_impa.cells.tables import guess_control, guess_labels
 from napari_impa.viewer.kit.dialogs import ask_for_folder, tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, below, beside, breakable
+from napari_impa.viewer.kit.forms import Options, Wrapped, below, beside
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job, notify
+from napari_impa.viewer.kit.texts import breakable, breaks, joined, plain, rich
 from napari_impa.viewer.plate.plate_box import PlateBox
 from napari_impa.watch import Token
 
@@ -123,8 +123,8 @@ class WholeFolder(QWidget):
         self.run.stopped.connect(self._on_stopped)
 
     def _row(self, title: str, widget: QWidget, tip: str = "") -> None:
-        name = QLabel(title)
-        name.setToolTip(tip)
+        name = QLabel(plain(title))
+        name.setToolTip(plain(tip))
         self.form.addRow(name, widget)
 
     # ---- the folder -------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class WholeFolder(QWidget):
         self.source = source
         first, *more = source.describe().splitlines()
         self.found.setText(breakable(first + (" …" if more else "")))
-        self.found.setToolTip("\n".join([first, *more]))
+        self.found.setToolTip(plain("\n".join([first, *more])))
         self.has_wells = self.plate.fill(source)
         asked = self._as_asked()
         label = list(guess_labels(source.table))
@@ -211,10 +211,10 @@ class WholeFolder(QWidget):
         self._left = None
         folder = made.cells.parent
         parts = [made.cells.name, *(one.name for one in (made.table, made.report) if one is not None)]
-        text = f'{made.turned:,} cells turned; saved {", ".join(parts)} in <a href="{escape(str(folder))}">'
-        text += f"{escape(breakable(folder.name, rich=True))}</a>."
-        text += f" No report: {escape(made.without_report)}" if made.without_report else ""
-        self._say("<br>".join([text, *(f"⚠ {escape(line)}" for line in made.doubts)]))
+        saved = f"{made.turned:,} cells turned; saved {', '.join(parts)} in "
+        no_report = f" No report: {made.without_report}" if made.without_report else ""
+        text = rich('{}<a href="{}">{}</a>.{}', saved, folder, breaks(folder.name), no_report)
+        self._say(joined("<br>", [text, *(rich("⚠ {}", line) for line in made.doubts)]))
         self._follow()
         self.finished.emit(made)
 
@@ -231,7 +231,7 @@ class WholeFolder(QWidget):
         notify(failure)
         if not self.run.running and self.source is None:
             self.found.setText("")
-        self._say(breakable(f"⚠ {failure.message}"))
+        self._say(f"⚠ {failure.message}")
 
     def _copy(self) -> None:
         plan, folder = self.plan(), Path(self.out.text().strip())
@@ -249,7 +249,7 @@ class WholeFolder(QWidget):
         self._say(COPIED)
 
     def _say(self, text: str) -> None:
-        self.note.setText(text)
+        self.note.setText(breakable(text))
         self.note.setVisible(bool(text))
 
     def _follow(self) -> None:

@@ -14,8 +14,9 @@ from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.readers import Image
 from napari_impa.viewer.kit.canvas import show_layers
 from napari_impa.viewer.kit.docks import Dock
-from napari_impa.viewer.kit.forms import Options, Page, below, breakable
+from napari_impa.viewer.kit.forms import Options, Page, below
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.layers.as_layers import LayerData, stack_layers
 from napari_impa.viewer.plate.grid import PlateGrid
 from napari_impa.viewer.plate.places import PlateFields, read_field, read_plate
@@ -184,7 +185,7 @@ def _steps(options: Options, what: str) -> tuple[QWidget, QWidget]:
     for arrow, step, said in ((Qt.ArrowType.LeftArrow, -1, "before"), (Qt.ArrowType.RightArrow, 1, "after")):
         button = QToolButton()
         button.setArrowType(arrow)
-        button.setToolTip(f"The {what} {said}")
+        button.setToolTip(plain(f"The {what} {said}"))
         button.setAccessibleName(f"The {what} {said}")
         button.clicked.connect(lambda _=False, step=step: _move(options, step))
         buttons.append(button)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ from napari_impa.cells.source import Source
 from napari_impa.cells.wells import Well
 from napari_impa.cells.words import WELL
 from napari_impa.viewer.kit.dialogs import open_dialog, tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, breakable, plain
+from napari_impa.viewer.kit.forms import Options, Wrapped
 from napari_impa.viewer.kit.jobs import Latest, as_job
+from napari_impa.viewer.kit.texts import breakable, breaks, joined, plain, rich
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
 from napari_impa.viewer.plate.well_view import WellView
 from napari_impa.work.survey import Looked
@@ -136,7 +136,7 @@ class PlateBox(QWidget):
             return
         named = f"{shown.plate} {well}".strip()
         what = f"{one.condition}{', control' * one.control}" if one.condition else "nothing says what is in it"
-        self.well.ask(f"<b>{escape(named)}</b> · {escape(what)}{' · held out' * one.held}")
+        self.well.ask(rich("<b>{}</b> · {}{}", breaks(named), breaks(what), " · held out" * one.held))
         self._reading.submit(as_job(well_cells), self._looked, shown.plate, well, self._limits, *self._nuclei)
 
     @property
@@ -158,16 +158,16 @@ class PlateBox(QWidget):
         names = sorted({name for one in self._pictures for name in one.conditions})
         colours = colours_of(names)
         self.view.show_plate(shown, names)
-        signs = [f'<span style="color:{colours[name].name()}">●</span>&nbsp;{escape(name)}' for name in names[:MOST]]
+        sign = '<span style="color:{}">●</span>&nbsp;{}'
+        signs = [rich(sign, colours[name].name(), name) for name in names[:MOST]]
         controls = sorted({one.condition for one in shown.wells if one.control}) if shown else []
-        signs = [f"◎&nbsp;{escape(name)} (control)" for name in controls] + signs
-        signs += [f"and {len(names) - MOST} more"] if len(names) > MOST else []
+        signs = [rich("◎&nbsp;{} (control)", name) for name in controls] + signs
+        signs += [rich("and {} more", len(names) - MOST)] if len(names) > MOST else []
         if shown is not None and any(not one.images for one in shown.wells):
-            signs.append("hatched: no images")
+            signs.append(rich("hatched: no images"))
         if shown is not None and any(one.held for one in shown.wells):
-            signs.append("dot: held out")
-        # A span is rich text where no sign is coloured too.
-        self.legend.setText(f"<span>{'&nbsp; '.join(signs)}</span>" if signs else "")
+            signs.append(rich("dot: held out"))
+        self.legend.setText(joined("&nbsp; ", signs))
         self.legend.setVisible(bool(signs))
 
     def _choose(self) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_impa.viewer.kit.crop_strip import crop_strip, rgba_image
-from napari_impa.viewer.kit.forms import breakable
+from napari_impa.viewer.kit.texts import Rich, breakable, breaks, rich
 from napari_impa.work.well_cells import WellCells
 
 _SIDE = 72  # of a cell, in pixels: three beside each other are as wide as a row of the dock
@@ -29,24 +27,24 @@ class WellView(QWidget):
         self.cells.setAccessibleName("Cells of the well")
         column.addWidget(self.text)
         column.addWidget(self.cells)
-        self._about = ""
+        self._about = rich("")
         self.say("")
 
     def say(self, text: str) -> None:
         """Show a line alone; nothing where it is empty."""
-        self.text.setText(breakable(text, rich=True))
+        self.text.setText(breakable(text))
         self.cells.clear()
         self.cells.hide()
         self.setVisible(bool(text))
 
-    def ask(self, about: str) -> None:
+    def ask(self, about: Rich) -> None:
         """Say which well it is, while its cells are read."""
         self._about = about
-        self.say(f"{about} …")
+        self.say(rich("{} …", about))
 
     def show_cells(self, found: WellCells) -> None:
         """Show cells that were read."""
-        self.text.setText(breakable(f"{self._about} · {escape(found.said)}", rich=True))
+        self.text.setText(rich("{} · {}", self._about, breaks(found.said)))
         if len(found.pictures):
             ratio = self.devicePixelRatioF()
             strip = crop_strip(found.pictures, round(_SIDE * ratio), round(2 * ratio), columns=3)

@@ -12,8 +12,9 @@ from napari_impa.cells.checks import Concern
 from napari_impa.cells.segmenters import Segmenter
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.forms import Options, Page, breakable
+from napari_impa.viewer.kit.forms import Options, Page
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.train.found_panel import FoundPanel
 from napari_impa.work.survey import Looked, guess, look_closer
 from napari_impa.work.tables.conditions_table import (
@@ -37,7 +38,7 @@ class CheckList(QListWidget):
 
     def __init__(self, *, tip: str, rows: int = 3) -> None:
         super().__init__()
-        self.setToolTip(tip)
+        self.setToolTip(plain(tip))
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._rows = rows
         self.itemChanged.connect(lambda _: self.changed.emit())

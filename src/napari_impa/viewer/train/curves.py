@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QLabel
 from napari_impa.engine.training.steps.terms import CURVES
 from napari_impa.viewer.kit.live_plot import LivePlot
 from napari_impa.viewer.kit.series import Series
+from napari_impa.viewer.kit.texts import joined, rich, unbroken
 from napari_impa.watch import Token
 
 RIGHT_OR_LEFT = [(0, 0.5), (1, 0.5)]
@@ -122,11 +123,12 @@ class LossCurves(LivePlot):
         return pg.mkPen(self._colour(CURVES[name].colours), width=2)
 
     def _name_lines(self) -> None:
-        names = (
-            f'<span style="color:{self._colour(term.colours)}">■</span>&nbsp;{term.title.replace(" ", "&nbsp;")}'
+        sign = '<span style="color:{}">■</span>&nbsp;{}'
+        names = [
+            rich(sign, self._colour(term.colours), unbroken(term.title))
             for term in map(CURVES.__getitem__, self._lines)
-        )
-        self.names.setText("&nbsp;&nbsp; ".join(names))
+        ]
+        self.names.setText(joined("&nbsp;&nbsp; ", names))
 
 
 @dataclass(frozen=True, eq=False)

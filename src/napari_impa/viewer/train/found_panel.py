@@ -24,7 +24,8 @@ from napari_impa.analysis.pictures.composite import channel_colours
 from napari_impa.cells.checks import Concern
 from napari_impa.cells.source import Source
 from napari_impa.viewer.kit.crop_strip import Colours, crop_strip, rgba_image
-from napari_impa.viewer.kit.forms import breakable, plain, section
+from napari_impa.viewer.kit.forms import section
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.train.plate.reading_box import in_dock
 from napari_impa.work.survey import Looked
 

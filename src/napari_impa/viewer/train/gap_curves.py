@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_impa.viewer.kit.live_plot import LivePlot
+from napari_impa.viewer.kit.texts import joined, rich, unbroken
 from napari_impa.viewer.train.curves import Past
 
 GAP = ("#66ccee", "#004488")
@@ -172,11 +172,11 @@ class GapCurves(LivePlot):
         ranked = sorted(newest, key=lambda name: (math.isnan(newest[name]), -newest[name]))
         texts = []
         for name in ranked[:MOST_NAMES]:
-            named = escape(name).replace(" ", "&nbsp;")
             gap = "–" if math.isnan(newest[name]) else f"{newest[name]:.2f}"
-            texts.append(f'<span style="color:{colours[name]}">■</span>&nbsp;{named}&nbsp;{gap}')
-        more = [f"and {len(ranked) - MOST_NAMES} more"] if len(ranked) > MOST_NAMES else []
-        self.names.setText("&nbsp;&nbsp; ".join([*texts, *more]))
+            sign = '<span style="color:{}">■</span>&nbsp;{}&nbsp;{}'
+            texts.append(rich(sign, colours[name], unbroken(name), gap))
+        more = [rich("and {} more", len(ranked) - MOST_NAMES)] if len(ranked) > MOST_NAMES else []
+        self.names.setText(joined("&nbsp;&nbsp; ", [*texts, *more]))
 
     def _means(self) -> NDArray[np.float64]:
         if not self._steps:

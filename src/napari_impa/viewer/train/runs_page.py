@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.kit.dialogs import open_dialog
-from napari_impa.viewer.kit.forms import breakable, plain
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.library.models import recent, remember
 from napari_impa.watch import Token
 
@@ -113,7 +113,7 @@ class RunsList(QWidget):
         self.table = table = QTableWidget(0, len(COLUMNS))
         table.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(TIPS):
-            table.horizontalHeaderItem(column).setToolTip(tip)
+            table.horizontalHeaderItem(column).setToolTip(plain(tip))
         highest_first = int(Qt.SortOrder.DescendingOrder.value)
         table.horizontalHeaderItem(GAP).setData(Qt.ItemDataRole.InitialSortOrderRole, highest_first)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -189,7 +189,7 @@ class RunsList(QWidget):
 
     def _button(self, text: str, asked: Signal, tip: str) -> QPushButton:
         button = QPushButton(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain(tip))
         button.clicked.connect(lambda: self.chosen is not None and asked.emit(self.chosen.folder))
         return button
 

@@ -21,6 +21,7 @@ from napari_impa.engine.steering import Steering
 from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.errors import TrainingError
 from napari_impa.viewer.kit.jobs import Failure, Job, Latest, as_job, notify
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.library.settings import read_settings
 from napari_impa.watch import Progress, Token
 from napari_impa.work.engine_choices import ask_engine
@@ -218,7 +219,7 @@ class TrainingSession(QObject):
         give_memory_back()
         self._set_state(READY)
         if not self._quiet and isinstance(outcome, Trained):
-            show_info(outcome.message)
+            show_info(plain(outcome.message))
         elif not self._quiet and isinstance(outcome, Failure):
             notify(outcome)
         self.ended.emit(outcome)

@@ -16,6 +16,7 @@ from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.viewer.kit.forms import Options, Page, beside, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.segmenter_form import MEMORY, SegmenterForm
 from napari_impa.viewer.train.description_box import DescriptionBox
 from napari_impa.viewer.train.setting_widgets import changed_signal, set_value, setting_widget
@@ -86,7 +87,7 @@ class SettingsForm(QObject):
         self.amount.setValue(MINUTES)
         tip = "When the training ends; it can be stopped and resumed at any time, and resumed for longer."
         for widget in (self.amount, self.unit):
-            widget.setToolTip(tip)
+            widget.setToolTip(plain(tip))
         self.estimate = QLabel()
         self.estimate.setWordWrap(True)
         self._more = QWidget()
@@ -101,7 +102,7 @@ class SettingsForm(QObject):
         self.segment.setToolTip("How nuclei are found in whole fields.")
         self.nuclei.setToolTip("The channel that shows nuclei, around which cells are cut.")
         for text, widget in (("Nuclei by", self.segment), ("Nuclei in", self.nuclei)):
-            name = QLabel(text)
+            name = QLabel(plain(text))
             name.setToolTip(widget.toolTip())
             folded.addRow(name, widget)
             widget.currentIndexChanged.connect(self._on_changed)
@@ -118,10 +119,10 @@ class SettingsForm(QObject):
             about = self._about[name][2]
             if about.group != group:
                 continue
-            label = QLabel("" if isinstance(widget, QCheckBox) else about.label or name)
+            label = QLabel("" if isinstance(widget, QCheckBox) else plain(about.label or name))
             widget.setObjectName(name)
             if not widget.toolTip():
-                widget.setToolTip(f"{about.help[:1].upper()}{about.help[1:]}.")
+                widget.setToolTip(plain(f"{about.help[:1].upper()}{about.help[1:]}."))
             label.setToolTip(widget.toolTip())
             form.addRow(label, widget)
             self._names[name] = label
@@ -135,9 +136,8 @@ class SettingsForm(QObject):
         self.device.refill(
             [(f"auto: {short[words]}" if name == "auto" else short[words], name) for name, words in engine.devices]
         )
-        self.device.setToolTip(
-            "\n".join(["What computes; auto takes a GPU where there is one.", *dict.fromkeys(short)])
-        )
+        told = "\n".join(["What computes; auto takes a GPU where there is one.", *dict.fromkeys(short)])
+        self.device.setToolTip(plain(told))
         self.device.choose(engine.defaults.device)
         self._sizes, self._engine = engine.sizes, True
         self.size.refill([(f"{size} px", size) for size in engine.sizes])
@@ -209,8 +209,8 @@ class SettingsForm(QObject):
 
     def show_estimate(self, text: str, tip: str = "") -> None:
         """Say under the budget what it gives."""
-        self.estimate.setText(text)
-        self.estimate.setToolTip(tip)
+        self.estimate.setText(plain(text))
+        self.estimate.setToolTip(plain(tip))
 
     def stop(self) -> None:
         """Leave what is under way in the background."""

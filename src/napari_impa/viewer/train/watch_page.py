@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QPushButton
 
-from napari_impa.viewer.kit.forms import Page, beside, breakable
+from napari_impa.viewer.kit.forms import Page, beside
 from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.train.curves import LossCurves, Past, read_past
 from napari_impa.viewer.train.gap_curves import GapCurves
 from napari_impa.viewer.train.preview import Preview
@@ -40,7 +41,7 @@ class WatchPage(Page):
         self.stops: list[Callable[[], None]] = [self._past.cancel]
         theme = str(viewer.theme)
         self._about = "Nothing was trained here yet."
-        self.about = QLabel(self._about)
+        self.about = QLabel(plain(self._about))
         self.about.setWordWrap(True)
         self.curves, self.gaps = LossCurves(theme), GapCurves(theme)
         self.show_preview = QPushButton("Show preview")

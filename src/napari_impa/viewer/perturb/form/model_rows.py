@@ -9,8 +9,9 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QMenu, QToolButton
 
-from napari_impa.viewer.kit.forms import Options, Page, Wrapped, beside, plain
+from napari_impa.viewer.kit.forms import Options, Page, Wrapped, beside
 from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
 from napari_impa.watch import Token
@@ -107,7 +108,7 @@ class ModelRows(QObject):
         """Say what a model is that was loaded, and where it is weak."""
         from napari_impa.engine.model.misfits import weaknesses
 
-        self.about.setText(loaded.model.describe())
+        self.about.setText(plain(loaded.model.describe()))
         about = f"{loaded.key}\nChannels: {', '.join(loaded.model.channels)}\nPredicts on: {loaded.device}"
         self.about.setToolTip(plain(about))
         self.say_doubts(weaknesses(loaded.model))
@@ -115,7 +116,7 @@ class ModelRows(QObject):
     def say_doubts(self, lines: tuple[str, ...]) -> None:
         """Say, in one line under the model, why its pictures may be wrong; the tooltip has all reasons."""
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        self.doubts.setText(plain(f"⚠ {lines[0]}{more}" if lines else ""))
+        self.doubts.setText(plain(f"⚠ {lines[0]}{more}") if lines else "")
         self.doubts.setToolTip(plain("\n".join(lines)))
         self.doubts.setVisible(bool(lines))
 
@@ -174,7 +175,7 @@ class ModelRows(QObject):
         """List the model as one that is here now, and choose it."""
         self._wanted = fetched.name
         self.listing.submit(choices)
-        show_info(fetched.remark or f"{fetched.name} is on this computer now.")
+        show_info(plain(fetched.remark or f"{fetched.name} is on this computer now."))
 
     def _on_model_failed(self) -> None:
         """Let the list say which model goes on; the first where the one of a dock before does not open any more."""

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QSpinBox
 from superqt import QLabeledDoubleSlider
 
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.perturb.request import Request
 from napari_impa.viewer.perturb.targets_form import TurnInto
 
@@ -63,7 +64,7 @@ class RequestForm(QObject):
     def set_model(self, loaded: Loaded | None) -> None:
         """Offer the conditions of a model."""
         self.turn_into.set_model(loaded)
-        self._title.setText(self.turn_into.label)
+        self._title.setText(plain(self.turn_into.label))
 
     def _on_value(self, *_: Any) -> None:
         self.changed.emit()
@@ -75,5 +76,5 @@ def _slider(most: float, value: float, tip: str) -> QLabeledDoubleSlider:
     slider.setDecimals(2)
     slider.setSingleStep(0.05)
     slider.setValue(value)
-    slider.setToolTip(tip)
+    slider.setToolTip(plain(tip))
     return slider

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 
 from napari_impa.analysis.pictures.gallery_order import ORDERS, measurement_names
 from napari_impa.viewer.kit.forms import Options, Page
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.kit.typed_form import TypedForm
 from napari_impa.viewer.perturb.views import VIEWS, View
 from napari_impa.viewer.perturb.views.gallery import GalleryControls
@@ -40,7 +41,7 @@ class ViewRows(QObject):
         super().__init__(page)
         self.view = Options([(view.title, view) for view in VIEWS], tip="How control and predicted cells are compared.")
         for number, view in enumerate(VIEWS):
-            self.view.setItemData(number, view.tip, Qt.ItemDataRole.ToolTipRole)
+            self.view.setItemData(number, plain(view.tip), Qt.ItemDataRole.ToolTipRole)
         page.row("View", self.view)
         kinds = dict.fromkeys(view.controls for view in VIEWS if view.controls is not None)
         self.controls = {kind: TypedForm(page.form, kind) for kind in kinds}
@@ -71,7 +72,7 @@ class ViewRows(QObject):
             missing = "" if found is None or loaded is None else view.missing(found, loaded)
             item = self.view.model().item(number)
             item.setEnabled(not missing)
-            item.setToolTip(missing or view.tip)
+            item.setToolTip(plain(missing or view.tip))
             if missing and self.view.value is view:
                 self.view.choose(VIEWS[0])
                 self._on_chosen()

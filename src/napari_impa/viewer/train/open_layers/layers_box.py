@@ -22,6 +22,7 @@ from napari_impa.cells.examples import SIDE
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.forms import Options, below, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
+from napari_impa.viewer.kit.texts import no_mnemonic, plain
 from napari_impa.viewer.layers.cells_form import CellsForm
 from napari_impa.viewer.layers.sources import offered_channels
 from napari_impa.viewer.train.conditions_form import CheckList
@@ -115,8 +116,8 @@ class LayersBox(QWidget):
         self.remove.clicked.connect(self._on_remove)
 
     def _row(self, title: str, widget: QWidget, tip: str = "") -> QLabel:
-        name = QLabel(title)
-        name.setToolTip(tip or widget.toolTip())
+        name = QLabel(plain(title))
+        name.setToolTip(plain(tip) or widget.toolTip())
         name.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.form.addRow(name, widget)
         return name
@@ -194,12 +195,14 @@ class LayersBox(QWidget):
         self._added.setVisible(not first)
         missing = self._missing()
         again = not missing and self._is_added
-        self.hint.setText("They were added already: choose the layers of the next field." if again else missing)
+        self.hint.setText("They were added already: choose the layers of the next field." if again else plain(missing))
         self.hint.setVisible(bool(self.hint.text()))
         self.add.setEnabled(not missing and not self._finding.busy)
         naming = self.condition.naming(self._columns)
         text = "" if naming is None else naming.text
-        as_what = f" as “{text}”" if text else "" if naming is None else f" by {self.condition.column.value}"
+        as_what = (
+            f" as “{no_mnemonic(text)}”" if text else "" if naming is None else f" by {self.condition.column.value}"
+        )
         self.add.setText("Finding cells …" if self._finding.busy else f"Add these cells{' again' * again}{as_what}")
 
     @property
@@ -229,12 +232,12 @@ class LayersBox(QWidget):
         if choice is None or condition is None:
             return
         try:
-            plain = choice.plain(self._channel_names, self.size.value, "batch")
+            told = choice.plain(self._channel_names, self.size.value, "batch")
         except ImpaError as error:
             self.failed.emit(Failure(str(error), ""))
             return
         self._asked_cells = choice.same_cells()
-        self._finding.submit(cut_group, plain, condition, self.plate.naming(self._columns))
+        self._finding.submit(cut_group, told, condition, self.plate.naming(self._columns))
         self._show()
 
     def _on_group(self, group: CellsGroup) -> None:

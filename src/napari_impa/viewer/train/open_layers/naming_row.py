@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_impa.viewer.kit.forms import Options
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.train.open_layers.layer_source import CellNaming, guess_naming
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class NamingRow(QWidget):
         self.column = Options([(TYPED, None)], tip=tip)
         self.text = QLineEdit()
         self.text.setPlaceholderText(hint)
-        self.text.setToolTip(tip)
+        self.text.setToolTip(plain(tip))
         self._touched = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -12,6 +12,7 @@ from napari_impa.cells.choice import ILLUMINATIONS
 from napari_impa.cells.layouts import LAYOUTS, LayoutChoice
 from napari_impa.cells.wells import PLATE_FORMATS
 from napari_impa.viewer.kit.forms import Options
+from napari_impa.viewer.kit.texts import plain
 
 TITLE = "How the folder is read"
 
@@ -87,7 +88,7 @@ class ReadingBox(QWidget):
         self.plate = QLineEdit()
         self.plate.setPlaceholderText("as its folder is called")
         tip = "What the plate is called, where its folder is called otherwise than the plate map calls it."
-        self.plate.setToolTip(tip)
+        self.plate.setToolTip(plain(tip))
         self.plate.editingFinished.connect(self._on_plate)
         self.rows: dict[str, Options] = {}
         for name, (title, options, tip) in _ROWS.items():

@@ -8,7 +8,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QWidget
 
 from napari_impa.viewer.kit.dialogs import ask_for_folder, open_dialog, tool_button
-from napari_impa.viewer.kit.forms import Options, Page, breakable
+from napari_impa.viewer.kit.forms import Options, Page
+from napari_impa.viewer.kit.texts import breakable
 from napari_impa.work.training_plan import free_folder
 
 NEW_NETWORKS = ("new networks", None)
