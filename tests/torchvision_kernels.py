@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
+from torch import library
 
-_DEFINED: list[torch.library.Library] = []  # what it defines goes with it
+_DEFINED: list[library.Library] = []  # what it defines goes with it
 
 
 def import_torchvision() -> None:
@@ -24,8 +24,8 @@ def import_torchvision() -> None:
         import torchvision
     except RuntimeError:
         text = (Path(spec.origin).parent / "_meta_registrations.py").read_text(encoding="utf-8")
-        library = torch.library.Library("torchvision", "DEF")
-        _DEFINED.append(library)
+        kernels = library.Library("torchvision", "DEF")
+        _DEFINED.append(kernels)
         for name in sorted(set(re.findall(r'register_(?:meta|fake)\("(?:torchvision::)?(\w+)"', text))):
-            library.define(f"{name}(Tensor x) -> Tensor")
+            kernels.define(f"{name}(Tensor x) -> Tensor")
         import torchvision  # noqa: F401
