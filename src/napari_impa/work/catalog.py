@@ -56,6 +56,8 @@ class CatalogEntry:
         Where it is; None where it has to be fetched.
     card
         Licence, citation and the rest that is said of it.
+    pixel_size
+        µm a pixel of the cells that a model learned from; None where it is not known.
     """
 
     name: str
@@ -69,6 +71,7 @@ class CatalogEntry:
     bytes: int
     path: Path | None
     card: Card
+    pixel_size: float | None = None
 
     @property
     def is_here(self) -> bool:
@@ -155,6 +158,7 @@ def of_file(path: Path, kind: EntryKind = "fetched") -> CatalogEntry:
             path.stat().st_size,
             path,
             card,
+            None if header.get("pixel_size") is None else float(header["pixel_size"]),
         )
     except _DAMAGED as error:
         raise _incomplete(path, error) from error

@@ -20,6 +20,9 @@ def test_each_line_of_the_list_says_what_the_model_is(plugin_settings: Any, tmp_
     assert "48 px · 5 conditions" in opened
     assert "Task: perturbation" in opened
     assert lines[f"damaged ({tmp_path.resolve()})"].about == ""  # it is told when it is chosen
+    assert lines["Simulated batches (bundled)"].channels == ("DNA", "actin", "tubulin")
+    assert lines["Simulated batches (bundled)"].pixel_size == 0.65
     fetched = next(choice for choice in lines.values() if choice.key == "impa-bbbc021-six")
     assert fetched.to_fetch
     assert "Task: perturbation" in fetched.about
+    assert len(fetched.channels) == 3

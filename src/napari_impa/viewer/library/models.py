@@ -29,13 +29,16 @@ _MOST_RECENT = 8
 class Choice:
     """One line of the list of models: what it shows, what `catalog.load_model` takes, and what is said of it.
 
-    `to_fetch` is the size of a model that is not here yet, in words; empty where it is here.
+    `to_fetch` is the size of a model that is not here yet, in words; empty where it is here. `channels` and
+    `pixel_size` (µm) are the model's, as far as they are known.
     """
 
     title: str
     key: str
     about: str = ""
     to_fetch: str = ""
+    channels: tuple[str, ...] = ()
+    pixel_size: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,8 @@ def choices(token: Token | None = None) -> list[Choice]:
 
 def _of_entry(entry: CatalogEntry) -> Choice:
     where = {"bundled": " (bundled)"}.get(entry.kind, "") if entry.is_here else f" · fetch {entry.megabytes}"
-    return Choice(f"{entry.title}{where}", entry.name, _about(entry), "" if entry.is_here else entry.megabytes)
+    to_fetch = "" if entry.is_here else entry.megabytes
+    return Choice(f"{entry.title}{where}", entry.name, _about(entry), to_fetch, entry.channels, entry.pixel_size)
 
 
 def _about(entry: CatalogEntry) -> str:
@@ -79,9 +83,11 @@ def _of_recent(path: Path) -> Choice:
 
     choice = of_path(path)
     try:
-        return replace(choice, about=f"{path}\n{_about(of_file(Run(path).model_path if path.is_dir() else path))}")
+        entry = of_file(Run(path).model_path if path.is_dir() else path)
     except ModelError:  # said when it is chosen
         return choice
+    about = f"{path}\n{_about(entry)}"
+    return replace(choice, about=about, channels=entry.channels, pixel_size=entry.pixel_size)
 
 
 def of_path(path: str | Path) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,18 @@ from napari_impa.viewer.kit.jobs import Latest
 from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.library.fetching import FetchedModel, FetchRow, Running
 from napari_impa.viewer.library.models import Choice, Loaded, choices, of_path, remember
+from napari_impa.viewer.perturb.form.fitting_line import FittingLine
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:
     from napari_impa.cells.segmenters import Segmenter
     from napari_impa.viewer.perturb.session import PerturbSession
+
+FITS = "✓ "
+"""Before the name of a model whose channels are open."""
+
+TIPS = ("", "Its channels are open, with pixels of another size.\n", "Its channels are open.\n")
+"""What the list says of a model first, by how well it fits."""
 
 
 def prepare(token: Token) -> tuple[list[Choice], list[type[Segmenter]]]:
@@ -60,8 +68,10 @@ class ModelRows(QObject):
         self.kept = ""
         self._wanted: str | None = None
         self.choices: dict[str, Choice] = {}
-        self.fetch = FetchRow(running)
+        self.fetch, self.fitting = FetchRow(running), FittingLine(session.viewer)
         self._build(page)
+        self.fitting.wanted.connect(self._on_wanted)
+        self.fitting.changed.connect(self._mark_fitting)
         self.model.currentIndexChanged.connect(self._on_chosen)
         self.fetch.fetched.connect(self._on_fetched)
         self.fetch.failed.connect(self.failed)
@@ -86,6 +96,7 @@ class ModelRows(QObject):
         self.about = QLabel()
         page.row("Model", beside(self.model, self.open))
         page.form.addRow("", self.about)
+        page.form.addRow(self.fitting)
         self.doubts = Wrapped()
         self.doubts.hide()
         page.form.addRow(self.doubts)
@@ -111,6 +122,11 @@ class ModelRows(QObject):
         self.about.setText(plain(loaded.model.describe()))
         about = f"{loaded.key}\nChannels: {', '.join(loaded.model.channels)}\nPredicts on: {loaded.device}"
         self.about.setToolTip(plain(about))
+        choice = self.choices.get(loaded.key) or of_path(loaded.key)
+        self.choices[loaded.key] = replace(
+            choice, channels=tuple(loaded.model.channels), pixel_size=loaded.model.pixel_size
+        )
+        self._mark_fitting()
         self.say_doubts(weaknesses(loaded.model))
 
     def say_doubts(self, lines: tuple[str, ...]) -> None:
@@ -121,7 +137,8 @@ class ModelRows(QObject):
         self.doubts.setVisible(bool(lines))
 
     def close_rows(self) -> None:
-        """End what runs."""
+        """End what runs, and follow the viewer no more."""
+        self.fitting.close_line()
         self.fetch.close_row()
         self.listing.cancel()
         self.preparing.cancel()
@@ -142,8 +159,7 @@ class ModelRows(QObject):
     def _list(self, models: list[Choice]) -> None:
         self.choices = {choice.key: choice for choice in models}
         self.model.refill([(choice.title, choice.key) for choice in models])
-        for number, choice in enumerate(models):
-            self.model.setItemData(number, plain(choice.about or choice.key), Qt.ItemDataRole.ToolTipRole)
+        self._mark_fitting()
         popup = self.model.view()
         popup.setMinimumWidth(popup.sizeHintForColumn(0) + 2 * popup.verticalScrollBar().sizeHint().width())
         if self._wanted is None and self.kept and self._is_here(self.kept):
@@ -155,6 +171,20 @@ class ModelRows(QObject):
         else:
             self.said.emit("There is no model yet: train one on a folder, or open one.")
 
+    def _mark_fitting(self) -> None:
+        """Mark the models that fit what is open, and say where another one fits better."""
+        fits = self.fitting.fitting(self.choices)
+        for number, key in enumerate(self.model.values):
+            choice = self.choices.get(key) or of_path(key)
+            about, fit = choice.about or choice.key, fits.get(key, 0)
+            self.model.setItemText(number, f"{FITS if fit else ''}{choice.title}")
+            self.model.setItemData(number, plain(f"{TIPS[fit]}{about}"), Qt.ItemDataRole.ToolTipRole)
+        self.fitting.say(self.choices, self.model.value)
+
+    def _on_wanted(self, key: str) -> None:
+        if self.model.choose(key):
+            self._on_chosen()
+
     def _is_here(self, key: str) -> bool:
         choice = self.choices.get(key)
         return Path(key).exists() if choice is None else not choice.to_fetch
@@ -163,6 +193,7 @@ class ModelRows(QObject):
         key = self.model.value
         choice = self.choices.get(key)
         self.model.setToolTip(plain(choice.about if choice is not None and choice.about else str(key)))
+        self.fitting.say(self.choices, key)
         if choice is not None and choice.to_fetch:
             loaded = self.session.loaded
             self.fetch.offer(choice.key, choice.to_fetch, "" if loaded is None else loaded.model.name)
