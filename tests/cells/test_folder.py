@@ -98,6 +98,12 @@ def test_cells_at_the_border_may_be_padded(screen: Path) -> None:
     assert len(crop_source(screen, size=16, border="pad")) == 24
 
 
+def test_crops_have_the_side_that_a_training_takes_where_none_is_asked_for(screen: Path) -> None:
+    from napari_impa.engine.training.settings import TrainingSettings
+
+    assert crop_source(screen, channels=NAMES, border="pad").pixels.shape[-1] == TrainingSettings().size
+
+
 @pytest.mark.parametrize(("size", "says"), [(81, "the largest possible is 80 px"), (1, "choose at least 2")])
 def test_a_side_that_does_not_fit_a_field_is_said_before_anything_is_read(screen: Path, size: int, says: str) -> None:
     with pytest.raises(CellsError, match=says):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import cut_at, fits, nucleus_centres
+from napari_impa.cells.crops import SIDE, cut_at, fits, nucleus_centres
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source
@@ -19,9 +19,6 @@ from napari_impa.errors import SourceError
 
 EXAMPLES = 6
 """Crops shown of each condition."""
-
-SIDE = 96
-"""Crop side in pixels where whole fields are cut."""
 
 WINDOW = 640
 """Of a larger field only the middle, this many pixels wide and high, is searched for nuclei."""

@@ -23,6 +23,7 @@ from napari_impa.cells.blocks import (
 )
 from napari_impa.cells.checks import listed
 from napari_impa.cells.checks.of_cells import cells_concerns
+from napari_impa.cells.crops import SIDE
 from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
 from napari_impa.cells.layouts.entry import NO_IMAGE
 from napari_impa.cells.parts import CellsBlock, Share, write_cells
@@ -35,7 +36,6 @@ from napari_impa.watch import UNWATCHED, Reported, Watch
 from napari_impa.workers import ALONE, Workers
 
 __all__ = [
-    "DEFAULT_SIZE",
     "Source",
     "crop_source",
     "crop_summary",
@@ -46,9 +46,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("napari_impa")
-
-DEFAULT_SIZE = 96
-"""Crop side in pixels where none is asked for and whole fields are cut."""
 
 _LEFT_OUT = {
     "left_out_at_border": "cells at the border left out",
@@ -94,7 +91,7 @@ def crop_source(
     out
         The `.cells` folder to write; the cells returned are then memory-mapped from it.
     size
-        Crop side in pixels; by default 96 for whole fields and the stored side for ready crops, which are cut smaller
+        Crop side in pixels; by default 64 for whole fields and the stored side for ready crops, which are cut smaller
         around their centre.
     segment
         How nuclei are found: a segmenter with its settings (`segmenters.segmenter("nuclei", diameter=24)`) or the name
@@ -365,7 +362,7 @@ def _labelled_rows(source: Source, columns: Sequence[str]) -> NDArray[np.intp]:
 def _size(source: Source, size: int | None, border: str) -> int:
     side = min(source.shape)
     if size is None:
-        size = DEFAULT_SIZE if source.kind == "fields" else side
+        size = SIDE if source.kind == "fields" else side
     if size < 2:
         raise CellsError(f"A crop side of {size} px makes no crop; choose at least 2.")
     if size > side and not (source.kind == "fields" and border == "pad"):

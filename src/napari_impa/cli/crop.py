@@ -45,7 +45,7 @@ def crop(
     out
         The `.cells` folder to make.
     size
-        Crop side in pixels: 96 for whole fields, the stored side for ready crops.
+        Crop side in pixels: 64 for whole fields, as `train` takes, the stored side for ready crops.
     segment
         How nuclei are found, which makes every image a whole field; by default the source's masks where it has them,
         else `nuclei`.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from napari_impa.cells.crops import SIDE
 from napari_impa.cells.words import Task
 from napari_impa.engine.describing import BY_FILE, BY_SMILES, DESCRIBED, DESCRIPTIONS, kind_asked, names_of
 from napari_impa.engine.describing.description import Description
@@ -48,7 +49,7 @@ class TrainingSettings:
         group="data",
     )
     size: int = option(
-        64, "crop side in pixels: the part of the image around each nucleus that the model sees",
+        SIDE, "crop side in pixels: the part of the image around each nucleus that the model sees",
         label="Crop side", unit="px", offered="sizes",
     )  # fmt: skip
     preset: PresetName = option(
