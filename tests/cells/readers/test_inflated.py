@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -77,3 +78,16 @@ def test_pixel_sizes_of_other_units_are_read_in_micrometres(tmp_path: Path) -> N
     tifffile.imwrite(path, np.zeros((2, 16, 16), np.uint16), ome=True, metadata=about)
     assert read_ome_tiff(path).pixel_size == pytest.approx(0.325)
     assert read_image(path).pixel_size == pytest.approx(0.325)
+
+
+@pytest.mark.parametrize("compression", ["zlib", None])
+def test_a_tiff_of_more_strips_than_have_a_place(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((64, 64), np.uint8), compression=compression, rowsperstrip=16)
+    with tifffile.TiffFile(path) as tiff:
+        at = tiff.pages.first.tags["ImageLength"].valueoffset
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(struct.pack("<H", 128))
+    with pytest.raises(SourceError, match="some pixels are missing"):
+        read_image(path)

@@ -12,6 +12,7 @@ from scipy import ndimage
 from napari_impa.errors import SourceError
 
 _FEW = 100  # pixels that say too little
+_PART = 1 << 22  # numbers counted at a time, or as many as there are kinds of them
 _FEW_CLASSES, _PARTS = 10, 3  # so few numbers, each in so many parts on average, are classes
 
 
@@ -73,7 +74,12 @@ def _counted(plane: NDArray[np.int32]) -> tuple[NDArray[np.integer], NDArray[np.
     """The numbers from 0 of a plane, in order, and how many pixels have each."""
     if plane.max(initial=0) > max(plane.size, _FEW):
         return np.unique(plane, return_counts=True)
-    counts = np.bincount(plane.ravel())  # a tenth of the time of sorting them
+    # A tenth of the time of sorting them; part by part, as bincount takes eight bytes a number.
+    flat, top = plane.ravel(), int(plane.max(initial=0)) + 1
+    part = max(top, _PART)
+    counts = np.zeros(top, np.intp)
+    for start in range(0, len(flat), part):
+        counts += np.bincount(flat[start : start + part], minlength=top)
     there = np.flatnonzero(counts)
     return there, counts[there]
 

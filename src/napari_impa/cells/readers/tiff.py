@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import operator
 import struct
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, pa
         size = page.parent.filehandle.size  # of another file, where an OME-TIFF is spread over several
         ends = map(operator.add, page.dataoffsets, page.databytecounts)
         complete &= max(ends, default=0) <= size
+        # a strip or tile without a place would be zeros, and its picture as large as its header says
+        complete &= series.dataoffset is not None or len(page.dataoffsets) >= math.prod(page.chunked)
     if not complete:
         raise SourceError(f"{path} cannot be read: the file is cut short, some pixels are missing; mend or remove it.")
 
