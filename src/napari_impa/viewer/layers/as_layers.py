@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils.colormaps import ensure_colormap
+from napari.utils.notifications import show_warning
+from pint import get_application_registry
 
 from napari_impa.viewer.layers.sources import MADE_BY, channel_colormaps
 
@@ -39,13 +42,17 @@ def stack_layers(
     prefix: str,
     metadata: Mapping[str, Any],
 ) -> list[LayerData]:
-    """Layers of (C, H, W), or (N, C, H, W) whose first axis is cells, placed as a view says."""
+    """Layers of (C, H, W), or (N, C, H, W) whose first axis is cells, placed as a view says that came from a file.
+
+    What of it no layer can be placed or shown by is left out, with a warning.
+    """
+    view = _sound(view, channels, prefix)
     size, leading = pixel_size or 1.0, pixels.ndim - 3
     units = ["um", "um"] if pixel_size else ["pixel", "pixel"]
-    colours, looks = channel_colormaps(channels), view.get("looks") or [{}] * len(channels)
+    colours, looks = channel_colormaps(channels), view.get("looks", [{}] * len(channels))
     axis = "step" if "title" in view and view.get("axis") != "cell" else "cell"
     affine = None
-    if view.get("affine"):
+    if "affine" in view:
         affine = np.eye(leading + 3)
         affine[leading:, leading:] = view["affine"]
     made_by = {MADE_BY: dict(view["made_by"])} if view.get("made_by") else {}
@@ -67,6 +74,53 @@ def stack_layers(
         }
         layers.append((planes, options, "image"))
     return layers
+
+
+def _sound(view: Mapping[str, Any], channels: Sequence[str], prefix: str) -> Mapping[str, Any]:
+    """What of a view can be used: it comes from a file, and napari takes whatever it is given."""
+    given = {key: value for key, value in view.items() if value is not None}
+    unsound = [key for key, fits in _FITS.items() if key in given and not _holds(fits, given[key])]
+    if "looks" in given and "looks" not in unsound and len(given["looks"]) != len(channels):
+        unsound.append("looks")
+    if unsound:
+        name = prefix.removesuffix(" · ") or "The file"
+        show_warning(f"{name} was saved with a {' and a '.join(unsound)} that no layer can have; it is shown without.")
+    return {key: value for key, value in given.items() if key not in unsound}
+
+
+def _holds(fits: Callable[[Any], object], value: Any) -> bool:
+    try:
+        return bool(fits(value))
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
+        return False
+
+
+def _numbers(value: Any, *shape: int) -> NDArray[Any] | None:
+    found = np.array(value, float)
+    return found if found.shape == shape and np.isfinite(found).all() else None
+
+
+def _fits_look(look: Mapping[str, Any]) -> bool:
+    limits = look.get("contrast_limits")
+    rising = not limits or ((ends := _numbers(limits, 2)) is not None and ends[0] < ends[1])
+    gamma = _numbers(look.get("gamma", 1.0))
+    return (
+        rising
+        and gamma is not None
+        and gamma > 0
+        and bool(ensure_colormap(_colormap(look.get("colormap", "gray"), "")))
+    )
+
+
+_FITS: dict[str, Callable[[Any], object]] = {
+    "scale": lambda value: (found := _numbers(value, 2)) is not None and (found > 0).all(),
+    "translate": lambda value: _numbers(value, 2) is not None,
+    "units": lambda value: len([get_application_registry().Unit(name) for name in value]) == 2,
+    "affine": lambda value: (found := _numbers(value, 3, 3)) is not None and abs(np.linalg.det(found)) > 0,
+    "made_by": lambda value: {**value},
+    "looks": lambda value: all(_fits_look(look) for look in value),
+}
+"""What a layer can be placed and shown by, of each part of a view."""
 
 
 def _colormap(colours: Any, channel: str) -> Any:
