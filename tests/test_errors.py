@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_impa.errors import ImpaError, SourceError
+from napari_impa.errors import ImpaError, SourceError, brief
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,15 @@ from napari_impa.errors import ImpaError, SourceError
 def test_control_characters_are_written_out(cited: str, shown: str) -> None:
     assert str(SourceError(f"The name {cited} is none.")) == f"The name {shown} is none."
     assert ImpaError(cited).args == (cited,)
+
+
+def test_of_a_message_that_became_long_the_middle_is_left_out() -> None:
+    shown = str(SourceError(f"The dose {'10,' * 1000} is not a number; write one."))
+    assert len(shown) == 900
+    assert shown.startswith("The dose 10,")
+    assert shown.endswith("is not a number; write one.")
+
+
+def test_what_another_library_says_becomes_one_line() -> None:
+    assert brief(ValueError("size mismatch\n" * 300)) == f"{('size mismatch ' * 300)[:200]} …"
+    assert brief(KeyError()) == "KeyError"

@@ -8,14 +8,29 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of what follows."""
 
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What reading a damaged file raises, whoever wrote it."""
+
+_LONGEST, _BEGINNING = 900, 600
+"""Letters of a message, and how many of its beginning are shown where it is longer."""
+
+
 class ImpaError(Exception):
     """Base of every error of ours; shown as it is, without a traceback, on the command line and in the viewer.
 
-    What it cites of files is text: control characters, which a terminal would act on, are written as `\\x1b`.
+    What it cites of files is text: control characters, which a terminal would act on, are written as `\\x1b`. Of a
+    message that became long by what it cites the middle is left out.
     """
 
     def __str__(self) -> str:
-        return "".join(letter if _is_shown(letter) else ascii(letter)[1:-1] for letter in super().__str__())
+        text = "".join(letter if _is_shown(letter) else ascii(letter)[1:-1] for letter in super().__str__())
+        return text if len(text) <= _LONGEST else f"{text[:_BEGINNING]} … {text[_BEGINNING + 3 - _LONGEST :]}"
+
+
+def brief(error: BaseException, most: int = 200) -> str:
+    """What another library's error says, in one line of `most` letters at most; torch's can have hundreds of lines."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def _is_shown(letter: str) -> bool:

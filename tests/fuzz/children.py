@@ -319,8 +319,8 @@ def wrong_message(text: str) -> str:
 
 def wrong_error(error: ImpaError) -> str:
     """What is wrong with a refusal. What it is shown as has no control characters, but it may be of several lines."""
-    lines = str(error.args[0]).splitlines() if error.args else []
-    return wrong_message(str(error)) or ("several lines" if len(lines) > 1 else "")
+    several = bool(error.args) and "\n" in str(error.args[0])
+    return wrong_message(str(error)) or "several lines" * several
 
 
 def wrong_output(text: str) -> str:

@@ -22,7 +22,7 @@ from napari_impa.cells.sheets.checksums import check, state_of
 from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter
-from napari_impa.errors import CellsError, ConditionError, SourceError
+from napari_impa.errors import DAMAGE, CellsError, ConditionError, SourceError, brief
 
 __all__ = ["FORMAT", "PLACE", "Cells", "CellsWriter", "concatenate", "condition_names", "open_cells", "shortest"]
 
@@ -275,12 +275,8 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
         return cells
     except CellsError:
         raise
-    except (OSError, EOFError, SourceError, SyntaxError, TokenError, *_DAMAGED) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise CellsError(f"{path} cannot be read as .cells ({reason}); crop the images again.") from error
-
-
-_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+    except (OSError, EOFError, SourceError, SyntaxError, TokenError, *DAMAGE) as error:
+        raise CellsError(f"{path} cannot be read as .cells ({brief(error)}); crop the images again.") from error
 
 
 def _check_meta(meta: Mapping[str, Any]) -> None:

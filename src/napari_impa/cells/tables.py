@@ -35,7 +35,7 @@ from napari_impa.cells.words import (
     Task,
     Word,
 )
-from napari_impa.errors import ConditionError, SourceError
+from napari_impa.errors import ConditionError, SourceError, brief
 
 JOINED_BY = "+"
 """Between the names of columns whose values are joined: `plate+well`."""
@@ -215,7 +215,7 @@ def read_table(path: str | Path, *, names_first: bool = False) -> pd.DataFrame:
         form = TextForm.of(data)
         rows = read_rows(data, form, first=1 if (head := _head_of_row_names(data, form)) else 0)
     except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
-        raise SourceError(f"{path} cannot be read as a table ({_one_line(error)}); save it again as CSV.") from error
+        raise SourceError(f"{path} cannot be read as a table ({brief(error)}); save it again as CSV.") from error
     if head:
         rows = pd.concat([pd.DataFrame([head], dtype=object), rows], ignore_index=True)
     if names_first and head and any(word.fits(head[1]) for word in (CONDITION, TREATMENT, Word(("name", "id")))):
@@ -263,10 +263,6 @@ def _typed(column: pd.Series, commas: bool = False) -> pd.Series:
 def _all_match(lines: re.Pattern[str], values: NDArray[np.object_]) -> bool:
     text = "\n".join(values) + "\n"
     return lines.fullmatch(text) is not None and text.count("\n") == len(values)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:

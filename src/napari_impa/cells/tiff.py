@@ -19,7 +19,7 @@ from napari_impa.cells.readers.image import check_inflated
 from napari_impa.cells.readers.tiff_metadata import ome_metadata
 from napari_impa.cells.readers.tiff_pages import check_described, check_pages
 from napari_impa.cells.store import Cells
-from napari_impa.errors import CellsError, SourceError
+from napari_impa.errors import CellsError, SourceError, brief
 
 _NAMESPACE = "napari-impa"
 _OME_TYPES = frozenset(["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"])
@@ -139,8 +139,7 @@ def read_ome_tiff(path: str | Path) -> TiffPicture:
     except (CellsError, SourceError) as error:
         raise CellsError(str(error)) from error
     except Exception as error:  # decoders raise all kinds on damaged files, and the user can mend only the file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CellsError(f"{path} cannot be read as OME-TIFF ({reason}).") from error
+        raise CellsError(f"{path} cannot be read as OME-TIFF ({brief(error)}).") from error
     return TiffPicture(pixels, channels, size if 0 < size < math.inf else None, about)
 
 

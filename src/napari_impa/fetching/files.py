@@ -15,7 +15,7 @@ import pooch
 import requests
 
 from napari_impa.cells.beside import remove_rests, writer_tag
-from napari_impa.errors import FetchError
+from napari_impa.errors import FetchError, brief
 from napari_impa.fetching.members import sha256_of
 from napari_impa.fetching.ranges import BUSY, LARGEST, PATIENCE, Pace, as_it_comes, wait
 from napari_impa.watch import UNWATCHED, Watch
@@ -50,11 +50,6 @@ class _Bar:
 
     def close(self) -> None:
         """Nothing is to be closed."""
-
-
-def brief(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def fetch_file(

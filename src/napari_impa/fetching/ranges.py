@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from napari_impa.errors import FetchError
+from napari_impa.errors import FetchError, brief
 from napari_impa.watch import UNWATCHED, Watch
 
 TAIL = 1 << 16
@@ -195,8 +195,7 @@ class RemoteFile:
                 "what came so far is kept."
             ) from error
         except (requests.RequestException, ValueError) as error:  # urllib3's of bad addresses are ValueErrors
-            reason = " ".join(str(error).split())[:200]
-            raise FetchError(f"{self.url} cannot be fetched ({reason}); check the address.") from error
+            raise FetchError(f"{self.url} cannot be fetched ({brief(error)}); check the address.") from error
 
     def _check(self, response: requests.Response) -> None:
         status = response.status_code

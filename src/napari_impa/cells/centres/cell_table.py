@@ -14,7 +14,7 @@ import pandas as pd
 from napari_impa.cells.tables import read_table
 from napari_impa.cells.wells import is_well, well_name
 from napari_impa.cells.words import PLATE, SITE, WELL, Word, plain_name
-from napari_impa.errors import MissingDependencyError, SourceError
+from napari_impa.errors import MissingDependencyError, SourceError, brief
 
 _PREFIXES = ("", "nuclei_", "cells_", "cytoplasm_", "object_")
 _ENDINGS_X = ("location_center_x", "areashape_center_x")
@@ -168,8 +168,7 @@ def _of_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, engine="pyarrow")
     except (OSError, ValueError) as error:  # pyarrow's errors are both
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"{path} cannot be read as a parquet table ({reason}); write it again.") from error
+        raise SourceError(f"{path} cannot be read as a parquet table ({brief(error)}); write it again.") from error
 
 
 def _of_database(path: Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_impa.errors import SourceError
+from napari_impa.errors import SourceError, brief
 
 
 class FlatField(Protocol):
@@ -104,8 +104,9 @@ def _read(file: str) -> NDArray[np.float32]:
     try:
         array = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise SourceError(f"The illumination function {file} cannot be read ({reason}); bring it again.") from error
+        raise SourceError(
+            f"The illumination function {file} cannot be read ({brief(error)}); bring it again."
+        ) from error
     function = np.squeeze(array)
     if function.ndim != 2 or function.dtype.kind not in "fui":
         shape = "×".join(map(str, array.shape))

@@ -23,7 +23,7 @@ from napari_impa.cells.readers.npy import NPY
 from napari_impa.cells.readers.png import PNG
 from napari_impa.cells.readers.stacks import StackChoice, StackError
 from napari_impa.cells.readers.tiff import TIFF
-from napari_impa.errors import ImpaError, SourceError
+from napari_impa.errors import ImpaError, SourceError, brief
 
 __all__ = [
     "MAX_CHANNELS", "READERS", "Image", "ImageReader", "StackChoice", "StackError", "StoredImage", "as_labels",
@@ -174,6 +174,5 @@ def _said_if_damaged(path: Path, read: Callable[[], _Read]) -> _Read:
     except MemoryError as error:
         raise SourceError(f"{path} does not fit into memory; split it first.") from error
     except Exception as error:  # decoders raise all kinds on damaged files, and the user can mend only the file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        what = f"{path} cannot be read: the file is damaged or cut short ({reason}); mend or remove it."
+        what = f"{path} cannot be read: the file is damaged or cut short ({brief(error)}); mend or remove it."
         raise SourceError(what) from error

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.cells.readers.stacks import StackChoice
-from napari_impa.errors import ImpaError, SourceError
+from napari_impa.errors import ImpaError, SourceError, brief
 
 MAX_CHANNELS = 16
 """More planes than this in a file are taken for a Z stack or a time series, unless the file calls them channels."""
@@ -120,9 +120,8 @@ class StoredImage:
         except MemoryError as error:
             raise SourceError(f"{self.file} does not fit into memory; split it first.") from error
         except Exception as error:  # decoders raise all kinds on damaged files
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise SourceError(
-                f"{self.file} cannot be read: it is damaged or cut short ({reason}); mend or remove it."
+                f"{self.file} cannot be read: it is damaged or cut short ({brief(error)}); mend or remove it."
             ) from error
         if pixels.shape != (len(self.channels), *self.shape):
             raise SourceError(f"{self.file} has changed since it was opened; open it again.")

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from napari_impa.cells.sheets.sheet import Sheet, SheetFormat, trimmed
-from napari_impa.errors import SourceError
+from napari_impa.errors import SourceError, brief
 
 ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".csv.gz", ".tsv.gz", ".txt.gz")
 
@@ -166,8 +166,7 @@ def _read(path: Path) -> list[Sheet]:
             return [Sheet(_stem(path), np.empty((0, 0), object))]
         rows = read_rows(data, form, width=width)
     except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"{path} cannot be read as a table ({reason}); save it again as CSV.") from error
+        raise SourceError(f"{path} cannot be read as a table ({brief(error)}); save it again as CSV.") from error
     columns = [[value.strip() if isinstance(value, str) else "" for value in rows[column]] for column in rows]
     return [Sheet(_stem(path), trimmed(np.array(columns, object).T))]
 

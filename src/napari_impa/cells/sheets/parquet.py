@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_impa.cells.sheets.sheet import Sheet, SheetFormat
-from napari_impa.errors import MissingDependencyError, SourceError
+from napari_impa.errors import MissingDependencyError, SourceError, brief
 
 ENDINGS = (".parquet",)
 
@@ -23,8 +23,7 @@ def _read(path: Path) -> list[Sheet]:
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except (OSError, ValueError) as error:  # pyarrow's errors are both
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"{path} cannot be read as a parquet table ({reason}); write it again.") from error
+        raise SourceError(f"{path} cannot be read as a parquet table ({brief(error)}); write it again.") from error
     if not all(name is None for name in frame.index.names):
         frame = frame.reset_index()
     body = Sheet.of(path.stem, frame.to_numpy(object))

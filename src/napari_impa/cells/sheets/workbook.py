@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.sheets.sheet import Sheet, SheetFormat, trimmed
-from napari_impa.errors import MissingDependencyError, SourceError
+from napari_impa.errors import MissingDependencyError, SourceError, brief
 
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
@@ -35,8 +35,7 @@ def _read(path: Path) -> list[Sheet]:
             )
             merged = {name: _merged(book.book.get_sheet_by_name(name)) for name in frames}
     except (CalamineError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"{path} cannot be read as a workbook ({reason}); save it again, or as CSV.") from error
+        raise SourceError(f"{path} cannot be read as a workbook ({brief(error)}); save it again, or as CSV.") from error
     sheets = []
     for name, frame in frames.items():
         sheet = Sheet.of(str(name), _spread(frame.to_numpy(object), merged[name]))

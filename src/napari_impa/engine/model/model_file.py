@@ -19,7 +19,7 @@ from napari_impa.engine.model.blocks import UPSAMPLING
 from napari_impa.engine.model.header import check_header
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import DISCRIMINATORS, Shape
-from napari_impa.errors import ModelError
+from napari_impa.errors import DAMAGE, ModelError, brief
 
 FORMAT = 2
 """Version of the layout; 1, of learned conditions only, is read too."""
@@ -55,7 +55,6 @@ _LISTS = ("channels", "conditions", "label")
 _DISCRIMINATOR = "discriminator."
 _LARGEST_SIDE = 1 << 14  # of a crop, in pixels
 _CHOICES = {"upsampling": tuple(UPSAMPLING), "discriminator": DISCRIMINATORS}  # of the networks' shape
-_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def header(parts: ModelParts) -> dict[str, Any]:
@@ -128,8 +127,8 @@ def read(path: Path) -> ModelParts:
         ]
         parts = [read_description(*both) for both in zip(values.get("descriptions", ()), unseen, strict=False)]
         kept = {name: values[name] for name in (*_PLAIN, *_LISTS, "limits")} | {"card": str(values.get("card", ""))}
-    except _DAMAGED as error:
-        raise ModelError(f"{path.name} is not a complete model file ({tensor_file.brief(error)}).") from error
+    except DAMAGE as error:
+        raise ModelError(f"{path.name} is not a complete model file ({brief(error)}).") from error
     made: Any = {"networks": networks, "descriptions": parts, "has_discriminator": not missing, **kept}
     found: ModelParts = made
     return found

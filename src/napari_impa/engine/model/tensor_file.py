@@ -15,19 +15,13 @@ from torch import Tensor
 
 from napari_impa.cells.beside import replacing
 from napari_impa.engine.model.header import shown
-from napari_impa.errors import ModelError
+from napari_impa.errors import ModelError, brief
 
 HEADER = "napari_impa"
 """Key of the JSON text in the metadata of the safetensors file."""
 
 ATTEMPTS = 5
 """How often a file is read that a training replaces meanwhile: it is opened more than once for that."""
-
-
-def brief(error: BaseException) -> str:
-    """What an error says, in one line that is no longer than a sentence; torch's can have hundreds."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def reason_of(error: Exception) -> str:

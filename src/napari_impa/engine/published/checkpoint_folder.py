@@ -24,12 +24,9 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.engine.published.naming import Named, Naming
-from napari_impa.errors import ModelError
+from napari_impa.errors import DAMAGE, ModelError, brief
 
 NETWORKS = ("generator", "style_encoder", "discriminator", "mapping_network")
-
-
-_DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -41,12 +38,8 @@ def _read(path: Path) -> dict[str, Any]:
         if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
             raise ValueError("it holds no tensors by name")
         return state
-    except (*_DAMAGED, OSError, EOFError, struct.error, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path.name} is not a published IMPA checkpoint, or is damaged ({_brief(error)}).") from error
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    except (*DAMAGE, OSError, EOFError, struct.error, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path.name} is not a published IMPA checkpoint, or is damaged ({brief(error)}).") from error
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -138,8 +131,8 @@ def read_published(folder: str | Path) -> Networks:
         networks = Networks(shape)
         for name, part in state.items():
             networks.get_submodule(name).load_state_dict(part)
-    except _DAMAGED as error:
-        raise ModelError(f"The weights in {nets[-1].name} do not fit IMPA's networks ({_brief(error)}).") from error
+    except DAMAGE as error:
+        raise ModelError(f"The weights in {nets[-1].name} do not fit IMPA's networks ({brief(error)}).") from error
     return networks
 
 

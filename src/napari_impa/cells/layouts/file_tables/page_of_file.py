@@ -9,7 +9,7 @@ import tifffile
 
 from napari_impa.cells.layouts.plate_field import PlaneFile
 from napari_impa.cells.readers import Image, read_image
-from napari_impa.errors import SourceError
+from napari_impa.errors import SourceError, brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,8 @@ class PageOfFile(PlaneFile):
                 shape, dtype = page.shape, np.dtype(page.dtype)
                 pixels = np.broadcast_to(np.zeros((), dtype), shape) if header_only else page.asarray()
         except (OSError, ValueError, IndexError) as error:  # a TIFF error is a ValueError
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise SourceError(
-                f"{self.file} cannot be read: the file is damaged or cut short ({reason}); mend or remove it."
+                f"{self.file} cannot be read: the file is damaged or cut short ({brief(error)}); mend or remove it."
             ) from error
         native = pixels.dtype.newbyteorder("=")
         pixels = pixels.astype(native if native in (np.uint8, np.uint16, np.float32) else np.float32, copy=False)

@@ -18,7 +18,7 @@ from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps import recipe_from_json
 from napari_impa.engine.training.steps.recipe import Recipe
 from napari_impa.engine.training.steps.terms import HISTORY, require_known
-from napari_impa.errors import TrainingError
+from napari_impa.errors import TrainingError, brief
 from napari_impa.versions import versions
 
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -91,7 +91,7 @@ class Run:
             return TrainingSettings.from_json(self.config["settings"])
         except _DAMAGED as error:
             raise TrainingError(
-                f"{self.folder} holds no run ({tensor_file.brief(error)} in the settings of its config.json)."
+                f"{self.folder} holds no run ({brief(error)} in the settings of its config.json)."
             ) from error
 
     @property
@@ -235,9 +235,7 @@ class Run:
                 rows = [row for row in csv.reader(io.StringIO(_whole_lines(path))) if row]
                 kept = rows[:1] + [row for row in rows[1:] if float(row[0]) <= step]
             except (ValueError, csv.Error) as error:
-                raise TrainingError(
-                    f"{path} is damaged ({tensor_file.brief(error)}); mend or remove it, and resume."
-                ) from error
+                raise TrainingError(f"{path} is damaged ({brief(error)}); mend or remove it, and resume.") from error
             if len(kept) < 2:
                 self._remove(path)
                 continue
@@ -304,4 +302,4 @@ def _read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
         return pd.read_csv(io.StringIO(text)) if text else pd.DataFrame(columns=list(columns))
     except ValueError as error:
-        raise TrainingError(f"{path} is damaged ({tensor_file.brief(error)}); remove it to go on without.") from error
+        raise TrainingError(f"{path} is damaged ({brief(error)}); remove it to go on without.") from error
