@@ -124,6 +124,7 @@ def test_channels_in_another_order_are_brought_into_one(store: Path) -> None:
     ("where", "mend", "said"),
     [
         ("", lambda says: says["plate"].pop("wells"), r"BR1\.zarr is not described as a plate of OME-Zarr is"),
+        ("", lambda says: says.update(plate=[1, 2, 3]), r"BR1\.zarr is not described as a plate of OME-Zarr is"),
         ("", lambda says: says.update(version="0.9"), r"BR1\.zarr is OME-Zarr 0\.9, and this version reads"),
         ("A/1", lambda says: says.pop("well"), r"A.1 is not described as a plate of OME-Zarr is"),
         ("A/1/0", lambda says: says["multiscales"].clear(), r"A.1.0 is not described as OME-Zarr 0\.4 or 0\.5 is"),

@@ -106,6 +106,7 @@ def test_what_is_not_there_is_no_image(tmp_path: Path) -> None:
     ("file", "content", "said"),
     [
         ("zarr.json", "{", r"a.zarr\.json cannot be read \(.*\); mend it"),
+        ("zarr.json", "[" * 100_000, r"a.zarr\.json cannot be read \(.*recursion.*\); mend it"),
         ("zarr.json", "[]", r"a.zarr\.json holds no description of a zarr store"),
         (".zattrs", '{"multiscales": 3}', r"a is not described as OME-Zarr 0\.4 or 0\.5 is"),
         (".zattrs", '{"multiscales": [{"version": "0.1"}]}', r"a is OME-Zarr 0\.1, and this version reads"),
@@ -117,6 +118,14 @@ def test_what_is_wrong_with_a_description_is_one_sentence(tmp_path: Path, file: 
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / file).write_text(content)
     with pytest.raises(SourceError, match=said):
+        ZarrImage.of(tmp_path / "a")
+
+
+def test_a_shape_that_no_image_has_is_a_damaged_description(tmp_path: Path) -> None:
+    write_image(tmp_path / "a", numbered(1, 8, 8), "cyx")
+    header = tmp_path / "a" / "0" / "zarr.json"
+    header.write_text(json.dumps({**json.loads(header.read_text()), "shape": [1, 1e308, 8]}))
+    with pytest.raises(SourceError, match="a is not described as OME-Zarr"):
         ZarrImage.of(tmp_path / "a")
 
 

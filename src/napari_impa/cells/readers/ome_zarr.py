@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_impa.cells.readers.image import StoredImage
-from napari_impa.errors import MissingDependencyError, SourceError
+from napari_impa.errors import MissingDependencyError, SourceError, brief
 
 KNOWN = ("0.4", "0.5")
 """Versions of the specification that are read."""
@@ -29,6 +29,7 @@ _MICROMETRES = {
     "angstrom": 1e-4, "picometer": 1e-6, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4,
     "meter": 1e6, "inch": 25400.0,
 }  # fmt: skip
+_LONGEST = 1 << 31  # pixels along an axis that any image may have
 _SERIES = "bioformats2raw.layout"
 _BY_TYPE = {"time": "t", "channel": "c"}
 _FAULTS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
@@ -148,6 +149,8 @@ class ZarrImage(StoredImage):
             if header is None:
                 return None
             shape = tuple(map(int, header["shape"]))
+            if not all(0 <= length <= _LONGEST for length in shape):
+                raise _not_so(group)
             dtype = np.dtype(header["data_type"] if "data_type" in header else header["dtype"])
             axes = "".join(map(_letter, first["axes"]))
             sizes = dict(zip(axes, shape, strict=True))
@@ -194,8 +197,8 @@ def _json(file: Path) -> dict[str, Any] | None:
         content = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{file} cannot be read ({error}); mend it, or convert the images again.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{file} cannot be read ({brief(error)}); mend it, or convert the images again.") from error
     if not isinstance(content, dict):
         raise SourceError(f"{file} holds no description of a zarr store; mend it, or convert the images again.")
     return content

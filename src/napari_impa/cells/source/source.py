@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,7 +33,8 @@ SourceKind = Literal["fields", "crops", "cells"]
 def channel_titles(names: Sequence[str]) -> tuple[str, ...]:
     """What the channels of files are called: as the files say, by number where they do not, and no two alike."""
     titles = [name or f"channel {number}" for number, name in enumerate(names, 1)]
-    return tuple(f"{title} ({i})" if titles.count(title) > 1 else title for i, title in enumerate(titles, 1))
+    often = Counter(titles)
+    return tuple(f"{title} ({i})" if often[title] > 1 else title for i, title in enumerate(titles, 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
 from napari.utils.notifications import show_warning
-from pint import get_application_registry
+from pint import application_registry
 
 from napari_impa.viewer.layers.sources import MADE_BY, channel_colormaps
 
@@ -104,18 +104,14 @@ def _fits_look(look: Mapping[str, Any]) -> bool:
     limits = look.get("contrast_limits")
     rising = not limits or ((ends := _numbers(limits, 2)) is not None and ends[0] < ends[1])
     gamma = _numbers(look.get("gamma", 1.0))
-    return (
-        rising
-        and gamma is not None
-        and gamma > 0
-        and bool(ensure_colormap(_colormap(look.get("colormap", "gray"), "")))
-    )
+    colours = ensure_colormap(_colormap(look.get("colormap", "gray"), ""))
+    return rising and gamma is not None and bool(gamma > 0 and colours)
 
 
 _FITS: dict[str, Callable[[Any], object]] = {
     "scale": lambda value: (found := _numbers(value, 2)) is not None and (found > 0).all(),
     "translate": lambda value: _numbers(value, 2) is not None,
-    "units": lambda value: len([get_application_registry().Unit(name) for name in value]) == 2,
+    "units": lambda value: len([application_registry.Unit(name) for name in value]) == 2,
     "affine": lambda value: (found := _numbers(value, 3, 3)) is not None and abs(np.linalg.det(found)) > 0,
     "made_by": lambda value: {**value},
     "looks": lambda value: all(_fits_look(look) for look in value),

@@ -45,6 +45,8 @@ def _entries(source: SourceFiles, choice: LayoutChoice) -> Listing:
     skipped: dict[Path, str] = {}
     for store in source.stores:
         says = described(store)
+        if not isinstance(says.get("plate", {}), Mapping):
+            raise _not_so(store)
         if "plate" in says or "well" in says:
             plates[store] = says
             skipped[store] = ""
