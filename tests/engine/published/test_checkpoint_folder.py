@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from published_stand_ins import random_networks, write_published
 
 from napari_impa.cells.store import Cells
 from napari_impa.engine.describing.fingerprint import fingerprint
@@ -19,7 +20,7 @@ from napari_impa.engine.describing.new_condition import NewCondition
 from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
-from napari_impa.engine.published.checkpoint_folder import NETWORKS, model_of, read_published
+from napari_impa.engine.published.checkpoint_folder import model_of, read_published
 from napari_impa.engine.published.naming import Naming, fit_names, match_fingerprints
 from napari_impa.errors import ConditionError, ModelError
 from napari_impa.work.catalog import load_model
@@ -37,25 +38,6 @@ PUBLISHED = {  # the settings of ENGINE.md's table, narrow
     "deep": Shape(48, 5, **SMALL, embedding_dims=(6,), conditions=(2,), mapping_layers=3),
 }
 """By name."""
-
-
-def write_published(folder: Path, networks: Networks, *, prefix: str = "", number: int = 200) -> Path:
-    """Save networks in the layout of the published checkpoints."""
-    folder.mkdir(exist_ok=True)
-
-    def part(name: str) -> dict[str, torch.Tensor]:
-        return {prefix + key: value.clone() for key, value in networks.get_submodule(name).state_dict().items()}
-
-    torch.save({name: part(name) for name in NETWORKS}, folder / f"{number:06}_nets.ckpt")
-    torch.save({"embedding_matrix": part("embedding_matrix")}, folder / f"{number:06}_embeddings.ckpt")
-    if networks.shape.modality_dim:
-        content = {"condition_embedding_matrix": part("modality_embedding")}
-        torch.save(content, folder / f"{number:06}_condition_embeddings.ckpt")
-    return folder
-
-
-def random_networks(shape: Shape, seed: int = 0) -> Networks:
-    return Networks(shape).initialize(torch.Generator().manual_seed(seed))
 
 
 def of_fingerprints(names: list[str], kind: str) -> Networks:
