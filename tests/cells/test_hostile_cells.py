@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.cells.tables import read_table
 from napari_impa.errors import CellsError, SourceError
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_impa.cells.sheets import read_sheets
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.source import open_source
-from napari_impa.cells.tables import read_table
 from napari_impa.errors import SourceError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,10 +276,20 @@ def named(*names: str) -> str:
         (("DMSO 0.1%", "DMSO 0.1%", "0.1% DMSO", "tax", "tax", "tax"), "'0.1% DMSO' (1) is called as a control is"),
         (("DMSO", "DMSO", "#N/A", "#REF!", "tax", "tax"), "#N/A and #REF! is how spreadsheets write an error"),
         (("DMSO", "DMSO", "2-Sep", "Mar-01", "tax", "tax"), "2-Sep and Mar-01 look like what spreadsheets make"),
+        (("DMSO", "DMSO", "01.Mrz", "2024-03-01", "3/1/2024", "tax"), "01.Mrz, 2024-03-01 and 3/1/2024 look like what"),
+        (("DMSO", "DMSO", "tax 1 Âµm", "tax", "tax", "tax"), "'tax 1 Âμm' ('tax 1 μm'?) looks like UTF-8 that"),
+        (
+            ("DMSO", "DMSO", "dimethyl sulfoxide", "tax", "tax", "tax"),
+            "'dimethyl sulfoxide' (1) is called as a control",
+        ),
         (("0", "0", "1", "1", "2", "2"), "No untreated control is known among the conditions (0, 1 and 2)"),
         (("DMSO", "DMSO", "", "tax", "tax", "tax"), "1 images without a label left out"),
         (("DMSO", "DMSO", "dmso", "tax", "tax", "tax"), "are taken for spellings of one control"),
         (("DMSO", "DMSO", "Tax", "tax", "tax", "tax"), "may be one condition in 2 spellings"),
+        (("DMSO", "DMSO", "IL-1β", "IL-1ß", "IL-1b", "tax"), "may be one condition in 3 spellings"),
+        (("DMSO", "DMSO", "Y-27632", "Y–27632", "Y−27632", "tax"), "may be one condition in 3 spellings"),
+        (("DMSO", "DMSO", "A23187", "\u041023187", "tax", "tax"), "may be one condition in 2 spellings"),
+        (("DMSO", "DMSO", "5'-AZA", "5’-AZA", "tax", "tax"), "may be one condition in 2 spellings"),
         (("DMSO", "DMSO", "tax", "tax", "tax"), "Passed over: 5.npy (not in metadata.csv)"),
     ],
 )
@@ -295,9 +306,49 @@ def test_a_control_with_its_concentration_is_known(tmp_path: Path) -> None:
     )
 
 
+DOSES = "file,compound,dose\n0.npy,DMSO,{}\n1.npy,tax,{}\n2.npy,tax,{}\n3.npy,tax,{}"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (DOSES.format("-", "1 µM", "1000 nM", "1e-6 M"), "DMSO tax tax tax"),
+        (DOSES.format("-", "1 µM", "10nM", "0.01uM"), "DMSO,tax 1,tax 0.01,tax 0.01"),
+        (DOSES.format("", '"0,5"', '"1,5"', '"0,5"'), "DMSO,tax 0.5,tax 1.5,tax 0.5"),
+        (DOSES.format("", "0.3", "0.30000000000000004", "1"), "DMSO,tax 0.3,tax 0.3,tax 1"),
+        (named("DMSO", "1.1", "1.10", "1.2"), "DMSO,1.1,1.10,1.2"),
+        (named("1.1", "1.10", "1.2", "DMSO").replace("DMSO", "1.3"), "1.1,1.10,1.2,1.3"),
+        (named("DMSO", '"=""001"""', "001", "1"), "DMSO,001,001,1"),
+        (named("DMSO,", "tax,", "tax,", "tax,"), "DMSO tax tax tax"),
+        ("# exported, 2024\n#\n" + named("DMSO", "tax", "tax", "tax"), "DMSO tax tax tax"),
+        (named("DMSO", "tax", "tax", "tax").replace("npy", "NPY"), "DMSO tax tax tax"),
+    ],
+)
+def test_tables_that_programs_write_are_read(tmp_path: Path, text: str, names: str) -> None:
+    cells = read_cells(crops(tmp_path, text))
+    assert list(cells.conditions) == names.split("," if "," in names else " ")
+
+
+def test_files_are_found_in_any_unicode_form(tmp_path: Path) -> None:
+    np.save(tmp_path / unicodedata.normalize("NFC", "zellé.npy"), np.ones((1, CROP, CROP), np.uint16))
+    (tmp_path / "metadata.csv").write_text(unicodedata.normalize("NFD", "file,compound\nzellé.npy,tax"), "utf-8")
+    assert len(open_source(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("mac_roman", "Bétà"), ("shift_jis", "薬剤A"), ("gbk", "药物A")])
+def test_encodings_that_are_not_known_are_refused(tmp_path: Path, encoding: str, name: str) -> None:
+    crops(tmp_path, "")
+    (tmp_path / "metadata.csv").write_bytes(named("DMSO", name).encode(encoding))
+    with pytest.raises(ImpaError, match=r"neither in UTF-8 nor in Windows-1252: choose 'CSV UTF-8'"):
+        open_source(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (DOSES.format("", "0.5", '"0,5"', "1"), "'dose' has the number 0,5, of which the comma may"),
+        (DOSES.format("", "1000", '"1,000"', "1"), "'dose' has the number 1,000, of which the comma may"),
+        (named("DMSO", "a, b"), r"line 3 has 3 cells and the first 2: put texts with commas"),
         ("file,compound,Compound\n0.npy,DMSO,x\n1.npy,tax,y", "the columns 'compound' and 'Compound'"),
         ("file,compound\n0.npy,DMSO\n./0.npy,tax", r"names \./0\.npy in two rows"),
         ("file,compound\n0.npy,DMSO\n{}/0.npy,tax", r"0\.npy in two rows"),

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.tables import (
     condition_names,
     guess_control,
     guess_labels,
-    read_table,
     shortest,
 )
 from napari_impa.errors import ConditionError, SourceError

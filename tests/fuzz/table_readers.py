@@ -45,7 +45,8 @@ GRID = "compound,1,2,3,4\nA,DMSO,x,y,DMSO\nB,x,y,DMSO,x\n\ndose,1,2,3,4\nA,0,1,1
 
 
 def _use_table(path: Path) -> None:
-    from napari_impa.cells.tables import condition_names, guess_control, guess_labels, read_table
+    from napari_impa.cells.sheets.typed_table import read_table
+    from napari_impa.cells.tables import condition_names, guess_control, guess_labels
 
     table = read_table(path)
     labels = guess_labels(table)

@@ -18,9 +18,9 @@ import torch
 from napari_impa.analysis.pictures.montage import save_montage
 from napari_impa.analysis.report.files import write_together
 from napari_impa.cells.plate_maps.table_of_files import write_table_of_files
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.source import open_source
 from napari_impa.cells.store import Cells, CellsWriter, open_cells
-from napari_impa.cells.tables import read_table
 from napari_impa.cells.tiff import read_ome_tiff, save_cells_ome_tiff, save_cells_tiff
 from napari_impa.cli.console import save_json
 from napari_impa.engine.model import tensor_file

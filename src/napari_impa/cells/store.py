@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from napari_impa.cells.beside import taken_back
 from napari_impa.cells.reading import OPENED, read_pixels
 from napari_impa.cells.sheets.checksums import check, state_of
-from napari_impa.cells.tables import columns_named, condition_names, read_table, shortest
+from napari_impa.cells.sheets.typed_table import read_table
+from napari_impa.cells.tables import columns_named, condition_names, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter
 from napari_impa.errors import DAMAGE, CellsError, ConditionError, SourceError, brief

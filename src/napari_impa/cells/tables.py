@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.sheets.delimited import TextForm, check_width, content, lines_of, read_rows
 from napari_impa.cells.sheets.texts import loosely, tidy
+from napari_impa.cells.sheets.typed_table import told_apart_as_text
 from napari_impa.cells.words import (
     BATCH_LABEL,
     CONDITION,
@@ -33,9 +30,9 @@ from napari_impa.cells.words import (
     TREATMENT,
     WHERE_IMAGED,
     Task,
-    Word,
+    micromolar_name,
 )
-from napari_impa.errors import ConditionError, SourceError, brief
+from napari_impa.errors import ConditionError
 
 JOINED_BY = "+"
 """Between the names of columns whose values are joined: `plate+well`."""
@@ -43,14 +40,6 @@ JOINED_BY = "+"
 MOST_SAID = 12
 """Values that are all named where it is said which rows are chosen."""
 
-# Lines of numbers without leading zeros, matched in one go; no line is ever taken back, so that it takes little memory.
-_WHOLE = re.compile(r"(?:[+-]?(?:0|[1-9]\d{0,14})\n)*+", re.ASCII)
-# Programs write a point or a sign with their exponents (1e-05, 1.5E4); 0E8 and 1E3 are names.
-_NUMBER = re.compile(
-    r"(?:[+-]?(?:(?:(?:0|[1-9]\d{0,14})\.\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,2})?"
-    r"|(?:0|[1-9]\d{0,14})(?:[eE][+-]\d{1,2})?)\n)*+",
-    re.ASCII,
-)
 _APART = " |"  # behind or between names that would be taken for another one
 _KNOWN_CONTROLS = frozenset(map(loosely, CONTROLS))
 _SURE_CONTROLS = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "control", "ctrl", "wt"}
@@ -176,8 +165,22 @@ def no_conditions(table: pd.DataFrame) -> str:
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    texts = np.array([shortest(value) for value in values], dtype=object)
+    written = [value for value in values if isinstance(value, str)]
+    named = tidy if told_apart_as_text(column.name, written) else shortest
+    names = [named(value) if isinstance(value, str) else shortest(value) for value in values]
+    if DOSE.fits(column.name):
+        names = list(map(_rounded, names))
+    texts = np.array(names, dtype=object)
     return texts[codes] if len(texts) else np.empty(0, object)
+
+
+def _rounded(text: str) -> str:
+    """A number without the last digits that binary fractions add: 0.30000000000000004 is 0.3."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return shortest(float(f"{number:.12g}")) if text == shortest(number) else text
 
 
 def _joined(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -190,79 +193,6 @@ def _joined(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[
         names = [f"{a}{between} {b}".strip() if b and n in twice else n for n, (a, b) in zip(names, both, strict=True)]
         between += "|"
     return np.array(names, dtype=object)[codes] if names else first
-
-
-def read_table(path: str | Path, *, names_first: bool = False) -> pd.DataFrame:
-    """Read a CSV table (comma, semicolon or tab) in any encoding, as `sheets.delimited` finds them.
-
-    A column is numbers only where every value in it is written as a number without leading zeros, so that plate
-    `001` stays `001`, and `0E8` and `1E3` stay what they are; only empty values are missing, so that a compound may be
-    called `None` or `NA`. Between semicolons a comma is a decimal sign.
-
-    Parameters
-    ----------
-    names_first
-        The first column holds names, also where it has no title; otherwise such a column is a row's number.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be read as a table.
-    """
-    path = Path(path)
-    try:
-        data = content(path)
-        form = TextForm.of(data)
-        rows = read_rows(data, form, first=1 if (head := _head_of_row_names(data, form)) else 0)
-    except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
-        raise SourceError(f"{path} cannot be read as a table ({brief(error)}); save it again as CSV.") from error
-    if head:
-        rows = pd.concat([pd.DataFrame([head], dtype=object), rows], ignore_index=True)
-    if names_first and head and any(word.fits(head[1]) for word in (CONDITION, TREATMENT, Word(("name", "id")))):
-        raise SourceError(f"{path} has more cells in a row than titles; write decimal points, and a title a column.")
-    if names_first and pd.isna(rows.iloc[0, 0]):
-        rows.iloc[0, 0] = ""
-    named = rows.iloc[0].notna()  # a column without a name is the row number that pandas and R write
-    table = rows.loc[1:, named].reset_index(drop=True)
-    table.columns = [str(name).strip() for name in rows.iloc[0][named]]
-    if not len(table.columns):
-        raise SourceError(f"{path} has no titles in its first line; write one above each column.")
-    if table.columns.has_duplicates:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise SourceError(f"{path} has two columns named {twice!r}; rename one of them.")
-    commas = form.delimiter == ";"
-    return pd.DataFrame({name: _typed(table[name], commas) for name in table.columns}) if len(table) else table
-
-
-def _head_of_row_names(data: bytes, form: TextForm) -> list[object]:
-    """The titles of a table that R wrote: its row names have none, so that the first line is one cell short."""
-    lines = list(islice(lines_of(data, form), 2))
-    check_width(max(map(len, lines), default=0))
-    if len(lines) < 2 or len(lines[1]) != len(lines[0]) + 1 or not lines[1][-1] or not lines[0]:
-        return []
-    return [np.nan, *(title or np.nan for title in lines[0])]
-
-
-def _typed(column: pd.Series, commas: bool = False) -> pd.Series:
-    codes, uniques = pd.factorize(column)  # a missing value is -1, the last of those below
-    values = np.append(np.asarray(uniques, dtype=object), np.nan)
-    present, complete = values[:-1], bool((codes >= 0).all())
-    if commas and len(present) and "," in "".join(present):  # where a comma is the decimal sign
-        points = np.array([text.replace(",", ".", 1) for text in present], dtype=object)
-        if "." not in "".join(present) and _all_match(_NUMBER, points):
-            return pd.Series(np.append(points.astype(float), np.nan)[codes])
-    if len(present) and complete and _all_match(_WHOLE, present):
-        return pd.Series(present.astype(np.int64)[codes])
-    if len(present) and _all_match(_NUMBER, present):
-        return pd.Series(values.astype(float)[codes])
-    if len(present) and complete and set(present) <= {"True", "False"}:
-        return pd.Series((present == "True")[codes])
-    return pd.Series(values[codes], dtype=object)
-
-
-def _all_match(lines: re.Pattern[str], values: NDArray[np.object_]) -> bool:
-    text = "\n".join(values) + "\n"
-    return lines.fullmatch(text) is not None and text.count("\n") == len(values)
 
 
 def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
@@ -288,6 +218,8 @@ def guess_labels(table: pd.DataFrame, task: Task = "perturbation") -> list[str]:
     control = guess_control(table, found)
     treated = table[condition_names(table, [found]) != control]
     for column in DOSE.all(table):
+        if micromolar_name(column) in table.columns:  # which says the same in one unit
+            continue
         if len(set(_texts(treated[column])) - {""}) > 1:
             return [found, column]
     return [found]

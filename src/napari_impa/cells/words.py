@@ -98,6 +98,15 @@ def plain_name(column: Hashable) -> str:
     return list(_spellings(column))[:2][-1]
 
 
+def micromolar_name(dose: Hashable) -> str:
+    """What the column is called that holds a column of doses in µM.
+
+    >>> micromolar_name("Dose"), micromolar_name("dose (nM)")
+    ('dose_um', 'dose_um')
+    """
+    return f"{plain_name(dose).split('_(')[0]}_um"
+
+
 PLACE = ("field", "y", "x", "label")
 """Columns that say where a cell was cut: field name, centre row and column in pixels, label in the mask."""
 
@@ -195,7 +204,8 @@ LESSER_MARKS = frozenset({"empty"})
 CONTROLS = (
     "dmso", "jcp2022_033924", "control", "ctrl", "untreated", "vehicle", "mock", "negative", "negative control",
     "negative_control", "neg", "neg_ctrl", "negctrl", "empty", "none", "pbs", "wt", "wildtype", "wild type",
-    "non-targeting", "nontargeting", "scrambled",
+    "non-targeting", "nontargeting", "scrambled", "dimethyl sulfoxide", "dimethyl sulphoxide", "no treatment",
+    "unstimulated",
 )  # fmt: skip
 """Usual names of the untreated control, by preference, in lower case."""
 

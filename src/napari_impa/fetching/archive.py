@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from napari_impa.cells.tables import read_table
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.engine.published.checkpoint_folder import model_of
 from napari_impa.engine.published.naming import Naming
 from napari_impa.errors import FetchError, ImpaError

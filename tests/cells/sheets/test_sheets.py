@@ -18,7 +18,7 @@ from workbooks import Date, write_ods, write_xlsx
 from napari_impa.cells.sheets import SHEET_FORMATS, Sheet, is_table_file, read_sheets
 from napari_impa.cells.sheets.delimited import TextForm
 from napari_impa.cells.sheets.sheet import column_letters, listed_cells, text_of
-from napari_impa.cells.tables import read_table
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.errors import MissingDependencyError, SourceError
 
 ROWS = [["well", "compound", "dose (µM)"], ["A01", "0E8", "0,5"], ["A02", "12345678901234567", ""]]

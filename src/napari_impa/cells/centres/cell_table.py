@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.tables import read_table
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.wells import is_well, well_name
 from napari_impa.cells.words import PLATE, SITE, WELL, Word, plain_name
 from napari_impa.errors import MissingDependencyError, SourceError, brief

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_impa.cells.checks.concern import Concern, listed, ranked
-from napari_impa.cells.sheets.texts import spellings
+from napari_impa.cells.sheets.texts import spellings, tidy
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.cells.words import CONTROLS, IMAGED_TOGETHER, SITE, WELL
 
@@ -19,8 +19,12 @@ _WORDS = re.compile(r"[a-z]+")
 _SOLVENTS = frozenset({"dmso", "untreated", "vehicle", "mock", "pbs", "scrambled", "nontargeting"})
 _USUAL = frozenset(CONTROLS) - {"none", "empty", "neg", "negative", "wt", "wildtype", "wild type"}
 _ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
-_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
-_DATE = re.compile(rf"\d{{1,2}}[- /](?:{_MONTH})|(?:{_MONTH})[- /]\d{{2}}", re.IGNORECASE)
+_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|mrz|mär|mai|okt|dez|avr|juin|juil|août|déc|ago|dic"
+_DATE = re.compile(
+    rf"\d{{1,2}}(?:[- /]|\. ?)(?:{_MONTH})|(?:{_MONTH})[- /.]\d{{2}}|\d{{4}}-\d\d-\d\d(?: 00:00:00)?"
+    r"|\d{1,2}[./]\d{1,2}[./](?:\d\d){1,2}",
+    re.IGNORECASE,
+)
 
 FEW_CELLS = 50
 """A condition with fewer training cells than this is learned by heart rather than understood."""
@@ -75,7 +79,7 @@ def table_concerns(
         found.append(_one_condition(str(names.iloc[0]), label))
     raw = pd.Series(condition_names(table, label))
     found += _spelled(raw.value_counts(), set() if own is None else set(raw[names == own]))
-    found += _of_spreadsheets(raw.value_counts())
+    found += _of_spreadsheets(raw.value_counts(), dated=all(map(IMAGED_TOGETHER.fits, label)))
     if own is not None:
         found += _other_controls(raw[names != own].value_counts(), own)
     found += [*_parted(names, held, own, plate), *_overlaps(table, held, size, fields)]
@@ -128,20 +132,37 @@ def _other_controls(counts: pd.Series, control: str) -> list[Concern]:
     return [Concern("spelled", text)]
 
 
-def _of_spreadsheets(counts: pd.Series) -> list[Concern]:
-    """Names that a spreadsheet has made: its errors, and dates of names of genes."""
+def _of_spreadsheets(counts: pd.Series, *, dated: bool) -> list[Concern]:
+    """Names that a spreadsheet has made: its errors, letters of another encoding, and dates of names of genes.
+
+    `dated`: they are batches, which may well be called by a date.
+    """
     names = [str(name) for name in counts.index]
     found = []
     if errors := [name for name in names if _ERROR.fullmatch(name)]:
         text = f"{listed(errors)} is how spreadsheets write an error, and was taken for a condition: correct the table."
         found.append(Concern("spreadsheet", text))
-    if dates := [name for name in names if _DATE.fullmatch(name)]:
+    if garbled := [f"{name!r} ({meant!r}?)" for name in names if (meant := _read_again(name)) != name]:
+        text = (
+            f"{listed(garbled)} {'look' if len(garbled) > 1 else 'looks'} like UTF-8 that a program took for another "
+            "encoding: correct the table."
+        )
+        found.append(Concern("spreadsheet", text))
+    if dates := [name for name in names if _DATE.fullmatch(name) and not dated]:
         text = (
             f"{listed(dates)} {'look' if len(dates) > 1 else 'looks'} like what spreadsheets make of names of genes "
             "(SEPT2, MARCH1, DEC1): correct the table if so."
         )
         found.append(Concern("spreadsheet", text))
     return found
+
+
+def _read_again(name: str) -> str:
+    """What a name says if its bytes are UTF-8 that was read as Windows-1252; itself where they are not."""
+    try:
+        return tidy(name.replace("μ", "µ").encode("cp1252").decode("utf-8"))
+    except UnicodeError:
+        return name
 
 
 def _unlabelled(count: int, label: Sequence[str], fields: bool) -> Concern:

@@ -11,7 +11,7 @@ from pathlib import Path
 from napari_impa.cells.choice import LayoutChoice
 from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, told_apart
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles, walk
-from napari_impa.cells.tables import read_table
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.errors import SourceError
 
 _KEYS = "SAMPLE_KEY"

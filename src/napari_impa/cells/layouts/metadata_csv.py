@@ -7,9 +7,11 @@ known of them.
 
 from __future__ import annotations
 
+import csv
 import os
-import re
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +21,9 @@ from napari_impa.cells.layouts.entry import Listing, SourceEntry, passed_over, t
 from napari_impa.cells.layouts.impa_index import is_index
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.plate_field import PlaneFile, PlateField
-from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.sheets.delimited import TextForm, content, lines_of
+from napari_impa.cells.sheets.typed_table import read_table
+from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import ACQUISITION, CROP, ONE_FIELD, SITE, WELL
 from napari_impa.errors import SourceError
 
@@ -35,8 +39,11 @@ def _fits(source: SourceFiles) -> Fit:
 
 def _names_files(path: Path) -> bool:
     """Whether a table has the column that this layout needs, by its first line."""
-    with open(path, encoding="utf-8-sig", errors="replace") as text:
-        head = re.split(r"[,;\t]", text.readline().replace('"', ""))
+    try:
+        data = content(path)
+        head = next(lines_of(data, TextForm.of(data)), [])
+    except (OSError, ValueError, csv.Error):  # which is said when it is read
+        return False
     return "file" in {name.strip().lower() for name in head}
 
 
@@ -131,12 +138,28 @@ def _locate(root: Path, path: Path, names: pd.Series, known: set[Path]) -> list[
         file for file in files if file not in known and not os.path.isfile(file)
     ]  # of which a name may be too long
     if missing:
+        same, lost = _by_loose_name(known), set(missing)
+        files = [same.get(_loose_name(file), file) if file in lost else file for file in files]
+        missing = [file for file in missing if _loose_name(file) not in same]
+    if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise SourceError(
             f"{path.name} names {_relative(missing[0], root)}{more}, not found in {root}; "
             "correct the table or bring the files."
         )
     return files
+
+
+def _by_loose_name(known: Iterable[Path]) -> dict[str, Path]:
+    """Files by their names as Windows and macOS compare them, in whatever case and Unicode form; none of two alike."""
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in known:
+        found[_loose_name(file)].append(file)
+    return {name: files[0] for name, files in found.items() if len(files) == 1}
+
+
+def _loose_name(file: Path) -> str:
+    return unicodedata.normalize("NFC", str(file)).casefold()
 
 
 def _relative(file: Path, root: Path) -> str:

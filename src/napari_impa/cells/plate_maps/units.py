@@ -16,7 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_impa.cells.sheets.texts import tidy
-from napari_impa.cells.words import DOSE, plain_name
+from napari_impa.cells.tables import shortest
+from napari_impa.cells.words import DOSE, micromolar_name, plain_name
+from napari_impa.errors import SourceError
 
 MICROMOLAR = "µM"
 
@@ -37,6 +39,8 @@ _WITH_UNIT = re.compile(
     r"(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*(?P<unit>[^\d\s].*)", re.IGNORECASE
 )
 _UNIT_COLUMN = re.compile(r"(?:.*_)?units?")
+_NO_DOSE = frozenset({"-", "–", "—", "n/a", "na", "none", "nan", "null"})  # what stands there of a control
+_DIGITS = re.compile(r"[+-]?[\d.,]*\d")
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,11 @@ def with_doses(values: pd.DataFrame) -> Doses:
     ----------
     values
         Texts.
+
+    Raises
+    ------
+    SourceError
+        If the commas of a dose's numbers could part thousands or be decimal signs.
     """
     units, notes = [], []
     made: dict[str, NDArray[Any]] = {}
@@ -144,15 +153,18 @@ def with_doses(values: pd.DataFrame) -> Doses:
         if name not in doses:
             made[name] = texts
             continue
-        numbers, unit = as_numbers(texts), unit_of(name)
+        given = np.array(["" if str(text).strip().casefold() in _NO_DOSE else text for text in texts], object)
+        numbers, unit = as_numbers(given), unit_of(name)
         if numbers is None:
+            _check_commas(name, given)
+            texts = given
             converted = _from_texts(texts, unit)
         elif unit is None and unit_columns:
             converted = _from_column(numbers, values[_belonging(name, unit_columns)].to_numpy(object))
         else:
             converted = None
         if converted is not None:
-            title = _free(f"{plain_name(name).split('_(')[0]}_um", columns)
+            title = _free(micromolar_name(name), columns)
             made[title] = converted  # before the original, so that it names the conditions
             units.append(ColumnUnit(title, MICROMOLAR, 1.0))
             notes.append(f"{name} has its units beside its numbers; {title} is the same in {MICROMOLAR}, converted.")
@@ -161,6 +173,53 @@ def with_doses(values: pd.DataFrame) -> Doses:
         made[name] = texts if numbers is None else numbers
     table = {name: pd.Series(column, values.index, column.dtype) for name, column in made.items()}
     return Doses(pd.DataFrame(table, index=values.index), tuple(units), tuple(notes))
+
+
+def with_doses_as_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Do the same for a table of which columns of numbers are numbers already; and what is to be said of it.
+
+    A column that is in µM already is left as it is, beside the one that it was made of.
+
+    Raises
+    ------
+    SourceError
+        As `with_doses`.
+    """
+    columns = list(map(str, table.columns))
+    units = [name for name in columns if _UNIT_COLUMN.fullmatch(plain_name(name))]
+    doses = [name for name in DOSE.all(columns) if name not in units and micromolar_name(name) not in columns]
+    doses = [name for name in doses if units or table[name].dtype == object]
+    if not doses:
+        return table, ()
+    texts = pd.DataFrame(
+        {
+            name: [value if isinstance(value, str) else shortest(value) for value in table[name]]
+            for name in (*doses, *units)
+        },
+        dtype=object,
+    )
+    made = with_doses(texts)
+    values: dict[str, Any] = {}
+    for name in columns:
+        if name in doses:
+            title = micromolar_name(name)
+            values |= {title: made.values[title].to_numpy()} if title in made.values else {}
+            numbers = pd.api.types.is_numeric_dtype(made.values[name])
+            values[name] = made.values[name].to_numpy() if numbers else table[name].to_numpy()
+        else:
+            values[name] = table[name].to_numpy()
+    return pd.DataFrame(values, index=table.index), made.notes
+
+
+def _check_commas(column: str, texts: NDArray[np.object_]) -> None:
+    """Refuse numbers of which it is not clear what their commas are."""
+    filled = [str(text) for text in texts if text]
+    with_comma = next((text for text in filled if "," in text), None)
+    if with_comma is not None and all(map(_DIGITS.fullmatch, filled)):
+        raise SourceError(
+            f"The column {column!r} has the number {with_comma}, of which the comma may part thousands or be a decimal "
+            "sign; write numbers with a decimal point, and nothing between thousands."
+        )
 
 
 def _from_texts(texts: NDArray[np.object_], unit: ColumnUnit | None) -> NDArray[np.float64] | None:

@@ -33,6 +33,11 @@ _LOOKED_AT = 100  # lines that the delimiter is found by
 _LONGEST = 1 << 24  # characters of a single cell
 _QUOTED = re.compile(r'"[^"]*"')
 _SEP = re.compile(r"\s*\"?sep=(.)\"?[\s,;]*", re.IGNORECASE)
+_FORMULA = re.compile(r'="([^"]*)"')  # how Excel keeps the zeros of 001
+# What Windows-1252 makes of text in Mac Roman, or of Chinese and Japanese: signs within words.
+_NOT_1252 = re.compile(
+    "(?<=[A-Za-zÀ-ÿ])[ŠŒŽŸ¡½§ˆ†‡‰˜ƒ„‚‹›¨¶]|[ˆ†‡‰˜ƒ„‚‹¨¶](?=[A-Za-zÀ-ÿ])|[À-ÿ][¡-¯¶-¸»-¿×÷]|[¡-§«¬®¯¶·¸»-¿][À-ÿ]"
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class TextForm:
     delimiter
         Between the cells of a row.
     skipped
-        Lines before the table: the one that names the delimiter (`sep=;`).
+        Lines before the table: the one that names the delimiter (`sep=;`), or comments (`# …`).
     """
 
     encoding: str
@@ -55,17 +60,40 @@ class TextForm:
 
     @classmethod
     def of(cls, data: bytes) -> TextForm:
-        """Find how a file's content is written."""
+        """Find how a file's content is written.
+
+        Raises
+        ------
+        ValueError
+            If its encoding is none that is known.
+        """
         encoding = encoding_of(data)
         head = data[: 1 << 20].decode(encoding, "replace")
         said = _SEP.fullmatch(head.partition("\n")[0].strip("\r"))
         if said is not None:
             return cls(encoding, said[1], 1)
-        return cls(encoding, delimiter_of(head))
+        delimiter = delimiter_of(head)
+        return cls(encoding, delimiter, _comments(head, delimiter))
+
+
+def _comments(text: str, delimiter: str) -> int:
+    """How many lines of comments (`# …`) come first; a line of as many cells as the others is one of titles."""
+    lines = text.splitlines()[:_LOOKED_AT]
+    count = next((number for number, line in enumerate(lines) if not line.startswith("#")), 0)
+    cells = lines[count].count(delimiter) if count else 0
+    while count and not re.match(r"#\s", lines[count - 1]) and lines[count - 1].count(delimiter) >= max(cells, 1):
+        count -= 1
+    return count
 
 
 def encoding_of(data: bytes) -> str:
-    """By its byte order mark; UTF-16 where it has the zeros of it; else UTF-8 or what programs on Windows write."""
+    """By its byte order mark; UTF-16 where it has the zeros of it; else UTF-8 or what programs on Windows write.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     head = data[:4096]
@@ -73,11 +101,12 @@ def encoding_of(data: bytes) -> str:
         return "utf-16-be" if head[0] == 0 else "utf-16-le"
     for encoding in ("utf-8-sig", "cp1252"):
         try:
-            data.decode(encoding)
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return encoding
-    return "latin-1"
+        if encoding == "utf-8-sig" or _NOT_1252.search(text) is None:
+            return encoding
+    raise ValueError("its letters are neither in UTF-8 nor in Windows-1252: choose 'CSV UTF-8' where it is saved")
 
 
 def delimiter_of(text: str) -> str:
@@ -150,10 +179,11 @@ def read_rows(data: bytes, form: TextForm, *, first: int = 0, width: int | None 
     ragged: dict[str, Any] = {}
     if width is not None:
         ragged = {"names": list(range(width)), "index_col": False, "skip_blank_lines": False}
-    return pd.read_csv(
+    rows = pd.read_csv(
         io.BytesIO(data), sep=form.delimiter, encoding=form.encoding, encoding_errors="replace",
         skiprows=form.skipped + first, header=None, dtype=object, keep_default_na=False, na_values=[""], **ragged,
     )  # fmt: skip
+    return rows.replace(_FORMULA, r"\1", regex=True) if b'="' in data else rows
 
 
 def _read(path: Path) -> list[Sheet]:

@@ -15,6 +15,12 @@ _APART = re.compile("([" + "".join(
     re.escape(letter) for letter in map(chr, range(0x80, 0x2200))
     if unicodedata.decomposition(letter).startswith(("<super>", "<sub>", "<fraction>"))
 ) + "]+)")  # fmt: skip
+_LOOK = str.maketrans(
+    "‐‑‒–—−‘’′´`ßαβγδκ" + "АВЕЅІЈКМНОРСТУХаеѕіјорсух" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοΔ",
+    "------'''''babgdk" + "ABESIJKMHOPCTYXaesijopcyx" + "ABEZHIKMNOPTYXod",
+)
+"""Hyphens, quotes and letters of other alphabets as they look, or as they are written where there are none."""
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _LOOSE = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
 
@@ -41,10 +47,13 @@ def tidy(text: str) -> str:
 def loosely(text: str) -> str:
     """What spellings of one name have in common: neither case, nor what joins words, but between digits.
 
+    Nor which hyphen, quote, decimal sign or alphabet a letter is of that looks alike: `IL-1β` and `IL-1ß` are one.
+
     >>> loosely("Non-targeting") == loosely("nontargeting"), loosely("IL 1 2") == loosely("IL 12")
     (True, False)
     """
-    return _LOOSE.sub("", tidy(text).casefold().replace("μ", "u"))
+    plain = tidy(text).translate(_LOOK).casefold().replace("μ", "u")
+    return _LOOSE.sub("", _COMMA.sub(".", plain))
 
 
 @dataclass(frozen=True)

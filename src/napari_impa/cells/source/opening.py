@@ -16,6 +16,7 @@ from napari_impa.cells.layouts.additions.corrected import with_illumination
 from napari_impa.cells.layouts.additions.file_stacks import unstacked
 from napari_impa.cells.layouts.plate_field import PlateField
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP, with_plate_map
+from napari_impa.cells.plate_maps.units import with_doses_as_numbers
 from napari_impa.cells.readers import StackError
 from napari_impa.cells.source.differences import (
     are_others,
@@ -88,6 +89,8 @@ def open_source(
         listing, report = with_plate_map(Listing([], cells.table, {}, ".cells"), path.parent, choice)
         return replace(source, table=listing.table, notes=(*source.notes, *listing.notes), plate_map=report)
     listing, report = with_plate_map(list_source(path, choice), path if path.is_dir() else path.parent, choice)
+    table, notes = with_doses_as_numbers(listing.table)
+    listing = replace(listing, table=table, notes=(*listing.notes, *notes))
     if not listing.entries:
         raise SourceError(f"{path} names no image (found by {listing.layout}); fill its table in, or remove it.")
     rows = _sampled(len(listing.entries))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.sheets.typed_table import read_table
+from napari_impa.cells.tables import shortest
 from napari_impa.errors import ConditionError, SourceError
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_impa.cells.sheets.typed_table import read_table
 from napari_impa.cells.store import condition_names, shortest
-from napari_impa.cells.tables import guess_control, guess_labels, read_table
+from napari_impa.cells.tables import guess_control, guess_labels
 from napari_impa.cells.words import MODALITY, SMILES, Task
 from napari_impa.engine.describing import BY_SMILES
 from napari_impa.engine.describing.description import Description, Vector

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.sheets.typed_table import read_table
+from napari_impa.cells.tables import shortest
 from napari_impa.cells.words import CONDITION, DOSE, SMILES, TREATMENT, Word
 from napari_impa.engine.describing.fingerprint import read_molecule
 from napari_impa.engine.describing.new_condition import NewCondition

@@ -11,7 +11,8 @@ from napari_impa.cells.layouts.entry import Listing
 from napari_impa.cells.layouts.layout import Fit, FolderLayout, SourceFiles
 from napari_impa.cells.layouts.planes import PlatePlanes, plate_listing
 from napari_impa.cells.layouts.plate_field import PlaneFile
-from napari_impa.cells.tables import read_table, shortest
+from napari_impa.cells.sheets.typed_table import read_table
+from napari_impa.cells.tables import shortest
 from napari_impa.cells.wells import well_name
 
 _NAME = re.compile(r"(?P<well>[A-P]\d{2}|A[A-F]\d{2})_s(?P<site>\d+)_w(?P<channel>\d+)\.(?:png|tiff?|jpe?g)")
