@@ -203,7 +203,7 @@ def test_blank_fields_are_counted_and_all_blank_is_an_error(screen: Path, value:
     np.save(screen / "f1.npy", np.full((2, 80, 120), value, np.float32))
     cells = crop_source(screen, size=16, segment=segment, channels=NAMES)
     assert cells.history["blank_fields"] == ["f1.npy"]
-    assert crop_summary(cells).endswith("; 1 field gave no cell.")
+    assert crop_summary(cells).endswith("; 1 field gave no cell (f1.npy).")
     assert np.isfinite(cells.pixels).all()
     for i in range(4):
         np.save(screen / f"f{i}.npy", np.full((2, 80, 120), value, np.float32))

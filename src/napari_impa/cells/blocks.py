@@ -24,6 +24,8 @@ from napari_impa.workers import Workers, cores
 BLOCK = 256
 """Crops read before they are written."""
 
+_ON_NOTHING, _FEWEST_LABELS = 0.3, 3  # share of a field's labels from which it is said, and how many there must be
+
 FEW_FIELDS = 8
 """Fields that one process has cut before others would have started."""
 
@@ -38,6 +40,7 @@ class LeftOut:
     fields_without_cells: list[str] = field(default_factory=list)
     fields_smaller_than_crops: list[str] = field(default_factory=list)
     fields_like_labels: list[str] = field(default_factory=list)
+    masks_on_nothing: list[str] = field(default_factory=list)
 
     def so_far(self, done: int) -> dict[str, Any]:
         """What one that goes on behind so many fields or crops has to know."""
@@ -116,6 +119,26 @@ def _is_blank(pixels: NDArray[Any]) -> bool:
     return finite.size == 0 or bool(finite.min() == finite.max())
 
 
+def _share_on_nothing(pixels: NDArray[Any], labels: NDArray[Any]) -> float:
+    """The share of labels (H, W) that lie where no channel (C, H, W) shows more than the ground around all of them.
+
+    Labels of an image differ from its ground in brightness or texture, those of another one, or turned ones, do not.
+    """
+    pixels, labels = np.nan_to_num(pixels[:, ::2, ::2].astype(np.float32)), labels[::2, ::2]
+    inside = labels > 0
+    objects, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)[1:]
+    if len(counts) < _FEWEST_LABELS or inside.all():
+        return 0.0
+    nothing = np.ones(len(counts), bool)
+    for channel in pixels:
+        ground = np.median(channel[~inside])
+        spread = 1.5 * 1.4826 * np.median(np.abs(channel[~inside] - ground))
+        means = np.bincount(objects, channel[inside]) / counts
+        variances = np.bincount(objects, (channel[inside] - means[objects]) ** 2) / counts
+        nothing &= (np.abs(means - ground) <= spread) & (variances <= spread**2)
+    return float(nothing.mean())
+
+
 def _is_even(pixels: NDArray[Any]) -> bool:
     """Whether what stands out of a channel (H, W) is even from pixel to pixel, as labels are and no image is."""
     there = pixels > pixels.min()
@@ -186,6 +209,8 @@ def cut_field(source: Source, row: int, cutting: Cutting) -> tuple[CellsBlock | 
     left_out = LeftOut(crops.left_out, int((~good).sum()))
     if not cutting.method.takes_masks and _is_even(site.pixels[source.nuclei_channel(cutting.nuclei_channel)]):
         left_out.fields_like_labels.append(site.name)
+    if cutting.method.takes_masks and _share_on_nothing(site.pixels, labels) >= _ON_NOTHING:
+        left_out.masks_on_nothing.append(site.name)
     if not good.any():
         return None, left_out
     place = crops.table[good]

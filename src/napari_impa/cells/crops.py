@@ -52,6 +52,51 @@ def nucleus_centres(labels: NDArray[Any]) -> pd.DataFrame:
     return pd.DataFrame({"y": rounded[:, 0], "x": rounded[:, 1], "label": found.astype(int)})
 
 
+def parted(labels: NDArray[Any]) -> NDArray[Any]:
+    """Give objects that share one number, and lie apart, a number each: the same labels (H, W) where there are none.
+
+    So it is where numbers above 255 began anew, where tiles were put together, or where someone painted on with the
+    number before. Parts of which one has less than a quarter of the other's area, or that lie nearer than half a
+    diameter, are of one nucleus.
+    """
+    labels = np.asarray(labels)
+    if not labels.any():
+        return labels
+    numbers = np.maximum(labels, 0).astype(np.int64)
+    if numbers.max() > numbers.size:  # as of tracks; the objects are found by small ones
+        numbers = np.unique(np.append(0, numbers), return_inverse=True)[1][1:].reshape(labels.shape)
+    areas, changed, free = np.bincount(numbers.ravel()), labels, int(labels.max()) + 1
+    for number, place in enumerate(ndi.find_objects(numbers), 1):
+        if place is None or max(one.stop - one.start for one in place) < 2 * _diameter(areas[number]):
+            continue
+        parts, count = ndi.label(numbers[place] == number, np.ones((3, 3)))
+        if count < 2:
+            continue
+        sizes = np.bincount(parts.ravel())[1:]
+        centres = np.asarray(ndi.center_of_mass(parts > 0, parts, np.arange(1, count + 1)))
+        objects: dict[int, int] = {}  # the largest part of each, and its number; that of the first stays
+        for part in np.argsort(-sizes, kind="stable"):
+            far = [
+                np.hypot(*(centres[part] - centres[one])) > 0.75 * (_diameter(sizes[part]) + _diameter(sizes[one]))
+                for one in objects
+            ]
+            if all(far) and (not objects or sizes[part] > sizes.max() / 4):
+                objects[part] = free if objects else 0
+                free += bool(objects[part])
+            elif not all(far):
+                objects[part] = list(objects.values())[far.index(False)]
+        for part, new in objects.items():
+            if new and changed is labels:
+                changed = labels.astype(np.int64)
+            if new:
+                changed[place][parts == part + 1] = new
+    return changed
+
+
+def _diameter(area: NDArray[Any] | int) -> Any:
+    return 2 * np.sqrt(np.asarray(area) / np.pi)
+
+
 def fits(centres: ArrayLike, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
     """(n,) whether the crop of side `size` around each centre lies wholly inside a field of (H, W) pixels."""
     start = _starts(centres, size)
@@ -59,7 +104,7 @@ def fits(centres: ArrayLike, shape: tuple[int, int], size: int) -> NDArray[np.bo
 
 
 def cut(pixels: NDArray[Any], labels: NDArray[Any], size: int, *, border: Border = "skip") -> Cut:
-    """Cut one crop around the centroid of every nucleus.
+    """Cut one crop around the centroid of every nucleus; those that share a number are `parted`.
 
     Parameters
     ----------
@@ -83,7 +128,7 @@ def cut(pixels: NDArray[Any], labels: NDArray[Any], size: int, *, border: Border
         raise CellsError(
             f"A mask of {labels.shape} pixels does not fit a field of {pixels.shape[1:]}; give the field's own."
         )
-    table = nucleus_centres(labels)
+    table = nucleus_centres(parted(labels))
     left_out = 0
     if border == "skip":
         _check_size(pixels, size)

@@ -55,6 +55,7 @@ _LEFT_OUT = {
     "blank_fields": "",
     "fields_without_cells": "",
     "fields_like_labels": "",
+    "masks_on_nothing": "",
 }
 """What `history` says of what was left out, in words where they are a count."""
 
@@ -308,8 +309,14 @@ def crop_summary(cells: Cells) -> str:
             f"; {len(labels):,} look{'s' * (len(labels) == 1)} like labels and not like an image ({labels[0]}): name "
             "masks after their image (a_masks.tif of a.tif)"
         )
-    empty = len(facts.get("blank_fields", ())) + len(facts.get("fields_without_cells", ()))
-    return text + (f"; {empty:,} field{'s' * (empty != 1)} gave no cell" if empty else "") + "."
+    if others := facts.get("masks_on_nothing", ()):
+        text += (
+            f"; the masks of {len(others):,} field{'s' * (len(others) != 1)} ({others[0]}) lie where the image shows "
+            "nothing, as those of another image, or turned ones, do"
+        )
+    empty = [*facts.get("blank_fields", ()), *facts.get("fields_without_cells", ())]
+    text += f"; {len(empty):,} field{'s' * (len(empty) != 1)} gave no cell ({empty[0]})" if empty else ""
+    return text + "."
 
 
 def _labelling(

@@ -18,6 +18,9 @@ WHATEVER_IS_DONE = frozenset(
 )
 """Kinds of concerns that matter whatever the cells are used for; the others are about a training."""
 
+MOST_FIELDS = 120
+"""Fields up to which each is compared with the others."""
+
 
 def cells_concerns(cells: Cells) -> tuple[Concern, ...]:
     """What is doubtful whatever is done with cells, the gravest first; every command says it."""
@@ -55,10 +58,14 @@ def training_concerns(
     if cells.label:
         found = table_concerns(table, cells.label, control, held, size=cells.size)
         names = condition_names(table, cells.label, control)
-    some = np.array(rows_to_compare(names, plates, own), np.intp)
+    fields = table["field"].astype(str).to_numpy(object) if "field" in table.columns else None
+    if fields is not None and not 1 < len(set(fields)) <= MOST_FIELDS:
+        fields = None
+    together = fields if fields is not None else plates if plates is not None else names
+    some = np.array(rows_to_compare(names, together, own), np.intp)
     pixels = read_pixels(cells.pixels, rows[some])
     of_plate = None if plates is None else plates[some]
     of_condition = names[some] if cells.label else None
-    return ranked(
-        (*found, *pixel_concerns(pixels, cells.channels, of_plate, of_condition, control=own, plate=plate or "plate"))
-    )
+    of_field = None if fields is None else fields[some]
+    seen = pixel_concerns(pixels, cells.channels, of_plate, of_condition, of_field, control=own, plate=plate or "plate")
+    return ranked((*found, *seen))

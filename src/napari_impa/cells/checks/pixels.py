@@ -39,6 +39,7 @@ def pixel_concerns(
     channels: Sequence[str],
     plates: NDArray[np.object_] | None = None,
     conditions: NDArray[np.object_] | None = None,
+    fields: NDArray[np.object_] | None = None,
     *,
     control: str | None = None,
     plate: str = "plate",
@@ -51,7 +52,7 @@ def pixel_concerns(
         (n, C, S, S) in the camera's own units and type.
     channels
         C names.
-    plates, conditions
+    plates, conditions, fields
         (n,) of each; None where they are not known.
     control
         The control's name: plates are compared on their controls where all have enough.
@@ -68,7 +69,10 @@ def pixel_concerns(
         found.append(Concern("saturated", _saturated(bright)))
     if conditions is not None:
         found += _repeated(pixels, conditions)
-    for groups, what in ((plates, f"{plate} "), (conditions, "")):
+    found += _same_channels(pixels, channels)
+    for groups, what in ((plates, f"{plate} "), (conditions, ""), (fields, "field ")):
+        if groups is not None and not any(one.kind == "empty" for one in found):
+            found += _one_valued(pixels, channels, groups, what)
         if groups is not None and not any(one.kind == "brightness" for one in found):
             found += other_brightness(pixels, groups, what)
     swaps: list[Swap] = []
@@ -120,12 +124,48 @@ def other_brightness(pixels: NDArray[np.generic], groups: NDArray[np.object_], w
     return [
         Concern(
             "brightness",
-            f"{'On' if what else 'In'} {what}{name} all channels, their background too, are about "
+            f"{_in(what)}{name} all channels, their background too, are about "
             f"{max(factor, 1 / factor):.3g} times as {'bright' if factor > 1 else 'dark'} as in the others: "
             "another bit depth, scale or exposure; bring all images to one.",
         )
         for factor, name in found
     ]
+
+
+def _same_channels(pixels: NDArray[np.generic], channels: Sequence[str]) -> list[Concern]:
+    """Say which channels are the same to the bit in all cells, as those of grey images that were saved in colours."""
+    same = [
+        {channels[one], channels[other]}
+        for one, other in combinations(range(len(channels)), 2)
+        if np.array_equal(pixels[:, one], pixels[:, other]) and pixels[:, one].min() < pixels[:, one].max()
+    ]
+    if not same:
+        return []
+    names = [name for name in channels if name in set().union(*same)]
+    text = (
+        f"The channels {listed(names)} are the same to the bit: grey images that were saved in colours, or one file "
+        "taken for two channels; save them in grey, or give the right files."
+    )
+    return [Concern("repeated", text)]
+
+
+def _one_valued(
+    pixels: NDArray[np.generic], channels: Sequence[str], groups: NDArray[np.object_], what: str
+) -> list[Concern]:
+    """Say in which groups a channel has nothing but one value, which it has not in the others: no image of it."""
+    names = [name for name in sorted(set(groups)) if np.sum(groups == name) >= _FEWEST_BRIGHT]
+    found = []
+    for number, channel in enumerate(channels):
+        flat = pixels[:, number].reshape(len(pixels), -1)
+        bare = flat.min(axis=1) == flat.max(axis=1)
+        without = [name for name in names if bare[groups == name].all()]
+        if without and not bare.all():
+            text = (
+                f"{_in(what)}{listed(without)} the channel {channel} is one value all over, and an "
+                "image in the others: bring what was not imaged or not exported, or leave these out."
+            )
+            found.append(Concern("empty", text))
+    return found
 
 
 def _repeated(pixels: NDArray[np.generic], conditions: NDArray[np.object_]) -> list[Concern]:
@@ -282,11 +322,15 @@ def _controls(
 
 
 def _swapped(swap: Swap, channels: Sequence[str], what: str, groups: int) -> str:
-    where = f"{'On' if what else 'In'} {what}{swap.group}" + (" compared with the other" if groups == 2 else "")
+    where = f"{_in(what)}{swap.group}" + (" compared with the other" if groups == 2 else "")
     return (
         f"{where}, the channels {channels[swap.first]} and {channels[swap.second]} look exchanged: "
         "check the order of the channels in these files."
     )
+
+
+def _in(what: str) -> str:
+    return f"{'In' if what in ('', 'field ') else 'On'} {what}"
 
 
 def _saturated(shares: Mapping[str, float]) -> str:

@@ -73,7 +73,7 @@ class SourceEntry:
             if image.pixels.shape != first.pixels.shape or image.pixels.dtype != first.pixels.dtype:
                 raise SourceError(f"{file} and {self.files[0]} are channels of one field but differ in size or type.")
         names = tuple(image.channels[0] for image in images)
-        return Image(np.concatenate([image.pixels for image in images]), names, first.pixel_size)
+        return Image(np.concatenate([image.pixels for image in images]), names, first.pixel_size, doubt=first.doubt)
 
 
 NO_IMAGE = "no image that can be read"

@@ -30,14 +30,26 @@ def _flat(source: SourceFiles, choice: LayoutChoice) -> Listing:
 
 
 def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> Listing:
-    joined = joined_channels(source, images)
+    made_of = _made_of_others(images)
+    joined = joined_channels(source, [file for file in images if file not in made_of])
     table = pd.DataFrame(index=range(len(joined.entries)))
     if layout is SUBFOLDERS:
         table["condition"] = [source.folder(entry.files[0])[0] for entry in joined.entries]
     skipped = dict.fromkeys(source.apple_doubles, APPLE_DOUBLE)
-    skipped |= passed_over(source.files, joined.entries) | joined.skipped
+    skipped |= passed_over(source.files, joined.entries) | joined.skipped | made_of
     notes = (*joined.notes, *_numbered(source, [entry.files[0] for entry in joined.entries]))
     return Listing(joined.entries, table, skipped, layout.title, joined.channels, notes=notes)
+
+
+def _made_of_others(images: list[Path]) -> dict[Path, str]:
+    """The images that by their names are thumbnails or overlays of others beside them, and what is said of them."""
+    stems = {(file.parent, file.stem.casefold()) for file in images}
+    named = ((file, found) for file in images if (found := _MADE.fullmatch(file.stem)))
+    return {
+        file: f"made of another image by its name ({found['what'].lower()})"
+        for file, found in named
+        if (file.parent, found["image"].casefold()) in stems
+    }
 
 
 def _numbered(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:
@@ -64,6 +76,7 @@ def _numbered(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:
     )
 
 
+_MADE = re.compile(r"(?P<image>.+?)[ _.-]+(?P<what>thumb(?:nail)?s?|previews?|overlays?|outlines?)", re.IGNORECASE)
 _PLANE = re.compile(r"(?<![A-Za-z0-9])(z|t|time|plane|slice)[ _-]?\d{1,4}(?![A-Za-z0-9])", re.IGNORECASE)
 
 SUBFOLDERS = FolderLayout("subfolders", "one subfolder a condition", _fits_subfolders, _subfolders)

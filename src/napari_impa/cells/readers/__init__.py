@@ -88,7 +88,20 @@ def read_image(path: str | Path, stack: StackChoice | None = None) -> Image:
         is said of what is read of it.
     """
     image = _read(Path(path), stack=stack)
+    _check_sign(image.pixels, path)
     return replace(image, pixels=as_camera(image.pixels))
+
+
+def _check_sign(pixels: NDArray[Any], path: str | Path) -> None:
+    """Refuse pixels that a camera wrote without a sign and that were read with one: the brightest became negative."""
+    if pixels.dtype.kind != "i" or pixels.dtype.itemsize > 2 or not pixels.size:
+        return
+    low, high, limits = int(pixels.min()), int(pixels.max()), np.iinfo(pixels.dtype)
+    if low < limits.min / 2 and high > limits.max / 2:
+        raise SourceError(
+            f"{path} goes from {low} to {high}, as an image without a sign does that was read with one, so that its "
+            f"brightest pixels are negative; save it as uint{8 * pixels.dtype.itemsize}."
+        )
 
 
 def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
@@ -101,7 +114,7 @@ def probe_image(path: str | Path, stack: StackChoice | None = None) -> Image:
     """
     image = _read(Path(path), header_only=True, stack=stack)
     blank = blank_image(image.pixels.shape, image.pixels.dtype, image.channels, image.pixel_size)
-    return replace(blank, bare_pages=image.bare_pages)
+    return replace(blank, bare_pages=image.bare_pages, doubt=image.doubt)
 
 
 def read_masks(path: str | Path) -> Image:

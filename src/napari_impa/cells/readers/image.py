@@ -43,13 +43,15 @@ def check_inflated(path: Path, pixel_bytes: int) -> None:
 class Image:
     """One image file: pixels (C, H, W), channel names ("" where the file gives none), pixel size in µm or None.
 
-    `bare_pages` says that the channels are pages of which the file does not say what they are.
+    `bare_pages` says that the channels are pages of which the file does not say what they are; `doubt` what is odd
+    about what it says of its pixels, as the end of a sentence.
     """
 
     pixels: NDArray[Any]
     channels: tuple[str, ...]
     pixel_size: float | None = None
     bare_pages: bool = False
+    doubt: str = ""
 
 
 def as_camera(pixels: NDArray[Any]) -> NDArray[Any]:

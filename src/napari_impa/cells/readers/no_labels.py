@@ -13,6 +13,7 @@ from napari_impa.errors import SourceError
 
 _FEW = 100  # pixels that say too little
 _PART = 1 << 22  # numbers counted at a time, or as many as there are kinds of them
+_HOLLOW = 2  # so many times as large when filled, objects are outlines
 _FEW_CLASSES, _PARTS = 10, 3  # so few numbers, each in so many parts on average, are classes
 
 
@@ -60,6 +61,8 @@ def check_objects(plane: NDArray[np.int32], path: str | Path) -> int:
             f"{path} is no label image: most neighbouring pixels have other numbers, as in a picture of intensities or "
             "probabilities; save the labels."
         )
+    if len(values) == 1 and ndimage.binary_fill_holes(there).sum() > _HOLLOW * there.sum():
+        raise SourceError(f"{path} is no label image: it holds outlines and not areas; fill them, or save the labels.")
     if 2 <= len(values) <= _FEW_CLASSES:
         parts = sum(int(ndimage.label(plane == value)[1]) for value in values)
         if parts >= _PARTS * len(values):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_impa.cells.readers.image import MAX_CHANNELS, Image, ImageReader, by_shape, check_inflated
 from napari_impa.cells.readers.ome_sets import own_part
 from napari_impa.cells.readers.stacks import StackChoice, StackError
-from napari_impa.cells.readers.tiff_metadata import tiff_metadata
+from napari_impa.cells.readers.tiff_metadata import doubt_of, tiff_metadata
 from napari_impa.cells.readers.tiff_pages import check_described, check_pages
 from napari_impa.errors import SourceError
 
@@ -51,9 +51,9 @@ def _read_tiff(path: Path, header_only: bool, stack: StackChoice | None = None) 
         names, pixel_size = tiff_metadata(tiff, page, shape[0])
         # 16-bit stacks of three channels are mostly written as RGB by accident
         if page.photometric == tifffile.PHOTOMETRIC.RGB and pixels.dtype == np.uint8 and not any(names):
-            names = ("red", "green", "blue")[: len(pixels)]
+            names = (*("red", "green", "blue")[: len(pixels)], *("",) * (len(pixels) - 3))
         bare = len(pixels) > 1 and not any(names) and not set(series.axes).isdisjoint("IQ")
-        return Image(pixels, names[: len(pixels)], pixel_size, bare)
+        return Image(pixels, names[: len(pixels)], pixel_size, bare, doubt_of(tiff, page, pixel_size))
 
 
 @contextmanager

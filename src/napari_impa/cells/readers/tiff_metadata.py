@@ -15,6 +15,7 @@ _MICROMETRES = {
     "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
     "\\u00b5m": 1.0, "nm": 1e-3, "nanometer": 1e-3, "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4,
 }  # fmt: skip
+_SQUARE = 0.02  # more than the rounding of what says both sides
 _PLAUSIBLE = (0.005, 50.0)  # µm; outside it a TIFF resolution is meant for printing (72 dpi is 353 µm)
 
 
@@ -35,6 +36,40 @@ def tiff_metadata(tiff: tifffile.TiffFile, page: Any, count: int) -> tuple[tuple
     unit = {2: 25400.0, 3: 1e4}.get(int(_tag(page, "ResolutionUnit") or 0))
     size = float(f"{unit / per_unit:.6g}") if unit and per_unit else 0.0  # a TIFF keeps it as a fraction
     return ("",) * count, size if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1] else None
+
+
+def doubt_of(tiff: tifffile.TiffFile, page: Any, pixel_size: float | None) -> str:
+    """What is odd about what a file says of its pixels, as the end of a sentence; empty where nothing is."""
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return "says that its smallest value is white (MinIsWhite); where its nuclei are dark, invert it"
+    if pixel_size is None:
+        return ""
+    if not _PLAUSIBLE[0] <= pixel_size <= _PLAUSIBLE[1]:
+        return f"says that a pixel is {pixel_size:.4g} µm wide, which no image of cells has; correct its unit"
+    height = pixel_size * _height_by_width(tiff, page)
+    if abs(height / pixel_size - 1) > _SQUARE:
+        return f"has pixels {pixel_size:.4g} µm wide and {height:.4g} µm high; resample it, so that they are squares"
+    return ""
+
+
+def _height_by_width(tiff: tifffile.TiffFile, page: Any) -> float:
+    """How much higher than wide pixels are; 1 where the file does not say."""
+    try:
+        if tiff.is_ome and tiff.ome_metadata:
+            pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
+            assert pixels is not None, "it has a pixel size"
+            width, height = (
+                float(pixels.get(f"PhysicalSize{axis}", "nan"))
+                * _MICROMETRES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm").lower(), np.nan)
+                for axis in "XY"
+            )
+            ratio = height / width
+        else:
+            (x, by_x), (y, by_y) = _tag(page, "XResolution"), _tag(page, "YResolution")
+            ratio = x / by_x / (y / by_y)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 1.0
+    return ratio if np.isfinite(ratio) and ratio > 0 else 1.0
 
 
 def _metaseries_metadata(description: str) -> tuple[tuple[str, ...], float | None]:

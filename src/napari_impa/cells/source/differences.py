@@ -68,6 +68,27 @@ def unnamed(images: Sequence[Image]) -> tuple[str, ...]:
     )
 
 
+def doubts(files: Sequence[Path], images: Sequence[Image]) -> tuple[str, ...]:
+    """Say what is odd about what images say of their pixels, each thing once."""
+    said: dict[str, list[Path]] = {}
+    for file, image in zip(files, images, strict=True):
+        if image.doubt:
+            said.setdefault(image.doubt, []).append(file)
+    return tuple(
+        f"{of[0].name}{f' ({len(of)} of {len(images)} images looked at)' * (len(of) > 1)} {doubt}."
+        for doubt, of in said.items()
+    )
+
+
+def other_scale(given: float, said: float, by: str) -> tuple[str, ...]:
+    """Say that a table gives another pixel size than the images."""
+    if abs(given / said - 1) <= _OTHER_SCALE:
+        return ()
+    return (
+        f"Pixels are {given:.4g} µm by {by}, which is taken, and {said:.4g} µm by the images: make sure what is right.",
+    )
+
+
 def other_names(one: Path, ours: Sequence[str], other: Path, theirs: Sequence[str]) -> str:
     """Say that two images name other channels."""
     return (

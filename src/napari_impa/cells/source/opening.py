@@ -20,8 +20,10 @@ from napari_impa.cells.plate_maps.units import with_doses_as_numbers
 from napari_impa.cells.readers import StackError
 from napari_impa.cells.source.differences import (
     are_others,
+    doubts,
     other_channels,
     other_names,
+    other_scale,
     other_sizes,
     other_type,
     unnamed,
@@ -123,6 +125,9 @@ def open_source(
         notes = (*notes, _of_pages(listing.entries[0].files[0], len(first.pixels)))
     if channels is None and listing.channels is None:
         notes = (*notes, *unnamed(images))
+    notes = (*notes, *doubts([listing.entries[row].files[0] for row in rows], images))
+    if listing.pixel_size and first.pixel_size:
+        notes = (*notes, *other_scale(listing.pixel_size, first.pixel_size, listing.layout))
     sides = sorted({image.pixels.shape[1:] for image in images})
     if kind is None:
         masked = any(entry.masks for entry in listing.entries)

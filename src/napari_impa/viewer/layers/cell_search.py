@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import cut_at, fits, nucleus_centres
+from napari_impa.cells.crops import cut_at, fits, nucleus_centres, parted
 from napari_impa.cells.store import Cells
 from napari_impa.cells.tables import condition_names, shortest
 from napari_impa.errors import CellsError, ModelError
@@ -141,7 +141,7 @@ def _candidates(
         table = pd.DataFrame({"y": at[inside, 0], "x": at[inside, 1], "label": numbers})
         return None, table.assign(area=np.inf)
     if method == LABELS:
-        labels = _labels(mask, layers, window, step)
+        labels = parted(_labels(mask, layers, window, step))
     else:
         from napari_impa.cells.segmenters import as_segmenter
 
