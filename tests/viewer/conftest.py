@@ -87,6 +87,22 @@ def stepped_aside_for() -> Iterator[list[Any]]:
     holder.told.clear()
 
 
+@pytest.fixture
+def other_dock() -> Any:
+    """A dock that is told which cells are chosen in others."""
+    from napari_impa.viewer.layers.chosen_cells import follow_chosen
+
+    class Follower:
+        def __init__(self) -> None:
+            self.told: list[Any] = []
+            follow_chosen(self.light)
+
+        def light(self, chosen: Any) -> None:
+            self.told.append(chosen)
+
+    return Follower()
+
+
 @pytest.fixture(autouse=True)
 def docks_as_they_come() -> Iterator[None]:
     """Forget what a Perturb dock was set to when a test closed it."""

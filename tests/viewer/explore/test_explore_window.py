@@ -14,6 +14,7 @@ from napari.layers import Layer
 from napari_impa.viewer.entry.samples import simulated_screen
 from napari_impa.viewer.explore.dock import FOLDER, ExploreDock
 from napari_impa.viewer.explore.map_plot import CHOSEN, PALETTE, coded
+from napari_impa.viewer.layers.chosen_cells import ChosenCells, tell_chosen
 from napari_impa.viewer.layers.sources import MADE_BY
 
 Settle = Callable[..., None]
@@ -77,7 +78,7 @@ def test_a_folder_is_explored_ranked_and_asked(
     assert pd.read_csv(tmp_path / "s.csv")["likeness"].is_monotonic_decreasing
 
 
-def test_the_map_and_the_field_light_each_other_up(dock: ExploreDock, settle: Settle) -> None:
+def test_the_map_and_the_field_light_each_other_up(dock: ExploreDock, settle: Settle, other_dock: Any) -> None:
     for data in simulated_screen(size=256):
         dock.viewer.add_layer(Layer.create(*data))
     settle(lambda: dock.explore.button.isEnabled())
@@ -90,6 +91,11 @@ def test_the_map_and_the_field_light_each_other_up(dock: ExploreDock, settle: Se
     points.all.selected_data = {1, 3}
     assert list(session.chosen) == [1, 3]
     np.testing.assert_allclose(np.column_stack(dock.map.plot._chosen.getData()), session.map.cells[[1, 3]], rtol=1e-6)
+    dock.map.plot.lassoed.emit(np.array([0, 2]))
+    assert list(other_dock.told[-1].rows_in(session.explored.found)) == [0, 2]
+    tell_chosen(ChosenCells.of(session.explored.found, np.array([1, 3])), other_dock)
+    assert list(session.chosen) == [1, 3]
+    np.testing.assert_array_equal(points.chosen.data, points.all.data[[1, 3]])
     table = session.explored.cells.table
     np.testing.assert_array_equal(points.all.data[:, -2:], table[["y", "x"]])
     dock.viewer.window.remove_dock_widget(dock.parent())

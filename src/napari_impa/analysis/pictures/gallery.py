@@ -6,7 +6,7 @@ Only what is in sight is drawn, and what was drawn is kept, so that thousands of
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -30,6 +30,8 @@ USUAL = 84
 LEAST = 12
 _MOST_KEPT = 3000
 _TEXT, _SMALL = 15, 12
+LIT = (255, 61, 245)
+"""Frame of cells that were chosen, also on a map; the one in sight has another."""
 _WHITE, _DIM, _EMPTY, _CHOSEN = (235, 235, 235), (150, 150, 150), (28, 28, 28), (255, 212, 59)
 
 
@@ -115,6 +117,8 @@ class Gallery:
         How many pixels it is scrolled down.
     chosen
         Row of the cell that is marked, or None.
+    lit
+        Rows of the cells that were chosen together.
     ordered
         In words, how the cells are ordered.
     """
@@ -135,6 +139,7 @@ class Gallery:
         self.order: NDArray[np.intp] = np.arange(len(self))
         self.columns, self.apart, self.offset, self.ordered = 0, False, 0, ""
         self.chosen: int | None = None
+        self.lit: frozenset[int] = frozenset()
         self._tiles: OrderedDict[tuple[int, int, bool], ColourImage] = OrderedDict()
         self._strips: dict[str, tuple[tuple[Any, ...], ColourImage]] = {}
 
@@ -177,6 +182,14 @@ class Gallery:
             top = int(at[0]) // layout.columns * (layout.height + GAP)
             self.scroll(min(max(self.offset, top + layout.height - self.room), top))
 
+    def light(self, rows: Iterable[int]) -> None:
+        """Frame cells that were chosen together, and scroll to the first of them where none is in sight."""
+        self.lit = frozenset(map(int, rows))
+        standing = [int(row) for row in self.order if int(row) in self.lit]
+        if standing and self.lit.isdisjoint(map(int, self.in_sight())):
+            layout, at = self.layout, int(np.flatnonzero(self.order == standing[0])[0])
+            self.scroll(at // layout.columns * (layout.height + GAP))
+
     def in_sight(self) -> NDArray[np.intp]:
         """Rows of the cells in sight, as they stand."""
         layout = self.layout
@@ -217,8 +230,10 @@ class Gallery:
             line, column = divmod(number, layout.columns)
             top, left = (first + line) * pitch - self.offset, LEFT + column * (layout.width + GAP)
             self._paste(canvas, self._tile(int(row), layout), top, left)
+            if row in self.lit:
+                self._frame(canvas, top, left, layout, LIT)
             if row == self.chosen:
-                self._frame(canvas, top, left, layout)
+                self._frame(canvas, top, left, layout, _CHOSEN, 2 * (row in self.lit))
             if column == 0:
                 for at, part in enumerate(self.rows if self._labelled(layout) else ()):
                     side = _upright(part.title, layout.side)
@@ -329,14 +344,24 @@ class Gallery:
                 above : height - below, :right
             ]
 
-    def _frame(self, canvas: ColourImage, top: int, left: int, layout: GalleryLayout) -> None:
-        frame = np.full((1, 1, 3), _CHOSEN, np.uint8)
-        width, height = layout.width + 6, layout.height + 6
+    def _frame(
+        self,
+        canvas: ColourImage,
+        top: int,
+        left: int,
+        layout: GalleryLayout,
+        colour: Sequence[int],
+        within: int = 0,
+    ) -> None:
+        """Frame a cell, some pixels within the usual frame where it has another already."""
+        frame = np.full((1, 1, 3), colour, np.uint8)
+        out = 3 - within
+        width, height = layout.width + 2 * out, layout.height + 2 * out
         for y, x, h, w in (
-            (-3, -3, 2, width),
-            (height - 5, -3, 2, width),
-            (-3, -3, height, 2),
-            (-3, width - 5, height, 2),
+            (-out, -out, 2, width),
+            (height - out - 2, -out, 2, width),
+            (-out, -out, height, 2),
+            (-out, width - out - 2, height, 2),
         ):
             self._paste(canvas, np.broadcast_to(frame, (h, w, 3)), top + y, left + x)
 

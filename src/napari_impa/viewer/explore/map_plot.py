@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor
 
+from napari_impa.analysis.pictures.gallery import LIT
 from napari_impa.viewer.kit.texts import rich
 
 PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
@@ -20,7 +21,7 @@ PALETTE = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f
 SHADES = 64
 """Steps of a colour scale."""
 
-CHOSEN = "#ff3df5"
+CHOSEN = "#{:02x}{:02x}{:02x}".format(*LIT)
 """Cells that were chosen, here and in the field."""
 
 

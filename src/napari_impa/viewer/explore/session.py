@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_impa.viewer.explore.explored_cells import ExploredCells, lay_out
 from napari_impa.viewer.explore.field_points import FieldPoints
 from napari_impa.viewer.kit.jobs import Latest
+from napari_impa.viewer.layers.chosen_cells import ChosenCells, follow_chosen, tell_chosen
 from napari_impa.viewer.library.models import Loaded, load
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class ExploreSession(QObject):
         for latest in (self._loading, self._laying):
             latest.failed.connect(self.failed)
             latest.idle.connect(self._say_busy)
+        follow_chosen(self._on_chosen_elsewhere)
 
     @property
     def busy(self) -> bool:
@@ -85,7 +87,16 @@ class ExploreSession(QObject):
             self._say_busy()
 
     def choose(self, rows: NDArray[np.intp]) -> None:
-        """Choose cells, which then light up on the map and in the field."""
+        """Choose cells, which then light up on the map, in the field and in the gallery."""
+        self._light(rows)
+        if self.explored is not None and self.explored.found is not None:
+            tell_chosen(ChosenCells.of(self.explored.found, rows), self)
+
+    def _on_chosen_elsewhere(self, chosen: ChosenCells) -> None:
+        if self.explored is not None and self.explored.found is not None:
+            self._light(chosen.rows_in(self.explored.found))
+
+    def _light(self, rows: NDArray[np.intp]) -> None:
         self.chosen = rows
         if self.points is not None:
             self.points.show(rows)

@@ -14,6 +14,7 @@ from napari_impa.viewer.kit.canvas import tell_of_layers
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.layers.cell_choice import CellChoice
 from napari_impa.viewer.layers.cell_search import find_cells
+from napari_impa.viewer.layers.chosen_cells import ChosenCells, follow_chosen, tell_chosen
 from napari_impa.viewer.layers.found_cells import Found
 from napari_impa.viewer.layers.outlines import Outlines
 from napari_impa.viewer.layers.sources import Look, is_source
@@ -76,13 +77,15 @@ class PerturbSession(QObject):
         self.loaded: Loaded | None = None
         self.found: Found | None = None
         self.request: Request | None = None
-        self._stage = ViewStage(viewer, ViewActs(self.show_cell, self.leave_out_cell, self.undo_leaving_out))
+        acts = ViewActs(self.show_cell, self.leave_out_cell, self.undo_leaving_out, self.choose_cells)
+        self._stage = ViewStage(viewer, acts)
         self.result: Predicted | None = None
         self.further: dict[type[View], Any] = {}
         self.everything: Found | None = None
         self.kept = np.zeros(0, bool)
         self._kept_before: list[NDArray[np.bool_]] = []
         self.cell = 0
+        self.chosen = np.empty(0, np.intp)
         self._choice: CellChoice | None = None
         self._encoded: EncodedCells | None = None
         self._all_encoded: EncodedCells | None = None
@@ -104,6 +107,7 @@ class PerturbSession(QObject):
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.inserted.connect(self._on_inserted)
         tell_of_layers(self.make_room)
+        follow_chosen(self._on_chosen_elsewhere)
 
     # ---- what can be set --------------------------------------------------------------------------------------------
 
@@ -152,6 +156,12 @@ class PerturbSession(QObject):
             return
         self._stage.show_cell(row)
         self._on_cell(row)
+
+    def choose_cells(self, rows: NDArray[np.intp]) -> None:
+        """Choose rows of `found`, which light up in other docks, too."""
+        self.chosen = rows
+        if self.found is not None:
+            tell_chosen(ChosenCells.of(self.found, rows), self)
 
     def leave_out(self, candidate: int, out: bool = True) -> None:
         """Leave a cell out, or take it in again, without encoding the others again.
@@ -391,6 +401,12 @@ class PerturbSession(QObject):
                 self._outlines.mark(row)
             self.cell_changed.emit(row)
 
+    def _on_chosen_elsewhere(self, chosen: ChosenCells) -> None:
+        if self.found is not None:
+            self.chosen = chosen.rows_in(self.found)
+            if self.view is not None:
+                self.view.light(self.chosen)
+
     # ---- layers -----------------------------------------------------------------------------------------------------
 
     def _open_view(self, request: Request) -> View | None:
@@ -401,6 +417,7 @@ class PerturbSession(QObject):
         view, row = self.view, self.cell
         opened = self._stage.open(request, self._encoded, sources, row)
         if opened is not view:
+            opened.light(self.chosen)
             self.cell = row  # while layers come and go, napari's slider passes other rows
         return opened
 
@@ -419,7 +436,7 @@ class PerturbSession(QObject):
             self._outlines.close()
         had = self.found is not None
         self._outlines = self.found = self.everything = self._encoded = self._all_encoded = None
-        self.result, self.further = None, {}
+        self.result, self.further, self.chosen = None, {}, np.empty(0, np.intp)
         if had and tell:
             self.cells_changed.emit(None)
 

@@ -17,6 +17,7 @@ from napari_impa.analysis.pictures.gallery import HEAD, LEFT
 from napari_impa.analysis.pictures.gallery_order import AS_FOUND, MOST_CHANGED, change_vectors
 from napari_impa.viewer.entry.reader import read
 from napari_impa.viewer.entry.samples import simulated_screen
+from napari_impa.viewer.layers.chosen_cells import ChosenCells, tell_chosen
 from napari_impa.viewer.layers.sources import MADE_BY
 from napari_impa.viewer.perturb.dock import PerturbDock
 from napari_impa.viewer.perturb.views import VIEWS
@@ -95,6 +96,28 @@ def test_a_click_enlarges_a_cell_and_another_goes_back(viewer: ViewerModel, dock
     dock.cells.overview.cell_clicked.emit(int(view.gallery.order[-1]))
     assert view.gallery.chosen == view.gallery.order[-1]
     assert view.gallery.chosen in view.gallery.in_sight()
+
+
+def test_chosen_cells_light_up_here_and_in_other_docks(dock: PerturbDock, other_dock: Any) -> None:
+    view, session = dock.session.view, dock.session
+    first, second, third = (int(row) for row in view.gallery.order[:3])
+    for row in (first, second):
+        view.click(*middle_of(view, row), several=True)
+    assert view.enlarged is None
+    assert view.gallery.lit == {first, second} == set(other_dock.told[-1].rows_in(session.found))
+    view.click(*middle_of(view, first), several=True)
+    assert view.gallery.lit == {second}
+    view.click(*middle_of(view, second))  # is one of them
+    view.back()
+    assert view.gallery.lit == {second}
+    view.click(*middle_of(view, third))
+    assert view.gallery.lit == {third} == set(session.chosen)
+
+    fewer = session.found.taking(np.arange(len(session.found.cells)) != 0)
+    tell_chosen(ChosenCells.of(fewer, np.array([0, len(fewer.cells) - 1])), other_dock)
+    assert view.gallery.lit == {1, len(session.found.cells) - 1}
+    of_others = ChosenCells(frozenset({"other"}), other_dock.told[-1].at)
+    assert not len(of_others.rows_in(session.found))
 
 
 def test_shift_and_a_click_leave_a_cell_out_until_it_is_undone(dock: PerturbDock, settle: Settle) -> None:

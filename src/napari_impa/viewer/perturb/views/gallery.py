@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,10 @@ class GalleryView(View):
     """One layer, a colour picture as large as the canvas, that is drawn anew when something in sight changes."""
 
     title = "gallery"
-    tip = "As many cells as fit, each above what it becomes. Click one to enlarge it, Shift+click to leave it out."
+    tip = (
+        "As many cells as fit, each above what it becomes. Click one to enlarge it, Ctrl+click to choose several, "
+        "Shift+click to leave one out."
+    )
     controls = GalleryControls
     shows_cells = False
     alone = True
@@ -105,7 +108,9 @@ class GalleryView(View):
             interpolation2d="linear",
             metadata={MADE_BY: {}},
         )
-        self.layer.help = "Click a cell to enlarge it, Shift+click to leave it out (Ctrl+Z takes it in again)"
+        self.layer.help = (
+            "Click a cell to enlarge it, Ctrl+click to choose it, Shift+click to leave it out (Ctrl+Z: undo)"
+        )
         self.panes.show([self.layer], hide=hide, alone=True)
         viewer.layers.selection = {self.layer}
         self.layer.mouse_pan = self.layer.mouse_zoom = False
@@ -180,6 +185,11 @@ class GalleryView(View):
         self.gallery.bring_up(row)
         if self._enlarged is not None:
             self._enlarged = row
+        self.draw_soon()
+
+    def light(self, rows: NDArray[np.intp]) -> None:
+        """Frame cells that were chosen, here or in another dock."""
+        self.gallery.light(rows)
         self.draw_soon()
 
     def rows_first(self) -> tuple[int, ...]:
@@ -337,7 +347,7 @@ class GalleryView(View):
         if event.button != 1 or not self._shown:
             return
         pressed, began = np.array(event.pos, float), self.gallery.offset
-        with_shift, moved = "Shift" in event.modifiers, False
+        with_shift, several, moved = "Shift" in event.modifiers, "Control" in event.modifiers, False
         on_bar = self._at(event)[1] > self.gallery.size[1] - 14
         yield
         while event.type == "mouse_move":
@@ -350,20 +360,32 @@ class GalleryView(View):
                     self.draw_soon()
             yield
         if not moved:
-            self.click(*self._at(event), with_shift=with_shift)
+            self.click(*self._at(event), with_shift=with_shift, several=several)
 
-    def click(self, y: float, x: float, *, with_shift: bool = False) -> None:
-        """Enlarge the cell at a pixel of the picture, or go back to all; with Shift leave it out."""
+    def click(self, y: float, x: float, *, with_shift: bool = False, several: bool = False) -> None:
+        """Enlarge the cell at a pixel of the picture, or go back to all; with Shift leave it out.
+
+        The cell is chosen, where it is not one of those that are; `several` chooses it beside them, or no more.
+        """
         row = self._enlarged if self._enlarged is not None else self.gallery.cell_at(y, x)
         if row is not None and with_shift:
             self._enlarged = None
             self.acts.leave_out(row)
+        elif row is not None and several and self._enlarged is None:
+            self._choose(self.gallery.lit ^ {row})
         elif self._enlarged is not None:
             self.back()
         elif row is not None:
             self._enlarged = row
+            if row not in self.gallery.lit:
+                self._choose({row})
             self.acts.bring_up(row)
             self.draw_soon()
+
+    def _choose(self, rows: Iterable[int]) -> None:
+        chosen = np.array(sorted(rows), np.intp)
+        self.light(chosen)
+        self.acts.choose(chosen)
 
     def back(self) -> None:
         """Show all cells again."""

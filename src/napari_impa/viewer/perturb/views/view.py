@@ -66,11 +66,12 @@ def _nothing(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class ViewActs:
-    """What a view may ask for: a cell in sight, a cell left out, and the last one left out taken in again."""
+    """What a view may ask for: a cell in sight, one left out or taken in again, and cells lit up in all docks."""
 
     bring_up: Callable[[int], None] = _nothing
     leave_out: Callable[[int], None] = _nothing
     undo: Callable[[], None] = _nothing
+    choose: Callable[[NDArray[np.intp]], None] = _nothing
 
 
 class View:
@@ -156,6 +157,9 @@ class View:
 
     def show_measured(self, changes: Changes | None) -> None:
         """Follow what was measured of the cells; None where that is not known any more."""
+
+    def light(self, rows: NDArray[np.intp]) -> None:
+        """Show which cells were chosen, in this dock or another."""
 
     def bring_up(self, row: int) -> None:
         """Show which cell is in sight, where there is no cell slider."""
