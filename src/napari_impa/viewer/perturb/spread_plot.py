@@ -46,7 +46,7 @@ class SpreadPlot(pg.PlotWidget):
         self.getAxis("left").setTicks([[]])
         self.getAxis("left").setWidth(62)
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.getAxis("bottom").setHeight(42)  # numbers and the whole of the label
+        self.getAxis("bottom").setHeight(46)  # numbers and the whole of the label
         self.setAccessibleName("Distribution of a measurement")
         self.setToolTip("A point a cell: click one to bring the cell up. Strokes are medians.")
         self._points = pg.ScatterPlotItem(pxMode=True, pen=None, size=5)
@@ -95,7 +95,7 @@ class SpreadPlot(pg.PlotWidget):
         self._medians.setData(*(np.array(strokes).T if strokes else ([], [])))
         self.getAxis("left").setTicks([[(len(lines) - 1 - number, name) for number, name in enumerate(names)]])
         self.setLabel("bottom", rich("{}", f"{spread.name} ({spread.unit})" if spread.unit else spread.name))
-        self.setFixedHeight(HEIGHT * len(lines) + 56)
+        self.setFixedHeight(HEIGHT * len(lines) + 60)
         self.setYRange(-0.5, len(lines) - 0.5, padding=0)
         self.setXRange(low, high if high > low else low + 1, padding=0.03)
         self.set_cell(self._cell)

@@ -39,7 +39,7 @@ class Maps(Stacks):
         layer = self._empty(channel, self.title, dtype=np.float32, **options)
         self._name_on_canvas(layer)
         layer.colorbar.visible = True
-        layer.colorbar.position = "bottom_center"
+        layer.colorbar.position = "top_left"  # under the name; the scale bar is below
         layer.colorbar.font_size = TEXT
         one_row = len(self.targets) == 1 and len(self._channels) <= 3
         layer.colorbar.size = ONE_ROW if one_row else MORE_ROWS
