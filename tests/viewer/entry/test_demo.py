@@ -32,7 +32,7 @@ def test_demo_shows_the_perturbation_beside_the_control(
     dock = PerturbDock.open_in(viewer)
     settle(lambda: dock.session.result is not None and not dock.session.busy)
     assert dock.session.result.request.targets == (CONDITION,)
-    assert dock.model.currentText() == "✓ Simulated screen (bundled)"
+    assert dock.model.currentText() == "✓ Simulated screen"
     assert dock.models.fitting.isHidden()  # its channels are open
     assert [layer.name for layer in viewer.layers if layer.visible] == [f"gallery · {CONDITION}"]
     found = dock.session.found

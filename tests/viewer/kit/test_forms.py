@@ -1,4 +1,4 @@
-"""Forms: what the wheel does over them."""
+"""Forms: what the wheel does over them, what is brought into sight, names that are too long."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QScrollBar, QSpinBox, QStylePainter, QWidget
 from superqt import QLabeledDoubleSlider
 
-from napari_impa.viewer.kit.forms import Options, Page
+from napari_impa.viewer.kit.forms import Options, Page, section
 from napari_impa.viewer.kit.live_plot import LivePlot
 
 Settle = Callable[..., None]
@@ -85,3 +85,42 @@ def test_the_wheel_over_a_plot_scrolls_the_form(page: Page, settle: Settle) -> N
     page.form.insertRow(0, plot)
     settle(lambda: plot.isVisible() and page.verticalScrollBar().maximum() > 500)
     assert not turn(plot.viewport())  # it goes on to the form below
+
+
+def test_what_is_opened_is_scrolled_into_sight_also_while_it_grows(page: Page, settle: Settle) -> None:
+    content = QLabel("what it says")
+    content.setFixedHeight(20)
+    page.form.insertRow(20, part := section("More", content))
+    bar = page.verticalScrollBar()
+    settle(lambda: bar.maximum() > 500)
+    bar.setValue(part.y() + part.height() - page.viewport().height())
+
+    def seen() -> bool:
+        corner = content.mapTo(page.viewport(), content.rect().bottomLeft())
+        return bool(page.viewport().rect().contains(corner)) and part.mapTo(page.viewport(), QPoint(0, 0)).y() >= 0
+
+    part.expand()
+    settle(seen)
+    content.setFixedHeight(120)
+    settle(lambda: content.height() == 120 and seen())
+    bar.triggerAction(QScrollBar.SliderAction.SliderToMinimum)  # somebody scrolls
+    content.setFixedHeight(140)
+    settle(lambda: content.height() == 140)
+    assert bar.value() == 0
+
+
+def test_a_name_wider_than_its_box_leaves_out_its_middle(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Options([("a name that is far too long for a box of this width", 1)])
+    qtbot.addWidget(box)
+    box.resize(120, 24)
+    drawn = []
+
+    class Painter(QStylePainter):
+        def drawControl(self, element: Any, option: Any) -> None:
+            drawn.append(option.currentText)
+
+    monkeypatch.setattr("napari_impa.viewer.kit.forms.QStylePainter", Painter)
+    box.grab()
+    assert drawn[0].startswith("a n")
+    assert "…" in drawn[0]
+    assert box.fontMetrics().horizontalAdvance(drawn[0]) < 120

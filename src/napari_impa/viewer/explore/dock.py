@@ -99,8 +99,8 @@ class ExploreDock(Dock):
         form.form.addRow(self.where)
         form.form.addRow(beside(self.explore, self.save))
         form.form.addRow(self.pages)
-        form.form.addRow(self.status)
-        self.layout().addWidget(form)
+        self.layout().addWidget(form, 1)
+        self._build_foot()
         self._follow()
 
     def _connect(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_impa.viewer.kit.forms import below
 from napari_impa.viewer.kit.texts import breakable
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class Dock(QWidget):
         self.destroyed.connect(leave)
         if (app := QApplication.instance()) is not None:
             app.aboutToQuit.connect(on_viewer_closed)
+
+    def _build_foot(self) -> None:
+        """Put the status line below the form, where it is seen however far that is scrolled."""
+        foot = below(self.status)
+        foot.layout().setContentsMargins(8, 6, 8, 6)
+        self.layout().addWidget(foot)
 
     def event(self, event: QEvent) -> bool:
         """Notice when the dock widget around the form is closed: it then has no parent any more."""

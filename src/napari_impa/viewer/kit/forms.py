@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QIcon, QResizeEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, QTimer
+from qtpy.QtGui import QIcon, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -17,6 +17,9 @@ from qtpy.QtWidgets import (
     QLabel,
     QScrollArea,
     QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +34,10 @@ WIDTH = 360
 
 _TURNED = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 """What the wheel would change."""
+
+
+ROOM_IN_BOX = 10
+"""Pixels of a combo box in which the style draws no text."""
 
 
 class Page(QScrollArea):
@@ -48,6 +55,9 @@ class Page(QScrollArea):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.setWidget(self.body)
         self._guard()
+        self._opened: QWidget | None = None
+        self.verticalScrollBar().rangeChanged.connect(self._follow_opened)
+        self.verticalScrollBar().actionTriggered.connect(self._let_go)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let the wheel pass by boxes without focus; look for new ones where rows have come."""
@@ -65,6 +75,21 @@ class Page(QScrollArea):
                     if box.focusPolicy() == Qt.FocusPolicy.WheelFocus:  # or else the wheel itself would give it focus
                         box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                     box.installEventFilter(self)
+
+    def bring_up(self, part: QWidget) -> None:
+        """Scroll down so far that a part of the form is seen, also while it grows, until somebody scrolls."""
+        self._opened = part
+        part.destroyed.connect(self._let_go)
+        self._follow_opened()
+
+    def _follow_opened(self, *_: Any) -> None:
+        part, bar = self._opened, self.verticalScrollBar()
+        if part is not None:
+            top = part.mapTo(self.body, QPoint(0, 0)).y()
+            bar.setValue(max(bar.value(), min(top, top + part.height() - self.viewport().height())))
+
+    def _let_go(self, *_: Any) -> None:
+        self._opened = None
 
     def sizeHint(self) -> QSize:
         """Wide enough for the form."""
@@ -116,7 +141,19 @@ def section(title: str, content: QWidget) -> QCollapsible:
         content.setMaximumHeight(highest)  # which it has set
         content.setVisible(is_open)
 
+    def bring_up() -> None:
+        """Scroll the form so far that what was opened is seen, its title at the top at the most."""
+        page: QWidget | None = folded
+        while page is not None and not isinstance(page, Page):
+            page = page.parentWidget()
+        if page is not None:
+            page.bring_up(folded)
+
     folded.toggled.connect(follow)
+    later = QTimer(folded)  # when the form knows how high it is now
+    later.setSingleShot(True)
+    later.timeout.connect(bring_up)
+    folded.toggled.connect(lambda is_open: later.start() if is_open else later.stop())
     return folded
 
 
@@ -181,6 +218,18 @@ class Options(QComboBox):
             self.addItems([text for text, _ in options])
         if before is not None and before in self.values:
             self.choose(before)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the item chosen, the middle of which is left out where it is wider than the box."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        kind = QStyle.ComplexControl.CC_ComboBox
+        part = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(kind, option, part, self).width() - ROOM_IN_BOX
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(kind, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def add(self, text: str, value: Any) -> None:
         """Offer one more object quietly."""

@@ -56,8 +56,9 @@ class TypedForm(QObject):
             one.name: _widget(one.name, kinds[one.name], getattr(value, one.name), one.metadata) for one in fields
         }
         for name, widget in self._widgets.items():
-            label = QLabel(plain(widget.label))
-            label.setToolTip(plain(widget.tooltip))
+            ticked = isinstance(widget.native, QCheckBox)  # which has its label beside the box
+            label = QLabel("" if ticked else plain(widget.label))
+            label.setToolTip(plain(widget.tooltip or ""))
             form.addRow(label, self.row(name))
             widget.changed.connect(self._on_changed)
 
@@ -116,8 +117,6 @@ def _widget(name: str, kind: Any, value: Any, about: Mapping[str, Any]) -> Any:
     box = widget.native
     box.setObjectName(name)
     box.setAccessibleName(widget.label)
-    if isinstance(box, QCheckBox):
-        box.setText("")  # the row has the label
     if isinstance(box, QDoubleSpinBox):
         box.setDecimals(0 if kind is int or about.get("step", 0.01) >= 1 else 2)
         box.setKeyboardTracking(False)

@@ -65,7 +65,7 @@ def choices(token: Token | None = None) -> list[Choice]:
 
 
 def _of_entry(entry: CatalogEntry) -> Choice:
-    where = {"bundled": " (bundled)"}.get(entry.kind, "") if entry.is_here else f" · fetch {entry.megabytes}"
+    where = "" if entry.is_here else f" · fetch {entry.megabytes}"
     to_fetch = "" if entry.is_here else entry.megabytes
     return Choice(f"{entry.title}{where}", entry.name, _about(entry), to_fetch, entry.channels, entry.pixel_size)
 
@@ -73,6 +73,7 @@ def _of_entry(entry: CatalogEntry) -> Choice:
 def _about(entry: CatalogEntry) -> str:
     task = {"batch": "batch correction"}.get(entry.task, entry.task)
     named = {"Task": task, "Licence": entry.card.licence, "Cite": entry.card.citation}
+    named |= {"Comes with": "napari-impa"} if entry.kind == "bundled" else {}
     return "\n".join([entry.description, *(f"{name}: {value}" for name, value in named.items() if value)])
 
 

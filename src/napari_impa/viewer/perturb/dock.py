@@ -66,7 +66,7 @@ class PerturbDock(Dock):
 
     def _build(self, running: Running) -> None:
         self.page = Page()
-        self.layout().addWidget(self.page)
+        self.layout().addWidget(self.page, 1)
         self.models = ModelRows(self.page, self.session, running)
         self._listing, self._preparing = self.models.listing, self.models.preparing
         self.model, self.fetch, self.about = self.models.model, self.models.fetch, self.models.about
@@ -88,7 +88,7 @@ class PerturbDock(Dock):
         self.page.row("Keep", self.keep, tip="Save what is shown, or copy what makes it again.")
         self.whole_folder = section("A whole folder", self.whole)
         self.page.form.addRow(self.whole_folder)
-        self.page.form.addRow(self.status)
+        self._build_foot()
 
     def _connect(self) -> None:
         self.models.prepared.connect(self._on_prepared)

@@ -14,7 +14,7 @@ from napari_impa.cells.layouts import AS_FOUND, LayoutChoice
 from napari_impa.cells.readers import Image
 from napari_impa.viewer.kit.canvas import show_layers
 from napari_impa.viewer.kit.docks import Dock
-from napari_impa.viewer.kit.forms import Options, Page, below
+from napari_impa.viewer.kit.forms import Options, Page
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job
 from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.viewer.layers.as_layers import LayerData, stack_layers
@@ -72,9 +72,7 @@ class PlateDock(Dock):
         self.site.currentIndexChanged.connect(self._ask)
         self.grid.well_chosen.connect(self.choose_well)
         self.layout().addWidget(self.page, 1)
-        foot = below(self.status)
-        foot.layout().setContentsMargins(8, 6, 8, 6)
-        self.layout().addWidget(foot)
+        self._build_foot()
         self._show_rows()
 
     # ---- the plate --------------------------------------------------------------------------------------------------
