@@ -17,8 +17,7 @@ from napari_impa.errors import CellsError, ModelError
 from napari_impa.viewer.layers.channels import ChannelLayers, Plane
 from napari_impa.viewer.layers.geometry import Region, Window
 from napari_impa.viewer.layers.masks import Centres
-from napari_impa.viewer.layers.sources import channel_looks
-from napari_impa.viewer.layers.thumbnail import thumbnail
+from napari_impa.viewer.layers.sources import channel_looks, thumbnail
 from napari_impa.watch import Token
 
 if TYPE_CHECKING:

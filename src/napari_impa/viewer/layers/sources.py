@@ -13,7 +13,13 @@ from napari.utils import Colormap
 from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
-from napari_impa.analysis.pictures.composite import channel_colours, colours_to_add, display_limits
+from napari_impa.analysis.pictures.composite import (
+    channel_colours,
+    colours_to_add,
+    display_limits,
+    mixed,
+    shown_between,
+)
 from napari_impa.viewer.layers.geometry import Matrix, Window
 
 _MOST_CHANNELS = 8
@@ -24,6 +30,9 @@ _MOST_LOOKED_AT = 300
 
 _HALF_WAY = 0.7
 """Share of a channel's colour that half its intensity has."""
+
+THUMBNAIL = 480
+"""No thumbnail is wider or higher, in pixels."""
 
 MADE_BY = "napari-impa"
 """Key in a layer's metadata: layers that have it were made here, and are no source of cells."""
@@ -142,6 +151,16 @@ def channel_looks(channels: Sequence[str], pixels: NDArray[Any], gammas: Sequenc
     some = pixels[:: max(1, len(pixels) // _MOST_LOOKED_AT), :, ::2, ::2]
     limits = zip(channel_colormaps(channels), display_limits(some).tolist(), gammas, strict=True)
     return tuple(Look(colormap, (low, high), gamma) for colormap, (low, high), gamma in limits)
+
+
+def thumbnail(field: NDArray[np.generic], looks: Sequence[Look]) -> NDArray[np.uint8]:
+    """Return (h, w, 3) colours of a field (C, H, W): every n-th pixel, its channels mixed as in all pictures."""
+    every = max(1, -(-max(field.shape[1:]) // THUMBNAIL))
+    small = field[:, ::every, ::every]
+    limits = np.array([look.contrast_limits for look in looks])
+    shown = shown_between(small, limits) ** np.array([look.gamma for look in looks], np.float32)[:, None, None]
+    picture: NDArray[np.uint8] = mixed(shown[None], pure_colours(looks))[0]
+    return picture
 
 
 @dataclass(frozen=True)
