@@ -1,4 +1,4 @@
-"""A training of 20 steps in double precision, alone or under torchrun: `train_in_double.py SOURCE OUT RECIPES BATCH`.
+"""A training of 20 steps in double precision, alone or under torchrun: `train_in_double.py SOURCE OUT RECIPE=BATCH,…`.
 
 In single precision no two ways of adding up a batch can be compared over 20 steps: Adam divides each gradient by its
 own size, so that rounding decides about the sign of a step where the gradient is near zero. One process with one and
@@ -22,10 +22,10 @@ from napari_impa.engine.training.steps.batch import Batch
 from napari_impa.engine.training.trainer import Trainer
 
 
-def main(source: str, out: str, recipes: str, batch_size: str, precision: str = "double", threads: str = "1") -> None:
+def main(source: str, out: str, recipes: str, precision: str = "double", threads: str = "1") -> None:
     WIDTHS["tiny"] = 16 if precision == "single" else 8
     with processes() as group:
-        for recipe in recipes.split(","):
+        for recipe, batch_size in (one.split("=") for one in recipes.split(",")):
             train(source, Path(out) / recipe, recipe, int(batch_size), precision, int(threads), group)
     tasks = Path("/proc/self/task")
     left = [thread.read_text() for thread in tasks.glob("*/comm")] if tasks.exists() else []
