@@ -42,14 +42,19 @@ def test_labels_of_every_step_or_one_image_for_all_are_taken(count: int) -> None
     )
 
 
+def moved(plane: np.ndarray, rows: int) -> np.ndarray:
+    """A plane (H, W) so many rows further down."""
+    return np.concatenate([np.zeros_like(plane[:rows]), plane[: len(plane) - rows]])
+
+
 def movie(offset: float, steps: int = 3) -> tuple[tuple[Channel, ...], list[np.ndarray]]:
     """A movie whose cells move 20 px a step, which begins at a time and has two units of it a step."""
-    pixels = [np.stack([np.roll(plane, 20 * step, 0) for step in range(steps)]) for plane in FIELD.pixels]
+    pixels = [np.stack([moved(plane, 20 * step) for step in range(steps)]) for plane in FIELD.pixels]
     layers = [
         Image(one, name=name, scale=(2, 1, 1), translate=(offset, 0, 0))
         for name, one in zip(CHANNELS, pixels, strict=True)
     ]
-    return tuple(map(Channel, layers)), [np.roll(FIELD.labels, 20 * step, 0) for step in range(steps)]
+    return tuple(map(Channel, layers)), [moved(FIELD.labels, 20 * step) for step in range(steps)]
 
 
 def middle_of(rows: np.ndarray, labels: np.ndarray, size: int = SIZE) -> bool:

@@ -10,6 +10,7 @@ from napari.utils.colormaps import ensure_colormap
 from napari.utils.notifications import show_warning
 from pint import application_registry
 
+from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.sources import MADE_BY, channel_colormaps
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def _sound(view: Mapping[str, Any], channels: Sequence[str], prefix: str) -> Map
         unsound.append("looks")
     if unsound:
         name = prefix.removesuffix(" · ") or "The file"
-        show_warning(f"{name} was saved with a {' and a '.join(unsound)} that no layer can have; it is shown without.")
+        said = f"{name} was saved with a {' and a '.join(unsound)} that no layer can have; it is shown without."
+        show_warning(plain(said))
     return {key: value for key, value in given.items() if key not in unsound}
 
 
