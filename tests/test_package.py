@@ -97,6 +97,8 @@ def test_manifest_is_valid_and_every_command_exists() -> None:
     npe2 = pytest.importorskip("npe2")
     manifest = npe2.PluginManifest.from_file(str(resources.files("napari_impa").joinpath("napari.yaml")))
     assert manifest.name == "napari-impa"
+    package, _, icon = str(manifest.icon).partition(":")
+    assert resources.files(package).joinpath(icon).is_file()
     assert manifest.contributions.commands
     for command in manifest.contributions.commands:
         module, _, attribute = command.python_name.partition(":")
