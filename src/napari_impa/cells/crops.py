@@ -18,9 +18,6 @@ from napari_impa.errors import CellsError
 
 Border = Literal["skip", "pad"]
 
-SIDE = 64
-"""Side in pixels that crops of whole fields have where none is asked for, and that a model is trained on."""
-
 
 @dataclass(frozen=True, eq=False)
 class Cut:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_impa.cells.crops import SIDE, cut_at, fits, nucleus_centres
+from napari_impa.cells.crops import cut_at, fits, nucleus_centres
 from napari_impa.cells.reading import read_pixels
 from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source
 from napari_impa.cells.store import Cells, open_cells
-from napari_impa.cells.words import guess_nuclei_channel
+from napari_impa.cells.words import SIDE, guess_nuclei_channel
 from napari_impa.errors import SourceError
 
 EXAMPLES = 6

@@ -23,7 +23,6 @@ from napari_impa.cells.blocks import (
 )
 from napari_impa.cells.checks import listed
 from napari_impa.cells.checks.of_cells import cells_concerns
-from napari_impa.cells.crops import SIDE
 from napari_impa.cells.layouts import AS_FOUND, GIVEN, LayoutChoice
 from napari_impa.cells.layouts.entry import NO_IMAGE
 from napari_impa.cells.parts import CellsBlock, Share, write_cells
@@ -31,6 +30,7 @@ from napari_impa.cells.segmenters import Segmenter, as_segmenter
 from napari_impa.cells.source import Source, SourceKind, open_source
 from napari_impa.cells.store import PLACE, Cells, CellsWriter, open_cells
 from napari_impa.cells.tables import condition_names, guess_control, guess_labels, shortest
+from napari_impa.cells.words import SIDE
 from napari_impa.errors import CellsError, ConditionError
 from napari_impa.watch import UNWATCHED, Reported, Watch
 from napari_impa.workers import ALONE, Workers

@@ -14,6 +14,9 @@ from typing import Literal
 Task = Literal["perturbation", "batch"]
 """What a training is about: control cells become treated ones, or cells move between batches."""
 
+SIDE = 64
+"""Side in pixels that crops of whole fields have where none is asked for, and that a model is trained on."""
+
 _PREFIXES = ("image_metadata_", "metadata_")
 _SEPARATORS = re.compile(r"[\s_-]+")
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from napari_impa.cells.crops import SIDE
-from napari_impa.cells.words import Task
+from napari_impa.cells.words import SIDE, Task
 from napari_impa.engine.describing import BY_FILE, BY_SMILES, DESCRIBED, DESCRIPTIONS, kind_asked, names_of
 from napari_impa.engine.describing.description import Description
 from napari_impa.engine.model.shape import is_valid_size, valid_sizes

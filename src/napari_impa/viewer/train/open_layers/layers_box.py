@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_impa.cells.crops import SIDE
+from napari_impa.cells.words import SIDE
 from napari_impa.errors import ImpaError
 from napari_impa.viewer.kit.forms import Options, below, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
