@@ -1,11 +1,14 @@
 """Pages of the site that are made of what stands elsewhere (a hook of mkdocs.yml), and links that lead out of `docs`.
 
 `CONTRIBUTING.md`, `CHANGELOG.md`, `SECURITY.md` and the models' cards are shown where the site wants them, the command
-line says itself what its commands are, and formulas become MathML, which browsers draw without a script.
+line says itself what its commands are, and formulas become MathML, which browsers draw without a script. Notebooks are
+pages as they stand, with the outputs that are in them: `jupyter execute --inplace docs/notebooks/*.ipynb` brings these.
 """
 
 from __future__ import annotations
 
+import html
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -18,6 +21,7 @@ SHOWN = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "
     path.relative_to(REPOSITORY).as_posix(): f"cards/{path.name}"
     for path in sorted((REPOSITORY / "src" / "napari_impa" / "models").glob("*.md"))
 }
+SHOWN |= {f"docs/notebooks/{p.name}": f"notebooks/{p.stem}.md" for p in (REPOSITORY / "docs/notebooks").glob("*.ipynb")}
 """Files of the repository that are pages of the site, and what they are called there."""
 
 _CODE = re.compile(r"^```.*?^```|^ {4}.*?$|`[^`\n]+`", flags=re.MULTILINE | re.DOTALL)
@@ -29,8 +33,9 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are no files of `docs`."""
     from mkdocs.structure.files import File
 
-    made = {page: (REPOSITORY / name).read_text(encoding="utf-8") for name, page in SHOWN.items()}
-    for page, text in made.items():
+    for name, page in SHOWN.items():
+        path = REPOSITORY / name
+        text = notebook_page(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text))
     return files
 
@@ -80,6 +85,29 @@ def commands() -> str:
     text: str = app.generate_docs(output_format="markdown")
     _, _, body = text.partition("**Commands**:")
     return re.sub(r"\n {2,}(?=\S)", " ", body.replace("```console", "```text"))
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as a page: texts, code, and below it what came of it."""
+    at = ON_GITHUB + path.relative_to(REPOSITORY).as_posix()
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        parts += filter(None, map(_output, cell.get("outputs", [])))
+    parts.insert(1, f"[This page as a notebook]({at})")
+    return "\n\n".join(parts) + "\n"
+
+
+def _output(output: dict[str, Any]) -> str:
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f'<img alt="What the code above shows" src="data:image/png;base64,{data["image/png"].strip()}">'
+    if "text/html" in data:
+        table = re.sub(r"<style.*?</style>|\n", "", "".join(data["text/html"]), flags=re.DOTALL)
+        return f'<div class="output">{table}</div>'
+    said = "".join(data.get("text/plain", output.get("text", "") if output.get("name") == "stdout" else ""))
+    return f'<pre class="output">{html.escape(said.rstrip())}</pre>' if said.strip() else ""
 
 
 def _mathml(match: re.Match[str]) -> str:

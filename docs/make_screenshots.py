@@ -9,40 +9,62 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
+import explore_pictures
 import networks_picture
 import perturb_pictures
 import pooch
 import train_pictures
+from PIL import Image
 
 from napari_impa.viewer.entry.display import virtual_screen
 
 IMAGES = Path(__file__).parent / "images"
-LARGE, SCREEN = (1600, 1000), (2000, 1200)
-PICTURES = ("networks", "demo", "train", "perturb")
+SCREEN = (2000, 1200)
+SIZE = perturb_pictures.SIZE
+PICTURES = ("networks", "demo", "explore", "train", "perturb")
+STRENGTHS = (0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of the moving picture, there and back."""
 
 
-def picture(viewer: Any, path: Path, size: tuple[int, int]) -> None:
-    """Save the whole window at a size."""
-    from napari_impa.viewer.entry.demo import save_picture
-
-    viewer.window.resize(*size)
-    save_picture(viewer, path)
-    perturb_pictures.shrink(path, colours=128)
-    print(path)
+def names() -> set[str]:
+    """Every picture that this makes, by its file's name."""
+    made = {"networks.svg", "demo.png", "demo.gif"}
+    return made | explore_pictures.names() | train_pictures.names() | perturb_pictures.names()
 
 
 def demo_pictures(folder: Path) -> None:
-    """The demo: the first thing that a user sees."""
+    """The demo, the first thing that a user sees; and its cells on the way from the control to the condition."""
     from napari_impa.viewer.entry.demo import open_demo, wait_for_prediction
     from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer = open_demo()
-    viewer.window.resize(*LARGE)
-    wait_for_prediction(PerturbDock.open_in(viewer))
-    picture(viewer, folder / "demo.png", LARGE)
+    viewer.window.resize(*SIZE)
+    dock = PerturbDock.open_in(viewer)
+    wait_for_prediction(dock)
+    perturb_pictures.photograph(viewer, folder / "demo.png", SIZE)
+    frames = []
+    for strength in STRENGTHS:
+        dock.strength.setValue(strength)
+        perturb_pictures.wait_until(lambda: not dock.session.busy)
+        frames.append(folder / f".demo-{strength:g}.png")
+        perturb_pictures.photograph(viewer, frames[-1], SIZE)
+    moving(folder / "demo.gif", frames)
     viewer.close()
+
+
+def moving(path: Path, frames: list[Path], side: int = 960, milliseconds: int = 500) -> None:
+    """Save frames as a picture that goes through them and back again; the frames are removed."""
+    pictures = []
+    for frame in frames:
+        with Image.open(frame) as file:
+            whole = file.convert("RGB")
+        pictures.append(whole.resize((side, whole.height * side // whole.width), Image.Resampling.LANCZOS))
+        frame.unlink()
+    palette = pictures[-1].quantize(96, method=Image.Quantize.MEDIANCUT)
+    first, *more = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in pictures + pictures[-2:0:-1]]
+    first.save(path, save_all=True, append_images=more, duration=milliseconds, loop=0, optimize=True)
+    print(f"{path} ({path.stat().st_size / 1e3:.0f} kB)", flush=True)
 
 
 def main() -> None:
@@ -66,6 +88,8 @@ def main() -> None:
     with virtual_screen(*SCREEN):
         if "demo" in wanted:
             demo_pictures(given.folder)
+        if "explore" in wanted:
+            explore_pictures.make(given.folder)
         if "train" in wanted:
             train_pictures.guide(given.folder, given.train_on, minutes=given.train_minutes)
         if "perturb" in wanted:

@@ -48,6 +48,19 @@ REAL = (
 )
 
 
+def names() -> set[str]:
+    """Every picture that can be made, by its file's name; of these `pages.shown` are."""
+    from napari_impa.viewer.perturb.views import VIEWS
+
+    sources, views = [one.name for one in (SCREEN, *REAL)], [_words(view) for view in VIEWS]
+    return {f"perturb-{source}-{view}-{theme}.png" for source in sources for view in views for theme in THEMES}
+
+
+def _words(view: Any) -> str:
+    title: str = view.title
+    return title.replace(" ", "-")
+
+
 def make(folder: Path, shared: Path | None, *, minutes: float, cache: Path, models: Mapping[str, Path]) -> list[Path]:
     """Make all pictures there can be; real images need the folder that holds them.
 
@@ -113,7 +126,7 @@ def pictures(folder: Path, source: Source, data: Path | None, model: Path | None
         choose(dock, source.condition)
     wanted = shown()
     for view in VIEWS:
-        names = {theme: f"perturb-{source.name}-{view.title.replace(' ', '-')}-{theme}.png" for theme in THEMES}
+        names = {theme: f"perturb-{source.name}-{_words(view)}-{theme}.png" for theme in THEMES}
         if wanted.isdisjoint(names.values()):
             continue
         show(dock, view)

@@ -13,6 +13,13 @@ from perturb_pictures import shrink, wait_until
 SIZE = (1280, 800)
 FIELDS, PLATES, FIELD = 3, 3, 512
 """Of the simulated plate: fields a well, plates, side in pixels."""
+STAGES = ("open", "choose", "found", "settings", "watch", "trained", "perturb")
+"""What there is a picture of, in order."""
+
+
+def names() -> set[str]:
+    """Every picture that is made, by its file's name."""
+    return {f"train-{number}-{stage}.png" for number, stage in enumerate(STAGES, 1)}
 
 
 class User:
@@ -70,6 +77,7 @@ class User:
         """Save a picture of the whole window, with the dialog before it."""
         from napari_impa.viewer.entry.demo import save_picture
 
+        assert name == STAGES[len(self.paths)]
         path = self.folder / f"{self.prefix}-{len(self.paths) + 1}-{name}.png"
         save_picture(self.viewer, path)
         if dialog is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -44,10 +45,13 @@ def test_every_link_resolves(page: Path) -> None:
             assert anchor in anchors(path), target
 
 
-def test_every_picture_is_shown_and_they_are_small() -> None:
+def test_every_picture_is_shown_and_made_by_a_script_and_they_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = {(page.parent / target).resolve() for page in PAGES for target in targets(page)}
     pictures = set(IMAGES.iterdir())
     assert pictures <= shown, f"shown by no page: {sorted(path.name for path in pictures - shown)}"
+    monkeypatch.syspath_prepend(IMAGES.parent)
+    made = importlib.import_module("make_screenshots").names()
+    assert {path.name for path in pictures} <= made, "made by no script"
     assert sum(path.stat().st_size for path in pictures) < 3e6
 
 
@@ -71,6 +75,7 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     """Or it is one that a hook makes of another file; and nothing else is."""
     made = {"contributing.md", "changelog.md", "security.md"}
     made |= {f"cards/{path.name}" for path in (Path(napari_impa.__file__).parent / "models").glob("*.md")}
+    made |= {f"notebooks/{path.stem}.md" for path in (REPOSITORY / "docs" / "notebooks").glob("*.ipynb")}
     shown = re.findall(
         r"^ {6,}- (?:[^:\n]+: )?([\w/-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text("utf-8"), flags=re.M
     )
