@@ -129,6 +129,50 @@ def test_images_made_of_others_are_passed_over(tmp_path: Path, ending: str) -> N
     assert opened.skipped[made].startswith("made of another image by its name")
 
 
+# ---- folders --------------------------------------------------------------------------------------------------------
+
+
+def crops(folder: Path) -> Path:
+    """Three ready crops of each of two conditions."""
+    for condition in CONDITIONS:
+        (folder / condition).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.random.default_rng(number + 10 * (condition == "tax")).integers(100, 900, (1, CROP, CROP))
+            np.save(folder / condition / f"{number}.npy", pixels.astype(np.uint16))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["1 (copy).npy", "1.tif"])
+def test_images_that_are_there_twice_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    pixels = np.load(crops(tmp_path) / "tax" / "1.npy")
+    copy = tmp_path / "tax" / name
+    np.save(copy, pixels) if copy.suffix == ".npy" else tifffile.imwrite(copy, pixels)
+    assert "Of the cells looked at, 1 of tax are there twice to the bit" in said_of(tmp_path, caplog)
+
+
+def test_one_folder_around_all_is_said(tmp_path: Path) -> None:
+    crops(tmp_path / "images")
+    (note,) = open_source(tmp_path).notes
+    assert note.startswith(
+        "All images lie in the folder images, which was taken for their condition: where its folders"
+    )
+    assert "(DMSO, tax)" in note
+
+
+def test_links_to_what_is_read_are_listed(tmp_path: Path) -> None:
+    link = crops(tmp_path) / "taxol"
+    link.symlink_to(tmp_path / "tax")
+    opened = open_source(tmp_path)
+    assert len(opened) == 6
+    assert opened.skipped == {link: "a link to a folder that is read already"}
+
+
+@pytest.mark.parametrize("name", ["metadata.tsv", "metadata.xlsx", "tax/metadata.csv"])
+def test_tables_that_are_not_where_they_are_read_are_listed(tmp_path: Path, name: str) -> None:
+    (crops(tmp_path) / name).write_text("file,compound")
+    assert "is read where it is called metadata.csv" in open_source(tmp_path).skipped[tmp_path / name]
+
+
 # ---- masks ----------------------------------------------------------------------------------------------------------
 
 

@@ -59,7 +59,10 @@ def stop(*_: Any, **__: Any) -> None:
 
 
 def test_crop(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = said(capsys, "crop", images, "--out", tmp_path / "a.cells", "--channels", *CHANNELS)
+    main.main([str(one) for one in ("crop", images, "--out", tmp_path / "a.cells", "--channels", *CHANNELS)])
+    out = capsys.readouterr().out
+    assert "Conditions (compound): DMSO (the control): 16 cells, tax: 8 cells.\n" in out
+    lines = out.splitlines()
     assert any(SPELLED in line for line in lines)
     assert any(SATURATED in line for line in lines)
 

@@ -263,9 +263,12 @@ def open_cells(path: str | Path, *, in_memory: bool = False) -> Cells:
         pixels = np.load(path / "pixels.npy", mmap_mode=None if in_memory or empty else "r", allow_pickle=False)
         if isinstance(pixels, np.memmap):
             pixels.__dict__[OPENED] = opened
+        table = read_table(path / "table.csv")
+        if len(table) != len(pixels):
+            check(path, meta.get("checksums"))  # which says why
         cells = Cells(
             pixels,
-            read_table(path / "table.csv"),
+            table,
             tuple(meta["channels"]),
             meta.get("pixel_size"),
             tuple(meta.get("label", ())),

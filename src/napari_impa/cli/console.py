@@ -111,13 +111,17 @@ def description_of(kinds: Sequence[str] | None) -> str | dict[str, str] | None:
     return {modality: kind for modality, (kind,) in by_modality.items()}
 
 
-def counted(counts: Mapping[str, int]) -> str:
-    """Names with their counts, told apart from numbers in the names.
+def counted(counts: Mapping[str, int], most: int = 24, control: str | None = None) -> str:
+    """Names with their counts, told apart from numbers in the names; of very many the first.
 
     >>> counted({"cycloheximide 15": 388, "DMSO": 1})
     'cycloheximide 15: 388 cells, DMSO: 1 cell'
     """
-    return ", ".join(f"{name}: {count:,} cell{'s' * (count != 1)}" for name, count in counts.items())
+    said = [
+        f"{name}{' (the control)' * (name == control)}: {count:,} cell{'s' * (count != 1)}"
+        for name, count in counts.items()
+    ]
+    return ", ".join(said[:most]) + (f" and {len(said) - most:,} more" if len(said) > most else "")
 
 
 def speaker(rank: int) -> Callable[[str], None]:

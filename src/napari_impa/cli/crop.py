@@ -11,6 +11,7 @@ from napari_impa.cli.console import (
     Segment,
     SegmentOption,
     Several,
+    counted,
     progress_watch,
     segmenter_of,
     sharing,
@@ -83,6 +84,8 @@ def crop(
                 workers=workers_for(opened, jobs if share.count == 1 else 1, dask),
             )  # fmt: skip
         say(crop_summary(cells))
+        if cells.label:
+            say(f"Conditions ({' '.join(cells.label)}): {counted(cells.counts(), control=cells.control)}.")
         if share.rank == 0:
             for line in (*labelling_doubts(opened, cells), *(concern.message for concern in cells_concerns(cells))):
                 say(f"Warning: {line}")

@@ -58,6 +58,14 @@ def test_another_bit_depth_is_said(model: IMPA, cells: Cells) -> None:
     assert line.startswith("Channel actin is white to the model")
 
 
+@pytest.mark.parametrize(("factor", "count"), [(2.0, 0), (0.5, 0), (0.1, 2)])
+def test_another_exposure_is_said(model: IMPA, cells: Cells, factor: float, count: int) -> None:
+    low = np.array([limits[0] for limits in model.limits])[:, None, None]
+    pixels = np.clip(low + factor * (cells.pixels.astype(float) - low), 0, 65535).astype(np.uint16)
+    lines = misfits(model, replace(cells, pixels=pixels))
+    assert len([line for line in lines if "goes up to" in line]) == count
+
+
 def test_the_one_channel_left_over_stands_for_the_missing_one(model: IMPA, cells: Cells) -> None:
     swapped = replace(cells, pixels=cells.pixels[:, ::-1], channels=("actin", "Hoechst"))
     assert np.array_equal(model.predict(swapped, "low").pixels, model.predict(cells, "low").pixels)

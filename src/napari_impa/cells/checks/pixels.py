@@ -169,16 +169,26 @@ def _one_valued(
 
 
 def _repeated(pixels: NDArray[np.generic], conditions: NDArray[np.object_]) -> list[Concern]:
-    """Say where one and the same image is in two conditions."""
+    """Say where one and the same image is in two conditions, or several times in one."""
     seen: dict[bytes, str] = {}
+    again: dict[str, int] = {}
     for image, name in zip(pixels, conditions, strict=True):
         if image.min() == image.max():
             continue
-        before = seen.setdefault(hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest(), name)
-        if before != name:
-            text = f"Cells of {before} and {name} are the same to the bit: one image has two names; remove one."
+        key = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
+        if seen.get(key, name) != name:
+            text = f"Cells of {seen[key]} and {name} are the same to the bit: one image has two names; remove one."
             return [Concern("repeated", text)]
-    return []
+        if key in seen:
+            again[name] = again.get(name, 0) + 1
+        seen[key] = name
+    if not again:
+        return []
+    text = (
+        f"Of the cells looked at, {sum(again.values()):,} of {listed(list(again))} are there twice to the bit, as of "
+        "files that were copied or lie there in two formats: remove one of each."
+    )
+    return [Concern("repeated", text)]
 
 
 def empty_channels(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:

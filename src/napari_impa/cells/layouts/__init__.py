@@ -33,6 +33,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from napari_impa.cells.choice import AS_FOUND, LayoutChoice
@@ -103,6 +104,8 @@ def list_source(path: Path, choice: LayoutChoice = AS_FOUND) -> Listing:
     source = SourceFiles(path)
     with _nothing_collected(), _files_in_words(path):
         listing = _layout_of(source, choice).entries(source, choice)
+        again = dict.fromkeys(source.linked_again, "a link to a folder that is read already")
+        listing = replace(listing, skipped={**listing.skipped, **again})
         return listing if is_image(path) else with_masks_beside(listing, source.masks)
 
 

@@ -77,6 +77,7 @@ class SourceEntry:
 
 
 NO_IMAGE = "no image that can be read"
+NO_TABLE = "a table of files is read where it is called metadata.csv and lies beside its folders, or is itself given"
 NOT_NAMED_SO = "not named as the images of this layout are"
 
 
@@ -130,7 +131,11 @@ def passed_over(found: Iterable[Path], entries: Iterable[SourceEntry], table: Pa
     """Files of a folder that are neither in an entry nor its table, and why."""
     used = {file for entry in entries for file in (*entry.files, entry.masks)} | {table}
     other = NOT_NAMED_SO if table is None else f"not in {table.name}"
-    return {file: other if is_image(file) else NO_IMAGE for file in found if file not in used}
+    return {
+        file: other if is_image(file) else NO_TABLE if file.name.lower().startswith("metadata.") else NO_IMAGE
+        for file in found
+        if file not in used
+    }
 
 
 def told_apart(entries: list[SourceEntry]) -> list[SourceEntry]:

@@ -60,7 +60,7 @@ class SourceFiles:
         return self.path if self.path.is_dir() else self.path.parent
 
     @cached_property
-    def _walked(self) -> tuple[list[Path], list[Path], list[Path]]:
+    def _walked(self) -> tuple[list[Path], list[Path], list[Path], list[Path]]:
         return _walk(self.root, self.most)
 
     @cached_property
@@ -95,6 +95,11 @@ class SourceFiles:
     def apple_doubles(self) -> list[Path]:
         """The `._` files below `root`, which macOS writes on disks that are not its own."""
         return self._walked[1]
+
+    @property
+    def linked_again(self) -> list[Path]:
+        """The links below `root` to folders that are read already."""
+        return self._walked[3]
 
     @cached_property
     def tables(self) -> list[Path]:
@@ -206,20 +211,25 @@ def walk(folder: Path) -> list[Path]:
     return _walk(folder)[0]
 
 
-def _walk(folder: Path, most: int | None = None) -> tuple[list[Path], list[Path], list[Path]]:
-    """Files, `._` files, and zarr stores; of a folder with more than `most` files and folders, the first."""
+def _walk(folder: Path, most: int | None = None) -> tuple[list[Path], list[Path], list[Path], list[Path]]:
+    """Files, `._` files, zarr stores, and links to folders that came before.
+
+    Of a folder with more than `most` files and folders the first.
+    """
     found: list[Path] = []
     apple: list[Path] = []
     stores: list[Path] = []
+    again: list[Path] = []
     seen: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
-        if real in seen:  # a link to a folder above it
+        if real in seen:
             folders.clear()
+            again.append(Path(here))
             continue
         seen.add(real)
         if most is not None and len(found) + len(seen) > most:
-            return found[:most], apple, stores
+            return found[:most], apple, stores, again
         inside = Path(here)
         if is_store(here, files):
             folders.clear()
@@ -231,4 +241,4 @@ def _walk(folder: Path, most: int | None = None) -> tuple[list[Path], list[Path]
         plain = [name for name in files if not name.startswith(".")]
         found += [inside / name for name in (plain if most is None else plain[: most - len(found)])]
         apple += [inside / name for name in files if name.startswith("._")]
-    return found, apple, stores
+    return found, apple, stores, again

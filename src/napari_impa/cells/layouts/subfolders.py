@@ -37,7 +37,8 @@ def _listing(source: SourceFiles, images: list[Path], layout: FolderLayout) -> L
         table["condition"] = [source.folder(entry.files[0])[0] for entry in joined.entries]
     skipped = dict.fromkeys(source.apple_doubles, APPLE_DOUBLE)
     skipped |= passed_over(source.files, joined.entries) | joined.skipped | made_of
-    notes = (*joined.notes, *_numbered(source, [entry.files[0] for entry in joined.entries]))
+    files = [entry.files[0] for entry in joined.entries]
+    notes = (*joined.notes, *_one_around(source, files), *_numbered(source, files))
     return Listing(joined.entries, table, skipped, layout.title, joined.channels, notes=notes)
 
 
@@ -50,6 +51,18 @@ def _made_of_others(images: list[Path]) -> dict[Path, str]:
         for file, found in named
         if (file.parent, found["image"].casefold()) in stems
     }
+
+
+def _one_around(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:
+    """Say where all images lie in one folder, whose own folders may be meant as the conditions."""
+    folders = {source.folder(file)[:2] for file in files}
+    if len({folder[:1] for folder in folders}) > 1 or len(folders) < 2 or not all(folders):
+        return ()
+    inner = sorted(folder[1] if len(folder) > 1 else "." for folder in folders)
+    return (
+        f"All images lie in the folder {next(iter(folders))[0]}, which was taken for their condition: where its "
+        f"folders ({', '.join(inner[:3])}{', …' * (len(inner) > 3)}) are the conditions, give it instead.",
+    )
 
 
 def _numbered(source: SourceFiles, files: list[Path]) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ ANOTHER_SIZE = 0.05
 FEW_STEPS = 500
 """Steps of training below which hardly a model has begun to turn cells."""
 
+BRIGHTER = 4.0
+"""So many times as bright, or as dark, a channel's brightest pixels are said to be others than the model's."""
+
 OUTSIDE = 0.5
 """Share of a channel's pixels above the model's limits, or of its cells that nothing rises from the ground in."""
 
@@ -114,5 +117,13 @@ def differences(
             said.append(
                 f"Channel {name} is {what} to the model, whose cells go from {low:g} to {high:g} where these go from "
                 f"{pixels.min():g} to {pixels.max():g}; give images of the same bit depth and exposure."
+            )
+            continue
+        top = float(np.quantile(np.nan_to_num(pixels, posinf=0), 0.999))
+        factor = max(top - low, 0) / (high - low) if high > low else 1.0
+        if factor >= BRIGHTER or factor <= 1 / BRIGHTER:
+            said.append(
+                f"Channel {name} goes up to {top:g}, and that of the cells that the model learned from up to {high:g}: "
+                "give images of the same bit depth and exposure."
             )
     return tuple(said)

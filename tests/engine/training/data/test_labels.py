@@ -105,6 +105,12 @@ def test_a_learned_model_does_not_know_what_was_held_out(make_trainer: Make, und
         model.predict(undosed, NewCondition("caffeine", "CCO"))
 
 
+def test_a_dose_without_end_is_none(make_trainer: Make, compounds: Cells) -> None:
+    table = compounds.table.assign(dose_um=compounds.table["dose_um"].astype(float).replace(10.0, np.inf))
+    with pytest.raises(ConditionError, match="has no dose that is a number from 0 up"):
+        make_trainer(of=replace(compounds, table=table), description="bit", dose="dose_um")
+
+
 def test_doses_as_a_feature(make_trainer: Make, compounds: Cells) -> None:
     trainer = make_trainer(
         of=compounds, description="bit", dose="dose_um", hold_out={"compound": "ethanol", "dose_um": 10}, steps=2

@@ -236,7 +236,7 @@ class TrainingLabels:
         without = facts["name"][facts["smiles"] == ""]
         if needs_smiles and len(without):
             raise ConditionError(f"The condition {without.iloc[0]!r} has no SMILES; write it into the table.")
-        without = facts["name"][~(facts["dose"] >= 0)]
+        without = facts["name"][~((facts["dose"] >= 0) & np.isfinite(facts["dose"]))]
         if len(without):
             raise ConditionError(f"The condition {without.iloc[0]!r} has no dose that is a number from 0 up.")
 
