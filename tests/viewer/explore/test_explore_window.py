@@ -84,6 +84,7 @@ def test_the_map_and_the_field_light_each_other_up(dock: ExploreDock, settle: Se
     settle(lambda: dock.explore.button.isEnabled())
     explored(dock, settle)
     points, session = dock.session.points, dock.session
+    assert not any("simulated" in line for line in session.explored.doubts)  # as these cells are, too
     assert len(points.all.data) == len(session.explored.cells)
     dock.map.plot.lassoed.emit(np.array([0, 2]))
     np.testing.assert_array_equal(points.chosen.data, points.all.data[[0, 2]])

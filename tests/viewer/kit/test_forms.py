@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtGui import QPalette, QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel, QScrollBar, QSpinBox, QStylePainter, QWidget
 from superqt import QLabeledDoubleSlider
 
-from napari_impa.viewer.kit.forms import Options, Page, section
+from napari_impa.viewer.kit.forms import Options, Page, Wrapped, section
 from napari_impa.viewer.kit.live_plot import LivePlot
 
 Settle = Callable[..., None]
@@ -124,3 +124,12 @@ def test_a_name_wider_than_its_box_leaves_out_its_middle(qtbot: Any, monkeypatch
     assert drawn[0].startswith("a n")
     assert "…" in drawn[0]
     assert box.fontMetrics().horizontalAdvance(drawn[0]) < 120
+
+
+def test_links_have_the_colour_of_the_text_in_any_theme(qtbot: Any) -> None:
+    label = Wrapped()
+    qtbot.addWidget(label)
+    for colour in ("#f0f1f2", "#3b3a39"):
+        label.setStyleSheet(f"color: {colour}")
+        label.ensurePolished()
+        assert label.palette().color(QPalette.ColorRole.Link).name() == colour

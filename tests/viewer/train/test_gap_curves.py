@@ -99,6 +99,9 @@ def test_of_many_conditions_the_best_are_named(gaps: GapCurves) -> None:
 
 def test_before_the_first_gap_it_is_said_when_it_comes(gaps: GapCurves) -> None:
     assert "second stage" in gaps._note.toPlainText()
+    gaps.resize(220, 200)
+    gaps._place_note()
+    assert gaps._note.boundingRect().width() <= gaps.getPlotItem().getViewBox().rect().width()
     gaps.extend([(10, {"a": 1.0})])
     gaps.draw()
     assert gaps._note.toPlainText() == ""

@@ -141,6 +141,7 @@ def explored(
     from napari_impa.analysis.phenotypes.control_scale import ControlScale
     from napari_impa.analysis.phenotypes.real_effects import BLOCK, evenly
     from napari_impa.analysis.phenotypes.style_map import condition_styles, styles_of
+    from napari_impa.engine.model.misfits import are_simulated
     from napari_impa.work.doubts import doubts
     from napari_impa.work.exploring.screen import SCALED_BY
     from napari_impa.work.predicting.predict_into import rows_to_turn
@@ -148,7 +149,7 @@ def explored(
     model = loaded.model
     if not len(cells):
         raise CellsError("There are no cells.")
-    said = (*notes, *doubts(cells, model))
+    said = (*notes, *doubts(cells, model, simulated=are_simulated(cells) or (found is not None and found.simulated)))
     rows = rows_to_turn(model, cells)
     scale = ControlScale.of(model, model.fit(cells.take(evenly(rows, SCALED_BY))), watch=token)
     measured = np.empty((len(cells), len(scale.names)))

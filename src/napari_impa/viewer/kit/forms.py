@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, QTimer
-from qtpy.QtGui import QIcon, QPaintEvent, QResizeEvent
+from qtpy.QtGui import QIcon, QPaintEvent, QPalette, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -174,6 +174,15 @@ class Wrapped(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Write links in the colour of the text, which the theme makes one that can be read; they are underlined."""
+        super().changeEvent(event)
+        palette = self.palette()
+        text, link = QPalette.ColorRole.WindowText, QPalette.ColorRole.Link
+        if palette.color(link) != palette.color(text):
+            palette.setColor(link, palette.color(text))
+            self.setPalette(palette)
 
     def setText(self, text: str) -> None:
         """Show another text."""

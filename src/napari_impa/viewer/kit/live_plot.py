@@ -134,8 +134,11 @@ class LivePlot(pg.PlotWidget):
         return pair[int(self._light)]
 
     def _place_note(self) -> None:
-        middle = self.getPlotItem().getViewBox().rect().center()
-        self._note.setPos(middle)
+        room = self.getPlotItem().getViewBox().rect()
+        self._note.setTextWidth(-1)  # as wide as it is
+        if self._note.boundingRect().width() > room.width():
+            self._note.setTextWidth(room.width())
+        self._note.setPos(room.center())
 
     def _mark(self, line: pg.InfiniteLine, text: str = "") -> pg.InfiniteLine:
         """Add a line across the plot that the axes take no notice of."""

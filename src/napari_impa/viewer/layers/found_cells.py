@@ -82,6 +82,11 @@ class Found:
             return UNCORRECTED
         return CONTROL if self.layers.control is not None or self.layers.of_controls else INPUT
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the layers say of themselves that they were simulated."""
+        return "scene" in self.layers.says
+
     def said_condition(self, label: Sequence[str]) -> str | None:
         """What most of the cells are, by the columns of a label; None where neither table nor metadata says."""
         table = self.cells.table

@@ -201,7 +201,7 @@ class PerturbDock(Dock):
         if found is not None and loaded is not None:
             from napari_impa.engine.model.misfits import are_simulated, misfits
 
-            simulated = are_simulated(found.cells) or "scene" in found.layers.says
+            simulated = are_simulated(found.cells) or found.simulated
             self.models.say_doubts(misfits(loaded.model, found.cells, simulated=simulated))
         if found is not None and loaded is not None and loaded.model.task == "batch":
             self.turn_into.start_elsewhere(found.said_condition(loaded.model.label))

@@ -23,6 +23,7 @@ from napari_impa.viewer.kit.texts import breakable, breaks, joined, plain, rich
 from napari_impa.viewer.plate.grid import PlateGrid, colours_of
 from napari_impa.viewer.plate.well_view import WellView
 from napari_impa.work.survey import Looked
+from napari_impa.work.tables.conditions_table import in_natural_order
 from napari_impa.work.well_cells import well_cells
 
 MOST = 12
@@ -155,7 +156,7 @@ class PlateBox(QWidget):
 
     def _show_plate(self) -> None:
         shown = self._shown
-        names = sorted({name for one in self._pictures for name in one.conditions})
+        names = sorted({name for one in self._pictures for name in one.conditions}, key=in_natural_order)
         colours = colours_of(names)
         self.view.show_plate(shown, names)
         sign = '<span style="color:{}">●</span>&nbsp;{}'

@@ -65,7 +65,9 @@ def conditions_table(
     found["control"] = found["condition"] == (None if control is None else shortest(control))
     found["training"] = found["count"] - found["held"]
     columns = ["condition", "count", "plates", "control", "held", "training"]
-    order = sorted(range(len(found)), key=lambda row: (not found["control"][row], _natural(found["condition"][row])))
+    order = sorted(
+        range(len(found)), key=lambda row: (not found["control"][row], in_natural_order(found["condition"][row]))
+    )
     return found.loc[order, columns].reset_index(drop=True)
 
 
@@ -89,7 +91,7 @@ def distinct(table: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame,
     return table[wanted].iloc[first].reset_index(drop=True), np.bincount(codes, minlength=len(first))
 
 
-def _natural(name: str) -> list[tuple[float, str]]:
+def in_natural_order(name: str) -> list[tuple[float, str]]:
     """A key by which `taxol 5` comes before `taxol 15`."""
     parts = re.split(r"(\d+(?:\.\d+)?)", name)
     return [(float(part), "") if number % 2 else (-1.0, part) for number, part in enumerate(parts)]
