@@ -1,4 +1,4 @@
-"""Several processes train one model; with real torchrun.  `pytest -s --slow` prints the differences."""
+"""Several processes train one model; some started by torchrun itself.  `pytest -s --slow` prints the differences."""
 
 from __future__ import annotations
 
@@ -30,47 +30,51 @@ IMPA_COMMAND = (str(Path(__file__).with_name("narrow.py")),)
 QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def launch(count: int, *arguments: object) -> subprocess.Popen[str]:
-    """Start processes as users do."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"] if count > 1 else []
-    command = [sys.executable, *torchrun, *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **QUIET}
+def torchrun(count: int, *arguments: object) -> tuple[int, str, str]:
+    """Run processes as users do."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=900, env={**os.environ, **QUIET}
     )
+    return done.returncode, done.stdout, done.stderr
 
 
-def run(count: int, *arguments: object) -> tuple[int, str, str]:
-    process = launch(count, *arguments)
-    out, err = process.communicate(timeout=900)
-    return process.returncode, out, err
+class Group:
+    """Processes that know each other as torchrun would tell them, without its own, which imports torch too."""
 
-
-def together(count: int, *arguments: object) -> tuple[int, str, str]:
-    """Run processes that know each other as torchrun would tell them, without its own, which imports torch too."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    group = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, *map(str, arguments)]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        members = [
+    def __init__(self, count: int, *arguments: object) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        group = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} if count > 1 else {}
+        self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115  (`end` closes them)
+        self.members = [
             subprocess.Popen(
-                command, stdout=out, stderr=err, text=True,
-                env={**os.environ, **QUIET, **(group if count > 1 else {}), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                [sys.executable, *map(str, arguments)], stdout=self.out, stderr=self.err, text=True,
+                env={**os.environ, **QUIET, **group, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             )
             for rank in range(count)
         ]  # fmt: skip
-        until = time.monotonic() + 900
-        while not all(one.poll() == 0 for one in members):
-            if any(one.poll() for one in members) or time.monotonic() > until:
-                for one in members:
-                    one.kill()
-                    one.wait()
-                break
+
+    def end(self, seconds: float = 900) -> tuple[int, str, str]:
+        """Wait for all, or for the first that fails, which ends the others: its exit code, and what all said."""
+        until = time.monotonic() + seconds
+        while any(one.poll() is None for one in self.members):
+            if any(one.poll() for one in self.members) or time.monotonic() > until:
+                for one in self.members:
+                    one.terminate()
             time.sleep(0.05)
-        out.seek(0)
-        err.seek(0)
-        return next((one.returncode for one in members if one.returncode), 0), out.read(), err.read()
+        code = next((one.returncode for one in self.members if one.returncode), 0)
+        said = []
+        for file in (self.out, self.err):
+            file.seek(0)
+            said.append(file.read())
+            file.close()
+        return code, said[0], said[1]
+
+
+def together(count: int, *arguments: object) -> tuple[int, str, str]:
+    return Group(count, *arguments).end()
 
 
 @given(st.integers(0, 300), st.integers(1, 9))
@@ -175,7 +179,7 @@ def test_all_go_back_where_losses_run_away(source: Path, tmp_path: Path) -> None
 def test_the_command_line_under_torchrun(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = ["--size", 24, "--batch-size", 3, "--device", "cpu", "--checkpoint-seconds", 0]
-    code, out, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 3, *options)
+    code, out, err = torchrun(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 3, *options)
     assert code == 0, err
     assert out.count("Training finished after 3 steps") == 1
     assert "2 times" in out
@@ -192,11 +196,11 @@ def test_the_command_line_refuses_under_torchrun_what_it_refuses_alone(source: P
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     options = ["--size", 24, "--batch-size", 3, "--device", "cpu"]
-    code, _, err = run(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 5, *options)
+    code, _, err = torchrun(2, *IMPA_COMMAND, "train", source, "--out", folder, "--steps", 5, *options)
     assert code != 0
     assert err.count("napari-impa: ") == 1
     assert "holds a run already" in err
-    code, _, err = run(2, *IMPA_COMMAND, "train", source, "--out", tmp_path / "x", "--batch-size", 1, "--size", 24)
+    code, _, err = torchrun(2, *IMPA_COMMAND, "train", source, "--out", tmp_path / "x", "--batch-size", 1, "--size", 24)
     assert code != 0
     assert err.count("napari-impa: ") == 1
     assert "take a batch size of at least 2" in err
@@ -206,13 +210,13 @@ def test_the_command_line_refuses_under_torchrun_what_it_refuses_alone(source: P
 def test_all_stop_where_one_is_asked_to(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = ["--size", 24, "--batch-size", 2, "--device", "cpu", "--checkpoint-seconds", 0, "--steps", 100_000]
-    process = launch(2, *IMPA_COMMAND, "train", source, "--out", folder, *options)
+    group = Group(2, *IMPA_COMMAND, "train", source, "--out", folder, *options)
     until = time.monotonic() + 120
     while not Run(folder).checkpoint_path.is_file() and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    group.members[1].send_signal(signal.SIGINT)
+    _, out, err = group.end(60)
     assert "Training stopped after" in out, err
     steps = Run(folder).history["step"]
     assert steps.tolist() == list(range(1, len(steps) + 1))
@@ -236,7 +240,7 @@ def test_an_error_of_one_process_stops_all_and_is_said_once(source: Path, tmp_pa
     )
     began = time.monotonic()
     options = ["--size", 24, "--batch-size", 2, "--device", "cpu", "--steps", 50]
-    code, _, err = run(2, script, "train", source, "--out", tmp_path / "run", *options)
+    code, _, err = together(2, script, "train", source, "--out", tmp_path / "run", *options)
     assert code != 0
     assert err.count("napari-impa: only the second process failed") == err.count("napari-impa: ") == 1
     assert time.monotonic() - began < 60  # nobody waited for a time-out
