@@ -61,6 +61,9 @@ def test_where_no_name_fits_models_of_as_many_channels_are_named(line: FittingLi
     line.say(CHOICES, "screen")
     told = "2 channels are open (ch 1, ch 2); no model of the list has channels of these names; as many: TNFα."
     assert shown(line.text()) == told
+    line.say(CHOICES, "tnfa")  # has as many
+    assert line.isHidden()
+    assert not line.text()
 
 
 def test_other_names_and_layers_are_told_but_none_made_here(line: FittingLine, qtbot: Any) -> None:

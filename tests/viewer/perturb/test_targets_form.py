@@ -165,6 +165,18 @@ def test_typing_keeps_the_old_choice_until_a_real_one_is_chosen(into: TurnInto, 
     assert line.text() == "Gamma"
 
 
+def test_a_name_that_the_model_does_not_know_is_told(into: TurnInto, qtbot: Any) -> None:
+    into.set_model(of_compounds())
+    before = into.targets
+    into.condition.lineEdit().setText("no such drug")
+    with qtbot.waitSignal(into.said) as said:
+        qtbot.keyClick(into.condition.lineEdit(), Qt.Key.Key_Return)
+    assert said.args == [
+        "The model knows no condition 'no such drug'; a compound that it does not know is typed as a SMILES below."
+    ]
+    assert into.targets == before
+
+
 def test_thousands_of_conditions(into: TurnInto, qtbot: Any) -> None:
     names = [f"compound {number:05d}" for number in range(5000)]
     into.set_model(loaded(names, counts=dict.fromkeys(names, 12)))

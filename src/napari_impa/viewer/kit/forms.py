@@ -229,13 +229,13 @@ class Options(QComboBox):
             self.choose(before)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the item chosen, the middle of which is left out where it is wider than the box."""
+        """Draw the item chosen, whose end is left out where it is wider than the box."""
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         kind = QStyle.ComplexControl.CC_ComboBox
         part = QStyle.SubControl.SC_ComboBoxEditField
         room = self.style().subControlRect(kind, option, part, self).width() - ROOM_IN_BOX
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room)
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
         painter = QStylePainter(self)
         painter.drawComplexControl(kind, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

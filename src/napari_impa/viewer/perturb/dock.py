@@ -99,6 +99,7 @@ class PerturbDock(Dock):
         self.cells.overview.toggled.connect(self.session.leave_out)
         self.cells.overview.cell_clicked.connect(self.session.show_cell)
         self.request.changed.connect(self._ask)
+        self.turn_into.said.connect(self.status.say)
         self.views.chosen.connect(self._on_view_chosen)
         self.views.steered.connect(self.session.steer_view)
         self.views.measures_wanted.connect(self._on_measures_wanted)

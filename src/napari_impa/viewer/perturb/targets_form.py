@@ -43,9 +43,12 @@ class TurnInto(QWidget):
     -------
     changed
         `targets` are others than before.
+    said
+        Why what was typed is not taken.
     """
 
     changed = Signal()
+    said = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,8 +181,13 @@ class TurnInto(QWidget):
     def _new_box(self) -> ConditionBox:
         box = ConditionBox(self.names)
         box.currentIndexChanged.connect(self._tell)
+        box.unknown.connect(self._on_unknown)
         self.boxes.append(box)
         return box
+
+    def _on_unknown(self, typed: str) -> None:
+        new = "" if self.compound.isHidden() else "; a compound that it does not know is typed as a SMILES below"
+        self.said.emit(f"The model knows no condition {typed!r}{new}.")
 
     def _remove(self, box: ConditionBox) -> None:
         self._drop(box)
@@ -242,7 +250,15 @@ class TurnInto(QWidget):
 
 
 class ConditionBox(QSearchableComboBox):
-    """A list of conditions to search by typing; what is half typed gives way to what is chosen."""
+    """A list of conditions to search by typing; what is half typed gives way to what is chosen.
+
+    Signals
+    -------
+    unknown
+        What was typed, and is part of no name.
+    """
+
+    unknown = Signal(str)
 
     def __init__(self, names: QStandardItemModel) -> None:
         super().__init__()
@@ -272,11 +288,13 @@ class ConditionBox(QSearchableComboBox):
         self.setEditText(self.itemText(self.currentIndex()))
 
     def _take_the_only_one(self) -> None:
-        """Enter takes what was typed where it is part of one name only."""
+        """Enter takes what was typed where it is part of one name only, and tells where it is part of none."""
         completer = self.completer_object
         completer.setCompletionPrefix(self.currentText())
         if self.currentText() and completer.completionCount() == 1:
             self.setCurrentIndex(self.findText(completer.currentCompletion()))
+        elif self.currentText() and not completer.completionCount():
+            self.unknown.emit(self.currentText())
 
 
 class NoteDelegate(QStyledItemDelegate):

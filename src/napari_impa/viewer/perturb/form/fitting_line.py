@@ -79,11 +79,14 @@ class FittingLine(Wrapped):
         return {key: self.open.fit(one.channels, one.pixel_size) for key, one in choices.items()}
 
     def say(self, choices: Mapping[str, Choice], chosen: str | None) -> None:
-        """Name models that fit better than the one chosen; where none does, those of as many channels."""
+        """Name models that fit better than the one chosen; where none does and it has not as many, those that have."""
         fits, here = self.fitting(choices), self.open.channels
         best = max(fits.values(), default=0)
-        self.setVisible(bool(here) and fits.get(chosen or "", 0) < max(best, 1))
+        now = choices.get(chosen or "")
+        as_many = now is not None and len(now.channels) == len(here)
+        self.setVisible(bool(here) and fits.get(chosen or "", 0) < max(best, int(not as_many)))
         if self.isHidden():
+            self.clear()
             return
         several = f"{len(here)} channels are" if len(here) > 1 else "1 channel is"
         names = ", ".join(here[:NAMED]) + (" …" if len(here) > NAMED else "")
@@ -93,8 +96,8 @@ class FittingLine(Wrapped):
             self.setText(rich("{}: {} {}.", what, self._links(choices, better), ("fits", "fit")[len(better) > 1]))
             return
         alike = [key for key, one in choices.items() if len(one.channels) == len(here) and key != chosen]
-        as_many = rich("; as many: {}.", self._links(choices, alike)) if alike else "."
-        self.setText(rich("{}; no model of the list has channels of these names{}", what, as_many))
+        others = rich("; as many: {}.", self._links(choices, alike)) if alike else "."
+        self.setText(rich("{}; no model of the list has channels of these names{}", what, others))
 
     def close_line(self) -> None:
         """Follow the viewer no more."""
