@@ -13,7 +13,7 @@ from napari_impa.viewer.explore.map_page import MapPage
 from napari_impa.viewer.explore.ranking_page import RankingPage
 from napari_impa.viewer.explore.screen_page import ScreenPage
 from napari_impa.viewer.explore.session import ExploreSession
-from napari_impa.viewer.explore.shown_stacks import condition_strip, save_profiles, strength_sweep
+from napari_impa.viewer.explore.shown_stacks import condition_strip, dose_sweep, save_profiles, strength_sweep
 from napari_impa.viewer.kit.canvas import show_layers
 from napari_impa.viewer.kit.dialogs import ask_for_folder, tool_button
 from napari_impa.viewer.kit.docks import Dock
@@ -119,6 +119,7 @@ class ExploreDock(Dock):
         session.busy_changed.connect(self.status.busy)
         self.map.crops_wanted.connect(self._show_crops)
         self.ranking.strip_wanted.connect(lambda: self._stack(condition_strip))
+        self.ranking.doses_wanted.connect(lambda name: self._stack(dose_sweep, name))
         self.ranking.sweep_wanted.connect(lambda name: self._stack(strength_sweep, name))
         self.viewer.events.theme.connect(self._on_theme)
 

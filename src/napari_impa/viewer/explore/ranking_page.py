@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_impa.viewer.explore.explored_cells import ExploredCells
 from napari_impa.viewer.explore.result_table import ResultTable
+from napari_impa.viewer.explore.shown_stacks import doses_of
 from napari_impa.viewer.kit.forms import Wrapped, beside
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.texts import plain
@@ -44,12 +45,13 @@ class RankingPage(QWidget):
 
     Signals
     -------
-    strip_wanted, sweep_wanted
-        One cell under every condition; a condition's strengths, by its name.
+    strip_wanted, sweep_wanted, doses_wanted
+        One cell under every condition; a condition's strengths, or its compound's doses, by its name.
     """
 
     strip_wanted = Signal()
     sweep_wanted = Signal(str)
+    doses_wanted = Signal(str)
 
     def __init__(self, session: ExploreSession) -> None:
         super().__init__()
@@ -62,6 +64,9 @@ class RankingPage(QWidget):
         self.strip.setToolTip("A chosen cell (or the first) under every condition, as a stack in new layers.")
         self.sweep = QPushButton("Strengths")
         self.sweep.setToolTip("The same cell under the condition of the row, strength 0 to 2, as a stack.")
+        self.doses = QPushButton("Doses")
+        self.doses.setToolTip("The same cell under each dose of the row's compound, as a stack; real cells beside it.")
+        self.doses.hide()
         self.save = QPushButton("Save …")
         self.save.setToolTip("The whole table, as CSV or parquet.")
         column = QVBoxLayout(self)
@@ -71,15 +76,17 @@ class RankingPage(QWidget):
         column.addWidget(self.table, 1)
         column.addWidget(self.moved)
         column.addWidget(self.told)
-        column.addWidget(beside(self.strip, self.sweep, self.save))
+        column.addWidget(beside(self.strip, self.sweep, self.doses, self.save))
         self.rank.asked.connect(self._start)
         self.rank.succeeded.connect(self._on_ranked)
         self.rank.failed.connect(session.failed)
         self.strip.clicked.connect(self.strip_wanted)
         self.sweep.clicked.connect(lambda: self.table.condition and self.sweep_wanted.emit(self.table.condition))
+        self.doses.clicked.connect(lambda: self.table.condition and self.doses_wanted.emit(self.table.condition))
         self.save.clicked.connect(self.table.save)
         self.table.condition_chosen.connect(lambda _: self.sweep.setEnabled(True))
         self.table.condition_chosen.connect(self._say_moved)
+        self.table.condition_chosen.connect(self._offer_doses)
         session.cells_changed.connect(self._on_cells)
         self._on_cells(None)
 
@@ -94,6 +101,12 @@ class RankingPage(QWidget):
         for button in (self.strip, self.sweep, self.save):
             button.setEnabled(False)
         self.strip.setEnabled(explored is not None)
+        self.doses.hide()
+
+    def _offer_doses(self, condition: str) -> None:
+        explored = self.session.explored
+        known = () if explored is None else explored.loaded.model.conditions
+        self.doses.setVisible(bool(doses_of(known, condition)))
 
     def _say_moved(self, condition: str) -> None:
         """Say in full, under the table, what a condition moves most: its column is narrow."""

@@ -1,7 +1,9 @@
-"""Stacks that the dock shows: one cell under every condition, and under a condition at every strength."""
+"""Stacks that the dock shows: one cell under every condition, at every strength of one, and at every dose."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 STRENGTHS = tuple(round(0.25 * step, 2) for step in range(9))
 """Steps of a sweep, 0 the cell as it is."""
+
+_DOSE = re.compile(r" (\d+(?:\.\d+)?)$")
 
 GAP = 1.05
 """How far real cells are to the right of predicted ones, in widths of a crop."""
@@ -49,6 +53,36 @@ def strength_sweep(token: Token, explored: ExploredCells, row: int, condition: s
     if condition in explored.conditions:
         real = np.resize(np.flatnonzero(cells.conditions == condition), len(STRENGTHS))
         layers += _beside(_layers([model.fit(cells.take([int(one)])) for one in real], f"real {condition} · "), layers)
+    return layers
+
+
+def doses_of(conditions: Sequence[str], condition: str) -> tuple[str, ...]:
+    """The conditions of one compound at all its doses, the lowest first; empty where it has one dose, or none.
+
+    >>> doses_of(["taxol 10", "DMSO", "taxol 2.5", "nocodazole 1"], "taxol 10")
+    ('taxol 2.5', 'taxol 10')
+    """
+    compound = _DOSE.sub("", condition)
+    doses = {
+        float(found[1]): one for one in conditions if (found := _DOSE.search(one)) and one[: found.start()] == compound
+    }
+    return tuple(doses[dose] for dose in sorted(doses)) if len(doses) > 1 else ()
+
+
+def dose_sweep(token: Token, explored: ExploredCells, row: int, condition: str) -> list[LayerData]:
+    """A cell as it is, then under each dose of a condition's compound, as stacks, and real cells of them beside it."""
+    model, cells = explored.loaded.model, explored.cells
+    doses = doses_of(model.conditions, condition)
+    cell = model.fit(cells.take([row]))
+    parts = [cell]
+    for dose in doses:
+        token.check()
+        parts.append(model.predict(cell, dose))
+    layers = _layers(parts, f"cell {row + 1} · {', '.join(doses)} · ")
+    if set(doses) <= set(explored.conditions):
+        real = [np.flatnonzero(cells.conditions == dose)[0] for dose in doses]
+        beside = [cell, *(model.fit(cells.take([int(one)])) for one in real)]
+        layers += _beside(_layers(beside, f"real {', '.join(doses)} · "), layers)
     return layers
 
 
