@@ -116,6 +116,25 @@ def test_channels_apart_stand_in_grey_beside_the_composite():
     assert tuple(other) == (0, 0, 0)
 
 
+def test_a_row_on_its_own_contrast_shows_where_things_lie_in_dark_cells():
+    made = gallery(columns=4)
+    dark = made.rows[1].pixels
+    dark[:], dark[..., 4:12, 4:12] = 0, 10
+    below = (slice(HEAD + made.layout.side + 4, HEAD + 2 * made.layout.side), slice(LEFT, LEFT + made.layout.side))
+    common = made.draw()
+    made.own_contrast = True
+    made.forget()
+    own = made.draw()
+    assert common[below].max() < 40
+    assert own[below].max() > 150
+    side = made.layout.side
+    assert np.array_equal(common[HEAD : HEAD + side, LEFT:], own[HEAD : HEAD + side, LEFT:]), "cells as they are stay"
+    assert not np.array_equal(common[:HEAD], own[:HEAD]), "and it is said"
+    made.rows[1].there[-1] = False
+    made.forget()
+    assert made.draw()[below].max() < 40, "which is known once all are there"
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_one_cell_large_with_its_neighbours(apart):
     made = gallery(apart=apart)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite
+from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
 from napari_impa.analysis.pictures.lettering import lettering, shortened
 from napari_impa.analysis.pictures.montage import scale_bar
 
@@ -29,6 +29,7 @@ USUAL = 84
 """Side in pixels of a cell where the number in a row is left open."""
 LEAST = 12
 _MOST_KEPT = 3000
+_LOOKED_AT = 200  # cells by which the contrast of a row is found
 _TEXT, _SMALL = 15, 12
 LIT = (255, 61, 245)
 """Frame of cells that were chosen, also on a map; the one in sight has another."""
@@ -97,7 +98,7 @@ class Gallery:
     channels
         C names.
     limits
-        (C, 2) intensities shown as black and as full colour, for all alike.
+        (C, 2) intensities shown as black and as full colour, for all alike unless `own_contrast`.
     title
         What the cells become.
     pixel_size
@@ -113,6 +114,9 @@ class Gallery:
         Cells in a row; 0 for as many as have a usual size.
     apart
         Whether each channel is shown in grey beside the composite.
+    own_contrast
+        Whether each row below the first has limits of its own cells: where things lie can be compared then, how bright
+        they are cannot.
     offset
         How many pixels it is scrolled down.
     chosen
@@ -138,10 +142,12 @@ class Gallery:
         self.size = (720, 960)
         self.order: NDArray[np.intp] = np.arange(len(self))
         self.columns, self.apart, self.offset, self.ordered = 0, False, 0, ""
+        self.own_contrast = False
         self.chosen: int | None = None
         self.lit: frozenset[int] = frozenset()
         self._tiles: OrderedDict[tuple[int, int, bool], ColourImage] = OrderedDict()
         self._strips: dict[str, tuple[tuple[Any, ...], ColourImage]] = {}
+        self._own: dict[int, NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
         return len(self.rows[0].pixels)
@@ -211,6 +217,7 @@ class Gallery:
 
     def forget(self, rows: Any = None) -> None:
         """Draw some cells anew, or all, since their pixels or the contrast are others."""
+        self._own.clear()
         if rows is None:
             self._tiles.clear()
             return
@@ -281,7 +288,7 @@ class Gallery:
             if not one.there[row]:
                 draw.rectangle((left, top, left + side - 1, top + side - 1), fill=_EMPTY)
                 continue
-            for line, pictures in enumerate(self._parts(one.pixels[row][None], lines)):
+            for line, pictures in enumerate(self._parts(number, np.array([row]), lines)):
                 image.paste(_resized(pictures[0], side), (left, top + line * pitch))
         if lines > 1:
             for line, name in enumerate(self.channels):
@@ -295,12 +302,22 @@ class Gallery:
 
     # ---- parts ------------------------------------------------------------------------------------------------------
 
-    def _parts(self, pixels: NDArray[Any], count: int) -> list[ColourImage]:
-        """Composites (n, S, S, 3), and the same of each channel in grey where more than one part is wanted."""
-        parts = [composite(pixels, self.limits, self.colours)]
+    def _parts(self, line: int, cells: NDArray[np.intp], count: int) -> list[ColourImage]:
+        """Composites (n, S, S, 3) of cells of a row, and each channel in grey where more than one part is wanted."""
+        pixels, limits = self.rows[line].pixels[cells], self._limits(line)
+        parts = [composite(pixels, limits, self.colours)]
         if count > 1:
-            parts += [composite(pixels[:, [c]], self.limits[[c]], ["grey"]) for c in range(len(self.channels))]
+            parts += [composite(pixels[:, [c]], limits[[c]], ["grey"]) for c in range(len(self.channels))]
         return parts
+
+    def _limits(self, line: int) -> NDArray[np.float64]:
+        """Of a row: those of all, or its own once all of its cells are there."""
+        one = self.rows[line]
+        if line == 0 or not self.own_contrast or not len(one.pixels) or not one.there.all():
+            return self.limits
+        if line not in self._own:
+            self._own[line] = display_limits(one.pixels[:: -(-len(one.pixels) // _LOOKED_AT)])
+        return self._own[line]
 
     def _make(self, rows: NDArray[np.intp], layout: GalleryLayout) -> None:
         """Draw those of some cells that were not drawn yet, all at once."""
@@ -312,7 +329,7 @@ class Gallery:
             down = slice(line * (layout.side + SEAM), line * (layout.side + SEAM) + layout.side)
             there = np.flatnonzero(one.there[missing])
             tiles[np.flatnonzero(~one.there[missing]), down] = _EMPTY
-            for part, pictures in enumerate(self._parts(one.pixels[missing[there]], layout.parts)):
+            for part, pictures in enumerate(self._parts(line, missing[there], layout.parts)):
                 across = slice(part * (layout.side + 1), part * (layout.side + 1) + layout.side)
                 for number, picture in zip(there, pictures, strict=True):
                     tiles[number, down, across] = np.asarray(_resized(picture, layout.side))
@@ -379,7 +396,12 @@ class Gallery:
         width, large = canvas.shape[1], about is not None
         if about is None:
             count = len(self.order)
-            about = " · ".join(filter(None, [f"{count:,} cell{'s' * (count != 1)}", self.ordered]))
+            said = [
+                f"{count:,} cell{'s' * (count != 1)}",
+                self.ordered,
+                "own contrast" * self.own_contrast,
+            ]
+            about = " · ".join(filter(None, said))
         self._put_strip(canvas[:HEAD], self._head, (width, about, self.title, self._labelled(self.layout), large))
 
     def _put_strip(self, where: ColourImage, drawn: Callable[..., ColourImage], key: tuple[Any, ...]) -> None:

@@ -155,6 +155,23 @@ def test_the_order_stays_while_a_slider_moves_and_follows_the_choice(dock: Pertu
     assert len(view.gallery.order) == len(order)
 
 
+def test_rows_stand_on_their_own_contrast_where_asked_and_with_other_predictions(
+    dock: PerturbDock, settle: Settle
+) -> None:
+    view = dock.session.view
+    steer(dock, own_contrast=True)
+    view.gallery.draw()
+    before = view.gallery._limits(1).copy()
+    assert np.array_equal(view.gallery._limits(0), view.gallery.limits)
+    assert not np.array_equal(before, view.gallery.limits)
+    dock.strength.setValue(0.3)
+    settle(lambda: not dock.session.busy)
+    view.gallery.draw()
+    assert not np.array_equal(view.gallery._limits(1), before)
+    steer(dock, own_contrast=False)
+    assert np.array_equal(view.gallery._limits(1), view.gallery.limits)
+
+
 def test_the_wheel_scrolls_and_what_is_in_sight_is_predicted_first(dock: PerturbDock, settle: Settle) -> None:
     view = dock.session.view
     steer(dock, columns=1)

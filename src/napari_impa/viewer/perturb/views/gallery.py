@@ -58,6 +58,14 @@ class GalleryControls:
         default=False,
         metadata={"title": "Channels apart", "help": "Each channel in grey beside the picture of all of them."},
     )
+    own_contrast: bool = field(
+        default=False,
+        metadata={
+            "title": "Own contrast",
+            "help": "Each row on the contrast of its own cells: it shows where things lie in cells that are darker or "
+            "brighter altogether; how bright rows are cannot be compared then.",
+        },
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,8 @@ class GalleryView(View):
             if not self._there[:, number].all():
                 self._put(number, slice(0, len(self.found.cells)), predicted.pixels[number])
         self._vectors = None
+        if self.gallery.own_contrast:  # which is known now
+            self.gallery.forget()
         self._sort()
         self.draw_soon()
 
@@ -172,6 +182,9 @@ class GalleryView(View):
         gallery = self.gallery
         top = gallery.in_sight()[:1]
         gallery.columns, gallery.apart = controls.columns, controls.apart
+        if gallery.own_contrast != controls.own_contrast:
+            gallery.own_contrast = controls.own_contrast
+            gallery.forget()
         if before.order != controls.order:
             self._sort()
             gallery.scroll(0)
