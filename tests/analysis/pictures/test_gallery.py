@@ -8,7 +8,8 @@ import pytest
 
 from napari_impa.analysis.changes import Changes
 from napari_impa.analysis.pictures.composite import display_limits
-from napari_impa.analysis.pictures.gallery import FOOT, HEAD, LEFT, Gallery, GalleryRow, neighbourhood
+from napari_impa.analysis.pictures.gallery import Gallery, GalleryRow
+from napari_impa.analysis.pictures.gallery_layout import FOOT, HEAD, LEFT, neighbourhood
 from napari_impa.analysis.pictures.gallery_order import (
     AS_FOUND,
     MOST_CHANGED,

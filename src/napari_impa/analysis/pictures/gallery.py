@@ -16,24 +16,28 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from napari_impa.analysis.pictures.composite import COLOURS, channel_colours, composite, display_limits
+from napari_impa.analysis.pictures.gallery_layout import (
+    CHOSEN,
+    FOOT,
+    GAP,
+    HEAD,
+    LEAST,
+    LEFT,
+    RIGHT,
+    SEAM,
+    ColourImage,
+    GalleryLayout,
+    columns_for,
+)  # fmt: skip
 from napari_impa.analysis.pictures.lettering import lettering, shortened
 from napari_impa.analysis.pictures.montage import scale_bar
 
-ColourImage = NDArray[np.uint8]
-
-HEAD, FOOT, LEFT, RIGHT = 34, 34, 24, 14
-"""Room in pixels around the cells: for the title, the legend, what each row is, and how far it is scrolled."""
-GAP, SEAM = 10, 2
-"""Pixels between cells, and between a cell and what it becomes."""
-USUAL = 84
-"""Side in pixels of a cell where the number in a row is left open."""
-LEAST = 12
 _MOST_KEPT = 3000
 _LOOKED_AT = 200  # cells by which the contrast of a row is found
 _TEXT, _SMALL = 15, 12
 LIT = (255, 61, 245)
 """Frame of cells that were chosen, also on a map; the one in sight has another."""
-_WHITE, _DIM, _EMPTY, _CHOSEN = (235, 235, 235), (150, 150, 150), (28, 28, 28), (255, 212, 59)
+_WHITE, _DIM, _EMPTY = (235, 235, 235), (150, 150, 150), (28, 28, 28)
 
 
 @dataclass(eq=False)
@@ -57,35 +61,6 @@ class GalleryRow:
     def __post_init__(self) -> None:
         if len(self.there) != len(self.pixels):
             self.there = np.ones(len(self.pixels), bool)
-
-
-@dataclass(frozen=True)
-class GalleryLayout:
-    """Where cells are: `columns` in a row, each `side` pixels wide in `parts` pictures beside each other."""
-
-    columns: int
-    side: int
-    parts: int
-    lines: int
-
-    @property
-    def width(self) -> int:
-        """Of one cell with all its parts."""
-        return self.parts * (self.side + 1) - 1
-
-    @property
-    def height(self) -> int:
-        """Of one cell with all its lines."""
-        return self.lines * (self.side + SEAM) - SEAM
-
-    @classmethod
-    def of(cls, width: int, columns: int, parts: int, lines: int) -> GalleryLayout:
-        """Fill a width; 0 columns for as many as have a usual size."""
-        room = width - LEFT - RIGHT + GAP
-        if columns < 1:
-            columns = max(1, int(room / (parts * (USUAL if parts == 1 else 0.72 * USUAL) + GAP)))
-        side = max(LEAST, int((room / columns - GAP + 1) // parts) - 1)
-        return cls(columns, side, parts, lines)
 
 
 class Gallery:
@@ -240,7 +215,7 @@ class Gallery:
             if row in self.lit:
                 self._frame(canvas, top, left, layout, LIT)
             if row == self.chosen:
-                self._frame(canvas, top, left, layout, _CHOSEN, 2 * (row in self.lit))
+                self._frame(canvas, top, left, layout, CHOSEN, 2 * (row in self.lit))
             if column == 0:
                 for at, part in enumerate(self.rows if self._labelled(layout) else ()):
                     side = _upright(part.title, layout.side)
@@ -267,7 +242,7 @@ class Gallery:
         canvas = np.zeros((height, width, 3), np.uint8)
         lines = 1 + len(self.channels) if self.apart and len(self.channels) > 1 else 1
         columns = [one.title for one in self.rows] + (["in the field"] if field is not None else [])
-        per_row = len(columns) if lines > 1 else _columns_for(len(columns), width - LEFT - RIGHT, self.room)
+        per_row = len(columns) if lines > 1 else columns_for(len(columns), width - LEFT - RIGHT, self.room)
         rows = lines if lines > 1 else -(-len(columns) // per_row)
         across = (width - LEFT - RIGHT + GAP) // per_row - GAP
         side = max(LEAST, min(across, (self.room + GAP) // rows - GAP - _TEXT - 6))
@@ -448,27 +423,6 @@ class Gallery:
             draw.text((left, middle), text, fill=(red, green, blue), font=font, anchor="lm")
             left += font.getlength(text) + 14
         return np.asarray(strip)
-
-
-def neighbourhood(
-    field: NDArray[Any], centre: tuple[int, int], size: int, limits: NDArray[np.float64], colours: Sequence[str]
-) -> ColourImage:
-    """(h, h, 3) the part of a field (C, H, W) around a cell, five crops wide or all there is, its crop framed."""
-    height, width = field.shape[1:]
-    side = min(5 * size, height, width)
-    top, left = (
-        int(min(max(at - side // 2, 0), whole - side)) for at, whole in zip(centre, (height, width), strict=True)
-    )
-    picture = composite(field[None, :, top : top + side, left : left + side], limits, colours)[0]
-    y, x = centre[0] - size // 2 - top, centre[1] - size // 2 - left
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).rectangle((x, y, x + size - 1, y + size - 1), outline=_CHOSEN, width=max(1, side // 90))
-    return np.asarray(image)
-
-
-def _columns_for(count: int, width: int, height: int) -> int:
-    """So many squares in a row that all of them are largest."""
-    return max(range(1, count + 1), key=lambda columns: (min(width / columns, height / -(-count // columns)), columns))
 
 
 def _resized(picture: ColourImage, side: int) -> Image.Image:

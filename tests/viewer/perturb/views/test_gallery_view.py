@@ -13,7 +13,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from napari_impa.analysis.pictures.gallery import HEAD, LEFT
+from napari_impa.analysis.pictures.gallery_layout import HEAD, LEFT
 from napari_impa.analysis.pictures.gallery_order import AS_FOUND, MOST_CHANGED, change_vectors
 from napari_impa.viewer.entry.reader import read
 from napari_impa.viewer.entry.samples import simulated_screen

@@ -12,7 +12,8 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_impa.analysis.pictures.gallery import GAP, ColourImage, Gallery, GalleryRow, neighbourhood
+from napari_impa.analysis.pictures.gallery import Gallery, GalleryRow
+from napari_impa.analysis.pictures.gallery_layout import GAP, ColourImage, neighbourhood
 from napari_impa.analysis.pictures.gallery_order import (
     AS_FOUND,
     MOST_CHANGED,
