@@ -106,6 +106,16 @@ def test_a_dripping_server_of_parts_is_given_up(server: Server, monkeypatch: pyt
         RemoteFile(server.url("a.impa"), patience=())
 
 
+@pytest.fixture
+def left_connections() -> Iterator[None]:
+    """What requests leaves to the collector of an answer that it cannot read is collected here, quietly."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
+@pytest.mark.usefixtures("left_connections")
 @pytest.mark.parametrize("length", ["abc", "9" * 5000])
 def test_lengths_that_are_none(server: Server, tmp_path: Path, length: str) -> None:
     server.faults.append(answering(200, {"Content-Length": length}))
@@ -118,18 +128,16 @@ def test_lengths_that_are_none(server: Server, tmp_path: Path, length: str) -> N
         RemoteFile(server.url("a.impa"), patience=())
 
 
+@pytest.mark.usefixtures("left_connections")
 @pytest.mark.parametrize("where", ["http://[::1", "http://" + "a" * 300 + "/x", "nothing://here"])
 def test_a_redirect_to_a_bad_address(server: Server, tmp_path: Path, where: str) -> None:
-    with warnings.catch_warnings():  # requests leaves the connection of such an answer to the collector
-        warnings.simplefilter("ignore", ResourceWarning)
-        for fetch in (
-            lambda: fetch_file(server.url("a.impa"), tmp_path / "a.impa", patience=()),
-            lambda: RemoteFile(server.url("a.impa"), patience=()),
-        ):
-            server.faults.append(answering(302, {"Location": where, "Content-Length": "0"}))
-            with pytest.raises(FetchError):
-                fetch()
-        gc.collect()
+    for fetch in (
+        lambda: fetch_file(server.url("a.impa"), tmp_path / "a.impa", patience=()),
+        lambda: RemoteFile(server.url("a.impa"), patience=()),
+    ):
+        server.faults.append(answering(302, {"Location": where, "Content-Length": "0"}))
+        with pytest.raises(FetchError):
+            fetch()
 
 
 def test_a_name_of_300_letters(server: Server, tmp_path: Path) -> None:
