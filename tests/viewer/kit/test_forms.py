@@ -13,6 +13,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_impa.viewer.kit.forms import Options, Page, Wrapped, section
 from napari_impa.viewer.kit.live_plot import LivePlot
+from napari_impa.viewer.perturb.whole_folder import RunningPrediction, WholeFolder
 
 Settle = Callable[..., None]
 
@@ -133,3 +134,15 @@ def test_links_have_the_colour_of_the_text_in_any_theme(qtbot: Any) -> None:
         label.setStyleSheet(f"color: {colour}")
         label.ensurePolished()
         assert label.palette().color(QPalette.ColorRole.Link).name() == colour
+
+
+def test_boxes_have_the_accessible_name_of_their_row(qtbot: Any) -> None:
+    page, box, spin_box, named = Page(), Options([("a", 1)]), QSpinBox(), QSpinBox()
+    qtbot.addWidget(page)
+    named.setAccessibleName("its own")
+    page.row("DNA ←", box, named)
+    page.row("Seed", spin_box)
+    assert [one.accessibleName() for one in (box, named, spin_box)] == ["DNA", "its own", "Seed"]
+    screen = WholeFolder(RunningPrediction(), lambda: None)
+    qtbot.addWidget(screen)
+    assert all(one.accessibleName() for one in (screen.folder, screen.out, screen.nuclei))

@@ -75,6 +75,7 @@ class ExploreDock(Dock):
         self.source = Options([("open layers", LAYERS), ("a folder", FOLDER)], tip="Where the cells come from.")
         self.cells = CellsForm(self.viewer)
         self.folder = QLineEdit()
+        self.folder.setAccessibleName("Folder")
         self.folder.setPlaceholderText("a plate, a folder of images, or .cells")
         choose = tool_button("Choose …", lambda: ask_for_folder(self, "Cells to explore", "", self.folder.setText))
         self.folder_row = beside(self.folder, choose)

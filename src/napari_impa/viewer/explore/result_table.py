@@ -46,6 +46,7 @@ class ResultTable(QTableWidget):
         self.verticalHeader().setDefaultSectionSize(22)
         self.setSortingEnabled(True)
         self.setMinimumHeight(180)
+        self.setAccessibleName("Result")
         self.itemSelectionChanged.connect(self._on_chosen)
 
     def show_table(self, table: pd.DataFrame) -> None:

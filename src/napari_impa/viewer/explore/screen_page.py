@@ -11,7 +11,7 @@ from napari_impa.viewer.explore.explored_cells import ExploredCells
 from napari_impa.viewer.explore.ranking_page import SHOWN, TIPS
 from napari_impa.viewer.explore.result_table import ResultTable
 from napari_impa.viewer.kit.dialogs import tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, beside
+from napari_impa.viewer.kit.forms import Options, Wrapped, beside, name_after
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.texts import breakable, plain
 from napari_impa.watch import Token
@@ -53,6 +53,7 @@ class ScreenPage(QWidget):
             ("Rank by", self.like),
             ("Save into", beside(self.out, tool_button("Choose …", self._choose_out))),
         ):
+            name_after(title, widget)
             form.addRow(QLabel(plain(title)), widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QScrollArea,
     QScrollBar,
     QStyle,
@@ -34,6 +35,9 @@ WIDTH = 360
 
 _TURNED = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 """What the wheel would change."""
+
+_NAMED = (QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit)
+"""What says nothing of itself."""
 
 
 ROOM_IN_BOX = 10
@@ -105,8 +109,17 @@ class Page(QScrollArea):
         for widget in (name, *widgets):
             if tip and not widget.toolTip():
                 widget.setToolTip(plain(tip))
+        name_after(label, *widgets)
         self.form.addRow(name, widgets[0] if len(widgets) == 1 else beside(*widgets))
         return name
+
+
+def name_after(label: str, *widgets: QWidget) -> None:
+    """Give a row's boxes the accessible name that its label is, where they have none; screen readers say it."""
+    for widget in widgets:
+        for box in (widget, *widget.findChildren(_NAMED)):
+            if isinstance(box, _NAMED) and not box.accessibleName():
+                box.setAccessibleName(label.removesuffix(" ←"))
 
 
 def _is_turned(widget: QObject) -> TypeGuard[QWidget]:

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
-from napari_impa.viewer.kit.forms import Options, below, beside, section
+from napari_impa.viewer.kit.forms import Options, below, beside, name_after, section
 from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.axis_row import AxisRow
 from napari_impa.viewer.layers.cell_choice import CellChoice
@@ -88,6 +88,7 @@ class CellsForm(QWidget):
         )
         self.again = QToolButton()
         self.again.setText("↻")
+        self.again.setAccessibleName("Find the cells again")
         self.again.setToolTip("Find the cells again, after labels or images were changed.")
         self.count = QLabel()
         self.overview = Overview()
@@ -101,6 +102,7 @@ class CellsForm(QWidget):
         self.fine.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         name = QLabel("Region")
         name.setToolTip(self.region.toolTip())
+        name_after("Region", self.region)
         self.fine.addRow(name, self.region)
         self.segmenter = SegmenterForm(self.fine)
         self.segmenter.changed.connect(self._tell)
@@ -113,6 +115,7 @@ class CellsForm(QWidget):
     def _row(self, title: str, widget: QWidget, tip: str = "", at: int = -1) -> QLabel:
         name = QLabel(plain(title))
         name.setToolTip(plain(tip) or widget.toolTip())
+        name_after(title, widget)
         self.form.insertRow(at if at >= 0 else self.form.rowCount(), name, widget)
         return name
 

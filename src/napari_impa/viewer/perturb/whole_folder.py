@@ -14,7 +14,7 @@ from napari_impa.cells.choice import AS_FOUND, LayoutChoice
 from napari_impa.cells.source import Source, open_source
 from napari_impa.cells.tables import guess_control, guess_labels
 from napari_impa.viewer.kit.dialogs import ask_for_folder, tool_button
-from napari_impa.viewer.kit.forms import Options, Wrapped, below, beside
+from napari_impa.viewer.kit.forms import Options, Wrapped, below, beside, name_after
 from napari_impa.viewer.kit.job_button import JobButton
 from napari_impa.viewer.kit.jobs import Failure, Latest, as_job, notify
 from napari_impa.viewer.kit.texts import breakable, breaks, joined, plain, rich
@@ -125,6 +125,7 @@ class WholeFolder(QWidget):
     def _row(self, title: str, widget: QWidget, tip: str = "") -> None:
         name = QLabel(plain(title))
         name.setToolTip(plain(tip))
+        name_after(title, widget)
         self.form.addRow(name, widget)
 
     # ---- the folder -------------------------------------------------------------------------------------------------

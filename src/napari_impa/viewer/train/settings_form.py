@@ -14,7 +14,7 @@ from napari_impa.cells.words import SMILES
 from napari_impa.engine.describing import kind_asked
 from napari_impa.engine.training.options import About, about_settings
 from napari_impa.engine.training.settings import TrainingSettings
-from napari_impa.viewer.kit.forms import Options, Page, beside, section
+from napari_impa.viewer.kit.forms import Options, Page, beside, name_after, section
 from napari_impa.viewer.kit.jobs import Latest, as_job
 from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.layers.segmenter_form import MEMORY, SegmenterForm
@@ -104,6 +104,7 @@ class SettingsForm(QObject):
         for text, widget in (("Nuclei by", self.segment), ("Nuclei in", self.nuclei)):
             name = QLabel(plain(text))
             name.setToolTip(widget.toolTip())
+            name_after(text, widget)
             folded.addRow(name, widget)
             widget.currentIndexChanged.connect(self._on_changed)
         self.segmenter = SegmenterForm(folded)
@@ -124,6 +125,7 @@ class SettingsForm(QObject):
             if not widget.toolTip():
                 widget.setToolTip(plain(f"{about.help[:1].upper()}{about.help[1:]}."))
             label.setToolTip(widget.toolTip())
+            name_after(about.label or name, widget)
             form.addRow(label, widget)
             self._names[name] = label
             changed_signal(widget).connect(self._on_changed)

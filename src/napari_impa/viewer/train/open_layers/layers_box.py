@@ -20,7 +20,7 @@ from superqt.utils import signals_blocked
 
 from napari_impa.cells.words import SIDE
 from napari_impa.errors import ImpaError
-from napari_impa.viewer.kit.forms import Options, below, beside
+from napari_impa.viewer.kit.forms import Options, below, beside, name_after
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.kit.texts import no_mnemonic, plain
 from napari_impa.viewer.layers.cells_form import CellsForm
@@ -119,6 +119,7 @@ class LayersBox(QWidget):
         name = QLabel(plain(title))
         name.setToolTip(plain(tip) or widget.toolTip())
         name.setAlignment(Qt.AlignmentFlag.AlignTop)
+        name_after(title, widget)
         self.form.addRow(name, widget)
         return name
 
