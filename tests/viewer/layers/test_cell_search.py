@@ -144,3 +144,34 @@ def test_points_outside_the_image_are_counted() -> None:
     assert cells.left_out == {BORDER: 1, BEYOND: 3}
     assert cells.cells.table["label"].tolist() == [5]
     assert "3 outside the image" in cells.details()
+
+
+def test_what_is_odd_about_where_layers_lie_is_said() -> None:
+    pixels, labels = FIELD.pixels, FIELD.labels
+    um = {"scale": (0.65, 0.65), "units": ("um", "um")}
+
+    def said(mask: Labels, *channels: Image) -> tuple[str, ...]:
+        choice = CellChoice(tuple(map(Channel, channels)), method="labels", mask=mask)
+        return find_cells(Token(), *choice.plain(CHANNELS, SIZE, "perturbation")).layers.remarks
+
+    layers = [Image(channel, name=name, **um) for channel, name in zip(pixels, CHANNELS, strict=True)]
+    assert said(Labels(labels, **um), *layers) == ()
+    (remark,) = said(Labels(labels), *layers)
+    assert remark.startswith(f"labels that do not lie on {CHANNELS[0]}, which has as many pixels")
+    assert said(Labels(labels, **um), layers[0], *layers[:2]) == (f"{CHANNELS[0]} taken for several channels",)
+    high = [Image(channel, scale=(1.3, 0.65), units=("um", "um")) for channel in pixels]
+    assert said(Labels(labels, scale=(1.3, 0.65), units=("um", "um")), *high) == (
+        "pixels 1.3 µm high and 0.65 µm wide",
+    )
+
+
+def test_labels_painted_on_with_one_number_are_cells_of_their_own() -> None:
+    table = nucleus_centres(FIELD.labels)
+    first, *_, last = table.sort_values("y")["label"]
+    layers = tuple(Channel(Image(channel)) for channel in FIELD.pixels)
+    places = []
+    for labels in (FIELD.labels, np.where(FIELD.labels == last, first, FIELD.labels)):
+        choice = CellChoice(layers, method="labels", mask=Labels(labels))
+        cells = find_cells(Token(), *choice.plain(CHANNELS, SIZE, "perturbation")).cells
+        places.append(sorted(map(tuple, cells.table[["y", "x"]].to_numpy().tolist())))
+    assert places[0] == places[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -11,7 +11,7 @@ from napari.layers import Labels, Layer, Points, Shapes
 
 from napari_impa.viewer.layers.channels import channel_layers
 from napari_impa.viewer.layers.found_cells import CROPS
-from napari_impa.viewer.layers.masks import centres_of, labels_plane, region_of
+from napari_impa.viewer.layers.masks import centres_of, labels_plane, lying_elsewhere, region_of
 from napari_impa.viewer.layers.sources import Channel
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class CellChoice:
         mask: Any = None
         if isinstance(self.mask, Labels):
             mask = labels_plane(self.mask, first, self.steps)
+            elsewhere = lying_elsewhere(mask, layers.planes, layers.names[0])
+            layers = replace(layers, remarks=(*layers.remarks, *elsewhere))
         elif isinstance(self.mask, Points):
             mask = centres_of(self.mask, first, self.steps)
         region = None if self.region is None or self.method == CROPS else region_of(self.region, first, self.steps)

@@ -235,7 +235,7 @@ def channel_layers(
     leading = sources[0].axes[:-2]
     label = "" if axis is None or axis >= len(leading) else str(sources[0].layer.axis_labels[leading[-1 - axis]])
     series = () if not label else _series(sources[0], leading[-1 - (axis or 0)])
-    remarks = _remarks(planes, names, window)
+    remarks = (*_remarks(planes, names, window), *_of_layers(sources, place))
     says = _said(sources[0], planes[0])
     return ChannelLayers(tuple(planes), names, looks, place, window, count, label, series, remarks, says=says)
 
@@ -387,6 +387,17 @@ def _remarks(planes: Sequence[Plane], names: Sequence[str], window: Window) -> t
     if len(kinds) > 1:
         remarks.append(f"channels converted to {np.result_type(*kinds)}")
     return tuple(remarks)
+
+
+def _of_layers(sources: Sequence[Channel], place: Place) -> tuple[str, ...]:
+    """Say which layer stands for two channels, and that pixels are no squares."""
+    chosen = [(source.layer, source.axis, source.position) for source in sources]
+    twice = [one[0].name for number, one in enumerate(chosen) if one in chosen[:number]]
+    high, wide = (abs(side) for side in place.scale)
+    said: tuple[str, ...] = (f"{_listed(twice)} taken for several channels",) if twice else ()
+    if place.pixel_size is not None and abs(high / wide - 1) > 0.02:
+        said += (f"pixels {place.pixel_size * high / wide:.3g} µm high and {place.pixel_size:.3g} µm wide",)
+    return said
 
 
 def look_of(layer: Layer) -> Look:

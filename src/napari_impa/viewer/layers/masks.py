@@ -31,6 +31,16 @@ def labels_plane(layer: Labels, first: Channel, steps: Sequence[int | None] = ()
     return plane_of(source, place_of(first), steps, first)
 
 
+def lying_elsewhere(labels: Plane, channels: Sequence[Plane], name: str) -> tuple[str, ...]:
+    """Say where labels have as many pixels as the first channel but lie otherwise in the viewer.
+
+    So do those that a program made of an image and added without its scale.
+    """
+    if labels.shape != channels[0].shape or np.allclose(labels.matrix, np.eye(3), atol=1e-3):
+        return ()
+    return (f"labels that do not lie on {name}, which has as many pixels: give them its scale and place if made of it",)
+
+
 @dataclass(frozen=True, eq=False)
 class Centres:
     """Points: (n, 2) places of cells in the first channel's pixels, and (n,) at which step, or None for every one."""
