@@ -41,6 +41,7 @@ def answering(status: int, headers: dict[str, str], pieces: Iterable[bytes] = ()
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)
+        request.send_header("Connection", "close")  # as the server does, so that no next request is sent there
         request.end_headers()
         for piece in pieces:
             request.wfile.write(piece)
