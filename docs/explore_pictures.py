@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CELLS = 100
 """Of each condition."""
+COLOURS = 256
+"""Of the palette: dots of two conditions stay apart."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -52,11 +54,11 @@ def explored(folder: Path, source: Path) -> None:
     dock.explore.button.click()
     wait_until(lambda: dock.session.explored is not None and not dock.session.busy)
     viewer.window.resize(*SIZE)
-    photograph(viewer, folder / "explore-map.png", SIZE)
+    photograph(viewer, folder / "explore-map.png", SIZE, COLOURS)
     dock.pages.setCurrentWidget(dock.ranking)
     dock.ranking.rank.button.click()
     wait_until(lambda: not dock.ranking.rank.running and dock.ranking.table.rowCount() > 0)
-    photograph(viewer, folder / "explore-ranking.png", SIZE)
+    photograph(viewer, folder / "explore-ranking.png", SIZE, COLOURS)
     viewer.close()
 
 
@@ -74,5 +76,5 @@ def reported(folder: Path, cells: Cells) -> None:
     path = folder / "report.png"
     options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={SIZE[0]},{SIZE[1]}"]
     subprocess.run([browser, *options, f"--screenshot={path}", page.as_uri()], check=True, capture_output=True)
-    shrink(path)
+    shrink(path, COLOURS)
     print(f"{path} ({path.stat().st_size / 1e3:.0f} kB)", flush=True)

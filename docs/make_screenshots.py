@@ -53,7 +53,7 @@ def demo_pictures(folder: Path) -> None:
     viewer.close()
 
 
-def moving(path: Path, frames: list[Path], side: int = 960, milliseconds: int = 500) -> None:
+def moving(path: Path, frames: list[Path], side: int = 800, milliseconds: int = 500) -> None:
     """Save frames as a picture that goes through them and back again; the frames are removed."""
     pictures = []
     for frame in frames:
@@ -61,7 +61,7 @@ def moving(path: Path, frames: list[Path], side: int = 960, milliseconds: int = 
             whole = file.convert("RGB")
         pictures.append(whole.resize((side, whole.height * side // whole.width), Image.Resampling.LANCZOS))
         frame.unlink()
-    palette = pictures[-1].quantize(96, method=Image.Quantize.MEDIANCUT)
+    palette = pictures[-1].quantize(64, method=Image.Quantize.MEDIANCUT)
     first, *more = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in pictures + pictures[-2:0:-1]]
     first.save(path, save_all=True, append_images=more, duration=milliseconds, loop=0, optimize=True)
     print(f"{path} ({path.stat().st_size / 1e3:.0f} kB)", flush=True)
@@ -81,6 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     models = {name: Path(path) for name, _, path in (pair.partition("=") for pair in given.model)}
     wanted = given.only or PICTURES
+    given.folder.mkdir(parents=True, exist_ok=True)
     if "networks" in wanted:
         networks_picture.draw(given.folder / "networks.svg")
     if set(wanted) == {"networks"}:

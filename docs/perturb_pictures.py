@@ -172,7 +172,7 @@ def show(dock: Any, view: str) -> None:
     dock.view.setCurrentIndex(dock.view.values.index(view))
 
 
-def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:
+def photograph(viewer: Any, path: Path, size: tuple[int, int], colours: int = COLOURS) -> Path:
     """Save the whole window with a palette of its own."""
     from napari_impa.viewer.entry.demo import save_picture
 
@@ -180,7 +180,7 @@ def photograph(viewer: Any, path: Path, size: tuple[int, int]) -> Path:
     with Image.open(path) as picture:
         if picture.size != size:
             print(f"{path.name}: the window is {picture.size}, not {size}: the screen or the dock is too large")
-    shrink(path)
+    shrink(path, colours)
     print(f"{path} ({os.path.getsize(path) / 1e3:.0f} kB)", flush=True)
     return path
 

@@ -109,11 +109,15 @@ def messages() -> str:
     return "\n".join(texts)
 
 
-def test_the_program_says_what_the_page_of_troubles_explains() -> None:
-    page, said = (REPOSITORY / "docs" / "faq.md").read_text(encoding="utf-8"), messages()
-    quoted = re.findall(r"^### `(.+)`$", page, flags=re.M)
-    assert len(quoted) > 20
-    for message in quoted:
+@pytest.mark.parametrize(
+    ("name", "quoted", "least"), [("faq", r"^### `(.+)`$", 20), ("report", r"^\| \*(.+?)\* \|", 10)]
+)
+def test_the_program_says_what_a_page_explains(name: str, quoted: str, least: int) -> None:
+    """The messages of the page of troubles, and the first lines of a verdict."""
+    page, said = (REPOSITORY / "docs" / f"{name}.md").read_text(encoding="utf-8"), messages()
+    found = re.findall(quoted, page, flags=re.M)
+    assert len(found) >= least
+    for message in found:
         parts = [re.escape(part) for part in re.split(r"[… ]*…[… ]*", message) if part]
         assert re.search(r"[^\n]*".join(parts), said), message
 

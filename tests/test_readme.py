@@ -37,7 +37,7 @@ def test_it_renders() -> None:
     html = markdown.render(on_pypi())
     assert html is not None
     assert "<details>" in html
-    assert '<img src="https://raw.githubusercontent.com/napari-impa/napari-impa/main/docs/images/demo.png"' in html
+    assert '<img src="https://raw.githubusercontent.com/napari-impa/napari-impa/main/docs/images/demo.gif"' in html
 
 
 def test_the_recipe_for_conda_wants_what_pyproject_wants() -> None:
