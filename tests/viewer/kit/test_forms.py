@@ -14,6 +14,7 @@ from superqt import QLabeledDoubleSlider
 from napari_impa.viewer.kit.forms import Options, Page, Wrapped, section
 from napari_impa.viewer.kit.live_plot import LivePlot
 from napari_impa.viewer.perturb.whole_folder import RunningPrediction, WholeFolder
+from napari_impa.viewer.train.conditions_form import CheckList
 
 Settle = Callable[..., None]
 
@@ -142,6 +143,8 @@ def test_boxes_have_the_accessible_name_of_their_row(qtbot: Any) -> None:
     named.setAccessibleName("its own")
     page.row("DNA ←", box, named)
     page.row("Seed", spin_box)
+    page.row("Label", ticks := CheckList(tip=""))
+    assert ticks.accessibleName() == "Label"
     assert [one.accessibleName() for one in (box, named, spin_box)] == ["DNA", "its own", "Seed"]
     screen = WholeFolder(RunningPrediction(), lambda: None)
     qtbot.addWidget(screen)

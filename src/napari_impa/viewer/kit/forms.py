@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QListWidget,
     QScrollArea,
     QScrollBar,
     QStyle,
@@ -36,7 +37,7 @@ WIDTH = 360
 _TURNED = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 """What the wheel would change."""
 
-_NAMED = (QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit)
+_NAMED = (QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit, QListWidget)
 """What says nothing of itself."""
 
 

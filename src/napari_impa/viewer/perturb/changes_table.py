@@ -74,6 +74,7 @@ class ChangesTable(QWidget):
         self._measured: MeasuredCells | None = None
         self._row = 0
         self.target = Options(tip="Which of the conditions is compared with the control.")
+        self.target.setAccessibleName("Condition")
         self.this_cell, self.all_cells = QRadioButton("this cell"), QRadioButton("all cells")
         self.this_cell.setChecked(True)
         self.table = QTableWidget()

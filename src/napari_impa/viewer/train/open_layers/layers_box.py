@@ -93,6 +93,7 @@ class LayersBox(QWidget):
         self.add = QPushButton("Add these cells")
         self.add.setToolTip("Find the cells of these layers and add them; then choose other layers and add theirs.")
         self.list = QListWidget()
+        self.list.setAccessibleName("Cells added")
         self.list.setToolTip("The cells added so far; all of them are trained on.")
         self.list.setFixedHeight(76)
         self.remove = QToolButton()
