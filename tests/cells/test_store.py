@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_impa.analysis.selection import held_out_rows
 from napari_impa.cells.store import Cells, CellsWriter, concatenate, open_cells
 from napari_impa.cells.tiff import TiffPicture, save_ome_tiff
 from napari_impa.errors import CellsError, ConditionError
@@ -285,3 +286,12 @@ def test_joining() -> None:
         concatenate([make(3), make(3, size=4)])
     with pytest.raises(CellsError, match="no cells to join"):
         concatenate([])
+
+
+def test_a_value_is_meant_as_it_is_written_where_a_name_is() -> None:
+    table = pd.DataFrame({"compound": ["1.1", "1.10", "DMSO"], "dose": [1.5, 10.0, 0.0]})
+    cells = Cells(np.zeros((3, 1, 8, 8), np.uint16), table, ("a",))
+    assert cells.mask_where({"compound": "1.10"}).tolist() == [False, True, False]
+    assert cells.mask_where({"compound": ["1.1"]}).tolist() == [True, False, False]
+    assert cells.mask_where({"dose": "1.50"}).tolist() == [True, False, False]
+    assert held_out_rows(cells, {"compound": ["1.10"]}).tolist() == [False, True, False]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_impa.cells.checks import plate_column
 from napari_impa.cells.store import Cells, condition_names, shortest
-from napari_impa.cells.tables import columns_named, where_in_words
+from napari_impa.cells.tables import as_in, columns_named, where_in_words
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError, ModelError
 
@@ -150,7 +150,9 @@ def held_out_rows(cells: Cells, hold_out: Mapping[str, Any]) -> NDArray[np.bool_
     for column, values in hold_out.items():
         columns = columns_named(cells.table, column)
         if set(columns) <= set(cells.table.columns):
-            held |= np.isin(condition_names(cells.table, columns), [shortest(value) for value in values])
+            texts = condition_names(cells.table, columns)
+            present = set(texts)
+            held |= np.isin(texts, [as_in(present, value) for value in values])
     return held
 
 

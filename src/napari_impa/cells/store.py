@@ -20,7 +20,7 @@ from napari_impa.cells.beside import taken_back
 from napari_impa.cells.reading import OPENED, read_pixels
 from napari_impa.cells.sheets.checksums import check, state_of
 from napari_impa.cells.sheets.typed_table import read_table
-from napari_impa.cells.tables import columns_named, condition_names, shortest
+from napari_impa.cells.tables import as_in, columns_named, condition_names, shortest
 from napari_impa.cells.words import PLACE
 from napari_impa.cells.writer import FORMAT, CellsWriter
 from napari_impa.errors import DAMAGE, CellsError, ConditionError, SourceError, brief
@@ -168,14 +168,14 @@ class Cells:
                 raise ConditionError(
                     f"The table has no column {column!r}; its columns are: {', '.join(map(str, self.table.columns))}."
                 )
-            wanted = [values] if np.isscalar(values) else list(values)
             texts = condition_names(self.table, columns)
             present = set(texts)
+            wanted = [as_in(present, value) for value in ([values] if np.isscalar(values) else values)]
             for value in wanted:
-                if shortest(value) not in present:
+                if value not in present:
                     some = ", ".join(sorted(map(str, present))[:12])
-                    raise ConditionError(f"No row has {column} = {shortest(value)}; its values are: {some}.")
-            mask &= np.isin(texts, [shortest(value) for value in wanted])
+                    raise ConditionError(f"No row has {column} = {value}; its values are: {some}.")
+            mask &= np.isin(texts, wanted)
         return mask
 
     def where(self, **columns: Any) -> Cells:

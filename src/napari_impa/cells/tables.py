@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,15 @@ def columns_named(table: pd.DataFrame, name: str) -> list[str]:
     """
     parts = name.split(JOINED_BY)
     return parts if name not in table.columns and set(parts) <= set(table.columns) else [name]
+
+
+def as_in(names: Collection[str], value: object) -> str:
+    """What a value that a user gives is among names: as it is written where a name is, else as numbers are written.
+
+    >>> as_in({"1.1", "1.10"}, "1.10"), as_in({"1.5", "2"}, "1.50")
+    ('1.10', '1.5')
+    """
+    return tidy(value) if isinstance(value, str) and tidy(value) in names else shortest(value)
 
 
 def where_in_words(where: Mapping[str, Any]) -> str:
