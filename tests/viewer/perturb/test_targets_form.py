@@ -19,7 +19,8 @@ from napari_impa.engine.model.model import IMPA
 from napari_impa.engine.model.networks import Networks
 from napari_impa.engine.model.shape import Shape
 from napari_impa.viewer.library.models import Loaded
-from napari_impa.viewer.perturb.targets_form import NEVER_SEEN, NOTE, TurnInto
+from napari_impa.viewer.perturb.form.condition_box import NOTE
+from napari_impa.viewer.perturb.form.targets_form import NEVER_SEEN, TurnInto
 
 Settle = Callable[..., None]
 
@@ -356,3 +357,48 @@ def test_what_is_chosen_while_a_compound_is_read_again_stays(into: TurnInto, set
     again.choose("ibuprofen")
     settle(lambda: not again.compound._jobs.busy)
     assert again.targets == ("ibuprofen",)
+
+
+def names_of(into: TurnInto) -> list[str]:
+    return [target if isinstance(target, str) else target.name for target in into.targets]
+
+
+def test_compounds_of_a_list_beside_conditions_and_the_one_that_is_typed(into: TurnInto, settle: Settle) -> None:
+    model = of_compounds()
+    into.set_model(model)
+    read(into, "CCN amine", settle)
+    heard = told(into)
+    into.take(("aspirin", NewCondition("ethanol", "CCO"), NewCondition("methane", "C")))
+    assert names_of(into) == ["aspirin", "ethanol", "methane"]
+    assert len(heard) == 1
+    read(into, "CCCN", settle)
+    assert names_of(into) == ["CCCN", "ethanol", "methane"]
+    into.take((NewCondition("benzene", "c1ccccc1"),))
+    assert names_of(into) == ["benzene"]
+    offered = [into.names.item(row).text() for row in range(into.names.rowCount())]
+    assert "ethanol" not in offered
+    assert len(offered) == 3 + 1 + 2, "conditions, the one held out, the typed one and the new list's"
+
+
+def test_of_a_long_list_some_are_shown_and_all_can_be_chosen(into: TurnInto) -> None:
+    into.set_model(of_compounds(dose=2.0))
+    said: list[str] = []
+    into.said.connect(said.append)
+    into.take([NewCondition(f"c{number}", "C" * (number + 1)) for number in range(9)])
+    dose = into.compound.dose.value()
+    assert names_of(into) == [f"c{number} {dose:g}" for number in range(6)]
+    assert said == ["6 of 9 are shown; the others stand in the list of conditions."]
+    assert into.choose(NewCondition(f"c8 {dose:g}", "C" * 9, dose=dose))
+
+
+def test_a_list_comes_back_in_the_next_form(into: TurnInto, settle: Settle, qtbot: Any) -> None:
+    model = of_compounds()
+    into.set_model(model)
+    read(into, "CCN amine", settle)
+    into.take((NewCondition("ethanol", "CCO"), "caffeine"))
+    after = TurnInto()
+    qtbot.addWidget(after)
+    after.set_model(model)
+    after.restore(into.kept_targets, into.compound.typed)
+    settle(lambda: not after.compound._jobs.busy)
+    assert names_of(after) == ["ethanol", "caffeine"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_impa.errors import ConditionError
-from napari_impa.work.exploring.compound_file import read_compounds
+from napari_impa.work.exploring.compound_file import listed_compounds, read_compounds
 
 pytest.importorskip("rdkit")
 
@@ -38,6 +38,15 @@ def test_smi_and_sdf(tmp_path: Path) -> None:
     assert [(one.name, one.smiles) for one in read_compounds(tmp_path / "c.sdf").compounds] == [
         ("ethanol", "CCO"), ("the CN", "CN"),
     ]  # fmt: skip
+
+
+def test_lines() -> None:
+    found = listed_compounds("\nCCO  ethyl alcohol\n C(C\nCC\nCN ethyl alcohol\n")
+    assert [(one.name, one.smiles) for one in found.compounds] == [
+        ("ethyl alcohol", "CCO"), ("compound 3", "CC"), ("ethyl alcohol (2)", "CN"),
+    ]  # fmt: skip
+    assert [text.partition(":")[0] for text in found.unread] == ["compound 2"]
+    assert listed_compounds(" \n").compounds == ()
 
 
 @pytest.mark.parametrize("text", ["name,structure\na,CCO\n", "name,smiles\na,C(C\n", ""])

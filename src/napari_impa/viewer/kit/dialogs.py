@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtWidgets import QFileDialog, QToolButton, QWidget
+from qtpy.QtWidgets import QDialog, QFileDialog, QToolButton, QWidget
 
 from napari_impa.viewer.kit.texts import plain
 
@@ -19,7 +19,7 @@ def ask_for_folder(parent: QWidget, title: str, start: str, use: Callable[[str],
     open_dialog(dialog)
 
 
-def open_dialog(dialog: QFileDialog) -> None:
+def open_dialog(dialog: QDialog) -> None:
     """Open a dialog while the window goes on; it is freed when it is closed."""
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()

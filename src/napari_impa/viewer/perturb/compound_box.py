@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QVBoxLayout, QWidg
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
+from napari_impa.viewer.kit.dialogs import tool_button
 from napari_impa.viewer.kit.forms import Options, beside
 from napari_impa.viewer.kit.jobs import Failure, Latest
 from napari_impa.viewer.kit.texts import joined, plain, rich
@@ -69,9 +70,12 @@ class CompoundBox(QWidget):
     -------
     changed
         There is another new compound, or none any more; see `target`.
+    several
+        A list of compounds is wanted.
     """
 
     changed = Signal()
+    several = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +83,8 @@ class CompoundBox(QWidget):
         self._reading: Reading | None = None
         self.text = QLineEdit()
         self.text.setClearButtonEnabled(True)
+        self.more = tool_button("…", self.several.emit, "Several compounds at once: a SMILES a line, or a file.")
+        self.more.setAccessibleName("Several compounds")
         self.dose = QDoubleSpinBox()
         self.dose.setRange(0, 1e6)
         self.dose.setDecimals(3)
@@ -98,8 +104,9 @@ class CompoundBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
+        line = beside(self.text, self.more)
         for widget in (
-            self.text, self._dose_row, self.modality, self.said, self.drawing, self.canonical, self.nearest,
+            line, self._dose_row, self.modality, self.said, self.drawing, self.canonical, self.nearest,
         ):  # fmt: skip
             layout.addWidget(widget)
         self._timer = QTimer(self)
@@ -125,14 +132,16 @@ class CompoundBox(QWidget):
         compound = self._reading.compound
         name = compound.name or compound.canonical
         name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-        dose = self.dose.value() if self._dose_row.isVisibleTo(self) else None
-        several = self.modality.count() > 1
-        return NewCondition(
-            name if dose is None else f"{name} {dose:g}",
-            compound.smiles,
-            dose=dose,
-            modality=self.modality.value if several else None,
-        )
+        return self.as_chosen(NewCondition(name, compound.smiles))
+
+    def as_chosen(self, compound: NewCondition) -> NewCondition:
+        """A compound at the dose that is chosen, where the model takes one and it has none, and of the chosen kind."""
+        takes_dose = self._dose_row.isVisibleTo(self)
+        modality = self.modality.value if self.modality.count() > 1 else None
+        if not takes_dose or compound.dose is not None:
+            return replace(compound, dose=compound.dose if takes_dose else None, modality=modality)
+        dose = self.dose.value()
+        return replace(compound, name=f"{compound.name} {dose:g}", dose=dose, modality=modality)
 
     @property
     def typed(self) -> CompoundText:
@@ -168,6 +177,7 @@ class CompoundBox(QWidget):
         self.setVisible(bool(modalities))
         able = find_spec("rdkit") is not None
         self.text.setEnabled(able)
+        self.more.setEnabled(able)
         self.text.setPlaceholderText("or a compound's SMILES")
         self.text.setToolTip(
             "The structure of a compound that the model was not trained on; a name may stand behind it."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_impa.engine.describing.new_condition import Target
     from napari_impa.viewer.perturb.views import View
 
 
@@ -27,7 +28,7 @@ class DockSettings:
     model
         Its key in the list.
     targets
-        Names of the conditions that cells were turned into, in order; None for the new compound.
+        What cells were turned into, in order: conditions by name, compounds of a list; None for the one typed.
     compound
         The new compound, chosen or not.
     strength, variability, seed
@@ -39,7 +40,7 @@ class DockSettings:
     """
 
     model: str
-    targets: tuple[str | None, ...]
+    targets: tuple[Target | None, ...]
     compound: CompoundText
     strength: float
     variability: float

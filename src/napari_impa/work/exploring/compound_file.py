@@ -1,4 +1,4 @@
-"""Files of compounds: SMILES with names in CSV, SMI and SDF."""
+"""Files and lists of compounds: SMILES with names in CSV, SMI and SDF, or line by line."""
 
 from __future__ import annotations
 
@@ -52,6 +52,25 @@ def read_compounds(path: str | Path) -> CompoundFile:
     except (OSError, EOFError, SystemError, UnicodeDecodeError, SourceError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConditionError(f"{path} cannot be read as a file of compounds ({reason}).") from error
+    found = _compounds(rows)
+    if not found.compounds:
+        raise ConditionError(f"{path.name} holds no compound that can be read.")
+    return found
+
+
+def listed_compounds(text: str) -> CompoundFile:
+    """Read compounds that are written line by line: a SMILES, and its name behind it where it has one.
+
+    Raises
+    ------
+    MissingDependencyError
+        If RDKit is not installed.
+    """
+    return _compounds(_lines(text))
+
+
+def _compounds(rows: list[tuple[str, str, float | None]]) -> CompoundFile:
+    """Of rows of name, SMILES and dose those that can be read."""
     compounds, unread, taken = [], [], set()
     for number, (name, smiles, dose) in enumerate(rows, 1):
         name = name or f"compound {number}"
@@ -67,8 +86,6 @@ def read_compounds(path: str | Path) -> CompoundFile:
             one = f"{name} ({count})"
         taken.add(one)
         compounds.append(NewCondition(one, smiles=smiles, dose=dose))
-    if not compounds:
-        raise ConditionError(f"{path.name} holds no compound that can be read.")
     return CompoundFile(tuple(compounds), tuple(unread))
 
 
@@ -93,7 +110,11 @@ def _table(path: Path) -> list[tuple[str, str, float | None]]:
 
 
 def _smi(path: Path) -> list[tuple[str, str, float | None]]:
-    lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return _lines(path.read_text(encoding="utf-8-sig"))
+
+
+def _lines(text: str) -> list[tuple[str, str, float | None]]:
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     if lines and lines[0][0].lower() in ("smiles", "#smiles", "canonical_smiles"):
         lines = lines[1:]
     return [(line[1].strip() if len(line) > 1 else "", line[0], None) for line in lines]

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QSpinBox
 from superqt import QLabeledDoubleSlider
 
 from napari_impa.viewer.kit.texts import plain
+from napari_impa.viewer.perturb.form.targets_form import TurnInto
 from napari_impa.viewer.perturb.request import Request
-from napari_impa.viewer.perturb.targets_form import TurnInto
 
 if TYPE_CHECKING:
     from napari_impa.viewer.kit.forms import Page

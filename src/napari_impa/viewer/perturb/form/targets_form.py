@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QPainter, QPalette, QStandardItem, QStandardItemModel
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import (
-    QApplication,
-    QComboBox,
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QSearchableComboBox
 from superqt.utils import signals_blocked
 
+from napari_impa.viewer.kit.dialogs import open_dialog
 from napari_impa.viewer.kit.forms import beside
 from napari_impa.viewer.kit.texts import plain
 from napari_impa.viewer.perturb.compound_box import CompoundBox
 from napari_impa.viewer.perturb.dock_memory import CompoundText
+from napari_impa.viewer.perturb.form.condition_box import ConditionBox, condition_item
 
 if TYPE_CHECKING:
-    from napari_impa.engine.describing.new_condition import Target
+    from napari_impa.engine.describing.new_condition import NewCondition, Target
     from napari_impa.engine.model.model import IMPA
     from napari_impa.viewer.library.models import Loaded
 
 NEVER_SEEN = "never seen in training"
-NOTE = Qt.ItemDataRole.UserRole + 1
-POPUP = 330
-"""Least width in pixels of the open list, so that names and counts stand beside each other."""
+TYPED = Qt.ItemDataRole.UserRole + 2
+AT_ONCE = 6
+"""Compounds of a list that are chosen together; the others stand in the list of conditions."""
 
 
 class TurnInto(QWidget):
@@ -58,7 +54,7 @@ class TurnInto(QWidget):
         self._told: tuple[Target, ...] = ()
         self._before_compound: Target = ""
         self._by_itself = True
-        self._again: tuple[str | None, ...] = ()  # what to choose when a compound that was typed again has been read
+        self._again: tuple[Target | None, ...] = ()  # what to choose when a compound that was typed again has been read
         self.more = QToolButton()
         self.more.setText("+")
         self.more.clicked.connect(self.add)
@@ -70,6 +66,7 @@ class TurnInto(QWidget):
         self.compound = CompoundBox()
         self.compound.changed.connect(self._on_compound)
         self.compound.text.textChanged.connect(self._on_other_compound)
+        self.compound.several.connect(self._ask_for_several)
         self._layout.addWidget(self.compound)
 
     # ---- what is chosen ---------------------------------------------------------------------------------------------
@@ -105,9 +102,9 @@ class TurnInto(QWidget):
         for name in model.conditions:
             cells = model.counts.get(name)
             note = "" if cells is None else f"{cells:,} cell{'s' * (cells != 1)}"
-            self.names.appendRow(_item(name, name, note, f"trained on {note}" if note else ""))
+            self.names.appendRow(condition_item(name, name, note, f"trained on {note}" if note else ""))
         for name in model.unseen:
-            self.names.appendRow(_item(name, name, NEVER_SEEN, "Predicted from its description alone."))
+            self.names.appendRow(condition_item(name, name, NEVER_SEEN, "Predicted from its description alone."))
         known = [name for name in before if self._row_of(name) >= 0]
         for box in self.boxes[max(1, len(known)) :]:
             self._drop(box)
@@ -157,23 +154,64 @@ class TurnInto(QWidget):
         self._tell()
         return True
 
+    def take(self, targets: Sequence[Target]) -> None:
+        """Turn cells into conditions and compounds of a list: the first `AT_ONCE` of them, the others can be chosen.
+
+        Compounds of an earlier list give way.
+        """
+        listed = [target if isinstance(target, str) else self.compound.as_chosen(target) for target in targets]
+        with signals_blocked(self):
+            self.choose(self.names.item(0).data(Qt.ItemDataRole.UserRole))
+            self._list(target for target in listed if not isinstance(target, str))
+        self.choose(*list(dict.fromkeys(listed))[:AT_ONCE])
+        left = len(dict.fromkeys(listed)) - AT_ONCE
+        if left > 0:
+            self.said.emit(f"{AT_ONCE} of {left + AT_ONCE:,} are shown; the others stand in the list of conditions.")
+
+    def _list(self, compounds: Iterable[NewCondition]) -> None:
+        """Offer compounds of a list instead of those of the list before."""
+        for row in reversed(range(self.names.rowCount())):
+            item = self.names.item(row)
+            if not isinstance(item.data(Qt.ItemDataRole.UserRole), str) and not item.data(TYPED):
+                self.names.removeRow(row)
+        for one in compounds:
+            self.names.appendRow(condition_item(one.name, one, "of the list", one.smiles or ""))
+
+    def _ask_for_several(self) -> None:
+        from napari_impa.viewer.perturb.form.compound_list import CompoundList
+
+        rows = range(self.names.rowCount())
+        known = [self.names.item(row).data(Qt.ItemDataRole.UserRole) for row in rows]
+        dialog = CompoundList(self, [name for name in known if isinstance(name, str)])
+        dialog.listed.connect(self._on_listed)
+        open_dialog(dialog)
+
+    def _on_listed(self, targets: tuple[Target, ...], unread: str) -> None:
+        self.take(targets)
+        if unread:
+            self.said.emit(unread)
+
     @property
-    def kept_targets(self) -> tuple[str | None, ...]:
-        """What is chosen, for another form to `restore`: names, and None for the new compound."""
+    def kept_targets(self) -> tuple[Target | None, ...]:
+        """What is chosen, for another form to `restore`: names, compounds of a list, and None for the typed one."""
         return self._again or self._chosen
 
     @property
-    def _chosen(self) -> tuple[str | None, ...]:
-        return tuple(target if isinstance(target, str) else None for target in self.targets)
+    def _chosen(self) -> tuple[Target | None, ...]:
+        row = self._typed_row
+        typed = self.names.item(row).data(Qt.ItemDataRole.UserRole) if row >= 0 else None
+        return tuple(None if target == typed else target for target in self.targets)
 
-    def restore(self, targets: tuple[str | None, ...], compound: CompoundText) -> None:
+    def restore(self, targets: tuple[Target | None, ...], compound: CompoundText) -> None:
         """Choose what a form before had chosen, as far as the model knows it; the compound when it has been read."""
+        if self.compound.more.isEnabled() and not self.compound.isHidden():
+            self._list(target for target in targets if target is not None and not isinstance(target, str))
         known = tuple(name for name in targets if name is None or self._row_of(name) >= 0)
         names = [name for name in known if name is not None]
         if names:
             self.choose(*names)
         if compound.text:
-            self._again = known or tuple(name for name in self.targets if isinstance(name, str))
+            self._again = known or self._chosen
         self.compound.type_again(compound)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
@@ -201,6 +239,12 @@ class TurnInto(QWidget):
         row.hide()
         row.deleteLater()
 
+    @property
+    def _typed_row(self) -> int:
+        """Row of the compound that is typed; -1 where there is none."""
+        rows = range(self.names.rowCount())
+        return next((row for row in rows if self.names.item(row).data(TYPED)), -1)
+
     def _row_of(self, target: Target) -> int:
         rows = range(self.names.rowCount())
         return next((row for row in rows if self.names.item(row).data(Qt.ItemDataRole.UserRole) == target), -1)
@@ -220,110 +264,31 @@ class TurnInto(QWidget):
         self._again = ()
 
     def _on_compound(self) -> None:
-        """A new compound is the last of the list while there is one; the first box chooses it when it comes."""
-        target, last = self.compound.target, self.names.rowCount() - 1
-        item = self.names.item(last)
-        had = item is not None and not isinstance(item.data(Qt.ItemDataRole.UserRole), str)
+        """A new compound is in the list while there is one; the first box chooses it when it comes."""
+        target, typed = self.compound.target, self._typed_row
         if target is None:
-            if had:
+            if typed >= 0:
                 for box in self.boxes:
-                    if box.currentIndex() == last:
+                    if box.currentIndex() == typed:
                         box.choose(max(0, self._row_of(self._before_compound)))
-                self.names.removeRow(last)
-        elif had:
+                self.names.removeRow(typed)
+        elif typed >= 0:
+            item = self.names.item(typed)
             item.setData(target, Qt.ItemDataRole.UserRole)
-            item.setText(target.name)
-            if all(box.currentIndex() != last for box in self.boxes):
+            item.setData(target.name, Qt.ItemDataRole.DisplayRole)
+            if all(box.currentIndex() != typed for box in self.boxes):
                 self._before_compound = self.condition.currentData()
-                self.condition.choose(last)
+                self.condition.choose(typed)
             for box in self.boxes:
                 box.restore()
         else:
             self._before_compound = self.condition.currentData()
-            self.names.appendRow(_item(target.name, target, "new compound", target.smiles or ""))
+            new = condition_item(target.name, target, "new compound", target.smiles or "")
+            new.setData(True, TYPED)
+            self.names.appendRow(new)
             again, self._again = self._again, ()
             if again:  # it stood there, alone, beside others or not chosen
                 self.choose(*(target if name is None else name for name in again))
                 return
-            self.condition.choose(last + 1)
+            self.condition.choose(self._typed_row)
         self._tell()
-
-
-class ConditionBox(QSearchableComboBox):
-    """A list of conditions to search by typing; what is half typed gives way to what is chosen.
-
-    Signals
-    -------
-    unknown
-        What was typed, and is part of no name.
-    """
-
-    unknown = Signal(str)
-
-    def __init__(self, names: QStandardItemModel) -> None:
-        super().__init__()
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
-        self.setMaxVisibleItems(16)
-        self.setModel(names)
-        self.completer_object.setModel(names)
-        self.completer_object.setMaxVisibleItems(16)
-        self._delegate = NoteDelegate(self)
-        for view in (self.view(), self.completer_object.popup()):
-            view.setItemDelegate(self._delegate)
-            view.setMinimumWidth(POPUP)
-            if isinstance(view, QListView):
-                view.setUniformItemSizes(True)  # or else each of thousands is measured
-        self.lineEdit().editingFinished.connect(self.restore)
-        self.lineEdit().returnPressed.connect(self._take_the_only_one)
-
-    def choose(self, row: int) -> None:
-        """Choose a row quietly."""
-        with signals_blocked(self):
-            self.setCurrentIndex(row)
-            self.restore()
-
-    def restore(self) -> None:
-        """Show the name of what is chosen."""
-        self.setEditText(self.itemText(self.currentIndex()))
-
-    def _take_the_only_one(self) -> None:
-        """Enter takes what was typed where it is part of one name only, and tells where it is part of none."""
-        completer = self.completer_object
-        completer.setCompletionPrefix(self.currentText())
-        if self.currentText() and completer.completionCount() == 1:
-            self.setCurrentIndex(self.findText(completer.currentCompletion()))
-        elif self.currentText() and not completer.completionCount():
-            self.unknown.emit(self.currentText())
-
-
-class NoteDelegate(QStyledItemDelegate):
-    """Draws a name at the left and its note, fainter, at the right."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        """Draw one line of the list."""
-        note = index.data(NOTE) or ""
-        line = QStyleOptionViewItem(option)
-        self.initStyleOption(line, index)
-        room = line.fontMetrics.horizontalAdvance(note) + 16 if note else 8
-        line.text = line.fontMetrics.elidedText(line.text, Qt.TextElideMode.ElideMiddle, line.rect.width() - room - 6)
-        style = line.widget.style() if line.widget is not None else QApplication.style()
-        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, line, painter, line.widget)
-        color = (line.widget.palette() if line.widget is not None else line.palette).color(QPalette.ColorRole.Text)
-        color.setAlphaF(0.65)
-        painter.save()
-        painter.setPen(color)
-        painter.setFont(line.font)
-        painter.drawText(
-            line.rect.adjusted(0, 0, -6, 0), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), note
-        )
-        painter.restore()
-
-
-def _item(name: str, target: Target, note: str, tip: str) -> QStandardItem:
-    item = QStandardItem(name)
-    item.setData(target, Qt.ItemDataRole.UserRole)
-    item.setData(note, NOTE)
-    if tip:
-        item.setToolTip(plain(tip))
-    return item
