@@ -16,7 +16,7 @@ from napari_impa.engine.training.events import TrainingEvent
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.trainer import Trainer
 from napari_impa.work.catalog import load_model
-from napari_impa.work.training import events, follow, make_trainer, train
+from napari_impa.work.training import LAST, events, follow, make_trainer, train
 
 SMALL = {"size": 24, "batch_size": 2, "style_dim": 8}
 
@@ -74,7 +74,9 @@ def test_the_bar_goes_back_where_the_training_does(
     told[3] = replace(told[3], losses={}, message="It went back.")
     told[6] = replace(told[6], losses={}, message="It ended.", finished=True)
     assert follow(trainer, told) == "It ended."
-    assert "| 4/4 [" in capsys.readouterr().err.splitlines()[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "| 4/4 [" in last
+    assert last.startswith(f"{LAST}: 100%"), "what comes after the last step is named"
 
 
 def test_samples_are_drawn_ever_more_seldom(cells: Cells, tmp_path: Path) -> None:

@@ -300,6 +300,10 @@ def events(trainer: Trainer) -> Iterator[TrainingEvent]:
         yield event
 
 
+LAST = "scoring the last model"
+"""What a bar says between the last step and the end."""
+
+
 def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, progress: bool = True) -> str:
     """Train to the end under a progress bar; returns the sentence that says how it ended.
 
@@ -335,4 +339,6 @@ def follow(trainer: Trainer, told: Iterable[TrainingEvent] | None = None, *, pro
                 shown["min left"] = f"{event.seconds_left / 60:.1f}"
             bar.set_postfix({"stage": event.stage, **shown}, refresh=False)
             bar.update()
+            if event.step == steps or event.seconds_left == 0:  # what comes now takes seconds
+                bar.set_description(LAST)
     return message
