@@ -46,7 +46,9 @@ def said(words: str) -> bool:
     return any(words in str(record.message) for record in notification_manager.records)
 
 
-def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: Settle) -> None:
+def test_the_whole_way(
+    make_napari_viewer: Callable[..., Any], tmp_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Open the simulated screen, train on a folder, use the model on the cells found, see them side by side."""
     viewer = make_napari_viewer()
     for data in simulated_screen(size=256):
@@ -61,10 +63,13 @@ def test_the_whole_way(make_napari_viewer: Callable[..., Any], tmp_path: Path, s
         "shrinkage",
     ]
     assert train.setup.cells.label.ticked == ("compound",)
+    say, heard = train.status.say, []
+    monkeypatch.setattr(train.status, "say", lambda text: heard.append(text) or say(text))
     train.start.click()
     assert train.start.text() == "Stop"
     assert not train.setup.source.line.isEnabled()
     settle(lambda: train.state == READY)
+    assert "Step 4 of 4 · scoring the last model" in heard
     assert "finished after 4 steps" in train.status.text()
     assert said("finished after 4 steps")
     assert train.progress.value() == 1000

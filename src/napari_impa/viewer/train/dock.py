@@ -227,11 +227,14 @@ class TrainDock(Dock):
             if self.state == PAUSED:
                 self.status.say(f"Paused after step {report.event.step:,}, which is saved; Continue goes on.")
         else:
+            from napari_impa.work.training import LAST  # which loads torch, as the training has
+
             event = report.event
             self.progress.setValue(round(1000 * event.progress))
             steps = f"{event.step:,}" + (f" of {event.steps:,}" if event.steps else "")
-            left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
-            self.status.say(event.message or f"Step {steps}{left} · {STAGES.get(event.stage, event.stage)}")
+            left = f" · {duration(event.seconds_left)} left" if event.seconds_left else ""
+            doing = LAST if event.seconds_left == 0 else STAGES.get(event.stage, event.stage)
+            self.status.say(event.message or f"Step {steps}{left} · {doing}")
             self.watch.follow(report)
 
     def _on_ended(self, outcome: Trained | Failure | None) -> None:
