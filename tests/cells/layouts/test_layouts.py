@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_impa.cells import layouts
 from napari_impa.cells.layouts import AS_FOUND, LAYOUTS, Fit, FolderLayout, LayoutChoice, SourceFiles, list_source
@@ -136,6 +137,18 @@ def test_the_last_number_of_a_name_is_its_channel(tmp_path: Path) -> None:
     listing = list_source(tmp_path)
     assert [entry.name for entry in listing.entries] == ["c1_A01.npy", "c1_A02.npy"]
     assert listing.channels == ("channel 1", "channel 2")
+
+
+def test_files_that_say_what_their_channels_are_need_no_numbers(tmp_path: Path) -> None:
+    for site in (1, 2):
+        for number, name in enumerate(("actin", "DAPI"), 1):
+            tifffile.imwrite(
+                tmp_path / f"cell{site}_w{number}.ome.tif", np.zeros((20, 30), np.uint16), ome=True,
+                metadata={"axes": "YX", "Channel": {"Name": name}},
+            )  # fmt: skip
+    source = open_source(tmp_path, kind="fields")
+    assert source.channels == ("actin", "DAPI")
+    assert len(source) == 2
 
 
 def test_a_field_that_lacks_a_channel_is_left_out_and_said(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _STAIN = re.compile(rf"(?P<field>.*[^/_. -])[_. -]+(?P<stain>{_STAINS})(?P<endin
 
 @dataclass(frozen=True)
 class JoinedFiles:
-    """Fields of one file or several, the channels' names where files were joined, and what was left out."""
+    """Fields of one file or several, names of channels where files were joined by them, and what was left out."""
 
     entries: list[SourceEntry]
     channels: tuple[str, ...] | None = None
@@ -92,7 +92,14 @@ def _joined(
         )
     if not entries:
         return None
-    return JoinedFiles(entries, tuple(map(title.format, titles)), skipped, notes)
+    called = None if of is _channel_of and _name_themselves(entries[0]) else tuple(map(title.format, titles))
+    return JoinedFiles(entries, called, skipped, notes)
+
+
+def _name_themselves(entry: SourceEntry) -> bool:
+    """Whether the files of a field say what their channels are, so that numbers in their names need not."""
+    names = entry.probe().channels
+    return all(names) and len(set(names)) == len(names)
 
 
 def _alone(source: SourceFiles, images: list[Path]) -> list[SourceEntry]:
