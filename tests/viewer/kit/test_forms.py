@@ -149,3 +149,12 @@ def test_boxes_have_the_accessible_name_of_their_row(qtbot: Any) -> None:
     screen = WholeFolder(RunningPrediction(), lambda: None)
     qtbot.addWidget(screen)
     assert all(one.accessibleName() for one in (screen.folder, screen.out, screen.nuclei))
+
+
+def test_a_section_s_title_has_no_icon_before_it(qtbot: Any) -> None:
+    folded = section("More", QLabel("inside"))
+    qtbot.addWidget(folded)
+    assert folded.toggleButton().iconSize().isEmpty()
+    assert folded.toggleButton().text() == "▸ More"
+    folded.toggleButton().click()
+    assert folded.isExpanded()

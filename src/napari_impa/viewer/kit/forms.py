@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, QTimer
-from qtpy.QtGui import QIcon, QPaintEvent, QPalette, QResizeEvent
+from qtpy.QtGui import QIcon, QPaintEvent, QPalette, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -118,7 +118,7 @@ class Page(QScrollArea):
 def name_after(label: str, *widgets: QWidget) -> None:
     """Give a row's boxes the accessible name that its label is, where they have none; screen readers say it."""
     for widget in widgets:
-        for box in (widget, *widget.findChildren(_NAMED)):
+        for box in (widget, *widget.findChildren(QWidget)):  # PySide6 takes no tuple of classes
             if isinstance(box, _NAMED) and not box.accessibleName():
                 box.setAccessibleName(label.removesuffix(" ←"))
 
@@ -142,7 +142,10 @@ def beside(*widgets: QWidget, stretch: bool = True) -> QWidget:
 
 def section(title: str, content: QWidget) -> QCollapsible:
     """A part of a form that is shut at first; its content is hidden then, and as high as it likes when open."""
-    folded = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())  # icons would keep the first theme
+    blank = QPixmap(1, 1)  # superqt's icons would keep the first theme, and PySide6's QIcon() is none to it
+    blank.fill(Qt.GlobalColor.transparent)
+    folded = QCollapsible(f"▸ {title}", expandedIcon=QIcon(blank), collapsedIcon=QIcon(blank))
+    folded.toggleButton().setIconSize(QSize(0, 0))
     folded.setDuration(0)
     folded.layout().setContentsMargins(0, 0, 0, 0)
     folded.toggleButton().setStyleSheet("text-align: left; border: none; background: transparent; padding: 2px 0px;")
