@@ -76,6 +76,7 @@ def test_rows_without_a_well_and_columns_without_a_title_are_named(tmp_path: Pat
     [
         ("", "is empty; write one row a well"),
         ("name,compound\nx,DMSO\n", "names no wells.*its first line is: name, compound"),
+        ('"na\nme",compound\nx,DMSO\n', "names no wells.*its first line is: na me, compound"),
         ("A1,DMSO\nA2,taxol\n", "names no wells"),
         ("well,dose,dose\nA1,1,2\n", "two columns named 'dose'"),
         ("row,column,compound\n0,0,DMSO\n1,1,a\n", "names no wells"),

@@ -154,7 +154,7 @@ def _why_none(file: MapFile) -> str:
     first = next((sheet.texts for sheet in file.sheets if sheet.texts.size), None)
     if first is None:
         return f"{path} is empty; write one row a well into it, or a grid (A, B, …; 1, 2, …)."
-    titles = ", ".join(str(text) for text in first[0] if text) or "empty"
+    titles = ", ".join(" ".join(str(text).split()) for text in first[0] if text) or "empty"
     return (
         f"{path} names no wells: there is neither a column of wells (A01, A02, …) below a line of titles nor a grid "
         f"(A, B, …; 1, 2, …); its first line is: {titles[:200]}."
