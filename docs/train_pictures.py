@@ -92,7 +92,7 @@ class User:
                 )
             part.unlink()
             whole.save(path)
-        shrink(path, colours=256)  # curves whose colours are near each other stay apart
+        shrink(path, colours=64 if name == "perturb" else 256)  # curves whose colours are near each other stay apart
         self.paths.append(path)
         print(path, flush=True)
 
