@@ -224,7 +224,7 @@ GIVEN: dict[str, dict[str, Callable[[Path], object]]] = {
     "servers": {
         "data/screen": folder(("taxol", "nocodazole"), ("P1", "P7")),
     },
-    "sharing": {"plate.cells": cells(), "runs/chx": run()},
+    "sharing": {"plate.cells": cells(("cycloheximide", "taxol")), "runs/chx": run()},
     "slurm": {"data/screen": folder(("taxol", "nocodazole"), ("P1", "P7"))},
     "train": {
         "my-plate": folder(("taxol", "nocodazole"), ("P1", "P2")), "my plate-run.cells": cells(),

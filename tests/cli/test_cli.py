@@ -77,6 +77,26 @@ def test_train_predict_evaluate(source: Path, run: Path, tmp_path: Path, capsys:
     assert "24 of 24 cells are controls (DMSO)" in capsys.readouterr().out
 
 
+def test_a_package_for_other_programs(
+    source: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bioimageio.spec", reason="packages are made by bioimageio.spec (extra bioimageio)")
+    out = tmp_path / "p.zip"
+    command = ["models", "export-bioimageio", run, source, "--out", out, "--author", "A. Name"]
+    assert "give --to or --smiles, not both" in fails(capsys, *command, "--to", "shrinkage", "--smiles", "CCO")
+    assert "does not know 'taxol'" in fails(capsys, *command, "--to", "taxol")
+    main.main([str(word) for word in (*command, "--to", "shrinkage")])
+    said = capsys.readouterr().out
+    for words in (
+        f"Saved {out} (",
+        "cells under shrinkage.",
+        "bioimageio.spec warns: ",
+        "does not say: title, licence; give it",
+    ):
+        assert words in said
+    assert "exists already" in fails(capsys, *command, "--to", "shrinkage")
+
+
 def test_train_batches_on_the_controls_alone(source: Path, tmp_path: Path) -> None:
     options = ["--task", "batch", "--label", "plate", "--where", "compound=DMSO"]
     main.main(["train", str(source), "--out", str(tmp_path / "run"), *options, "--size", "32", "--steps", "1"])

@@ -57,6 +57,13 @@ def are_simulated(cells: Cells) -> bool:
     return _simulated(cells.history) or "scene" in cells.table
 
 
+def learned_from_simulated(model: FittedModel) -> bool:
+    """Whether a model says that the cells of its training were simulated."""
+    source = model.history.get("source")
+    cells = source.get("cells") if isinstance(source, Mapping) else None
+    return isinstance(cells, Mapping) and _simulated(cells)
+
+
 def _simulated(history: Mapping[str, Any]) -> bool:
     return any(str(name).startswith("simulated") for name in history)
 
@@ -88,10 +95,7 @@ def differences(
 ) -> tuple[str, ...]:
     """Say of cells what `misfits` says, without what the model is weak at by itself; parameters and errors as there."""
     said, rows = [], np.arange(len(cells)) if rows is None else rows
-    source = model.history.get("source")
-    learned_from = source.get("cells") if isinstance(source, Mapping) else None
-    learned_from = learned_from if isinstance(learned_from, Mapping) else {}
-    if _simulated(learned_from) and not (are_simulated(cells) if simulated is None else simulated):
+    if learned_from_simulated(model) and not (are_simulated(cells) if simulated is None else simulated):
         said.append("The model learned from simulated cells: of cells that are real, what it makes means nothing.")
     some = np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))
     fitted = model.fit(cells.take(rows[some]))

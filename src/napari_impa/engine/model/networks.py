@@ -264,5 +264,13 @@ class Networks(nn.Module):
         """
         if modality is not None:
             return self.start_style[modality].expand_as(own)
-        cells, means = own.float() @ self.start_axes, self.start_style.float() @ self.start_axes
-        return (-torch.cdist(cells, means).square() / 2).softmax(1) @ self.start_style
+        return likely_start(own, self.start_style, self.start_axes)
+
+
+def likely_start(own: Tensor, means: Tensor, axes: Tensor) -> Tensor:
+    """Mean styles of batches (K, d), each weighed by how likely cells of the styles `own` (B, d) are of it: (B, d).
+
+    Along the axes (d, d) styles spread evenly.
+    """
+    cells, middles = own.float() @ axes, means.float() @ axes
+    return (-torch.cdist(cells, middles).square() / 2).softmax(1) @ means

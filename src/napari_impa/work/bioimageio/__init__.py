@@ -1,0 +1,1 @@
+"""A model as a package of bioimage.io, which other programs run."""
