@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from qtpy.QtCore import QCoreApplication, QEvent
 
 import napari_impa.work.catalog as catalog
 from napari_impa.engine.model.model import IMPA
@@ -42,3 +45,20 @@ def test_demo_shows_the_perturbation_beside_the_control(
     picture = np.asarray(Image.open(tmp_path / "images" / "demo.png").convert("RGB"))
     assert picture.shape[0] > 300
     assert picture.std() > 10  # not a blank window
+
+
+def test_nothing_is_left_of_the_demo_s_dock(make_napari_viewer: Any, settle: Any) -> None:
+    viewer = open_demo(make_napari_viewer())
+
+    def closed() -> list[weakref.ref[Any]]:
+        dock = PerturbDock.open_in(viewer)
+        settle(lambda: dock.session.found is not None and not dock.session.busy)
+        viewer.window.remove_dock_widget(dock)
+        return [weakref.ref(dock), weakref.ref(dock.session)]
+
+    held = closed()
+    for _ in range(3):
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        QCoreApplication.processEvents()
+        gc.collect()
+    assert [one() for one in held if one() is not None] == []

@@ -1,4 +1,4 @@
-"""A dock that was closed is let go of: neither its session nor what it held stays."""
+"""A dock that was closed is let go of: neither its session nor any part of it stays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QObject
 
 from napari_impa.viewer.explore.dock import ExploreDock
 from napari_impa.viewer.kit.docks import Dock
@@ -22,7 +22,8 @@ def closed(viewer: Any, kind: type[Dock], settle: Callable[..., None]) -> list[w
     dock = kind.open_in(viewer)
     jobs = [job for name in ("_preparing", "_listing") if (job := getattr(dock, name, None)) is not None]
     settle(lambda: not any(job.busy for job in jobs))
-    held = [weakref.ref(dock)] + ([weakref.ref(dock.session)] if hasattr(dock, "session") else [])
+    ours = [part for part in dock.findChildren(QObject) if type(part).__module__.startswith("napari_impa.")]
+    held = [weakref.ref(one) for one in (dock, *ours, *([dock.session] if hasattr(dock, "session") else []))]
     viewer.window.remove_dock_widget(dock)  # after which Python's collector alone frees it
     return held
 

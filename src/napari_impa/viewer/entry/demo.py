@@ -39,15 +39,14 @@ def open_demo(viewer: napari.Viewer | None = None, *, condition: str = CONDITION
     import napari
     from napari.layers import Layer
 
+    from napari_impa.viewer.entry.demo_choices import DemoChoices
     from napari_impa.viewer.entry.samples import simulated_screen
     from napari_impa.viewer.perturb.dock import PerturbDock
 
     viewer = napari.Viewer(title="napari-impa demo") if viewer is None else viewer
     for data in simulated_screen():
         viewer.add_layer(Layer.create(*data))
-    dock = PerturbDock.open_in(viewer)
-    dock.session.model_changed.connect(lambda _: _choose(dock, condition))
-    dock.session.cells_changed.connect(lambda found: _to_the_middle(dock, found))
+    DemoChoices(PerturbDock.open_in(viewer), condition)
     return viewer
 
 
@@ -56,20 +55,6 @@ def show_demo() -> None:
     import napari
 
     open_demo(napari.current_viewer())
-
-
-def _choose(dock: Any, condition: str) -> None:
-    at = dock.condition.findData(condition)
-    if at >= 0:
-        dock.condition.setCurrentIndex(at)
-
-
-def _to_the_middle(dock: Any, found: Any) -> None:
-    """Bring a cell in the middle of the field up, not the first one, which is at its border."""
-    if found is not None and found.field is not None and dock.session.result is None and not dock.session.cell:
-        table = found.cells.table
-        away = (table["y"] - found.field.shape[-2] / 2) ** 2 + (table["x"] - found.field.shape[-1] / 2) ** 2
-        dock.session.show_cell(int(away.to_numpy().argmin()))
 
 
 def run_demo(screenshot: Path | None = None) -> None:

@@ -63,7 +63,7 @@ class ExploreDock(Dock):
         for latest in (self._stacking, self._saving):
             latest.succeeded.connect(self._add_layers)
             latest.failed.connect(self._on_failed)
-            latest.idle.connect(lambda: self.status.busy(""))
+            latest.idle.connect(self.status.rest)
         self._preparing.submit(prepare)
         self.status.busy("Starting torch …")
 
@@ -142,7 +142,7 @@ class ExploreDock(Dock):
 
     def _on_prepared(self, prepared: tuple[list[Choice], list[type[Segmenter]], tuple[str, ...]]) -> None:
         models, segmenters, ways = prepared
-        self.status.busy("")
+        self.status.rest()
         self.cells.set_segmenters(segmenters)
         self.map.offer(ways)
         self.model.refill([(choice.title, choice.key) for choice in models])
@@ -217,7 +217,7 @@ class ExploreDock(Dock):
             self._saving.submit(save_profiles, self.session.explored, path)
 
     def _on_failed(self, failure: Failure) -> None:
-        self.status.busy("")
+        self.status.rest()
         self.status.warn(failure.message)
 
     def _on_theme(self, event: Any = None) -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class Dock(QWidget):
     """A dock that tells when it is closed; its parts stand in `layout()`, one under the other.
 
+    A closed dock is deleted with all its parts and what their signals hold. PySide6 holds lambdas and partials for as
+    long as their sender lives, unseen by Python's collector: connect signals of what is no part of the dock, its
+    session and its jobs, to methods or other signals.
+
     A dock's class takes the viewer as `napari_viewer`, and is named in napari.yaml, under the same title.
 
     Parameters
@@ -67,6 +71,7 @@ class Dock(QWidget):
                 self._docked = False
                 _follow_no_more(self._followed)  # at once: Python's collector frees a dock without telling `destroyed`
                 self._on_close()
+                self.deleteLater()
         return bool(super().event(event))
 
     @classmethod
@@ -131,6 +136,10 @@ class StatusLine(QLabel):
         else:
             self._timer.stop()
             self._show()
+
+    def rest(self) -> None:
+        """Say no more that something is done: the last text comes back."""
+        self.busy("")
 
     def _show(self) -> None:
         self.setText(breakable(self._busy or self._text))

@@ -107,6 +107,11 @@ class LivePlot(pg.PlotWidget):
         """As wide as the form happens to be."""
         return QSize(200, 180)
 
+    def closeEvent(self, event: Any) -> None:
+        """Draw no more: pyqtgraph has taken a closed plot's lines away."""
+        self._timer.stop()
+        super().closeEvent(event)
+
     def wheelEvent(self, event: Any) -> None:
         """Let the form scroll."""
         event.ignore()

@@ -94,7 +94,7 @@ class PerturbDock(Dock):
         self.models.prepared.connect(self._on_prepared)
         self.models.said.connect(self.status.say)
         self.models.failed.connect(self._on_failed)
-        self._preparing.failed.connect(lambda _: self.status.busy(""))
+        self._preparing.failed.connect(self.status.rest)
         self.cells.changed.connect(self._find)
         self.cells.overview.toggled.connect(self.session.leave_out)
         self.cells.overview.cell_clicked.connect(self.session.show_cell)
@@ -142,7 +142,7 @@ class PerturbDock(Dock):
 
     def _on_prepared(self, segmenters: list[type[Segmenter]]) -> None:
         self.cells.set_segmenters(segmenters)
-        self.status.busy("")
+        self.status.rest()
 
     def _on_model(self, loaded: Loaded) -> None:
         model = loaded.model
@@ -281,10 +281,8 @@ class PerturbDock(Dock):
         self.viewer.events.theme.disconnect(self._on_theme)
         self.cells.close_form()
         self.new_image.close_line()
-        self.fetch.close_row()
+        self.models.close_rows()
         self.whole.close_form()
-        self._listing.cancel()
-        self._preparing.cancel()
         self.request.set_model(None)
         self.changes.set_result(None)
         self.keep.set_result(None, None, None)

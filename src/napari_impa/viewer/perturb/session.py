@@ -94,7 +94,7 @@ class PerturbSession(QObject):
         self._seen, self._waiting, self._doing = True, False, PREDICTING
         self._loading, self._finding, self._predicting = Latest(self), Latest(self), Latest(self)
         self._loading.succeeded.connect(self._on_loaded)
-        self._loading.failed.connect(lambda _: self.model_failed.emit())
+        self._loading.failed.connect(self.model_failed)
         self._finding.succeeded.connect(self._on_found)
         self._finding.failed.connect(self._on_nothing_found)
         self._predicting.reported.connect(self._on_block)

@@ -42,7 +42,7 @@ class PlateDock(Dock):
         self._listing.failed.connect(self._on_failed)
         self._reading.succeeded.connect(self._on_read)
         self._reading.failed.connect(self._on_failed)
-        self._reading.idle.connect(lambda: self.status.busy(""))
+        self._reading.idle.connect(self.status.rest)
         self.status.say("Choose the folder of a plate, as the microscope left it, or an OME-Zarr plate.")
 
     def _build(self) -> None:
@@ -97,7 +97,7 @@ class PlateDock(Dock):
             self.open_plate(chosen)
 
     def _on_listed(self, fields: PlateFields) -> None:
-        self.status.busy("")
+        self.status.rest()
         self.fields = fields
         self.summary.setText(breakable(fields.source.describe()))
         self.plate.refill([(plate or "–", plate) for plate in fields.rows])
@@ -162,7 +162,7 @@ class PlateDock(Dock):
         self.status.say(f"{place}: {', '.join(fields.source.channels)}")
 
     def _on_failed(self, failure: Failure) -> None:
-        self.status.busy("")
+        self.status.rest()
         self.status.warn(failure.message)
 
     def _leave(self) -> None:

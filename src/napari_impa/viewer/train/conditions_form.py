@@ -85,7 +85,7 @@ class ConditionsForm(QObject):
     failed = Signal(object)
 
     def __init__(self, page: Page) -> None:
-        super().__init__()
+        super().__init__(page)
         self.looked: Looked | None = None
         self._resting = self._unseen = False
         self._segment: Segmenter | None = None

@@ -123,7 +123,7 @@ class TrainDock(Dock):
     # ---- the folder -------------------------------------------------------------------------------------------------
 
     def _on_engine(self, engine: Engine) -> None:
-        self.status.busy("")
+        self.status.rest()
         self.setup.fill(engine)
 
     def _look(self, path: Path, task: str, kind: Any, choice: LayoutChoice) -> None:
@@ -132,7 +132,7 @@ class TrainDock(Dock):
         self.session.look(path, task, kind, choice)
 
     def _on_looked(self, looked: Looked | None) -> None:
-        self.status.busy("")
+        self.status.rest()
         if not self.setup.source.is_folder:  # layers were chosen meanwhile
             return
         if self.state == READY:
@@ -258,7 +258,7 @@ class TrainDock(Dock):
     def _on_failed(self, failure: Failure) -> None:
         failure = replace(failure, message=in_dock(failure.message))
         notify(failure)
-        self.status.busy("")
+        self.status.rest()
         self.status.say("")
         self.problem.show_failure(failure)
 
@@ -309,7 +309,6 @@ class TrainDock(Dock):
         _leaving(self.session.stop, self._stops)()
         self.setup.source.layers.close_form()
         self._guard.remove()
-        self.deleteLater()  # with what its signals hold: cells, tables, pictures
 
 
 def _leaving(session: Callable[[], None], stops: list[Sequence[Callable[[], None]]]) -> Callable[[], None]:

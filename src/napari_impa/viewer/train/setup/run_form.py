@@ -30,7 +30,7 @@ class RunForm(QObject):
     model_chosen = Signal(object)
 
     def __init__(self, page: Page) -> None:
-        super().__init__()
+        super().__init__(page)
         self._page = page
         self._named_after: Path | None = None
         self._notes = {"settings": "", "run": ""}

@@ -54,7 +54,7 @@ class SourceForm(QObject):
     failed = Signal(object)
 
     def __init__(self, page: Page, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(page)
         self._page = page
         self.path: Path | None = None
         self.choice = AS_FOUND
