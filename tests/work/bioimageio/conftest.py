@@ -21,7 +21,7 @@ SIDE = 24
 CARD = """---
 title: Poisons
 author: A. Name, Lab; B. Name
-license: CC-BY-4.0
+license: cc-by-4.0
 doi: https://doi.org/10.5281/zenodo.0000000
 citation: Name et al.
 ---

@@ -39,11 +39,11 @@ def test_it_is_what_the_model_predicts(
     for number, name in enumerate(model.conditions):
         model.networks.to(memory_format=torch.channels_last if number else torch.contiguous_format)
         wanted = model.predict(cells, name, variability=0).pixels
-        made = write_torchscript(tmp_path / "weights.pt", ExportedNetwork(model, name), pixels[:2])
+        made = write_torchscript(tmp_path / "weights.pt", ExportedNetwork(model, name), pixels[:1])
         assert made.dtype == np.float32
         again = torch.jit.load(tmp_path / "weights.pt")(torch.from_numpy(pixels)).numpy()
         least = 1e-5 * np.ptp(model.limits, axis=1).max()
-        np.testing.assert_allclose(made, wanted[:2], rtol=0, atol=least)
+        np.testing.assert_allclose(made, wanted[:1], rtol=0, atol=least)
         np.testing.assert_allclose(again, wanted, rtol=0, atol=least)
     assert abs(model.predict(cells, model.conditions[0], variability=0).pixels - wanted).max() > 100 * least
 

@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     for error, words, arguments, card in (
         (ConditionError, "does not know 'taxol'", (cells, "taxol"), None),
         (ConditionError, "no control cells to test the package with", (treated, "shrinkage"), None),
-        (ModelError, "'mine' is no SPDX name", (cells, "shrinkage"), licence),
+        (ModelError, "'mine' is no current SPDX name", (cells, "shrinkage"), licence),
         (ModelError, "'zenodo' is no DOI", (cells, "shrinkage"), doi),
     ):
         with pytest.raises(error, match=words):

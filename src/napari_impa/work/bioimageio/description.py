@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import string
 import unicodedata
 from typing import Any
@@ -40,7 +39,7 @@ def description(model: IMPA, condition: Target, card: Card, *, format_version: s
     Parameters
     ----------
     card
-        Its authors, between semicolons where they are several; licence by its SPDX name; DOI and what to cite.
+        Its authors, between semicolons where they are several; licence by its SPDX name; bare DOI; what to cite.
     """
     name = name_of(condition)
     scale: dict[str, Any] = {"scale": model.pixel_size, "unit": "micrometer"} if model.pixel_size else {}
@@ -54,7 +53,7 @@ def description(model: IMPA, condition: Target, card: Card, *, format_version: s
         "description": _in_short(model, name),
         "authors": [{"name": author} for author in authors(card)],
         "license": card.licence or None,
-        "cite": [PAPER, *([{"text": card.citation or card.title or model.name, "doi": doi(card)}] if card.doi else [])],
+        "cite": [PAPER, *([{"text": card.citation or card.title or model.name, "doi": card.doi}] if card.doi else [])],
         "tags": ["IMPA", "napari-impa", "image-to-image", "2d", "single-cell", "pytorch", _TASKS[model.task]],
         "documentation": {"source": GUIDE},
         "covers": [{"source": COVER}],
@@ -100,11 +99,6 @@ def _in_short(model: IMPA, name: str) -> str:
 def authors(card: Card) -> list[str]:
     """Names of a card's authors, which semicolons part; slashes, which the format does not know, are hyphens."""
     return [name.strip().replace("/", "-").replace("\\", "-") for name in card.author.split(";") if name.strip()]
-
-
-def doi(card: Card) -> str:
-    """The card's DOI without the address that leads to it."""
-    return re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", card.doi.strip(), flags=re.IGNORECASE)
 
 
 def plain_name(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from warnings import catch_warnings, simplefilter
 from zipfile import ZipFile
 
@@ -33,7 +34,6 @@ from napari_impa.work.bioimageio.description import (
     TEST_OUTPUT,
     WEIGHTS,
     description,
-    doi,
 )
 from napari_impa.work.bioimageio.exported_network import ExportedNetwork, write_torchscript
 from napari_impa.work.bioimageio.guide_text import guide_text
@@ -92,19 +92,18 @@ def export_bioimageio(
     MissingDependencyError
         If `bioimageio.spec` is not installed.
     CellsError
-        If `out` exists, is no zip or cannot be written, or there are no cells to test with.
+        If `out` exists, is no zip or cannot be written.
     ConditionError
-        If the model does not know the condition.
+        If the model does not know the condition, or there are no cells to test with.
     ModelError
         If the cells do not fit the model, or the card holds what the format refuses, as a licence without SPDX name.
     """
     out = check_package_file(Path(out), overwrite=overwrite)
-    card = Card.parse(model.card) if card is None else card
-    _check_card(card)
+    card = _as_the_format_wants(Card.parse(model.card) if card is None else card)
     to = model.name_known(to) if isinstance(to, str) else to
     network = ExportedNetwork(model, to)
     pixels = _test_cells(model, cells)
-    with written_beside(out) as partial, tempfile.TemporaryDirectory() as made:
+    with written_beside(out) as partial, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made)
         predicted = write_torchscript(folder / WEIGHTS, network, pixels)
         for test, sample, tensor in ((TEST_INPUT, SAMPLE_INPUT, pixels), (TEST_OUTPUT, SAMPLE_OUTPUT, predicted)):
@@ -147,20 +146,22 @@ def _spec() -> Any:
         ) from error
 
 
-def _check_card(card: Card) -> None:
+def _as_the_format_wants(card: Card) -> Card:
+    """The card with its licence as SPDX spells it (Hugging Face has small letters), and its DOI without an address."""
     words = import_module("bioimageio.spec.model.v0_5")
-    try:
-        if card.licence:
-            words.LicenseId(card.licence)
-    except ValueError:
+    licences = get_args(words.LicenseId.root_model.model_fields["root"].annotation)
+    spelled = {name.casefold(): name for name in licences}
+    if card.licence and card.licence.casefold() not in spelled:
         raise ModelError(
-            f"The licence {card.licence!r} is no SPDX name, which bioimage.io wants; give one, say CC-BY-4.0."
-        ) from None
+            f"The licence {card.licence!r} is no current SPDX name, which bioimage.io wants; give one, say CC-BY-4.0."
+        )
+    doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", card.doi.strip(), flags=re.IGNORECASE)
     try:
-        if card.doi:
-            words.Doi(doi(card))
+        if doi:
+            words.Doi(doi)
     except ValueError:
         raise ModelError(f"{card.doi!r} is no DOI; give one like 10.5281/zenodo.0000000, or none.") from None
+    return replace(card, licence=spelled.get(card.licence.casefold(), ""), doi=doi)
 
 
 def _test_cells(model: IMPA, cells: Cells) -> NDArray[np.float32]:
