@@ -37,6 +37,7 @@ class ConditionBox(QSearchableComboBox):
         self.setMinimumContentsLength(8)
         self.setMaxVisibleItems(16)
         self.setModel(names)
+        self.completer_object.setParent(self)  # PySide6 keeps one without a parent, and its list
         self.completer_object.setModel(names)
         self.completer_object.setMaxVisibleItems(16)
         self._delegate = NoteDelegate(self)
