@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import torch
 from napari_impa.cells.store import Cells
 from napari_impa.engine.model.model import IMPA
 from napari_impa.errors import ConditionError
+from napari_impa.work.bioimageio import exported_network
 from napari_impa.work.bioimageio.exported_network import ExportedNetwork, write_torchscript
 
 
@@ -52,6 +55,14 @@ def test_no_discriminator_is_in_it(make_model: Callable[..., IMPA]) -> None:
     model = make_model()
     names = {name.partition(".")[0] for name in ExportedNetwork(model, "shrinkage").state_dict()}
     assert names == {"generator", "lower", "span", "way"}
+
+
+def test_nothing_in_it_says_where_it_was_made(make_model: Callable[..., IMPA], cells: Cells, tmp_path: Path) -> None:
+    model = make_model()
+    write_torchscript(tmp_path / "weights.pt", ExportedNetwork(model, "shrinkage"), model.fit(cells).pixels)
+    with ZipFile(tmp_path / "weights.pt") as file:
+        for name in file.namelist():
+            assert os.fsencode(Path(exported_network.__file__).parent) not in file.read(name), name
 
 
 def test_a_condition_that_is_not_known_is_refused(make_model: Callable[..., IMPA]) -> None:

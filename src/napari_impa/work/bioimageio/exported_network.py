@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -74,12 +76,21 @@ class ExportedNetwork(nn.Module):
 
 def write_torchscript(path: Path, network: ExportedNetwork, cells: NDArray[np.float32]) -> NDArray[np.float32]:
     """Write a network as TorchScript, of which any number of cells can be asked; what it makes of some, read again."""
-    pixels = torch.from_numpy(cells)
+    pixels, whole = torch.from_numpy(cells), BytesIO()
     with warnings.catch_warnings():  # torch.export, which replaces it, is no format of bioimage.io
         warnings.filterwarnings("ignore", r".*torch\.jit.*deprecated", DeprecationWarning)
-        torch.jit.TracerWarning.ignore_lib_warnings()  # type: ignore[no-untyped-call]  # what torch itself checks, and no more
-        torch.jit.trace(network, pixels).save(path)  # type: ignore[no-untyped-call]
+        torch.jit.TracerWarning.ignore_lib_warnings()  # type: ignore[no-untyped-call]  # what torch itself checks
+        torch.jit.save(torch.jit.trace(network, pixels), whole)  # type: ignore[no-untyped-call]
+        _without_places(whole, path)
         written = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         made: NDArray[np.float32] = written(pixels).numpy()
     return made
+
+
+def _without_places(whole: BytesIO, path: Path) -> None:
+    """Write TorchScript without the lines of code that it came from, whose paths name this computer's user."""
+    with ZipFile(whole) as old, ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                new.writestr(entry.filename, old.read(entry))
