@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_impa.viewer.kit.forms import below
+from napari_impa.viewer.kit.tab_order import put_in_reading_order
 from napari_impa.viewer.kit.texts import breakable
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class Dock(QWidget):
                 self._on_close()
                 self.deleteLater()
         return bool(super().event(event))
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Go to what is read next, or was read before, as the dock stands now."""
+        put_in_reading_order(self)
+        return bool(super().focusNextPrevChild(forward))
 
     @classmethod
     def open_in(cls, viewer: napari.viewer.Viewer) -> Self:

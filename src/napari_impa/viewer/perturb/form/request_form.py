@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QSpinBox
+from qtpy.QtWidgets import QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_impa.viewer.kit.texts import plain
@@ -72,6 +72,10 @@ class RequestForm(QObject):
 
 def _slider(most: float, value: float, tip: str) -> QLabeledDoubleSlider:
     slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab goes to its two parts, to move one and type into the other
+    for part in slider.findChildren(QWidget):
+        if part.focusPolicy() == Qt.FocusPolicy.ClickFocus:
+            part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     slider.setRange(0.0, most)
     slider.setDecimals(2)
     slider.setSingleStep(0.05)
