@@ -1,4 +1,4 @@
-"""Put the last or the best model of a run into the package as float16, and say what rounding its weights changes."""
+"""Put the last model of a run into the package as float16, and say what rounding its weights changes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from napari_impa.engine.model.intensity import LEVELS
 MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 
 
-def bundle(run: impa.Run, cells: impa.Cells, *, best: bool = False, most: int = 32) -> Path:
+def bundle(run: impa.Run, cells: impa.Cells, *, most: int = 32) -> Path:
     """Write `MODELS/NAME.impa`, named as the run's folder, and print the largest difference in grey levels."""
-    model = impa.IMPA.load(run.model_path if best else run.last_path)
+    model = impa.IMPA.load(run.last_path)
     model.name = run.folder.name
     path = model.save(MODELS / model.name, compact=True, half=True)
     rounded = impa.IMPA.load(path)
