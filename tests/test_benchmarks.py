@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_impa.cells.simulated.scenes import CONDITIONS, CONTROL
 from napari_impa.cells.simulated.screen import simulated_cells
 from napari_impa.errors import TrainingError
 from napari_impa.work.catalog import load_model
@@ -87,6 +88,18 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     assert "A process was lost" in killed["floor"]
     (other,) = (row for row in figures["rows"] if row["name"] == "crop, other cells")
     assert other["ratio"] == 0
+
+
+@pytest.mark.slow
+def test_the_truth_teaches_a_generator_what_each_condition_does(capsys: pytest.CaptureFixture[str]) -> None:
+    taught = importlib.import_module("benchmarks.taught")
+    medians = []
+    for steps in ("2", "40"):
+        taught.main(["--cells", "12", "--scored", "8", "--steps", steps, "--batch-size", "8", "--device", "cpu"])
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split("  ")[1] for line in lines[:5]] == sorted(set(CONDITIONS) - {CONTROL})
+        medians.append(float(lines[5].split()[1].rstrip(",")))
+    assert medians[1] < 0.7 * medians[0]
 
 
 @pytest.mark.slow
