@@ -18,7 +18,7 @@ from napari_impa.cells.simulated.compounds import COMPOUNDS, simulated_compound_
 FOLDER = Path("runs") / "simulated-compounds"
 
 if __name__ == "__main__":
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 25
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 32
     cells = simulated_compound_cells(200, controls=2000, size=48, seed=2)
     held_out = {"compound": [one.name for one in COMPOUNDS if one.held_out], "plate": ["sim-D"]}
     run = impa.train(
