@@ -12,6 +12,7 @@ from workbooks import write_xlsx
 from napari_impa.cells.folder import crop_source, crop_summary, read_cells
 from napari_impa.cells.layouts import LayoutChoice
 from napari_impa.cells.plate_maps.found import NO_PLATE_MAP
+from napari_impa.cells.plate_maps.plate_map import read_plate_map
 from napari_impa.cells.source import open_source
 from napari_impa.errors import ConditionError, SourceError
 
@@ -36,6 +37,15 @@ def test_a_plate_map_says_what_is_in_the_wells(plate: Path, tmp_path: Path) -> N
     assert "Plate map layout.csv (3 wells in rows): joined to 3 wells with images." in said
     assert "2 images of 1 well have no row in it: B02." in said
     assert source.choice.changed == {"plate_map": str((tmp_path / "layout.csv").absolute())}
+
+
+def test_wells_of_several_plates_are_counted_apart(plate: Path, tmp_path: Path) -> None:
+    rows = [f"{plate},{well},DMSO" for plate in ("BR1", "BR2") for well in ("A1", "A2", "B1")]
+    source = open_source(plate, plate_map=given(tmp_path, text="\n".join(["plate,well,compound", *rows])))
+    assert source.plate_map is not None
+    assert source.plate_map.sentences()[0].startswith("Plate map layout.csv (3 wells in rows)")  # BR2 has no images
+    two = read_plate_map(given(tmp_path, text="\n".join(["plate,well,compound", *rows])))
+    assert two.form == "6 wells of 2 plates in rows"
 
 
 def test_images_of_wells_without_a_row_are_left_out_and_counted(plate: Path, tmp_path: Path) -> None:

@@ -169,11 +169,14 @@ def _sheet_rows(file: MapFile, sheet: Sheet, titles: _Titles) -> MapRows:
         read = {*kept, *titles.well, *([] if plate is None else [names.index(plate)])}
         here = [place for place in places if place[0] > titles.line and place[1] in read]
         notes += _spoiled(where, names, here, what)
+    of = None if plates is None else plates[known]
+    different = set(wells) if of is None else set(zip(of, wells, strict=True))
+    several = "" if of is None or len(set(of)) < 2 else f" of {count(len(set(of)), 'plate')}"
     return MapRows(
         wells,
-        None if plates is None else plates[known],
+        of,
         values,
-        f"{count(len(set(wells)), 'well')} in rows",
+        f"{count(len(different), 'well')}{several} in rows",
         tuple(notes),
     )
 
