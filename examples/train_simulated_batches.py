@@ -10,12 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bundle import bundle
+from bundle import bundle, trained_to_keep
 
 import napari_impa as impa
 from napari_impa.engine.training.settings import TrainingSettings
-from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
-from napari_impa.engine.training.trainer import Trainer
 
 FOLDER = Path("runs") / "simulated-batches"
 
@@ -25,7 +23,4 @@ if __name__ == "__main__":
     settings = TrainingSettings(
         task="batch", size=48, steps=steps, batch_size=64, threads=1, hold_out={"plate": ["sim-C", "sim-D"]}
     )
-    recipe = DefaultRecipe(self_reconstruction=3.0, cycle=1.5)
-    for event in Trainer(cells, settings, FOLDER, recipe=recipe, resume=FOLDER.exists()):
-        print(event.message or f"step {event.step}", end="\n" if event.message else "\r", flush=True)
-    bundle(impa.Run(FOLDER), cells)
+    bundle(trained_to_keep(cells, settings, FOLDER), cells)

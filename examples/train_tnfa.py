@@ -1,9 +1,10 @@
-"""Train the bundled model of real cells again: python examples/train_tnfa.py FOLDER [minutes].
+"""Train the bundled model of real cells again: python examples/train_tnfa.py FOLDER [steps].
 
 FOLDER holds four images of BBBC014 (https://bbbc.broadinstitute.org/BBBC014): `Channel 1-01-A-01-00.tif`,
 `Channel 2-01-A-01-00.tif` and the two of `12-A-12`.  The left half of each well is trained on, the right half held out;
-cells whose crop reaches over the middle are used for neither.  The weights that predict are written, as float16, to
-`src/napari_impa/models/tnfa-nfkb.impa`.
+cells whose crop reaches over the middle are used for neither.  Giving cells back weighs half as much again as usual.
+2,000 steps of 64 cells take little more than a minute on a large GPU.  The weights that predict are written, as
+float16, to `src/napari_impa/models/tnfa-nfkb.impa`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tifffile
-from bundle import bundle
+from bundle import bundle, trained_to_keep
 
 import napari_impa as impa
 from napari_impa.cells.crops import cut
+from napari_impa.engine.training.settings import TrainingSettings
 
 SIZE, MIDDLE = 48, 680
 WELLS = {"12-A-12": "untreated", "01-A-01": "TNFalpha"}
@@ -40,10 +42,9 @@ def cells_of(folder: str | Path) -> impa.Cells:
 
 
 if __name__ == "__main__":
-    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 15
+    steps = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
     cells = cells_of(sys.argv[1])
-    run = impa.train(
-        cells, FOLDER, hold_out={"half": ["right", "between"]}, minutes=minutes,
-        threads=1, resume=FOLDER.exists(),
+    settings = TrainingSettings(
+        size=SIZE, steps=steps, batch_size=64, threads=1, hold_out={"half": ["right", "between"]}
     )  # fmt: skip
-    bundle(run, cells)
+    bundle(trained_to_keep(cells, settings, FOLDER), cells)
