@@ -71,12 +71,9 @@ def doubled_smoothly(x: Tensor) -> Tensor:
 Doubling = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, 2H, 2W)."""
 
-UPSAMPLING: dict[str, tuple[Doubling, Doubling]] = {
-    "nearest": (doubled, doubled),
-    "bilinear": (doubled_smoothly, doubled_smoothly),
-    "bilinear_skip": (doubled, doubled_smoothly),
-}
-"""How maps are doubled before a block's convolutions and on its skip connection, by `Shape.upsampling`."""
+UPSAMPLING: dict[str, Doubling] = {"nearest": doubled, "bilinear_skip": doubled_smoothly}
+"""How maps are doubled on a block's skip connection, by `Shape.upsampling`; before its convolutions, which smooth them,
+each value is repeated."""
 
 
 class AdaIN(nn.Module):
@@ -97,13 +94,10 @@ class AdaIN(nn.Module):
 class AdainResBlk(nn.Module):
     """Residual block whose normalisation is steered by the style, optionally doubling the image."""
 
-    def __init__(
-        self, dim_in: int, dim_out: int, style_dim: int, *, up: tuple[Doubling, Doubling] | None = None
-    ) -> None:
+    def __init__(self, dim_in: int, dim_out: int, style_dim: int, *, up: Doubling | None = None) -> None:
         super().__init__()
         self.up = up
-        simply = up is not None and up[0] is doubled
-        self.conv1 = DoubledConv(dim_in, dim_out) if simply else nn.Conv2d(dim_in, dim_out, 3, padding=1)
+        self.conv1 = nn.Conv2d(dim_in, dim_out, 3, padding=1) if up is None else DoubledConv(dim_in, dim_out)
         self.conv2 = nn.Conv2d(dim_out, dim_out, 3, padding=1)
         self.norm1 = AdaIN(style_dim, dim_in)
         self.norm2 = AdaIN(style_dim, dim_out)
@@ -113,7 +107,6 @@ class AdainResBlk(nn.Module):
         """(B, in, H, W), (B, d) → (B, out, H, W), or twice H and W."""
         residual, shortcut = F.leaky_relu(self.norm1(x, style), SLOPE, inplace=True), self.conv1x1(x)
         if self.up is not None:
-            residual = residual if isinstance(self.conv1, DoubledConv) else self.up[0](residual)
-            shortcut = self.up[1](shortcut)
+            shortcut = self.up(shortcut)
         residual = self.conv2(F.leaky_relu(self.norm2(self.conv1(residual), style), SLOPE, inplace=True))
         return joined(residual, shortcut)

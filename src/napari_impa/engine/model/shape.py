@@ -36,8 +36,8 @@ class Shape:
         Number of mean styles that conditions are relative to: one a modality, of its controls, or one a batch. 0 where
         the style of a condition replaces the cell's own.
     upsampling
-        How the decoder doubles its maps: `nearest`, as published; `bilinear`, as StyleGAN does; or `bilinear_skip`,
-        bilinear where nothing follows that could smooth (the skip connections), nearest before convolutions.
+        How the decoder doubles its maps: `nearest`, as published, or `bilinear_skip`, bilinear where nothing follows
+        that could smooth (the skip connections), nearest before convolutions.
     discriminator
         `published`, or `spread`, which also sees how far cells differ from each other (`Discriminator`).
     """
