@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import QCoreApplication, QPoint, QRect
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLineEdit, QPushButton, QTabWidget, QWidget
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QFormLayout,
+    QLineEdit,
+    QPushButton,
+    QTabWidget,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_impa.viewer.explore.dock import ExploreDock
@@ -46,6 +56,8 @@ def test_tab_goes_through_a_dock_as_it_is_read(make_napari_viewer: Any, settle: 
         ]
         assert wrong == []
         assert [one for one in inputs(dock) if one not in stops and one.focusProxy() is None] == []
+    letters = [key for button in dock.findChildren(QAbstractButton) if (key := mnemonic(button.text()))]
+    assert len(letters) == len(set(letters))
 
 
 def is_read_before(one: QRect, other: QRect) -> bool:
@@ -53,6 +65,11 @@ def is_read_before(one: QRect, other: QRect) -> bool:
     if one.bottom() < other.top() or other.bottom() < one.top():
         return one.bottom() < other.top()
     return one.right() < other.left()
+
+
+def mnemonic(text: str) -> str:
+    """The key that presses a button together with Alt, where its text has one."""
+    return QKeySequence.mnemonic(text).toString()
 
 
 def inputs(dock: Dock) -> list[QWidget]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qtpy.QtWidgets import QDialogButtonBox, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDialogButtonBox, QLineEdit, QWidget
 
+from napari_impa.viewer.kit.dialogs import open_dialog
 from napari_impa.viewer.perturb.form.compound_list import CompoundList
 
 pytest.importorskip("rdkit")
@@ -67,3 +69,13 @@ def test_a_file_is_taken_as_far_as_it_can_be_read(dialog: CompoundList, tmp_path
     ((targets, unread),) = heard
     assert targets == ["ethanol: CCO"]
     assert unread.startswith("A compound cannot be read: bad: ")
+
+
+def test_escape_leaves_it_and_takes_nothing(parent: QWidget, dialog: CompoundList, qtbot: Any) -> None:
+    typed, heard = QLineEdit("CCO", parent), listened(dialog)
+    parent.show()
+    open_dialog(dialog)
+    dialog.text.setPlainText("CN")
+    qtbot.keyClick(dialog.text, Qt.Key.Key_Escape)
+    assert dialog.isHidden()
+    assert (typed.text(), heard) == ("CCO", [])
