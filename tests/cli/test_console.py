@@ -29,6 +29,20 @@ def test_a_bar_shows_what_is_reported(
     assert bool(shown) == (rank == 0)
 
 
+def test_a_bar_says_what_has_begun_before_anything_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_watch("parts") as watch:
+        watch.report(0, 10, "untreated control")
+        first = capsys.readouterr().err
+        assert "untreated control" in first
+        assert "0/10" in first
+        for _ in range(1000):  # it is not drawn for each
+            watch.report(0, 10, "predicted")
+        assert capsys.readouterr().err.count("predicted") < 10
+
+
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["--help"])
     listed = {line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("│ ")}

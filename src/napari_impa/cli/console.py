@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -23,6 +24,9 @@ from napari_impa.watch import Reported, Watch
 
 if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
+
+REDRAWN = 0.1
+"""Seconds between two drawings of a progress bar."""
 
 if TYPE_CHECKING:
     Segment = str
@@ -161,10 +165,15 @@ def progress_watch(unit: str, rank: int = 0, *, parts: float = 1) -> Iterator[Wa
     def units(count: int) -> float:
         return count if parts == 1 else round(count / parts, 1)
 
+    shown = [-REDRAWN]
+
     def show(done: int, of: int, what: str) -> None:
         bar.total = units(of) or None
         bar.set_postfix_str(what, refresh=False)
         bar.update(units(done) - bar.n)
+        if time.monotonic() - shown[0] >= REDRAWN:  # tqdm itself draws what has moved, not what has begun
+            bar.refresh()
+            shown[0] = time.monotonic()
 
     with tqdm(unit=f" {unit}", leave=False, disable=rank > 0 or not sys.stderr.isatty()) as bar:
         yield Reported(show)
