@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,5 +102,5 @@ def test_errors_are_told_and_closing_ends_it(
     whole.out.setText(str(tmp_path / "other"))
     whole.run.button.click()
     dock.viewer.window.remove_dock_widget(dock)
-    settle(lambda: not whole.run.running)
+    settle(lambda: not any(thread.name.startswith("napari-impa") for thread in threading.enumerate()))
     assert not (tmp_path / "other" / CELLS).exists()
