@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +35,8 @@ def form(page: Page, cells_path: Path, settle: Settle) -> Any:
     form.fill(look(cells_path, "perturbation"))
     settle(lambda: not form.busy)
     yield form
-    form.stop()
-    settle(lambda: not form.busy)
+    form.stop()  # the page is gone, and the form with it
+    settle(lambda: not any(thread.name.startswith("napari-impa") for thread in threading.enumerate()))
 
 
 def names(form: ConditionsForm) -> list[str]:
@@ -134,7 +135,7 @@ def wells(page: Page, settle: Settle, tmp_path: Path) -> Any:
     settle(lambda: not form.busy)
     yield form
     form.stop()
-    settle(lambda: not form.busy)
+    settle(lambda: not any(thread.name.startswith("napari-impa") for thread in threading.enumerate()))
 
 
 def test_plates_wells_or_half_of_the_wells_can_be_held_out(wells: ConditionsForm, settle: Settle) -> None:
