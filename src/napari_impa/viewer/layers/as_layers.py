@@ -25,13 +25,15 @@ LayerData = tuple[Any, dict[str, Any], str]
 def cells_layers(cells: Cells, prefix: str = "") -> list[LayerData]:
     """Show cells as stacks: one image layer a channel, the first channel last and so on top.
 
-    Cells that were saved from the Perturb dock lie, look and are named as they were there.
+    Cells that were saved from the Perturb dock lie, look and are named as they were there. The metadata say all that
+    makes them cells again.
     """
     from napari_impa.analysis.kept_prediction import VIEW
 
     view = cells.history.get(VIEW, {})
     name = f"{view['title']} · " if "title" in view else prefix
     about = {"table": cells.table, "label": cells.label, "control": cells.control}
+    about |= {"channels": cells.channels, "history": dict(cells.history)}
     return stack_layers(cells.pixels, cells.channels, cells.pixel_size, view, name, about)
 
 

@@ -126,6 +126,17 @@ class Look:
     contrast_limits: tuple[float, float]
     gamma: float = 1.0
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """JSON-able, as it stands in files."""
+        colormap: Any = self.colormap
+        if isinstance(colormap, Colormap):  # its name may be known to this window alone
+            parts = {"colors": colormap.colors, "controls": colormap.controls}
+            colormap = {key: np.round(values, 4).tolist() for key, values in parts.items()}
+            colormap |= {"name": self.colormap.name, "interpolation": str(self.colormap.interpolation)}
+        limits = [float(value) for value in self.contrast_limits]
+        return {"colormap": colormap, "contrast_limits": limits, "gamma": self.gamma}
+
 
 def channel_colormaps(channels: Sequence[str]) -> list[Colormap]:
     """From black to the colour that each channel has in all pictures (`analysis.pictures.composite`).
@@ -194,6 +205,13 @@ class Place:
         matrix = np.diag([*self.scale, 1.0])
         matrix[:2, 2] = self.translate
         return matrix if self.affine is None else np.array(self.affine) @ matrix
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """JSON-able, as it stands in files."""
+        affine = None if self.affine is None else np.asarray(self.affine).tolist()
+        units = [str(unit) for unit in self.units]
+        return {"scale": list(self.scale), "translate": list(self.translate), "units": units, "affine": affine}
 
     def at(self, window: Window) -> Place:
         """Return the place of a part of the layer."""

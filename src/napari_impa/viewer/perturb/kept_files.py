@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.utils import Colormap
 
 from napari_impa.cells.beside import free
 from napari_impa.viewer.layers.channels import ChannelLayers
@@ -54,7 +53,7 @@ def result_of(
             table = found.treated_table(name)
             cells = replace(control, pixels=real, table=table, history=dict(control.history))
             treated.append(KeptCells(f"real {name}", name, cells, features=measured.get(f"real {name}")))
-    return KeptPrediction(tuple(parts + treated), {}, _place(found.layers), _looks(found.layers))
+    return KeptPrediction(tuple(parts + treated), {}, found.layers.place.kept, _looks(found.layers))
 
 
 def write(
@@ -146,7 +145,7 @@ def save_start(token: Token, path: Path, found: Found, predicted: Predicted, loa
     from napari_impa.analysis.kept_prediction import VIEW, KeptCells, KeptPrediction
 
     token.send("Saving the cells …")
-    view = KeptPrediction((), {}, _place(found.layers), _looks(found.layers)).view(
+    view = KeptPrediction((), {}, found.layers.place.kept, _looks(found.layers)).view(
         KeptCells(found.as_it_is, found.as_it_is, found.cells)
     )
     cells = replace(found.cells, history={**found.cells.history, VIEW: view})
@@ -174,21 +173,5 @@ def _recipe(
     )
 
 
-def _place(layers: ChannelLayers) -> dict[str, Any]:
-    place = layers.place
-    units = [str(unit) for unit in place.units]
-    affine = None if place.affine is None else np.asarray(place.affine).tolist()
-    return {"scale": list(place.scale), "translate": list(place.translate), "units": units, "affine": affine}
-
-
 def _looks(layers: ChannelLayers) -> list[dict[str, Any]]:
-    looks = []
-    for look in layers.looks:
-        colormap: Any = look.colormap
-        if isinstance(colormap, Colormap):  # its name may be known to this window alone
-            parts = {"colors": colormap.colors, "controls": colormap.controls}
-            colormap = {key: np.round(values, 4).tolist() for key, values in parts.items()}
-            colormap |= {"name": look.colormap.name, "interpolation": str(look.colormap.interpolation)}
-        limits = [float(value) for value in look.contrast_limits]
-        looks.append({"colormap": colormap, "contrast_limits": limits, "gamma": look.gamma})
-    return looks
+    return [look.kept for look in layers.looks]
