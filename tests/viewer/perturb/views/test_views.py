@@ -34,6 +34,7 @@ from napari_impa.viewer.perturb.views import (
     View,
 )
 from napari_impa.viewer.perturb.views import view as view_module
+from napari_impa.viewer.perturb.views.difference import round_reach
 from napari_impa.viewer.perturb.views.flicker import FlickerControls
 from napari_impa.viewer.perturb.views.in_place import paste_cells
 from napari_impa.viewer.perturb.views.panes import Panes
@@ -154,7 +155,7 @@ def test_difference_is_predicted_minus_control(viewer, found, predicted, about) 
         expected = predicted.pixels[0, :, channel].astype(int) - found.cells.pixels[:, channel]
         assert np.array_equal(layer.data, expected)
         low, high = shown_as(found, channel)[1]
-        assert layer.contrast_limits == [(low - high) / 2, (high - low) / 2]
+        assert layer.contrast_limits == [-round_reach((high - low) / 2), round_reach((high - low) / 2)]
         assert np.allclose(layer.colormap.map(np.array([0.5])), (0, 0, 0, 1), atol=0.01)
 
 
