@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import napari_builtins
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,7 +146,7 @@ def change(layer: Image, what: str) -> None:
         ("shorter", "has 5 cells, but the table in its metadata has 24 rows"), ("both shorter", "shapes and tables"),
         ("no squares", "no stack of cells"), ("field", "no stack of cells"), ("type", "differ in their pixel types;"),
         ("truth values", "of type bool"), ("scale", "differ in their pixel sizes;"), ("control", "their conditions;"),
-        ("name", "both called 'actin'"), ("table", "no stack of cells"), ("history", "choose another type of file"),
+        ("name", "both called 'actin'"), ("table", "no stack of cells"), ("history", "or choose another type of file"),
     ],
 )  # fmt: skip
 def test_what_are_no_channels_of_one_stack_is_refused(
@@ -157,10 +158,19 @@ def test_what_are_no_channels_of_one_stack_is_refused(
     assert not os.listdir(tmp_path)
 
 
-def test_images_that_nobody_cut_are_refused(tmp_path: Path) -> None:
-    layers = [(np.zeros((8, 8, 3), np.uint8), {"name": "photo", "rgb": True}, "image")]
-    with pytest.raises(CellsError, match="'photo' is no stack of cells"):
-        write_cells(str(tmp_path / "new.cells"), layers)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        (np.zeros((8, 8, 3), np.uint8), {"name": "other", "rgb": True}, "image"),
+        (np.zeros((24, 48, 48), np.uint8), {"name": "other"}, "labels"),
+        ([np.zeros((4, 2))], {"name": "other"}, "shapes"),
+    ],
+    ids=lambda layer: str(layer[2]),
+)
+def test_layers_of_other_kinds_are_refused(cells_path: Path, tmp_path: Path, layer: Any) -> None:
+    with pytest.raises(CellsError, match="'other' is no stack of cells"):
+        write_cells(str(tmp_path / "new.cells"), [*read(str(cells_path)), layer])
+    assert not os.listdir(tmp_path)
 
 
 def test_a_folder_that_is_there_stays(opened: ViewerModel, cells_path: Path) -> None:
@@ -170,6 +180,9 @@ def test_a_folder_that_is_there_stays(opened: ViewerModel, cells_path: Path) -> 
     assert_same(open_cells(cells_path), before)
 
 
-def test_an_image_without_an_ending_is_not_ours(npe2pm: Any) -> None:
-    writer, path = npe2pm.get_writer("plain", ["image", "image"])
-    assert (writer, path) == (None, "plain")
+def test_plain_images_are_saved_as_without_us(npe2pm: Any) -> None:
+    npe2pm.register(PluginManifest.from_file(Path(napari_builtins.__file__).parent / "builtins.yaml"))
+    first, *_, last = (writer.command for writer in npe2pm.iter_compatible_writers(["image"]))
+    assert (first, last) == ("napari.write_image", "napari.write_directory")
+    assert npe2pm.get_writer("plain", ["image"])[1] == "plain.tif"
+    assert npe2pm.get_writer("plain", ["image", "image"])[0].command == "napari.write_directory"

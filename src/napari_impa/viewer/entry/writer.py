@@ -22,7 +22,7 @@ _BLOCK_BYTES = 64 << 20
 
 
 def write_cells(path: str, layers: list[LayerData]) -> list[str]:
-    """Write image layers (N, S, S), one a channel, into a new `.cells` folder with the table in their metadata.
+    """Write layers (N, S, S), one a channel, into a new `.cells` folder with the table in their metadata.
 
     Channels are called as their layers, and lie in the order that they were opened in; renamed ones, the top one first.
 
@@ -55,15 +55,16 @@ def write_cells(path: str, layers: list[LayerData]) -> list[str]:
     return [str(writer.path)]
 
 
-def _check_stack(layer: Image) -> None:
+def _check_stack(layer: Layer) -> None:
     """Refuse what is no stack of cells with a table of its own."""
-    said, shape = layer.metadata, tuple(layer.data.shape)
-    is_stack = not layer.rgb and not layer.multiscale and len(shape) == 3 and shape[1] == shape[2]
+    said = layer.metadata
     opened = isinstance(said.get("table"), pd.DataFrame) and {"label", "control", "channels", "history"} <= set(said)
-    if not is_stack or not opened:
+    plain = isinstance(layer, Image) and not layer.rgb and not layer.multiscale
+    shape = tuple(layer.data.shape) if plain else ()
+    if not opened or len(shape) != 3 or shape[1] != shape[2]:
         raise CellsError(
-            f"The layer {layer.name!r} is no stack of cells that was opened from a .cells folder; choose another type "
-            "of file to save it."
+            f"The layer {layer.name!r} is no stack of cells that was opened from a .cells folder; select the channels "
+            "of one, or choose another type of file."
         )
     if np.dtype(layer.data.dtype).kind not in "uif":
         raise CellsError(f"The layer {layer.name!r} has pixels of type {layer.data.dtype}; convert them to numbers.")
