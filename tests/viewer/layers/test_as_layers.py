@@ -42,7 +42,8 @@ def test_a_sound_view_is_used_whole() -> None:
     [
         ("affine", [[1, 0, 0], [0, [1], 0], [0, 0, 1]]), ("affine", np.zeros((3, 3)).tolist()), ("affine", "x"),
         ("scale", [0.5]), ("scale", [0, 1]), ("scale", ["a", 1]), ("translate", [1e999, 0]), ("units", ["um", "hogs"]),
-        ("units", 5), ("looks", [LOOK]), ("looks", [LOOK, {**LOOK, "contrast_limits": [9, 0]}]), ("looks", [7, 7]),
+        ("units", 5), ("units", [":", "um"]),
+        ("looks", [LOOK]), ("looks", [LOOK, {**LOOK, "contrast_limits": [9, 0]}]), ("looks", [7, 7]),
         ("looks", [LOOK, {**LOOK, "gamma": -1}]), ("looks", [LOOK, {**LOOK, "colormap": "no such"}]),
         ("looks", [LOOK, {**LOOK, "colormap": {"name": "c", "colors": "x"}}]), ("made_by", [1]),
     ],

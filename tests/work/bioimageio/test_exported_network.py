@@ -24,7 +24,7 @@ from napari_impa.work.bioimageio.exported_network import ExportedNetwork, write_
     "shape",
     [
         {},
-        {"relative_style": 1, "upsampling": "bilinear"},
+        {"relative_style": 1, "upsampling": "bilinear_skip"},
         {"relative_style": 2, "upsampling": "bilinear_skip", "task": "batch"},
     ],
     ids=["as published", "relative", "batches"],
