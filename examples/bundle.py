@@ -12,6 +12,7 @@ from napari_impa.engine.model.intensity import LEVELS
 from napari_impa.engine.training.settings import TrainingSettings
 from napari_impa.engine.training.steps.default_recipe import DefaultRecipe
 from napari_impa.engine.training.trainer import Trainer
+from napari_impa.work.training import follow
 
 MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 
@@ -19,8 +20,7 @@ MODELS = Path(__file__).parents[1] / "src" / "napari_impa" / "models"
 def trained_to_keep(cells: impa.Cells, settings: TrainingSettings, folder: Path) -> impa.Run:
     """Train with half as much again of all that gives cells back as themselves; a run that is there is gone on with."""
     recipe = DefaultRecipe(self_reconstruction=3.0, cycle=1.5, backward_cycle=3.0)
-    for event in Trainer(cells, settings, folder, recipe=recipe, resume=folder.exists()):
-        print(event.message or f"step {event.step:,}", end="\n" if event.message else "\r", flush=True)
+    follow(Trainer(cells, settings, folder, recipe=recipe, resume=folder.exists()))
     return impa.Run(folder)
 
 
