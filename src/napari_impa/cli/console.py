@@ -24,6 +24,8 @@ from napari_impa.watch import Reported, Watch
 
 if TYPE_CHECKING:
     from napari_impa.cells.parts import Share
+    from napari_impa.cells.store import Cells
+    from napari_impa.engine.model.model import IMPA
 
 REDRAWN = 0.1
 """Seconds between two drawings of a progress bar."""
@@ -177,6 +179,21 @@ def progress_watch(unit: str, rank: int = 0, *, parts: float = 1) -> Iterator[Wa
 
     with tqdm(unit=f" {unit}", leave=False, disable=rank > 0 or not sys.stderr.isatty()) as bar:
         yield Reported(show)
+
+
+def cells_of(model: IMPA, source: Path, segment: Segmenter | None, choice: LayoutChoice) -> Cells:
+    """Read the cells of a source for a model, and print what was found and what is doubtful."""
+    from napari_impa.cells.source import open_source
+    from napari_impa.work.doubts import doubts
+    from napari_impa.work.predicting.predict_into import cells_for
+
+    opened = open_source(source, kind="fields" if segment else None, choice=choice)
+    print("\n".join([opened.describe(), *opened.passed_over()]))
+    with progress_watch("images") as watch:
+        cells = cells_for(model, opened, segment=segment, watch=watch)
+    for line in doubts(cells, model):
+        print(f"Warning: {line}")
+    return cells
 
 
 def save_json(path: Path, values: Any) -> None:

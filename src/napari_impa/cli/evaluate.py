@@ -15,6 +15,7 @@ from napari_impa.cli.console import (
     Segment,
     SegmentOption,
     Several,
+    cells_of,
     columns_of,
     progress_watch,
     save_json,
@@ -85,22 +86,14 @@ def evaluate(
     from napari_impa.analysis.features import FEATURE_SPACES
     from napari_impa.analysis.pictures.evaluation_montage import save_evaluation_montage
     from napari_impa.analysis.score_table import format_table
-    from napari_impa.cells.source import open_source
     from napari_impa.work.catalog import load_model
-    from napari_impa.work.doubts import doubts
     from napari_impa.work.fetched.feature_weights import fetch_feature_weights
-    from napari_impa.work.predicting.predict_into import cells_for
 
     if open_report and report is None:
         raise ImpaError("--open opens the report; say with --report FOLDER where it is written.")
     find = segmenter_of(segment, segment_option)
     chosen = load_model(model).to(device)
-    opened = open_source(source, kind="fields" if find else None, choice=choice)
-    print("\n".join([opened.describe(), *opened.passed_over()]))
-    with progress_watch("images") as watch:
-        cells = cells_for(chosen, opened, segment=find, watch=watch)
-    for line in doubts(cells, chosen):
-        print(f"Warning: {line}")
+    cells = cells_of(chosen, source, find, choice)
     scored = columns_of(where) or None
     for space in FEATURE_SPACES:
         if space.name in (features or ()) and space.weights is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_impa.cells.choice import AS_FOUND
-from napari_impa.cli.console import HowRead, Segment, SegmentOption, progress_watch, segmenter_of
+from napari_impa.cli.console import HowRead, Segment, SegmentOption, cells_of, segmenter_of
 from napari_impa.cli.models.card_options import UNSAID_CARD, CardOptions, say_what_is_missing
 
 
@@ -45,14 +45,12 @@ def export_bioimageio(
     overwrite
         Replace `out` where it exists.
     """
-    from napari_impa.cells.source import open_source
     from napari_impa.engine.describing.new_condition import name_of
     from napari_impa.errors import ConditionError
     from napari_impa.work.bioimageio.package import check_package_file
     from napari_impa.work.bioimageio.package import export_bioimageio as write
     from napari_impa.work.catalog import load_model
-    from napari_impa.work.doubts import doubts
-    from napari_impa.work.predicting.predict_into import cells_for, targets_of
+    from napari_impa.work.predicting.predict_into import targets_of
 
     if to is not None and smiles is not None:
         raise ConditionError("A package is of one condition; give --to or --smiles, not both.")
@@ -60,12 +58,7 @@ def export_bioimageio(
     out = check_package_file(out, overwrite=overwrite)
     chosen = load_model(model)
     (target,) = targets_of(chosen, () if to is None else (to,), smiles=smiles, dose=dose)
-    opened = open_source(source, kind="fields" if find else None, choice=choice)
-    print("\n".join([opened.describe(), *opened.passed_over()]))
-    with progress_watch("images") as watch:
-        cells = cells_for(chosen, opened, segment=find, watch=watch)
-    for line in doubts(cells, chosen):
-        print(f"Warning: {line}")
+    cells = cells_of(chosen, source, find, choice)
     card = about.of(chosen)
     made = write(out, chosen, cells, target, card=card, overwrite=overwrite)
     print(f"Saved {made.path} ({made.path.stat().st_size / 1e6:.1f} MB): cells under {name_of(target)}.")
